@@ -1,0 +1,111 @@
+"""Every error fanout raises on purpose, and the exit code that goes with its branch.
+
+    FanoutError
+    ├── UserError                 what was asked for cannot be done; nothing was started        exit 2
+    │   ├── SpecError             the pipeline file: every problem found, each with its place
+    │   ├── SettingsError         fanout.toml, a profile, an option, an environment variable
+    │   ├── InputError            input data that is missing or cannot be read
+    │   ├── MissingExtra          an optional library is not installed
+    │   └── RunError              no such run or step, or it is in a state that forbids the verb
+    ├── EntryScriptError          the user's script broke the contract (inside a slot)           recorded
+    └── InfrastructureError       store, queue or machine did not do what we need               exit 3
+        ├── StoreError
+        ├── QueueError
+        └── DamagedRecord         a stored record is truncated, altered or of another version
+
+Anything else that escapes is a bug of ours: exit 3 too, with a traceback.
+A run that ends Failed (exit 1) or Canceled (exit 130) is a verdict, not an exception.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What `fanout` tells the shell (design, section "What a run shows")."""
+
+    COMPLETED = 0
+    FAILED = 1
+    USAGE = 2
+    INTERNAL = 3
+    CANCELED = 130
+
+
+class FanoutError(Exception):
+    """The root: a sentence for the user, never a traceback alone."""
+
+
+class UserError(FanoutError):
+    """What was asked for cannot be done; the message says what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a text file something stands; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a file: where, under which key, what was found, what would be right."""
+
+    place: Place
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.key}: {self.message}" if self.key else f"{self.place}: {self.message}"
+
+
+class SpecError(UserError):
+    """A pipeline file with problems: all of them, in the order of the file."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda p: (p.place.file, p.place.line, p.place.column)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class SettingsError(UserError):
+    """fanout.toml, a profile, an option or an environment variable."""
+
+
+class InputError(UserError):
+    """Input data that is missing or cannot be read."""
+
+
+class MissingExtra(UserError):
+    """An optional library is needed and not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs a library that is not installed; run: pip install 'fanout[{extra}]'")
+
+
+class RunError(UserError):
+    """No such run or step, or it is in a state that forbids what was asked."""
+
+
+class EntryScriptError(FanoutError):
+    """The entry script broke its contract; recorded as the reason of a failed attempt."""
+
+
+class InfrastructureError(FanoutError):
+    """Store, queue or machine did not do what fanout needs."""
+
+
+class StoreError(InfrastructureError):
+    """An object could not be read or written."""
+
+
+class QueueError(InfrastructureError):
+    """The queue refused or lost something."""
+
+
+class DamagedRecord(InfrastructureError):
+    """A stored record is truncated, altered or of another version; the message names its key."""

@@ -1,0 +1,217 @@
+"""A pipeline file as typed values: what the other modules know of `pipeline.yml`.
+
+Everything here is checked, resolved as far as the file alone allows, and frozen. Templates keep their `${{inputs.x}}`
+and `${{outputs.x}}`, because what those become (a path, a URI) is decided where the step runs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+Scalar = str | int | float | bool
+
+
+class DataType(StrEnum):
+    """What an input or output is (reference, section 4)."""
+
+    URI_FILE = "uri_file"
+    URI_FOLDER = "uri_folder"
+    MLTABLE = "mltable"
+    MLFLOW_MODEL = "mlflow_model"
+    CUSTOM_MODEL = "custom_model"
+    TRITON_MODEL = "triton_model"
+
+
+class InputMode(StrEnum):
+    """How the program gets an input (reference, section 4)."""
+
+    DOWNLOAD = "download"
+    RO_MOUNT = "ro_mount"
+    DIRECT = "direct"
+    EVAL_MOUNT = "eval_mount"
+    EVAL_DOWNLOAD = "eval_download"
+
+
+class OutputMode(StrEnum):
+    """How the program hands over an output (reference, section 4)."""
+
+    MOUNT = "mount"
+    UPLOAD = "upload"
+    RW_MOUNT = "rw_mount"
+    DIRECT = "direct"
+
+
+@dataclass(frozen=True, slots=True)
+class LiteralInput:
+    """A number, text or boolean; None is an optional input without a value."""
+
+    value: Scalar | None
+    kind: Literal["literal"] = "literal"
+
+
+@dataclass(frozen=True, slots=True)
+class DataInput:
+    """Data that exists before the run.
+
+    `uri` is absolute: `file:///…` for anything local, else as written (`s3://…`, `azureml://datastores/…`, `https://…`).
+    """
+
+    uri: str
+    type: DataType
+    mode: InputMode | None = None
+    kind: Literal["data"] = "data"
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutput:
+    """Data that another step of the pipeline makes: an edge of the graph."""
+
+    step: str
+    output: str
+    type: DataType
+    mode: InputMode | None = None
+    kind: Literal["step_output"] = "step_output"
+
+
+Input = LiteralInput | DataInput | StepOutput
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a step leaves behind. `uri` None: a place in the store; macros in it are resolved already."""
+
+    type: DataType = DataType.URI_FOLDER
+    mode: OutputMode = OutputMode.RW_MOUNT
+    uri: str | None = None
+    pipeline_output: str | None = None  # name of the pipeline's output it is bound to
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The software a step asks for; fanout runs in the current interpreter, so this is mostly for a notice."""
+
+    name: str | None = None
+    image: str | None = None
+    conda_file: str | None = None  # absolute path
+
+
+@dataclass(frozen=True, slots=True)
+class MiniBatchSize:
+    """`mini_batch_size`: a count of files, or bytes of a table. `unit` is "" when none was written."""
+
+    number: int
+    unit: Literal["", "kb", "mb", "gb"] = ""
+
+    @property
+    def bytes(self) -> int:
+        """The size as bytes, kb = 1024 (reference, section 2)."""
+        return self.number * {"": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}[self.unit]
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """How much may fail before the job does; -1 and 100 mean: ignore (reference, section 10)."""
+
+    error_threshold: int = -1
+    mini_batch_error_threshold: int = -1
+    allowed_failed_percent: float = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetrySettings:
+    """Tries of user code on one mini-batch = 1 + max_retries; `timeout` is seconds for one run()."""
+
+    max_retries: int = 2
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The clocks of a parallel step, in seconds (reference, sections 8.1 and 9)."""
+
+    task_overhead_timeout: float = 600.0
+    first_task_creation_timeout: float = 600.0
+    progress_update_timeout: float | None = None  # None: 3 x (run timeout + task_overhead_timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryTask:
+    """The entry script and how it is called."""
+
+    entry_script: str
+    code: str | None = None  # absolute path of the code folder
+    program_arguments: str = ""  # template, one line
+    append_row_to: str | None = None  # name of the output; None is summary_only
+    environment: Environment = field(default_factory=Environment)
+
+
+@dataclass(frozen=True, slots=True)
+class StepBase:
+    """What parallel and command steps share."""
+
+    name: str
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    outputs: Mapping[str, Output] = field(default_factory=dict)
+    environment_variables: Mapping[str, str] = field(default_factory=dict)
+    compute: str | None = None
+    instance_count: int = 1
+    display_name: str | None = None
+    depends_on: tuple[str, ...] = ()  # ours: order without data
+
+    @property
+    def after(self) -> frozenset[str]:
+        """The steps that must have ended well before this one starts."""
+        data = {i.step for i in self.inputs.values() if isinstance(i, StepOutput)}
+        return frozenset(data | set(self.depends_on))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandStep(StepBase):
+    """One shell command, run once (reference, section 1)."""
+
+    command: str
+    code: str | None = None  # absolute path of the code folder
+    environment: Environment = field(default_factory=Environment)
+    timeout: float | None = None  # limits.timeout, seconds
+    is_deterministic: bool = True
+    kind: Literal["command"] = "command"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParallelStep(StepBase):
+    """run(mini_batch) over one major input (reference, section 2)."""
+
+    task: EntryTask
+    input_data: str  # name of the major input
+    mini_batch_size: MiniBatchSize | None = None  # None: 1 file, or 1 MB of a table
+    mini_batch_rows: int | None = None  # ours
+    partition_keys: tuple[str, ...] = ()
+    max_concurrency_per_instance: int | None = None  # None: one a core
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    retry_settings: RetrySettings = field(default_factory=RetrySettings)
+    limits: Limits = field(default_factory=Limits)
+    logging_level: Literal["WARNING", "INFO", "DEBUG"] = "INFO"
+    resource_monitor_interval: float = 600.0
+    profiling_module: Literal["", "cProfile", "profile"] = ""
+    is_deterministic: bool = True
+    kind: Literal["parallel"] = "parallel"
+
+
+Step = CommandStep | ParallelStep
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A whole pipeline file, in the order it was written."""
+
+    file: str  # absolute path
+    name: str | None  # asked for by the file; None: the run gets a made-up name
+    steps: tuple[Step, ...]
+    display_name: str | None = None
+    description: str | None = None
+    experiment_name: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    continue_on_step_failure: bool = True
+    force_rerun: bool = False
+    notices: tuple[str, ...] = ()  # one quiet line each: accepted, but without effect here
