@@ -5,13 +5,13 @@
     │   ├── SpecError             the pipeline file: every problem found, each with its place
     │   ├── SettingsError         fanout.toml, a profile, an option, an environment variable
     │   ├── InputError            input data that is missing or cannot be read
-    │   ├── MissingExtra          an optional library is not installed
+    │   ├── MissingExtraError     an optional library is not installed
     │   └── RunError              no such run or step, or it is in a state that forbids the verb
     ├── EntryScriptError          the user's script broke the contract (inside a slot)           recorded
     └── InfrastructureError       store, queue or machine did not do what we need               exit 3
         ├── StoreError
         ├── QueueError
-        └── DamagedRecord         a stored record is truncated, altered or of another version
+        └── DamagedRecordError    a stored record is truncated, altered or of another version
 
 Anything else that escapes is a bug of ours: exit 3 too, with a traceback.
 A run that ends Failed (exit 1) or Canceled (exit 130) is a verdict, not an exception.
@@ -80,7 +80,7 @@ class InputError(UserError):
     """Input data that is missing or cannot be read."""
 
 
-class MissingExtra(UserError):
+class MissingExtraError(UserError):
     """An optional library is needed and not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
@@ -107,5 +107,5 @@ class QueueError(InfrastructureError):
     """The queue refused or lost something."""
 
 
-class DamagedRecord(InfrastructureError):
+class DamagedRecordError(InfrastructureError):
     """A stored record is truncated, altered or of another version; the message names its key."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from fanout.errors import DamagedRecord
+from fanout.errors import DamagedRecordError
 
 
 class Cut(StrEnum):
@@ -63,11 +63,11 @@ def encode(batch: MiniBatch) -> str:
 
 
 def decode(text: str | bytes, source: str) -> MiniBatch:
-    """The mini-batch in one JSON line; DamagedRecord, naming `source`, when the line is anything else."""
+    """The mini-batch in one JSON line; DamagedRecordError, naming `source`, when the line is anything else."""
     try:
         return from_fields(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise DamagedRecord(f"{source}: not a mini-batch: {exc}") from exc
+        raise DamagedRecordError(f"{source}: not a mini-batch: {exc}") from exc
 
 
 def from_fields(fields: Mapping[str, Any]) -> MiniBatch:
