@@ -1,0 +1,146 @@
+"""The file of an embedded queue pair: its tables, its statements, its transactions."""
+
+# ruff: noqa: S608 - the only thing put into a statement is a table's name, one of two constants
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fanout.errors import QueueError
+
+DATABASE = "queue.sqlite3"
+BUSY_TIMEOUT = 30.0
+
+# `due` is when a message may next be received: after its delay, or when its visibility runs out. `token` is the
+# latest receive; with the id it makes the receipt, so that a receipt is stale as soon as somebody else receives.
+_SCHEMA = """
+CREATE TABLE settings (visibility REAL NOT NULL, max_receives INTEGER NOT NULL);
+CREATE TABLE main (id INTEGER PRIMARY KEY, body TEXT NOT NULL, due REAL NOT NULL,
+                   receive_count INTEGER NOT NULL DEFAULT 0, token INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX main_due ON main (due);
+CREATE TABLE dead (id INTEGER PRIMARY KEY, body TEXT NOT NULL, due REAL NOT NULL,
+                   receive_count INTEGER NOT NULL DEFAULT 0, token INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX dead_due ON dead (due);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """The SQL of one of the two tables."""
+
+    send: str
+    ready: str
+    receive: str
+    extend: str
+    delete: str
+    depth: str
+    bury: str
+
+    @classmethod
+    def of(cls, table: str) -> "Statements":
+        return cls(
+            send=f"INSERT INTO {table} (body, due) VALUES (?, ?)",
+            ready=f"SELECT 1 FROM {table} WHERE due <= ? LIMIT 1",
+            receive=(
+                f"UPDATE {table} SET due = ?, receive_count = receive_count + 1, token = ? WHERE id IN "
+                f"(SELECT id FROM {table} WHERE due <= ? ORDER BY due, id LIMIT ?) RETURNING id, body, receive_count"
+            ),
+            extend=(
+                f"UPDATE {table} SET due = ? FROM json_each(?) AS held WHERE {table}.id = CAST(held.key AS INTEGER) "
+                f"AND {table}.token = held.value AND {table}.due > ? RETURNING {table}.id"
+            ),
+            delete=f"DELETE FROM {table} WHERE id = ? AND token = ?",
+            depth=(
+                "SELECT count(*), count(*) FILTER (WHERE due > :now AND receive_count > 0), "
+                f"count(*) FILTER (WHERE due > :now AND receive_count = 0) FROM {table}"
+            ),
+            bury="INSERT INTO dead (body, due) VALUES (?, ?)",
+        )
+
+
+STATEMENTS: Mapping[str, Statements] = {table: Statements.of(table) for table in ("main", "dead")}
+
+
+class Database:
+    """One connection to a pair's file; says so when the file is no longer there, and translates errors."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = str(path)
+        self._connection = _connect(path)
+        self._identity = _identity(path.stat())
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection, with SQLite's errors turned into QueueError."""
+        self._check_present()
+        try:
+            yield self._connection
+        except sqlite3.Error as exc:
+            raise QueueError(f"queue {self.path.parent}: {exc}") from exc
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it, or nothing."""
+        with self.reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                if connection.in_transaction:  # a full disk rolls back by itself
+                    connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def is_current(self) -> bool:
+        """Whether the path still names the file this connection works on."""
+        try:
+            return _identity(self.path.stat()) == self._identity
+        except FileNotFoundError:
+            return False
+
+    def settings(self) -> tuple[float, int]:
+        """Visibility in seconds, and max_receives."""
+        with self.reading() as connection:
+            visibility, max_receives = connection.execute("SELECT visibility, max_receives FROM settings").fetchone()
+        return visibility, max_receives
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _check_present(self) -> None:
+        # An open connection goes on working on a file that was removed: messages would vanish without a word.
+        try:
+            found = os.stat(self._file)  # noqa: PTH116 - in the path of every mini-batch; Path.stat is three times slower
+        except FileNotFoundError:
+            raise QueueError(f"queue {self.path.parent} no longer exists") from None
+        if _identity(found) != self._identity:
+            raise QueueError(f"queue {self.path.parent} no longer exists: another of the same name took its place")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        # In WAL mode NORMAL survives any kill of a process; only a power cut may lose the newest transactions.
+        connection.execute("PRAGMA synchronous = NORMAL")
+    except sqlite3.Error as exc:
+        raise QueueError(f"queue {path.parent} cannot be opened: {exc}") from exc
+    return connection
+
+
+def build(path: Path, visibility: float, max_receives: int) -> None:
+    """Writes an empty pair with these settings; sqlite3.Error or QueueError when it cannot."""
+    connection = _connect(path)
+    try:
+        connection.executescript(_SCHEMA)
+        connection.execute("INSERT INTO settings VALUES (?, ?)", (visibility, max_receives))
+    finally:
+        connection.close()
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
