@@ -1,0 +1,167 @@
+"""URIs to object stores: where a run lives, and where input data is."""
+
+import asyncio
+import os
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store, from_url
+
+from fanout.errors import MissingExtraError, SettingsError, StoreError
+from fanout.store.access import DEFAULT_REGION, Access
+from fanout.store.credentials import s3_client, sign
+from fanout.store.objects import reason, translated
+from fanout.store.redact import redact
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig, S3Config
+
+S3_SCHEMES = ("s3", "s3a")
+OTHER_SCHEMES = ("gs", "az", "azure", "adl", "abfs", "abfss", "http", "https")
+# obstore's own deadline covers the whole body; a large object may take minutes, a silent server may not.
+_CLIENT: "ClientConfig" = {"connect_timeout": "5s", "read_timeout": "30s", "timeout": "15m"}
+_RETRY: "RetryConfig" = {
+    "max_retries": 8,
+    "retry_timeout": timedelta(minutes=2),
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=10), "base": 2},
+}
+
+
+def open_store(uri: str, access: Access) -> ObjectStore:
+    """The store rooted at `uri`: a path, `file:`, `memory:`, `s3://bucket/prefix`, `gs:`, `az:`, `abfss:`, `https:`.
+
+    A local folder is made when it is missing. SettingsError when the URI or the credentials are no good.
+    """
+    scheme = _scheme(uri)
+    if scheme in ("", "file"):
+        return _local(uri)
+    if scheme == "memory":
+        return MemoryStore()
+    if scheme in S3_SCHEMES:
+        bucket, prefix = _bucket(uri)
+        return _s3(bucket, access, prefix)
+    return _other(uri)
+
+
+def locate(uri: str, access: Access) -> tuple[ObjectStore, str]:
+    """The store that holds the data at `uri`, one a bucket, and the key in it; local paths count from `/`."""
+    scheme = _scheme(uri)
+    if scheme in ("", "file"):
+        return _root(), local_path(uri).as_posix().lstrip("/")
+    if scheme in S3_SCHEMES:
+        bucket, key = _bucket(uri)
+        return _s3(bucket, access), key
+    parts = urlsplit(uri)
+    return _other(f"{parts.scheme}://{parts.netloc}"), unquote(parts.path).strip("/")
+
+
+async def ensure_bucket(uri: str, access: Access) -> None:
+    """The bucket of `uri` can be used: made when it is missing on a server of one's own, else StoreError says so."""
+    if _scheme(uri) not in S3_SCHEMES:
+        return
+    bucket, _ = _bucket(uri)
+    try:
+        with translated("use", f"s3://{bucket}"):
+            await anext(aiter(obstore.list(_s3(bucket, access), chunk_size=1)), None)
+    except StoreError as exc:
+        if "NoSuchBucket" not in str(exc):
+            raise
+        if access.endpoint_url_s3 is None:
+            raise StoreError(f"s3://{bucket} does not exist; make the bucket first, or name another store") from exc
+        await _create_bucket(bucket, access)
+
+
+def local_path(uri: str) -> Path:
+    """The absolute path of a plain path or a `file:` URI."""
+    path = os.fsdecode(unquote_to_bytes(_after_host(uri))) if uri.startswith("file:") else uri
+    if "\0" in path:
+        raise SettingsError(f"{uri!r}: a path cannot hold a NUL")
+    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - links stay as they were written
+
+
+def _after_host(uri: str) -> str:
+    # Not urlsplit: a file's name may hold "?" and "#".
+    rest = uri.removeprefix("file:")
+    return "/" + rest[2:].partition("/")[2] if rest.startswith("//") else rest
+
+
+def _scheme(uri: str) -> str:
+    scheme = uri.partition(":")[0].lower() if ":" in uri.partition("/")[0] else ""
+    if scheme in ("", "file", "memory", *S3_SCHEMES, *OTHER_SCHEMES):
+        return scheme
+    raise SettingsError(
+        f"{uri}: cannot open {scheme}: URIs; expected a path, file:, s3://, gs://, az://, abfss:// or https://"
+    )
+
+
+def _bucket(uri: str) -> tuple[str, str]:
+    # Not urlsplit: a key may hold "?" and "#".
+    bucket, _, key = uri.partition("://")[2].partition("/")
+    if not bucket:
+        raise SettingsError(f"{uri}: expected s3://bucket/prefix")
+    return bucket, key.strip("/")
+
+
+def _local(uri: str) -> ObjectStore:
+    path = local_path(uri)
+    try:
+        return LocalStore(path, mkdir=True)
+    except (BaseError, OSError, ValueError) as exc:
+        raise StoreError(f"cannot open {path}: {reason(exc)}") from exc
+
+
+@lru_cache(maxsize=1)
+def _root() -> ObjectStore:
+    return LocalStore("/")
+
+
+@lru_cache(maxsize=256)
+def _s3(bucket: str, access: Access, prefix: str = "") -> ObjectStore:
+    config: S3Config = {"region": access.region or DEFAULT_REGION, "virtual_hosted_style_request": False}
+    if access.endpoint_url_s3 is None and "." not in bucket:
+        config["virtual_hosted_style_request"] = True  # certificates of AWS do not cover names with dots
+    client = _CLIENT.copy()
+    if endpoint := access.endpoint_url_s3:
+        config["endpoint"] = endpoint
+        client["allow_http"] = endpoint.startswith("http:")
+    provider = sign(config, access)
+    try:
+        return S3Store(
+            bucket,
+            prefix=prefix or None,
+            config=config,
+            client_options=client,
+            retry_config=_RETRY,
+            credential_provider=provider,
+        )
+    except (BaseError, ValueError) as exc:
+        raise SettingsError(f"cannot open s3://{bucket}: {reason(exc)}") from exc
+
+
+def _other(uri: str) -> ObjectStore:
+    client = _CLIENT.copy()
+    client["allow_http"] = uri.startswith("http:")
+    try:
+        return from_url(uri, client_options=client, retry_config=_RETRY)
+    except (BaseError, ValueError) as exc:
+        raise SettingsError(f"cannot open {redact(uri)}: {reason(exc)}") from exc
+
+
+async def _create_bucket(bucket: str, access: Access) -> None:
+    """Makes the bucket; losing a race to somebody else who makes it is no error."""
+    try:
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ImportError:
+        raise MissingExtraError("Making an S3 bucket", "aws") from None
+    try:
+        await asyncio.to_thread(lambda: s3_client(access).create_bucket(Bucket=bucket))
+    except ClientError as exc:
+        if exc.response["Error"]["Code"] not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+            raise StoreError(f"s3://{bucket} does not exist and cannot be made: {reason(exc)}") from exc
+    except BotoCoreError as exc:
+        raise StoreError(f"s3://{bucket} does not exist and cannot be made: {reason(exc)}") from exc
