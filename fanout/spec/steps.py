@@ -194,6 +194,9 @@ class ParallelStep(StepBase):
     logging_level: Literal["WARNING", "INFO", "DEBUG"] = "INFO"
     resource_monitor_interval: float = 600.0
     profiling_module: Literal["", "cProfile", "profile"] = ""
+    copy_logs_to_parent: bool = False  # logs and overview beside the run's own, too
+    metrics_name_prefix: str = ""
+    push_metrics_to_parent: bool = False
     is_deterministic: bool = True
     kind: Literal["parallel"] = "parallel"
 

@@ -1,0 +1,236 @@
+"""Inputs and outputs of steps: literals, data and `${{parent…}}` bindings followed to where they lead.
+
+A binding takes the type and mode of its consumer where that says any (reference, sections 0 and 3); a circle of
+bindings and a name that does not exist are problems, each with the nearest name that does.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from fanout.spec.check import Report, Wrong, expected, shorten, suggest
+from fanout.spec.declarations import Declaration, LiteralType, OutputDeclaration, input_modes, literal
+from fanout.spec.expressions import (
+    Reference,
+    has_expression,
+    literal_text,
+    own_reference,
+    parse_reference,
+    render_text,
+    whole_expression,
+)
+from fanout.spec.locations import check_free, check_present, data_uri
+from fanout.spec.nodes import MapNode, Node, Origin, ScalarNode, is_null
+from fanout.spec.steps import DataInput, DataType, Input, LiteralInput, Output, OutputMode, StepOutput
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A step half read: what it declares and is given, before the expressions in it are followed."""
+
+    name: str
+    node: MapNode  # the component's keys merged in
+    declared: Mapping[str, Declaration] = field(default_factory=dict)
+    given: Mapping[str, Node] = field(default_factory=dict)
+    outputs: Mapping[str, Output] = field(default_factory=dict)
+    component: MapNode | None = None
+    broken: bool = False  # its component could not be loaded: nothing can be said about its names
+
+    def at(self, name: str) -> Node:
+        """Where to show a problem with the input `name`: its value, or the step that leaves it out."""
+        inputs = self.node.get("inputs")
+        entry = inputs.entries.get(name) if isinstance(inputs, MapNode) else None
+        return self.given.get(name) or (entry.value if entry else self.node)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Everything in the pipeline that an expression can name."""
+
+    report: Report
+    default_datastore: str
+    inputs: Mapping[str, Input]
+    outputs: Mapping[str, OutputDeclaration]
+    drafts: Mapping[str, Draft] = field(default_factory=dict)
+
+    def draft(self, name: str, origin: Origin) -> Draft:
+        """The step of this name; Wrong when there is none."""
+        require_known(name, self.drafts, f"there is no step '{name}'", origin)
+        return self.drafts[name]
+
+
+def require_known(name: str, names: Collection[str], message: str, origin: Origin) -> None:
+    """Wrong, with a suggestion, unless `name` is one of `names`."""
+    if name not in names:
+        raise Wrong(f"{message}{suggest(name, names)}", origin)
+
+
+def is_bound(node: Node | None) -> bool:
+    """Whether a node is, or was meant to be, an expression."""
+    return isinstance(node, ScalarNode) and has_expression(node.text)
+
+
+def own_value(node: Node | None, declaration: Declaration, missing: str) -> Input:
+    """The input that a node without expressions is; Wrong, saying `missing`, when there is no value at all."""
+    if node is None or is_null(node):
+        node = declaration.default
+    if node is None:
+        if declaration.optional:
+            return LiteralInput(None)
+        raise Wrong(missing)
+    if not isinstance(declaration.type, DataType):
+        return LiteralInput(literal(node, declaration))
+    return DataInput(_present(node, declaration.type), declaration.type, declaration.mode)
+
+
+def input_value(draft: Draft, name: str, scope: Scope) -> Input:
+    """The value of the input `name` of a step, its binding followed; Wrong when it has none or the wrong one."""
+    declaration, node = draft.declared[name], draft.given.get(name)
+    if node is None or not is_bound(node):
+        return own_value(node, declaration, f"required input '{name}' of step '{draft.name}' has no value")
+    return _fitted(_follow(node, scope), declaration, node)
+
+
+def setting(node: Node, own: Mapping[str, Input], scope: Scope) -> Node:
+    """A setting with its binding followed to a literal: `${{parent.inputs.x}}`, or `${{inputs.x}}` in a component."""
+    if not isinstance(node, ScalarNode) or not is_bound(node):
+        return node
+    name = own_reference(node.text, "inputs")
+    value = own[name] if name is not None and name in own else _follow(node, scope)
+    if not isinstance(value, LiteralInput):
+        raise Wrong(f"{node.text.strip()} is data; a setting takes a value", node.origin)
+    return ScalarNode(node.origin, value.value, literal_text(value.value) or "", via=node.text.strip())
+
+
+def _follow(node: Node, scope: Scope) -> Input:
+    """What a binding leads to, through the inputs of other steps if need be."""
+    seen: list[Reference] = []
+    reference = _reference(node, scope.report)
+    while reference.step and reference.side == "inputs":
+        if reference in seen:
+            raise Wrong(f"{reference} leads back to itself", node.origin)
+        seen.append(reference)
+        draft = scope.draft(reference.step, node.origin)
+        message = f"step '{draft.name}' has no input '{reference.name}'"
+        require_known(reference.name, draft.declared, message, node.origin)
+        there = draft.given.get(reference.name)
+        if there is None or not is_bound(there):
+            return own_value(there, draft.declared[reference.name], f"{reference} has no value")
+        reference = _reference(there, scope.report)
+    return _end(reference, node.origin, scope)
+
+
+def _reference(node: Node, report: Report) -> Reference:
+    text = node.text if isinstance(node, ScalarNode) else ""
+    reference = parse_reference(text)
+    forms = "${{parent.inputs.name}} or ${{parent.jobs.step.outputs.name}}, as the whole value"
+    if reference is None or (reference.side == "outputs" and reference.step is None):
+        raise expected(forms, node)
+    if reference.old:
+        report.notice(node.origin, f"'{shorten(text.strip())}' is an old spelling; write {reference}")
+    return reference
+
+
+def _end(reference: Reference, origin: Origin, scope: Scope) -> Input:
+    name = reference.name
+    if reference.step is None:
+        require_known(name, scope.inputs, f"the pipeline has no input '{name}'", origin)
+        return scope.inputs[name]
+    draft = scope.draft(reference.step, origin)
+    if draft.broken:
+        return StepOutput(draft.name, name, DataType.URI_FOLDER)
+    require_known(name, draft.outputs, f"step '{draft.name}' has no output '{name}'", origin)
+    return StepOutput(reference.step, name, draft.outputs[name].type)
+
+
+def _fitted(value: Input, declaration: Declaration, node: Node) -> Input:
+    """A bound value as its consumer declares it."""
+    if isinstance(value, LiteralInput):
+        return _fitted_literal(value, declaration, node)
+    if isinstance(declaration.type, LiteralType):
+        raise Wrong(f"{_text(node)} is data ({value.type}); expected a value of type {declaration.type}", node.origin)
+    kind = declaration.type or value.type
+    modes = input_modes(kind)
+    if declaration.mode and declaration.mode not in modes:
+        raise Wrong(f"mode {declaration.mode} does not go with {kind}, the type of {_text(node)}", node.origin)
+    mode = declaration.mode or (value.mode if value.mode in modes else None)
+    if isinstance(value, DataInput) and kind is not value.type:
+        uri = value.uri
+        _at(node, lambda: check_present(uri, kind))
+    return replace(value, type=kind, mode=mode)
+
+
+def _fitted_literal(value: LiteralInput, declaration: Declaration, node: Node) -> Input:
+    if value.value is None:
+        return own_value(None, declaration, f"{_text(node)} is optional and has no value, and this input needs one")
+    if isinstance(declaration.type, DataType):
+        raise Wrong(f"{_text(node)} is a value; expected data of type {declaration.type}", node.origin)
+    passed = ScalarNode(node.origin, value.value, literal_text(value.value) or "", via=_text(node))
+    return LiteralInput(literal(passed, declaration))
+
+
+def read_output(step: str, name: str, node: Node | None, said: list[OutputDeclaration], scope: Scope) -> Output:
+    """An output of a step: what the step says, then the pipeline's output it is bound to, then its component."""
+    own, *component = said
+    bound = _pipeline_output(node if is_bound(node) else own.path, scope)
+    shared = scope.outputs[bound] if bound else OutputDeclaration()
+    layers = [own, shared, *component]
+    kind = next((layer.type for layer in layers if layer.type), DataType.URI_FOLDER)
+    mode = next((layer.mode for layer in layers if layer.mode), OutputMode.RW_MOUNT)
+    path = next((layer.path for layer in layers if layer.path and not _is_output_binding(layer.path)), None)
+    if path is None:
+        return Output(kind, mode, None, bound)
+    macros = {"default_datastore": scope.default_datastore, "name": step, "output_name": name}
+    return Output(kind, mode, _output_uri(path, macros, kind), bound)
+
+
+def _output_uri(path: Node, macros: Mapping[str, str], kind: DataType) -> str:
+    if not isinstance(path, ScalarNode):
+        raise expected("a path", path)
+    filled = replace(path, text=render_text(path.text, macros))
+    if has_expression(filled.text):
+        raise expected("a path, in which ${{default_datastore}}, ${{name}} and ${{output_name}} may stand", filled)
+    uri = _at(path, lambda: data_uri(filled))
+    _at(path, lambda: check_free(uri, kind))
+    return uri
+
+
+def _is_output_binding(node: Node) -> bool:
+    reference = parse_reference(node.text) if isinstance(node, ScalarNode) else None
+    return reference is not None and reference.step is None and reference.side == "outputs"
+
+
+def _pipeline_output(node: Node | None, scope: Scope) -> str | None:
+    """The pipeline's output that a step's output is bound to, if it is."""
+    if not isinstance(node, ScalarNode) or not is_bound(node):
+        return None
+    reference = parse_reference(node.text)
+    if reference is None or not _is_output_binding(node):
+        if whole_expression(node.text) and "." in node.text:
+            raise expected("${{parent.outputs.name}}", node)
+        return None
+    if reference.old:
+        scope.report.notice(node.origin, f"'{shorten(node.text.strip())}' is an old spelling; write {reference}")
+    message = f"the pipeline has no output '{reference.name}'"
+    require_known(reference.name, scope.outputs, message, node.origin)
+    return reference.name
+
+
+def _present(node: Node, kind: DataType) -> str:
+    uri = _at(node, lambda: data_uri(node))
+    _at(node, lambda: check_present(uri, kind))
+    return uri
+
+
+def _at(node: Node, check: Callable[[], T]) -> T:
+    """Run a check that knows no places, and put what it finds at `node`."""
+    try:
+        return check()
+    except Wrong as wrong:
+        raise Wrong(str(wrong), wrong.origin or node.origin) from wrong
+
+
+def _text(node: Node) -> str:
+    return shorten(node.text.strip()) if isinstance(node, ScalarNode) else ""

@@ -1,0 +1,31 @@
+"""A command step (reference, section 1)."""
+
+from fanout.spec.check import flag, number, text
+from fanout.spec.common import Reading, base_values, code_folder, read_base, read_environment
+from fanout.spec.steps import CommandStep, Environment
+from fanout.spec.templates import check_command
+
+_SECONDS_MAX = 30 * 24 * 3600
+
+
+def read_command(reading: Reading) -> CommandStep:
+    """The command step that a draft is, every problem noted."""
+    fields = reading.fields()
+    base = read_base(reading, fields)
+    limits = fields.fields("limits")
+    command = fields.require("command", text, "", "the command line to run")
+    if command and (node := fields.get("command")) is not None:
+        check_command(command, node.origin, reading.draft, reading.inputs, fields.report)
+    step = CommandStep(
+        **base_values(base),
+        command=command,
+        code=fields.take("code", code_folder, None),
+        environment=read_environment(fields) or Environment(),
+        timeout=limits.bound("timeout", number(0, _SECONDS_MAX, above=True), None),
+        is_deterministic=fields.take("is_deterministic", flag, True),
+    )
+    fields.no_effect("distribution", why="has no effect here: the command runs once, on one node")
+    fields.no_effect("shm_size", "docker_args", "instance_count", "queue_settings", "parent_job_name")
+    limits.close()
+    fields.close()
+    return step

@@ -1,0 +1,122 @@
+"""The keys that parallel and command steps share: environment, code, compute, resources, order."""
+
+import os.path
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fanout.spec.bindings import Draft, Scope, setting
+from fanout.spec.check import Fields, Wrong, expected, shorten, text, text_map, texts, whole
+from fanout.spec.nodes import MapNode, Node, ScalarNode
+from fanout.spec.steps import Environment, Input, StepBase
+
+_REMOTE_CODE = ("git+", "azureml:", "http:", "https:", "ssh:", "git@")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A step being read: its draft, its inputs, and where it stands."""
+
+    draft: Draft
+    inputs: Mapping[str, Input]
+    scope: Scope
+    compute: str | None
+
+    def fields(self) -> Fields:
+        """The step's keys, settings resolved."""
+        return Fields(self.draft.node, self.scope.report, self.resolve)
+
+    def resolve(self, node: Node) -> Node:
+        """A setting with its binding followed."""
+        return setting(node, self.inputs, self.scope)
+
+
+def read_base(reading: Reading, fields: Fields) -> StepBase:
+    """What parallel and command steps share."""
+    draft = reading.draft
+    fields.ignore("$schema", "type", "component", "inputs", "outputs", "description", "comment", "tags", "properties")
+    fields.ignore("name", "version", "experiment_name")
+    fields.no_effect("identity", "services")
+    return StepBase(
+        name=draft.name,
+        inputs=reading.inputs,
+        outputs=draft.outputs,
+        environment_variables=fields.bound("environment_variables", text_map(reading.resolve), {}),
+        compute=fields.bound("compute", text, reading.compute),
+        instance_count=_instance_count(fields.fields("resources")),
+        display_name=fields.take("display_name", text, None),
+        depends_on=fields.take("depends_on", _step_names, ()),
+    )
+
+
+def base_values(base: StepBase) -> dict[str, Any]:
+    """The base's fields by name, to build a whole step from."""
+    return {name: getattr(base, name) for name in StepBase.__dataclass_fields__}
+
+
+def read_environment(fields: Fields) -> Environment | None:
+    """`environment`: a reference or a mapping; None when none is asked for. It is noted, not built."""
+    node = fields.get("environment")
+    if node is None:
+        return None
+    if isinstance(node, ScalarNode):
+        return Environment(name=fields.take("environment", text, None))
+    inline = fields.fields("environment")
+    inline.ignore("$schema", "version", "description", "tags", "properties", "build", "os_type", "inference_config")
+    inline.ignore("creation_context", "datastore", "id", "resources")
+    conda = inline.get("conda_file")
+    environment = Environment(
+        name=inline.take("name", text, None),
+        image=inline.take("image", text, None),
+        conda_file=None if isinstance(conda, MapNode) else inline.take("conda_file", _conda_file, None),
+    )
+    inline.close()
+    return environment
+
+
+def code_folder(node: Node) -> str:
+    """A check: an existing local folder of code, as an absolute path."""
+    written = text(node).strip()
+    if written.startswith(_REMOTE_CODE):
+        raise Wrong(f"'{shorten(written)}' is not on this machine; give the path of a local folder")
+    folder = _beside(node, written)
+    try:
+        if folder.is_dir():
+            return str(folder)
+        problem = "is a file; give the folder that holds it" if folder.is_file() else "does not exist"
+    except OSError as exc:
+        problem = f"cannot be looked at: {exc.strerror}"
+    raise Wrong(f"code folder '{shorten(str(folder), 200)}' {problem}")
+
+
+def _beside(node: Node, written: str) -> Path:
+    return Path(os.path.normpath(node.origin.folder / written.removeprefix("file:").removeprefix("//")))
+
+
+def _conda_file(node: Node) -> str:
+    return str(_beside(node, text(node)))
+
+
+def _instance_count(resources: Fields) -> int:
+    resources.no_effect("instance_type", "shm_size", "docker_args", "locations", "max_instance_count", "properties")
+    count = resources.bound("instance_count", _count, 1)
+    resources.close()
+    if count < 0:
+        why = "-1, all nodes of the compute, is taken as one node here; give the number of nodes"
+        resources.report.notice(resources.origin, why)
+        return 1
+    return count
+
+
+def _count(node: Node) -> int:
+    all_of_them = isinstance(node, ScalarNode) and node.text.strip() == "-1"
+    return -1 if all_of_them else whole(1)(node)
+
+
+def _step_names(node: Node) -> tuple[str, ...]:
+    if isinstance(node, ScalarNode) and node.value is not None:
+        return (text(node),)
+    if isinstance(node, MapNode):
+        raise expected("a list of step names", node)
+    return texts(node)

@@ -1,0 +1,27 @@
+"""From the path of a pipeline file to a checked `Pipeline`: the one door of this package."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fanout.spec.check import Report, Wrong, mapping
+from fanout.spec.document import read_document
+from fanout.spec.overrides import apply_overrides
+from fanout.spec.pipeline import read_pipeline
+from fanout.spec.steps import Pipeline
+
+
+def load_pipeline(path: Path, overrides: Sequence[str] = ()) -> Pipeline:
+    """The pipeline in the file at `path`, with `--set` values applied; SpecError with every problem found.
+
+    Components are read from the files they name. Nothing is written, and nothing but local files is looked at.
+    """
+    report = Report()
+    file = path.absolute()
+    root = apply_overrides(read_document(path, str(path), report), overrides, file.parent, report)
+    try:
+        document = mapping(root)
+    except Wrong as wrong:
+        raise report.fatal(root.origin.place, "", str(wrong)) from wrong
+    pipeline = read_pipeline(document, file, report)
+    report.finish()
+    return pipeline

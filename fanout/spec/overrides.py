@@ -1,0 +1,102 @@
+"""`--set a.b.c=value`: one value of the file replaced before anything is checked."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from fanout.errors import Place
+from fanout.spec.check import Report, shorten
+from fanout.spec.document import Source, parse_document
+from fanout.spec.nodes import Entry, ListNode, MapNode, Node, Origin, ScalarNode, child_key, is_null
+
+_DEPTH_LIMIT = 20
+
+
+def apply_overrides(root: Node, overrides: Sequence[str], folder: Path, report: Report) -> Node:
+    """`root` with each override applied in turn; relative paths in a value start from `folder`.
+
+    The path is a dotted one, list indexes included, and is created where it is missing. The value is YAML.
+    """
+    for override in overrides:
+        name = f"--set {shorten(override)}"
+        path, value = _read(override, Source(name, folder), report)
+        if path:
+            root = _put(root, path, value, _Context(name, folder, report), "")
+    return root
+
+
+class _Context:
+    """What every step of one override needs to place its problems."""
+
+    def __init__(self, name: str, folder: Path, report: Report) -> None:
+        self.name = name
+        self.folder = folder
+        self.report = report
+
+    def origin(self, key: str) -> Origin:
+        # The option shows the dotted path first, so a key's column is where its own part of the path starts.
+        return Origin(Place(self.name, 1, key.rfind(".") + 2), key, self.folder)
+
+
+def _read(override: str, source: Source, report: Report) -> tuple[list[str], Node]:
+    dotted, equals, text = override.partition("=")
+    path = dotted.split(".")
+    value: Node = ScalarNode(Origin(Place(source.name, 1, len(dotted) + 2), dotted, source.folder), None, "")
+    if not equals or not all(path) or len(path) > _DEPTH_LIMIT:
+        report.problem_at(
+            Place(source.name, 1, 1), "", "expected a dotted path, '=' and a value: jobs.score.compute=local"
+        )
+        return [], value
+    if text.strip():
+        value = _moved(parse_document(text.encode("utf-8", "replace"), source, report), dotted, len(dotted) + 1)
+    return path, value
+
+
+def _moved(node: Node, key: str, by: int) -> Node:
+    """`node` as it stands behind the `by` characters of the option that precede it, under the key path `key`."""
+    place = node.origin.place
+    here = replace(place, column=place.column + by if place.line == 1 else place.column)
+    origin = replace(node.origin, place=here, key=key)
+    if isinstance(node, ListNode):
+        return ListNode(origin, tuple(_moved(item, child_key(key, i), by) for i, item in enumerate(node.items)))
+    if isinstance(node, MapNode):
+        entries = node.entries.items()
+        return MapNode(origin, {k: Entry(e.place, _moved(e.value, child_key(key, k), by)) for k, e in entries})
+    return replace(node, origin=origin)
+
+
+def _put(node: Node | None, path: Sequence[str], value: Node, context: _Context, key: str) -> Node:
+    """`node` with `value` at `path` below it."""
+    if not path:
+        return value
+    if node is None or is_null(node):
+        node = MapNode(context.origin(key))
+    if isinstance(node, MapNode):
+        return _put_key(node, path, value, context, key)
+    if isinstance(node, ListNode):
+        return _put_item(node, path, value, context, key)
+    if isinstance(node, ScalarNode):
+        context.report.problem(
+            context.origin(child_key(key, path[0])), f"{key or 'the file'} is '{shorten(node.text)}', no mapping"
+        )
+    return node
+
+
+def _put_key(node: MapNode, path: Sequence[str], value: Node, context: _Context, key: str) -> MapNode:
+    path_here = child_key(key, path[0])
+    old = node.entries.get(path[0])
+    place = old.place if old else context.origin(path_here).place
+    new = _put(old.value if old else None, path[1:], value, context, path_here)
+    return replace(node, entries={**node.entries, path[0]: Entry(place, new)})
+
+
+def _put_item(node: ListNode, path: Sequence[str], value: Node, context: _Context, key: str) -> ListNode:
+    path_here = child_key(key, path[0])
+    index = int(path[0]) if path[0].isascii() and path[0].isdigit() and len(path[0]) < 6 else -1
+    if not 0 <= index <= len(node.items):
+        message = f"expected an index from 0 to {len(node.items)} into a list, found '{shorten(path[0])}'"
+        context.report.problem(context.origin(path_here), message)
+        return node
+    old = node.items[index] if index < len(node.items) else None
+    items = [*node.items[:index], _put(old, path[1:], value, context, path_here), *node.items[index + 1 :]]
+    return replace(node, items=tuple(items))

@@ -1,0 +1,217 @@
+"""A parallel step (reference, sections 2, 8 and 13)."""
+
+import re
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, cast
+
+from fanout.spec.arguments import Options, read_options
+from fanout.spec.check import (
+    INT_MAX,
+    Fields,
+    Wrong,
+    any_text,
+    choice,
+    expected,
+    flag,
+    number,
+    shorten,
+    suggest,
+    text,
+    texts,
+    whole,
+)
+from fanout.spec.common import Reading, base_values, code_folder, read_base, read_environment
+from fanout.spec.nodes import Node, ScalarNode
+from fanout.spec.steps import (
+    DataType,
+    EntryTask,
+    Environment,
+    Limits,
+    LiteralInput,
+    MiniBatchSize,
+    ParallelStep,
+    RetrySettings,
+    Thresholds,
+)
+from fanout.spec.templates import check_arguments, own_name
+
+TIMEOUT_MAX = 259_200
+_SIZE = re.compile(r"([0-9]{1,18})(\s*)([kKmMgG][bB])?")
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_SECONDS = number(0, TIMEOUT_MAX, above=True)
+_LEVELS = ("WARNING", "INFO", "DEBUG")
+
+
+def read_parallel(reading: Reading) -> ParallelStep:
+    """The parallel step that a draft is, every problem noted."""
+    fields = reading.fields()
+    base = read_base(reading, fields)
+    task, options = _read_task(reading, fields)
+    step = ParallelStep(
+        **base_values(base),
+        **_cutting(reading, fields),
+        **_reporting(fields, options),
+        task=task,
+        max_concurrency_per_instance=max(fields.bound("max_concurrency_per_instance", whole(-INT_MAX), 0), 0) or None,
+        thresholds=_thresholds(fields, options),
+        retry_settings=_retry_settings(fields.fields("retry_settings")),
+        limits=_limits(options),
+        is_deterministic=fields.take("is_deterministic", flag, True),
+    )
+    _without_effect(fields)
+    fields.close()
+    return step
+
+
+def _without_effect(fields: Fields) -> None:
+    fields.no_effect("append_row_to", why="has no effect here: it belongs under task")
+    fields.no_effect("output_data", "shm_size", "docker_args", "environment", "queue_settings", "parent_job_name")
+
+
+def _cutting(reading: Reading, fields: Fields) -> dict[str, Any]:
+    """How the input becomes mini-batches."""
+    cutting = {
+        "input_data": _input_data(reading, fields),
+        "mini_batch_size": fields.bound("mini_batch_size", lambda node: _mini_batch_size(node, fields), None),
+        "mini_batch_rows": fields.bound("mini_batch_rows", whole(1), None),
+        "partition_keys": fields.take("partition_keys", texts, None) or (),
+    }
+    rows, size, keys = (fields.get(key) for key in ("mini_batch_rows", "mini_batch_size", "partition_keys"))
+    if rows and (size or keys):
+        other = "mini_batch_size" if size else "partition_keys"
+        fields.report.problem(rows.origin, f"mini_batch_rows and {other} exclude each other; keep one of them")
+    elif size and keys:
+        fields.report.notice(size.origin, "has no effect beside partition_keys, which decide how the input is cut")
+    return cutting
+
+
+def _reporting(fields: Fields, options: Options) -> dict[str, Any]:
+    """What is logged and measured."""
+    return {
+        "logging_level": fields.bound("logging_level", choice(*_LEVELS), "INFO"),
+        "resource_monitor_interval": options.take("resource_monitor_interval", number(0, INT_MAX), 600.0),
+        "profiling_module": options.take("profiling_module", _profiling_module, ""),
+        "copy_logs_to_parent": options.take("copy_logs_to_parent", flag, False),
+        "metrics_name_prefix": options.take("metrics_name_prefix", any_text, ""),
+        "push_metrics_to_parent": options.take("push_metrics_to_parent", flag, False),
+    }
+
+
+def _thresholds(fields: Fields, options: Options) -> Thresholds:
+    count = whole(-1)
+    items = fields.bound("error_threshold", count, -1)
+    batches = fields.bound("mini_batch_error_threshold", count, -1)
+    return Thresholds(
+        error_threshold=options.take("error_threshold", count, items),
+        mini_batch_error_threshold=options.take("allowed_failed_count", count, batches),
+        allowed_failed_percent=options.take("allowed_failed_percent", number(0, 100), 100.0),
+    )
+
+
+def _retry_settings(fields: Fields) -> RetrySettings:
+    settings = RetrySettings(
+        max_retries=fields.bound("max_retries", whole(0), 2),
+        timeout=fields.bound("timeout", _SECONDS, 60.0),
+    )
+    fields.close()
+    return settings
+
+
+def _limits(options: Options) -> Limits:
+    return Limits(
+        task_overhead_timeout=options.take("task_overhead_timeout", _SECONDS, 600.0),
+        first_task_creation_timeout=options.take("first_task_creation_timeout", _SECONDS, 600.0),
+        progress_update_timeout=options.take("progress_update_timeout", _SECONDS, None),
+    )
+
+
+def _read_task(reading: Reading, fields: Fields) -> tuple[EntryTask, Options]:
+    if fields.get("task") is None:
+        fields.require("task", text, "", "a mapping with type, code and entry_script")
+        return EntryTask(""), Options({}, fields.report)
+    task = fields.fields("task")
+    task.require("type", _task_type, "", "'run_function'")
+    code = task.take("code", code_folder, None)
+    script = task.require("entry_script", text, "", "the path of a Python file in the code folder")
+    _check_script(task, script, code)
+    arguments, options = _arguments(reading, task)
+    outputs = reading.draft.outputs
+    value = EntryTask(
+        entry_script=script,
+        code=code,
+        program_arguments=arguments,
+        append_row_to=own_name(task.get("append_row_to"), "outputs", outputs, fields.report),
+        environment=read_environment(task) or read_environment(fields) or Environment(),
+    )
+    task.no_effect("model")
+    task.ignore("description")
+    task.close()
+    return value, options
+
+
+def _arguments(reading: Reading, task: Fields) -> tuple[str, Options]:
+    node = task.get("program_arguments")
+    if node is None:
+        return "", Options({}, task.report)
+    written = task.take("program_arguments", any_text, "")
+    arguments = check_arguments(written, node.origin, reading.draft, reading.inputs, task.report)
+    return written, read_options(arguments, node.origin, task.report)
+
+
+def _check_script(task: Fields, script: str, code: str | None) -> None:
+    """Note an entry script that is not in the code folder; one named as a module may be installed instead."""
+    node = task.get("entry_script")
+    if node is None or not script:
+        return
+    path = PurePosixPath(script)
+    if path.is_absolute() or ".." in path.parts:
+        task.report.problem(node.origin, f"'{shorten(script)}' must be a path inside the code folder")
+    elif not script.endswith(".py") and not _MODULE.fullmatch(script):
+        task.report.problem(node.origin, f"expected a Python file or a dotted module name, found '{shorten(script)}'")
+    elif script.endswith(".py") and task.get("code") is None:
+        task.report.problem(node.origin, f"'{shorten(script)}' needs task.code, the folder that holds it")
+    elif script.endswith(".py") and code is not None and not (Path(code) / script).is_file():
+        there = sorted(file.name for file in Path(code).glob("*.py"))
+        task.report.problem(node.origin, f"there is no '{shorten(script)}' in '{code}'{suggest(script, there)}")
+
+
+def _input_data(reading: Reading, fields: Fields) -> str:
+    """The name of the major input, which must be data that can be cut."""
+    node = fields.get("input_data")
+    if node is None:
+        fields.require("input_data", text, "", "${{inputs.name}}, the input to cut into mini-batches")
+        return ""
+    name = own_name(node, "inputs", reading.draft.declared, fields.report)
+    major = reading.inputs.get(name) if name else None
+    if isinstance(major, LiteralInput):
+        what = "has no value" if major.value is None else "is a value, not data"
+        fields.report.problem(node.origin, f"input '{name}' {what}; input_data takes a uri_folder or an mltable")
+    elif major and major.type is DataType.URI_FILE:
+        why = "a single file cannot be cut: give its folder (uri_folder) or describe its rows by an mltable"
+        fields.report.problem(node.origin, f"input '{name}' is a uri_file; {why}")
+    return name or ""
+
+
+def _mini_batch_size(node: Node, fields: Fields) -> MiniBatchSize | None:
+    match = _SIZE.fullmatch(node.text.strip()) if isinstance(node, ScalarNode) else None
+    if match is None:
+        raise expected("a whole number, with kb, mb or gb behind it for bytes ('10', '10kb')", node)
+    figure, space, unit = match.groups()
+    if isinstance(node, ScalarNode) and isinstance(node.value, int) and not node.via:
+        fields.report.notice(node.origin, f"Azure wants text here; write '{figure}' in quotes")
+    elif space and unit:
+        fields.report.notice(node.origin, f"Azure takes no space here; write '{figure}{unit}'")
+    size = MiniBatchSize(int(figure), cast("Literal['', 'kb', 'mb', 'gb']", (unit or "").lower()))
+    # Azure's SDK stores a missing size as 0, so 0 means: the default.
+    return size if size.number else None
+
+
+def _task_type(node: Node) -> str:
+    if isinstance(node, ScalarNode) and node.text == "model":
+        raise Wrong("task type 'model' is not supported; write an entry script and type: run_function")
+    return choice("run_function", "function")(node)
+
+
+def _profiling_module(node: Node) -> str:
+    word = any_text(node)
+    return word if word in ("", "cProfile", "profile") else choice("cProfile", "profile")(node)
