@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from fanout.spec.check import Check, Report
 from fanout.spec.nodes import Node, Origin, ScalarNode
+from fanout.spec.report import Check, Report
 
 T = TypeVar("T")
 D = TypeVar("D")

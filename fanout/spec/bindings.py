@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from fanout.spec.check import Report, Wrong, expected, shorten, suggest
+from fanout.spec.check import expected
 from fanout.spec.declarations import Declaration, LiteralType, OutputDeclaration, input_modes, literal
 from fanout.spec.expressions import (
     Reference,
@@ -21,6 +21,7 @@ from fanout.spec.expressions import (
 )
 from fanout.spec.locations import check_free, check_present, data_uri
 from fanout.spec.nodes import MapNode, Node, Origin, ScalarNode, is_null
+from fanout.spec.report import Report, Wrong, shorten, suggest
 from fanout.spec.steps import DataInput, DataType, Input, LiteralInput, Output, OutputMode, StepOutput
 
 T = TypeVar("T")

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from fanout.spec.bindings import Draft, Scope, setting
-from fanout.spec.check import Fields, Wrong, expected, shorten, text, text_map, texts, whole
+from fanout.spec.check import expected, text, text_map, texts, whole
+from fanout.spec.fields import Fields
 from fanout.spec.nodes import MapNode, Node, ScalarNode
+from fanout.spec.report import Wrong, shorten
 from fanout.spec.steps import Environment, Input, StepBase
 
 _REMOTE_CODE = ("git+", "azureml:", "http:", "https:", "ssh:", "git@")

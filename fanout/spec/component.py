@@ -9,9 +9,11 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from fanout.spec.check import Fields, Report, Wrong, choice, expected, mapping, shorten
+from fanout.spec.check import choice, expected, mapping
 from fanout.spec.document import read_document
+from fanout.spec.fields import Fields
 from fanout.spec.nodes import Entry, MapNode, Node, ScalarNode, is_null
+from fanout.spec.report import Report, Wrong, shorten
 
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,254}")
 _OWN_KEYS = ("$schema", "name", "version", "type", "display_name", "description", "tags", "inputs", "outputs")

@@ -3,23 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fanout.spec.check import (
-    Check,
-    Fields,
-    Report,
-    Wrong,
-    any_text,
-    choice,
-    expected,
-    flag,
-    join,
-    mapping,
-    number,
-    shorten,
-    text,
-    whole,
-)
+from fanout.spec.check import any_text, choice, expected, flag, mapping, number, text, whole
+from fanout.spec.fields import Fields
 from fanout.spec.nodes import ListNode, Node, ScalarNode
+from fanout.spec.report import Check, Report, Wrong, join, shorten
 from fanout.spec.steps import DataType, InputMode, OutputMode, Scalar
 
 _LARGE = 1e300

@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from fanout.errors import Place, SpecError
-from fanout.spec.check import Report, shorten
 from fanout.spec.nodes import Entry, ListNode, MapNode, Node, Origin, ScalarNode, child_key, core_value, is_null
+from fanout.spec.report import Report, shorten
 
 SIZE_LIMIT = 1024 * 1024
 DEPTH_LIMIT = 50

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fanout.spec.bindings import Draft, Scope, is_bound, own_value, read_output
-from fanout.spec.check import Fields, Report, Wrong, found, mapping, suggest
+from fanout.spec.check import found, mapping
 from fanout.spec.component import component_type, load_component, merge
 from fanout.spec.declarations import (
     Declaration,
@@ -15,7 +15,9 @@ from fanout.spec.declarations import (
     read_output_declaration,
 )
 from fanout.spec.expressions import DOTTED
+from fanout.spec.fields import Fields
 from fanout.spec.nodes import Entry, ListNode, MapNode, Node, Origin, ScalarNode, child_key, is_null
+from fanout.spec.report import Report, Wrong, suggest
 from fanout.spec.steps import DataType, Input, LiteralInput, Output
 
 _NAME = re.compile(DOTTED)

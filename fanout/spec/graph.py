@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from fanout.spec.check import Report, suggest
 from fanout.spec.nodes import Entry
+from fanout.spec.report import Report, suggest
 from fanout.spec.steps import Step
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fanout.spec.check import Report, Wrong, mapping
+from fanout.spec.check import mapping
 from fanout.spec.document import read_document
 from fanout.spec.overrides import apply_overrides
 from fanout.spec.pipeline import read_pipeline
+from fanout.spec.report import Report, Wrong
 from fanout.spec.steps import Pipeline
 
 

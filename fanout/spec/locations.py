@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from fanout.spec.check import Wrong, expected, join, shorten
+from fanout.spec.check import expected
 from fanout.spec.nodes import Node, ScalarNode
+from fanout.spec.report import Wrong, join, shorten
 from fanout.spec.steps import DataType
 
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):")

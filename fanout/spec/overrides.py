@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from fanout.errors import Place
-from fanout.spec.check import Report, shorten
 from fanout.spec.document import Source, parse_document
 from fanout.spec.nodes import Entry, ListNode, MapNode, Node, Origin, ScalarNode, child_key, is_null
+from fanout.spec.report import Report, shorten
 
 _DEPTH_LIMIT = 20
 

@@ -5,23 +5,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, cast
 
 from fanout.spec.arguments import Options, read_options
-from fanout.spec.check import (
-    INT_MAX,
-    Fields,
-    Wrong,
-    any_text,
-    choice,
-    expected,
-    flag,
-    number,
-    shorten,
-    suggest,
-    text,
-    texts,
-    whole,
-)
+from fanout.spec.check import INT_MAX, any_text, choice, expected, flag, number, text, texts, whole
 from fanout.spec.common import Reading, base_values, code_folder, read_base, read_environment
+from fanout.spec.fields import Fields
 from fanout.spec.nodes import Node, ScalarNode
+from fanout.spec.report import Wrong, shorten, suggest
 from fanout.spec.steps import (
     DataType,
     EntryTask,

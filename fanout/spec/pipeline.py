@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fanout.spec.bindings import Draft, Scope, input_value
-from fanout.spec.check import Check, Fields, Report, Wrong, choice, expected, flag, suggest, text, text_map
+from fanout.spec.check import choice, expected, flag, text, text_map
 from fanout.spec.command import read_command
 from fanout.spec.common import Reading
 from fanout.spec.drafts import pipeline_inputs, pipeline_outputs, read_draft, read_outputs
+from fanout.spec.fields import Fields
 from fanout.spec.graph import check_graph
 from fanout.spec.nodes import MapNode, Node, ScalarNode
 from fanout.spec.parallel import read_parallel
+from fanout.spec.report import Check, Report, Wrong, suggest
 from fanout.spec.steps import Environment, Input, LiteralInput, ParallelStep, Pipeline, Step
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")

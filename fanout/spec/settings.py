@@ -17,25 +17,18 @@ over the file, as they do there.
 """
 
 import os.path
-import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
 from fanout.errors import SettingsError
-from fanout.spec.check import Wrong, join, shorten, suggest
 from fanout.spec.locations import datastore_path, uri_of
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+from fanout.spec.report import Wrong, join, shorten, suggest
+from fanout.spec.settings_file import Keys, SettingsFile, read_file
 
 FILE = "fanout.toml"
 ENGINES = ("local",)
-_SIZE_LIMIT = 1024 * 1024
 _STORES = ("file:", "s3:")
 
 
@@ -60,3 +53,147 @@ class Settings:
         """The endpoint of `s3` or `sqs`; None: AWS itself."""
         own = self.endpoint_url_s3 if service == "s3" else self.endpoint_url_sqs
         return own or self.endpoint_url
+
+
+def load_settings(start: Path, profile: str | None, environ: Mapping[str, str]) -> Settings:
+    """The settings for the pipeline file or folder `start`; SettingsError says what is wrong, and where.
+
+    fanout.toml is searched from there upward; relative paths in it start from its folder. Without a store the runs
+    are kept in `.fanout` in the current folder. `profile` wins over FANOUT_PROFILE.
+    """
+    wanted = profile or environ.get("FANOUT_PROFILE") or None
+    path = find_file(start)
+    if path is None:
+        if wanted:
+            raise SettingsError(f"profile '{wanted}': there is no {FILE} in '{_folder(start)}' or above it")
+        return _with_environment(Settings(_default_store()), environ)
+    content = read_file(path)
+    keys = _chosen(content, wanted, path)
+    return _with_environment(_resolved(keys, path, wanted), environ)
+
+
+def find_file(start: Path) -> Path | None:
+    """The fanout.toml nearest to `start`, in its folder or above it."""
+    folder = _folder(start)
+    return next((f / FILE for f in (folder, *folder.parents) if (f / FILE).is_file()), None)
+
+
+def resolve_datastore(uri: str, settings: Settings) -> str:
+    """`azureml://datastores/<name>/paths/<path>` as the URI it stands for here; any other URI unchanged.
+
+    A datastore that fanout.toml does not name is a folder of the store: `<store>/datastores/<name>`.
+    """
+    found = datastore_path(uri)
+    if found is None:
+        if uri.startswith("azureml:"):
+            raise SettingsError(f"'{shorten(uri)}': expected azureml://datastores/<name>/paths/<path>")
+        return uri
+    name, path = found
+    if ".." in path.split("/"):
+        raise SettingsError(f"'{shorten(uri)}': '..' is not allowed in a URI")
+    root = settings.datastores.get(name, f"{settings.store.rstrip('/')}/datastores/{name}").rstrip("/")
+    return f"{root}/{path}" if path else root
+
+
+def _folder(start: Path) -> Path:
+    here = start.absolute()
+    return here if here.is_dir() else here.parent
+
+
+def _default_store() -> str:
+    return (Path.cwd() / ".fanout").as_uri()
+
+
+def _chosen(content: SettingsFile, profile: str | None, path: Path) -> Keys:
+    """The keys at the top, with those of the profile over them."""
+    if profile is None:
+        return content
+    if profile not in content.profiles:
+        raise SettingsError(f"{path}: there is no profile '{profile}'{suggest(profile, content.profiles)}")
+    own = content.profiles[profile]
+    changes = {f.name: value for f in fields(Keys) if (value := getattr(own, f.name)) is not None}
+    changes["datastores"] = {**content.datastores, **own.datastores}
+    changes["computes"] = {**content.computes, **own.computes}
+    return replace(content, **changes)
+
+
+def _resolved(keys: Keys, path: Path, profile: str | None) -> Settings:
+    def uri(key: str, text: str) -> str:
+        try:
+            return uri_of(text, path.parent)
+        except Wrong as wrong:
+            raise SettingsError(f"{path}: {key}: {wrong}") from wrong
+
+    settings = Settings(
+        store=uri("store", keys.store) if keys.store else _default_store(),
+        queue=_queue(keys.queue, path),
+        endpoint_url=keys.endpoint_url,
+        endpoint_url_s3=keys.endpoint_url_s3,
+        endpoint_url_sqs=keys.endpoint_url_sqs,
+        region=keys.region,
+        visibility=30.0 if keys.visibility is None else keys.visibility,
+        max_receives=5 if keys.max_receives is None else keys.max_receives,
+        datastores={name: uri(f"datastores.{name}", text) for name, text in keys.datastores.items()},
+        computes=keys.computes,
+        file=str(path),
+        profile=profile,
+    )
+    _check(settings, str(path))
+    return settings
+
+
+def _queue(queue: str | None, path: Path) -> str | None:
+    if queue is None or queue == "sqs:":
+        return queue
+    scheme, _, folder = queue.partition(":")
+    if scheme != "sqlite" or not folder:
+        raise SettingsError(f"{path}: queue: expected 'sqs:' or 'sqlite:<folder>', found '{shorten(queue)}'")
+    return "sqlite:" + os.path.normpath(path.parent / folder.removeprefix("//"))
+
+
+def _check(settings: Settings, file: str) -> None:
+    """SettingsError for a value out of range."""
+    if not settings.store.startswith(_STORES):
+        raise SettingsError(
+            f"{file}: store: expected a folder or s3://bucket/prefix, found '{shorten(settings.store)}'"
+        )
+    # SQS's own bounds: a visibility of at most twelve hours, 1 to 1000 receives.
+    if not 1 <= settings.visibility <= 43200:
+        raise SettingsError(f"{file}: visibility: expected 1 to 43200 seconds, found {settings.visibility:g}")
+    if not 1 <= settings.max_receives <= 1000:
+        raise SettingsError(f"{file}: max_receives: expected 1 to 1000, found {settings.max_receives}")
+    for name, engine in settings.computes.items():
+        if engine not in ENGINES:
+            raise SettingsError(f"{file}: computes.{name}: expected {join(ENGINES)}, found '{shorten(engine)}'")
+    for key in ("endpoint_url", "endpoint_url_s3", "endpoint_url_sqs"):
+        _check_endpoint(getattr(settings, key), f"{file}: {key}")
+
+
+def _check_endpoint(url: str | None, where: str) -> None:
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        good = False
+    if not good:
+        shown = "" if "@" in url else f", found '{shorten(url)}'"
+        raise SettingsError(f"{where}: expected http://host:port{shown}")
+    if parts.username or parts.password:
+        raise SettingsError(f"{where}: holds credentials; they belong into the environment")
+
+
+def _with_environment(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    """The settings with what the standard AWS variables say."""
+    every = environ.get("AWS_ENDPOINT_URL") or None
+    for key in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_SQS"):
+        _check_endpoint(environ.get(key) or None, key)
+    # As AWS's tools do: a variable for all services wins over the file's entry for one.
+    return replace(
+        settings,
+        endpoint_url=every or settings.endpoint_url,
+        endpoint_url_s3=environ.get("AWS_ENDPOINT_URL_S3") or every or settings.endpoint_url_s3,
+        endpoint_url_sqs=environ.get("AWS_ENDPOINT_URL_SQS") or every or settings.endpoint_url_sqs,
+        region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or settings.region,
+    )

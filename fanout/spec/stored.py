@@ -39,7 +39,7 @@ def _adapter(kind: Any) -> "TypeAdapter[Any]":
     # Imported here: pydantic takes longer to load than most runs of the command line need it for.
     from pydantic import Field, TypeAdapter
 
-    discriminated = Annotated[kind, Field(discriminator="kind")] if kind is Step else kind
+    discriminated: Any = Annotated[kind, Field(discriminator="kind")] if kind is Step else kind
     return TypeAdapter(discriminated)
 
 
