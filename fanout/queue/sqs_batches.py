@@ -16,17 +16,20 @@ _LONGEST_STEM = NAME_LENGTH - len(DEAD_SUFFIX)
 
 
 def send_batches(bodies: Sequence[str], delay: int) -> Iterator[list[Entry]]:
-    """Entries to send, ten and 256 KiB at most together; QueueError for a body that fits in no request."""
+    """Entries to send, ten and 256 KiB at most together; QueueError for a body that fits in no request.
+
+    An entry's Id is the place of its body among all.
+    """
     batch: list[Entry] = []
     room = BATCH_BYTES
-    for body in bodies:
+    for place, body in enumerate(bodies):
         size = len(body.encode())
         if size > BATCH_BYTES:
             raise QueueError(f"a message of {size:,} bytes is too large for SQS: at most {BATCH_BYTES:,}")
         if batch and (len(batch) == BATCH_COUNT or size > room):
             yield batch
             batch, room = [], BATCH_BYTES
-        batch.append({"Id": str(len(batch)), "MessageBody": body, "DelaySeconds": delay})
+        batch.append({"Id": str(place), "MessageBody": body, "DelaySeconds": delay})
         room -= size
     if batch:
         yield batch

@@ -18,6 +18,7 @@ CONNECTIONS = 64
 ENTRY_TRIES = 6
 REQUEST_TRIES = 6  # botocore waits up to 1, 2, 4, 8, 16 s in between
 _MISSING = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "NonExistentQueue")
+_FINAL = ("Invalid", "MessageNotInflight", "UnsupportedOperation")
 
 
 class QueueMissingError(QueueError):
@@ -50,29 +51,29 @@ class SqsRequests:
             raise QueueError(f"SQS {action} at {self._where}: {redact(str(exc)) or type(exc).__name__}") from exc
         return answer
 
-    async def batches(self, action: str, url: str, parts: Iterable[Sequence[Entry]]) -> list[str]:
-        """Ids of the entries the server refused for good; all others are done. Several requests at once."""
+    async def batches(self, action: str, url: str, parts: Iterable[Sequence[Entry]]) -> dict[str, str]:
+        """The entries the server refused for good, id and reason; all others are done. Several requests at once."""
         answers = await asyncio.gather(*(self._batch(action, url, part) for part in parts), return_exceptions=True)
-        refused: list[str] = []
+        refused: dict[str, str] = {}
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
-            refused += answer
+            refused |= answer
         return refused
 
     async def close(self) -> None:
         self._client = None
         await self._stack.aclose()
 
-    async def _batch(self, action: str, url: str, entries: Sequence[Entry]) -> list[str]:
-        pending, refused = list(entries), list[str]()
+    async def _batch(self, action: str, url: str, entries: Sequence[Entry]) -> dict[str, str]:
+        pending, refused = list(entries), dict[str, str]()
         for attempt in range(ENTRY_TRIES):
             async with self._slots:
                 answer = await self.call(action, QueueUrl=url, Entries=pending)
             failed = {entry["Id"]: entry for entry in answer.get("Failed", ())}
             if not failed:
                 return refused
-            refused += [key for key, entry in failed.items() if is_final(entry)]
+            refused |= {key: _reason(entry) for key, entry in failed.items() if is_final(entry)}
             pending = [entry for entry in pending if entry["Id"] in failed and entry["Id"] not in refused]
             if not pending:
                 return refused
@@ -90,14 +91,17 @@ class SqsRequests:
         return self._access.endpoint_url_sqs or f"AWS, region {self._access.region or 'of the profile'}"
 
     def _refused(self, action: str, error: Mapping[str, Any]) -> QueueError:
-        code, message = error.get("Code", "unknown error"), error.get("Message", "no reason given")
-        kind = QueueMissingError if code in _MISSING else QueueError
-        return kind(redact(f"SQS {action} at {self._where}: {code}: {message}"))
+        kind = QueueMissingError if error.get("Code") in _MISSING else QueueError
+        return kind(f"SQS {action} at {self._where}: {_reason(error)}")
 
 
 def is_final(failure: Mapping[str, Any]) -> bool:
-    """Whether a failed entry of a batch would fail again: the sender's fault, other than asking too often."""
-    return bool(failure.get("SenderFault")) and "hrottl" not in str(failure.get("Code"))
+    """Whether a failed entry of a batch would fail again, however often it is sent."""
+    code = str(failure.get("Code"))
+    if "hrottl" in code:
+        return False
+    # LocalStack does not call a stale receipt the sender's fault.
+    return bool(failure.get("SenderFault")) or any(name in code for name in _FINAL)
 
 
 def _make_client(access: Access) -> Any:
@@ -123,6 +127,10 @@ def _make_client(access: Access) -> Any:
         )
     except (NoRegionError, ValueError) as exc:
         raise _unsigned(exc) from exc
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    return redact(f"{error.get('Code', 'unknown error')}: {error.get('Message', 'no reason given')}")
 
 
 def _unsigned(exc: Exception) -> SettingsError:
