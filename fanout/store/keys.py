@@ -45,11 +45,16 @@ def nodes(run: str, step: str) -> str:
     return f"{step_root(run, step)}/nodes/"
 
 
-def results(run: str, step: str, node: str) -> str:
-    return f"{step_root(run, step)}/results/{node}/"
+def node(run: str, step: str, number: int) -> str:
+    return f"{nodes(run, step)}{number:03d}"
 
 
-def result(run: str, step: str, node: str, seq: int) -> str:
+def results(run: str, step: str, node: int) -> str:
+    return f"{step_root(run, step)}/results/{node:03d}/"
+
+
+def result(run: str, step: str, node: int, seq: int) -> str:
+    """What a node committed, in order; written once, never changed."""
     return f"{results(run, step, node)}{seq:08d}"
 
 
@@ -66,6 +71,16 @@ def outputs(run: str, step: str, output: str) -> str:
 def verdict(run: str, step: str) -> str:
     """The commit point of a step; created once."""
     return f"{step_root(run, step)}/verdict.json"
+
+
+def settled(run: str, step: str) -> str:
+    """Says that no mini-batch is left to do: nodes run shutdown() and leave."""
+    return f"{step_root(run, step)}/settled.json"
+
+
+def cancel(run: str) -> str:
+    """Says that somebody wants the run to stop."""
+    return f"runs/{run}/cancel.json"
 
 
 def logs(run: str, step: str) -> str:

@@ -1,0 +1,87 @@
+"""Whole files and folders between a remote place and this machine: inputs come down, outputs go up."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import obstore
+
+from fanout.data import uris
+from fanout.data.folder import files_below
+from fanout.data.listing import list_folder
+from fanout.errors import FanoutError, InputError
+from fanout.store.access import Access
+from fanout.store.objects import translated
+from fanout.store.open import locate
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+AT_ONCE = 16
+CHUNK = 8 * 1024 * 1024
+
+
+async def download_file(uri: str, target: Path, access: Access) -> None:
+    """The object at `uri` is the file `target`, whole or not at all; InputError when there is none."""
+    store, key = locate(uri, access)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        with translated("read", uris.display(uri)):
+            answer = await obstore.get_async(store, key)
+            with partial.open("wb") as file:
+                async for chunk in answer.stream(min_chunk_size=CHUNK):
+                    file.write(chunk)
+        partial.replace(target)
+    except FileNotFoundError as exc:
+        raise InputError(f"{uris.display(uri)}: there is no such object") from exc
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+async def download_folder(uri: str, target: Path, access: Access) -> None:
+    """Everything below `uri` is below the folder `target`; names that would lead out of it are refused."""
+    entries = await asyncio.to_thread(lambda: list(list_folder(uri, access)))
+    await _some_at_once(
+        download_file(entry.uri, target / uris.confined(uris.relative_to(entry.uri, uri) or ""), access)
+        for entry in entries
+    )
+
+
+async def upload_folder(folder: Path, uri: str, access: Access) -> list[str]:
+    """Every regular file below `folder` is below `uri`; their relative names, sorted."""
+    names = await asyncio.to_thread(lambda: files_below(folder))
+    store, prefix = locate(uri, access)
+    await _some_at_once(upload_file(folder / name, store, f"{prefix}/{name}".lstrip("/")) for name in names)
+    return names
+
+
+async def upload_file(file: Path, store: "ObjectStore", key: str) -> None:
+    """The object at `key` is the file, whatever was there; large ones in parts."""
+    with translated("write", key):
+        await obstore.put_async(store, key, file)
+
+
+async def _some_at_once(jobs: Iterable[Awaitable[None]]) -> None:
+    waiting = iter(jobs)
+    async with _all_or_none() as group:
+        for _ in range(AT_ONCE):
+            group.create_task(_one_after_another(waiting))
+
+
+async def _one_after_another(jobs: Iterable[Awaitable[None]]) -> None:
+    for job in jobs:
+        await job
+
+
+@contextlib.asynccontextmanager
+async def _all_or_none() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group whose first error comes out as itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except* FanoutError as several:
+        raise several.exceptions[0] from None

@@ -1,0 +1,407 @@
+"""A node: keeps its slots fed, holds its deliveries, commits what they finish, and leaves in order.
+
+It receives a little more than its slots can take (`_receive`), brings remote data here (`_prepare`), hands mini-batches
+to slots (`feed`), and answers to what happens in them (the `slot_…` methods). It decides nothing itself: retries are
+in `decide`, durability in `committer`, the visibility of what it holds in `heartbeat`.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from obstore.store import ObjectStore
+
+from fanout.clock import Clock
+from fanout.data import uris
+from fanout.errors import DamagedRecordError, FanoutError, InfrastructureError, QueueError, StoreError
+from fanout.node.committer import Committer, Finished
+from fanout.node.decide import Decision, back_off, decide
+from fanout.node.fetch import Fetcher
+from fanout.node.heartbeat import heartbeat
+from fanout.node.held import Held, Holdings
+from fanout.node.orders import Done, Stopped
+from fanout.node.slot import ProcessFactory, Slot
+from fanout.plan import messages, minibatch
+from fanout.queue.port import Delivery, QueuePair
+from fanout.step.record import StepRecord
+from fanout.step.results import Cause, Entry, Event, Failure, Status
+from fanout.store import keys
+from fanout.store.objects import read, read_range
+
+log = logging.getLogger(__name__)
+
+RECEIVE_WAIT = 2.0
+"""Seconds that one receive waits for a message: bounds how long leaving takes, and what idling costs."""
+SECONDS_AHEAD = 0.2
+MOST_AHEAD = 512
+LOOK_EVERY = 3.0
+"""Seconds between looks at the store for the end of the step."""
+MOST_REFUSALS = 10
+"""Receives in a row that may fail, with growing pauses of two minutes in all, before the node ends."""
+TIME_CHECK = 0.05
+SHUTDOWN_LIMIT = 30.0
+
+
+class Leaving(StrEnum):
+    """Why a node leaves."""
+
+    FINISHED = "finished"  # the step is settled: shutdown() runs
+    DRAINED = "drained"  # asked to: what runs is finished, the rest given back
+    GAVE_UP = "gave up"  # the script cannot be started here
+    FAILED = "failed"  # our own trouble
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    """How a node behaves. `grace` is how many seconds a drain waits for running mini-batches."""
+
+    number: int
+    slots: int
+    visibility: float
+    grace: float = 25.0
+
+
+class Node:
+    """One instance. `run` returns when it has left; `finish` and `drain` ask it to."""
+
+    def __init__(
+        self,
+        record: StepRecord,
+        options: NodeOptions,
+        store: ObjectStore,
+        queues: QueuePair,
+        make_process: ProcessFactory,
+        committer: Callable[["Node"], Committer],
+        fetcher: Fetcher | None,
+        clock: Clock,
+    ) -> None:
+        self._record, self._options, self._store, self._queues = record, options, store, queues
+        self._fetcher, self._clock = fetcher, clock
+        self.holdings = Holdings()
+        self._ready: deque[Held] = deque()
+        self._preparing: set[asyncio.Task[None]] = set()
+        self._committer = committer(self)
+        self._useless_starts = 0
+        self._grace = 0.0
+        self._leaving: asyncio.Future[Leaving] = asyncio.get_running_loop().create_future()
+        self._wanted = asyncio.Event()
+        self._stopped_slots = 0
+        self._idle_slots = asyncio.Event()
+        self._starts: set[asyncio.Task[None]] = set()
+        numbers = itertools.count()
+        self._slots = [
+            Slot(
+                make_process,
+                lambda: f"process{next(numbers):03d}",
+                self,
+                clock,
+                run_limit=record.step.retry_settings.timeout,
+                load_limit=record.step.limits.task_overhead_timeout,
+                reads=record.recipe is not None,
+            )
+            for _ in range(options.slots)
+        ]
+
+    # The life of a node.
+
+    async def run(self) -> Leaving:
+        """Works until told to leave, or until the store says that the step is over; returns why it left."""
+        async with asyncio.TaskGroup() as tasks:
+            committing = tasks.create_task(self._committer.run())
+            beating = tasks.create_task(
+                heartbeat(self._queues.main, self.holdings, self._options.visibility, self._clock)
+            )
+            receiving = tasks.create_task(self._receive())
+            watching = [tasks.create_task(self._check_times()), tasks.create_task(self._look_for_the_end())]
+            for slot in self._slots:
+                self._start(slot)
+            why = await self._leaving
+            log.info("leaving: %s", why)
+            await self._leave(why, receiving)
+            self._committer.close()
+            await committing
+            for task in (beating, *watching):
+                task.cancel()
+        return why
+
+    def finish(self) -> None:
+        """The step is settled: run shutdown() and leave."""
+        self._leave_because(Leaving.FINISHED)
+
+    def drain(self, grace: float | None = None) -> None:
+        """Take no more work, finish what runs within `grace` seconds, give the rest back, leave."""
+        self._grace = self._options.grace if grace is None else grace
+        self._leave_because(Leaving.DRAINED)
+
+    def kill_slots(self) -> None:
+        """End all processes of user code, now."""
+        for slot in self._slots:
+            slot.kill()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs and nothing is about to."""
+        return not self._ready and not self._preparing and not any(slot.busy for slot in self._slots)
+
+    def _leave_because(self, why: Leaving) -> None:
+        if not self._leaving.done():
+            self._leaving.set_result(why)
+            self._wanted.set()
+
+    async def _leave(self, why: Leaving, receiving: asyncio.Task[None]) -> None:
+        # 1. No more work. When the step is settled nothing can be on its way to us, so a receive may be cut off;
+        #    else it is let finish, because a message that it takes with it would stay hidden for a while.
+        if why is Leaving.FINISHED:
+            receiving.cancel()
+        await asyncio.wait([receiving])
+        # 2. What has not started goes back at once, for others.
+        for task in self._preparing:
+            task.cancel()
+        unstarted, self._ready = list(self._ready), deque()
+        await self._committer.give_back(unstarted)
+        # 3. What runs may finish, for a while. What does not is given back when its slot is ended.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._grace):
+                await self._until_no_slot_is_busy()
+        # 4. shutdown() in each slot, then the end of whatever is still there.
+        for slot in self._slots:
+            slot.kill() if slot.busy else slot.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SHUTDOWN_LIMIT):
+                await asyncio.gather(*(slot.ended() for slot in self._slots))
+        self.kill_slots()
+        await asyncio.gather(*(slot.ended() for slot in self._slots))
+        # 5. What they gave back while they ended.
+        unstarted, self._ready = list(self._ready), deque()
+        await self._committer.give_back(unstarted)
+
+    async def _until_no_slot_is_busy(self) -> None:
+        while any(slot.busy for slot in self._slots):
+            self._idle_slots.clear()
+            await self._idle_slots.wait()
+
+    async def _check_times(self) -> None:
+        while True:
+            await self._clock.sleep(TIME_CHECK)
+            for slot in self._slots:
+                slot.check_time()
+
+    async def _look_for_the_end(self) -> None:
+        """For nodes that nobody tells: the step is settled, sealed or canceled when the store says so."""
+        run, step = self._record.run, self._record.step.name
+        while True:
+            await self._clock.sleep(LOOK_EVERY)
+            try:
+                if await read(self._store, keys.settled(run, step)) or await read(self._store, keys.verdict(run, step)):
+                    self.finish()
+                elif await read(self._store, keys.cancel(run)):
+                    self.kill_slots()
+                    self.drain()
+            except StoreError as exc:
+                log.warning("cannot look for the end of the step: %s", exc)
+
+    # Work comes in.
+
+    async def _receive(self) -> None:
+        refusals = 0
+        while not self._leaving.done():
+            self._wanted.clear()
+            if (room := self._room()) <= 0:
+                await self._wanted.wait()
+                continue
+            try:
+                deliveries = await self._queues.main.receive(room, RECEIVE_WAIT)
+                refusals = 0
+            except QueueError as exc:
+                refusals += 1
+                if refusals > MOST_REFUSALS:
+                    raise
+                log.warning("cannot receive, will try again: %s", exc)
+                await self._clock.sleep(back_off(refusals, random.random()))  # noqa: S311 - spreads, guards nothing
+                continue
+            for delivery in deliveries:
+                await self._take(delivery)
+            self.feed()
+
+    def _room(self) -> int:
+        """How many mini-batches to ask the queue for: enough for the slots and a fraction of a second ahead."""
+        if self._committer.full:
+            return 0
+        averages = [slot.average for slot in self._slots if slot.average is not None]
+        wanted = sum(slot.wanted for slot in self._slots)
+        if averages:
+            wanted += min(MOST_AHEAD, int(SECONDS_AHEAD * len(self._slots) / max(min(averages), 1e-6)))
+        if self._fetcher is not None:
+            wanted = max(wanted, 2 * len(self._slots))
+        waiting = len(self._ready) + len(self._preparing)
+        room = wanted - waiting
+        return room if room >= wanted / 2 else 0
+
+    async def _take(self, delivery: Delivery) -> None:
+        expires = self._clock.monotonic() + self._options.visibility
+        try:
+            message = messages.decode(delivery.body)
+            if (message.run, message.step) != (self._record.run, self._record.step.name):
+                raise DamagedRecordError(f"message for {message.run}/{message.step}: this is the queue of another step")
+        except DamagedRecordError as exc:
+            log.warning("%s", exc)
+            await self._committer.reject(delivery, str(exc))
+            return
+        held = Held(delivery, message, (message.line or "").encode(), expires)
+        self.holdings.take(held)
+        if message.pointer is None and self._fetcher is None:
+            self._ready.append(held)
+        else:
+            task = asyncio.create_task(self._prepare(held))
+            self._preparing.add(task)
+            task.add_done_callback(self._prepared)
+
+    async def _prepare(self, held: Held) -> None:
+        """Brings what the mini-batch needs. Missing data is a failed attempt; trouble with the store is nobody's fault,
+        so the mini-batch is let go and comes back when its visibility runs out."""
+        try:
+            if (pointer := held.message.pointer) is not None:
+                stop = pointer.start + pointer.length
+                held.line = await read_range(self._store, pointer.key, pointer.start, stop) or b""
+            if self._fetcher is not None:
+                held.line, held.fetched = await self._fetcher.fetch(held.line)
+            self._ready.append(held)
+        except InfrastructureError as exc:
+            log.warning("mini-batch %d cannot be brought here now: %s", held.message.index, exc)
+            self.holdings.forget([held])
+        except FanoutError as exc:
+            failure = Failure(Cause.LOAD, str(exc))
+            self._finished(held, Done(0, 0, 0.0, 0.0, failure=failure), self._clock.now(), "fetch")
+        except asyncio.CancelledError:
+            self._ready.append(held)
+            raise
+
+    def _prepared(self, task: asyncio.Task[None]) -> None:
+        self._preparing.discard(task)
+        if not task.cancelled():
+            task.result()
+        self.feed()
+
+    def feed(self) -> None:
+        """Gives each slot what it has room for, the emptiest first."""
+        if self._leaving.done():
+            return
+        now = self._clock.monotonic()
+        for slot in sorted(self._slots, key=lambda slot: -slot.room):
+            batches: list[Held] = []
+            while self._ready and len(batches) < slot.room:
+                held = self._ready.popleft()
+                if held.startable(now):
+                    batches.append(held)
+                else:
+                    log.warning("mini-batch %d ran out of visibility before it was started", held.message.index)
+                    self.holdings.forget([held])
+            if batches:
+                slot.give(batches)
+        if self._room() > 0:
+            self._wanted.set()
+
+    # What happens in the slots.
+
+    def _start(self, slot: Slot, delay: float = 0.0) -> None:
+        async def start() -> None:
+            await self._clock.sleep(delay)
+            await slot.start()
+
+        task = asyncio.create_task(start())
+        self._starts.add(task)
+        task.add_done_callback(self._started)
+
+    def _started(self, task: asyncio.Task[None]) -> None:
+        self._starts.discard(task)
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            log.error("a slot's process could not be started: %s", exc)
+            self._leave_because(Leaving.FAILED)
+
+    def slot_ready(self, slot: Slot) -> None:
+        log.info("%s is ready", slot.process_name)
+        self.feed()
+
+    def slot_done(self, slot: Slot, held: Held, done: Done, started: float) -> None:
+        self._useless_starts = 0
+        self._finished(held, done, started, slot.process_name)
+        self._idle_slots.set()
+        self.feed()
+
+    def slot_unstarted(self, slot: Slot, held: Sequence[Held]) -> None:  # noqa: ARG002 - one signature for all events
+        self._ready.extendleft(reversed(held))
+
+    def slot_died(self, slot: Slot) -> None:
+        self._start(slot)
+
+    def slot_broken(self, slot: Slot, failure: Failure) -> None:
+        """After three useless starts for each slot, one after the other, this node gives up (reference, section 9)."""
+        self._useless_starts += 1
+        gave_up = self._useless_starts >= 3 * len(self._slots)
+        log.error("%s: %s", slot.process_name, failure.message)
+        self._committer.note(Event(slot.process_name, self._clock.now(), failure, gave_up))
+        if gave_up:
+            self._leave_because(Leaving.GAVE_UP)
+        else:
+            self._start(slot, delay=min(2.0, 0.05 * 2.0 ** (self._useless_starts // len(self._slots))))
+
+    def slot_stopped(self, slot: Slot, stopped: Stopped) -> None:
+        if stopped.failure is not None:
+            self._committer.note(Event(slot.process_name, self._clock.now(), stopped.failure, files=stopped.files))
+        self._idle_slots.set()
+
+    def _finished(self, held: Held, done: Done, started: float, process: str) -> None:
+        decision = self._decide(held, done.failure)
+        items = done.items or held.items or _items_of(held.line)
+        entry = Entry(
+            index=held.message.index,
+            attempt=held.message.attempt,
+            status=decision.status,
+            items=items,
+            succeeded=done.succeeded,
+            process=process,
+            started=started,
+            load_seconds=done.load_seconds,
+            run_seconds=done.run_seconds,
+            rows=done.rows_written,
+            header=done.header,
+            files=done.files,
+            failure=done.failure,
+        )
+        if self._fetcher is not None:
+            self._fetcher.release(held.fetched)
+        self._committer.add(Finished(held, entry, done.rows, decision.retry_after))
+
+    def _decide(self, held: Held, failure: Failure | None) -> Decision:
+        if failure is not None and held.lost:
+            return Decision(Status.RETRIED)  # somebody else has it now, and tries
+        draw = random.random()  # noqa: S311 - spreads retries, guards nothing
+        return decide(failure, held.message.attempt, self._record.step.retry_settings.max_retries, draw)
+
+
+def needs_fetching(record: StepRecord) -> bool:
+    """Whether mini-batches may name files that are not on this machine."""
+    uri = record.inputs[record.step.input_data].uri
+    return record.recipe is None and uri is not None and not uris.is_local(uri)
+
+
+def slots_of(record: StepRecord) -> int:
+    """Slots a node: as asked for, else one a core that this process may use (reference, section 2)."""
+    asked = record.step.max_concurrency_per_instance
+    return asked if asked is not None and asked >= 1 else len(os.sched_getaffinity(0))
+
+
+def _items_of(line: bytes) -> int:
+    """Items as the planner knew them, for attempts that never came to say; 1 when nobody knows."""
+    try:
+        batch = minibatch.decode(line, "message")
+    except DamagedRecordError:
+        return 1
+    return batch.items or len(batch.files) or 1

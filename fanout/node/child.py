@@ -1,0 +1,232 @@
+"""A slot seen from inside: the process that runs user code. `python -P -m fanout.node.child <socket fd>`.
+
+It reads frames from its socket, calls init() once and run() for each mini-batch in turn, and answers each. It starts
+often and first of all things, so it imports the standard library and little of fanout; pandas only for tables.
+"""
+
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fanout.errors import EntryScriptError
+from fanout.node import entry_script, orders
+from fanout.node.entry_script import EntryScript, MiniBatchContext, one_line, user_traceback
+from fanout.node.frames import FrameBuffer
+from fanout.node.orders import Done, Start
+from fanout.node.rows import RowEncoder, read_settings
+from fanout.node.staging import OutputFolders
+from fanout.node.surroundings import Surroundings, enter
+from fanout.plan import minibatch
+from fanout.plan.minibatch import MiniBatch
+from fanout.step.results import Cause, Failure
+from fanout.step.row_format import RowFormat
+
+RECEIVE_SIZE = 256 * 1024
+PR_SET_PDEATHSIG = 1
+
+Load = Callable[[MiniBatch], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A script that is ready to run, and everything one attempt needs."""
+
+    script: EntryScript
+    load: Load
+    reads: bool  # reading a mini-batch is work of its own, worth telling the node
+    encoder: RowEncoder
+    folders: OutputFolders
+    send: Callable[[bytes], None]
+    call: Callable[..., Any]  # calls run(), under a profiler where one was asked for
+
+    def attempt(self, line: bytes, attempt: int) -> Done:
+        """One try of run() on one mini-batch. Nothing that user code does makes it raise."""
+        begun, items = time.perf_counter(), 0
+        try:
+            batch = minibatch.decode(line, "task")
+            items = batch.items or 0
+            data = self.load(batch)
+            items = len(data)
+        except Exception as exc:  # noqa: BLE001 - whatever reading raises is this attempt's failure
+            return self._failed(Cause.LOAD, exc, items, time.perf_counter() - begun, 0.0)
+        load_seconds = time.perf_counter() - begun
+        if self.reads:
+            self.send(orders.loaded_frame(items, load_seconds))
+        return self._run(batch, data, items, attempt, load_seconds)
+
+    def _run(self, batch: MiniBatch, data: Any, items: int, attempt: int, load_seconds: float) -> Done:
+        context = MiniBatchContext(batch.index, batch.partition, batch.first_row, attempt)
+        begun = time.perf_counter()
+        try:
+            result = self.call(self.script.run, data, context)
+        except BaseException as exc:  # noqa: BLE001 - the one broad catch around user code, sys.exit included
+            return self._failed(Cause.EXCEPTION, exc, items, load_seconds, time.perf_counter() - begun)
+        run_seconds = time.perf_counter() - begun
+        try:
+            succeeded = entry_script.check_result(result)
+            rows = self.encoder.encode(result)
+            files = self.folders.set_aside(f"{batch.index}-{attempt}")
+        except Exception as exc:  # noqa: BLE001 - str() of the user's objects is user code too
+            return self._failed(Cause.BAD_RETURN, exc, items, load_seconds, run_seconds)
+        return Done(
+            items,
+            min(succeeded, items),
+            load_seconds,
+            run_seconds,
+            rows.count,
+            rows.payload,
+            rows.header,
+            files,
+        )
+
+    def _failed(self, cause: Cause, exc: BaseException, items: int, load_seconds: float, run_seconds: float) -> Done:
+        self.folders.discard()
+        return Done(items, 0, load_seconds, run_seconds, failure=_failure(cause, exc))
+
+
+def main(descriptor: int) -> None:
+    """The life of the process: start, init, run after run, shutdown."""
+    _die_with_the_node()
+    channel = socket.socket(fileno=descriptor)
+    channel.set_inheritable(False)
+    incoming = _frames(channel)
+    start = Start.from_header(next(incoming)[0])
+    _settle_in(start)
+    try:
+        worker = _prepare(start, channel.sendall)
+        begun = time.perf_counter()
+        worker.script.init()
+    except BaseException as exc:  # noqa: BLE001 - importing the script and init() are user code
+        channel.sendall(orders.broken_frame(_failure(Cause.INIT, exc)))
+        _leave_without_waiting(1)
+    channel.sendall(orders.ready_frame(time.perf_counter() - begun))
+    _serve(worker, incoming)
+    channel.sendall(_shut_down(worker))
+
+
+def _serve(worker: Worker, incoming: Iterator[tuple[dict[str, Any], bytes]]) -> None:
+    for header, payload in incoming:
+        if header["t"] == "stop":
+            return
+        worker.send(worker.attempt(payload, header["a"]).frame())
+    _leave_without_waiting(0)  # the node is gone: nobody waits for shutdown()
+
+
+def _leave_without_waiting(code: int) -> NoReturn:
+    """Ends the process although threads of the script may still run."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _shut_down(worker: Worker) -> bytes:
+    failure = None
+    try:
+        worker.script.shutdown()
+    except BaseException as exc:  # noqa: BLE001 - user code
+        failure = _failure(Cause.SHUTDOWN, exc)
+    return orders.stopped_frame(failure, worker.folders.set_aside(f"shutdown-{os.getpid()}"))
+
+
+def _prepare(start: Start, send: Callable[[bytes], None]) -> Worker:
+    folders = OutputFolders({name: Path(path) for name, path in start.outputs.items()}, Path(start.attempts))
+    folders.create()
+    row_format = RowFormat(start.row_format)
+    return Worker(
+        script=entry_script.load(start.entry_script, start.code),
+        load=_paths if start.recipe is None else _table_reader(start.recipe),
+        reads=start.recipe is not None,
+        encoder=RowEncoder(row_format, read_settings(start.code)),
+        folders=folders,
+        send=send,
+        call=_caller(start),
+    )
+
+
+def _settle_in(start: Start) -> None:
+    """Arguments, import path, logging: what the script expects to find (reference, section 6)."""
+    sys.argv[:] = [start.entry_script, *start.arguments]
+    if start.code:
+        sys.path.insert(0, start.code)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    logging.basicConfig(stream=sys.stdout, level=start.logging_level, format="%(asctime)s|%(levelname)s|%(message)s")
+    enter(
+        Surroundings(
+            agent_name=start.process,
+            node_id=start.node,
+            logging_level=start.logging_level,
+            logs=Path(start.logs),
+            working_dir=Path(start.code or Path.cwd()),
+            input_dir=Path(start.input_dir),
+            output_dir=Path(start.output_dir),
+        )
+    )
+
+
+def _caller(start: Start) -> Callable[..., Any]:
+    if not start.profiling_module:
+        return lambda run, data, context: run(data, context)
+    import atexit
+    import importlib
+
+    profile = importlib.import_module(start.profiling_module).Profile()
+    path = Path(start.logs, "sys", "node", start.node, f"{start.process}.profile")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atexit.register(profile.dump_stats, path)
+    return lambda run, data, context: profile.runcall(run, data, context)
+
+
+def _paths(batch: MiniBatch) -> list[str]:
+    return [_path(uri) for uri in batch.files]
+
+
+def _path(uri: str) -> str:
+    if uri.startswith("file:///") and "%" not in uri:
+        return uri[7:]
+    from fanout.data.uris import is_local, to_path
+
+    return to_path(uri) if is_local(uri) else uri
+
+
+def _table_reader(recipe_json: str) -> Load:
+    from fanout.data.recipe import from_json
+    from fanout.data.table import read_pieces
+
+    recipe = from_json(recipe_json, "the step's table recipe")
+    return lambda batch: read_pieces(recipe, batch.pieces)
+
+
+def _failure(cause: Cause, exc: BaseException) -> Failure:
+    """EntryScriptError is our own sentence about the script: no traceback of ours would add to it."""
+    if isinstance(exc, EntryScriptError):
+        return Failure(cause, str(exc))
+    if isinstance(exc, SystemExit):
+        return Failure(cause, f"the script called sys.exit({exc.code!r})", user_traceback(exc))
+    return Failure(cause, one_line(exc), user_traceback(exc))
+
+
+def _frames(channel: socket.socket) -> Iterator[tuple[dict[str, Any], bytes]]:
+    buffer = FrameBuffer()
+    while data := channel.recv(RECEIVE_SIZE):
+        yield from buffer.feed(data)
+
+
+def _die_with_the_node() -> None:
+    """The kernel kills this process when the node dies, even in the middle of run()."""
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,171 @@
+"""Group commit: results become durable together, and only then are their deliveries settled (promise I5).
+
+While one object is being written, finished attempts gather for the next. A committed group is settled in an order that
+loses nothing wherever it is cut: mini-batches that are tried again are sent anew, dead letters are sent, and only then
+are the old deliveries deleted. Cut in between, a delivery comes back and at worst an attempt is made twice.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from fanout.clock import Clock
+from fanout.errors import QueueError
+from fanout.node.held import Held, Holdings
+from fanout.plan import messages
+from fanout.queue.port import Delivery, QueuePair
+from fanout.step import results
+from fanout.step.results import Entry, Event, Status
+
+log = logging.getLogger(__name__)
+
+LINGER = 0.02
+"""Seconds that finished attempts wait for company while others are still running."""
+FULL_BYTES = 64 * 1024 * 1024
+FULL_COUNT = 20_000
+DEAD_LETTER_TEXT = 8 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An attempt that has ended: what is recorded of it, its rows, and after how long it is tried again."""
+
+    held: Held
+    entry: Entry
+    rows: bytes = b""
+    retry_after: float | None = None
+
+
+@dataclass(slots=True)
+class _Gathered:
+    finished: list[Finished] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    bytes: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.finished or self.events)
+
+
+Write = Callable[[int, bytes], Awaitable[None]]
+"""Makes a result object durable under its sequence number, counted from 0 without gaps."""
+Stage = Callable[[Finished], Awaitable[None]]
+"""Makes the output files of one attempt durable."""
+
+
+class Committer:
+    """Takes finished attempts from the node; `run` commits them until `close`."""
+
+    def __init__(
+        self,
+        write: Write,
+        stage: Stage,
+        queues: QueuePair,
+        holdings: Holdings,
+        clock: Clock,
+        idle: Callable[[], bool],
+    ) -> None:
+        self._write, self._stage, self._queues = write, stage, queues
+        self._holdings, self._clock, self._idle = holdings, clock, idle
+        self._gathered = _Gathered()
+        self._news = asyncio.Event()
+        self._closing = False
+        self._seq = 0
+        self._settling: set[asyncio.Task[None]] = set()
+
+    def add(self, finished: Finished) -> None:
+        """The attempt will be committed."""
+        self._gathered.finished.append(finished)
+        self._gathered.bytes += len(finished.rows)
+        self._news.set()
+
+    def note(self, event: Event) -> None:
+        """The event will be committed."""
+        self._gathered.events.append(event)
+        self._news.set()
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits that no more work should be started."""
+        return self._gathered.bytes > FULL_BYTES or len(self._gathered.finished) > FULL_COUNT
+
+    def close(self) -> None:
+        """`run` returns as soon as everything given is committed and settled."""
+        self._closing = True
+        self._news.set()
+
+    async def run(self) -> None:
+        """Commits group after group. Raises StoreError when a result cannot be made durable: the node must then end."""
+        while not self._closing or self._gathered:
+            await self._news.wait()
+            if not self._closing and not self._idle():
+                await self._clock.sleep(LINGER)
+            self._news.clear()
+            group, self._gathered = self._gathered, _Gathered()
+            if group:
+                await self._commit(group)
+        if self._settling:
+            await asyncio.wait(self._settling)
+
+    async def _commit(self, group: _Gathered) -> None:
+        for finished in group.finished:
+            if finished.entry.files:
+                await self._stage(finished)
+        body = results.encode([f.entry for f in group.finished], [f.rows for f in group.finished], group.events)
+        await self._write(self._seq, body)
+        self._seq += 1
+        if group.finished:
+            task = asyncio.create_task(self._settle(group.finished))
+            self._settling.add(task)
+            task.add_done_callback(self._settling.discard)
+
+    async def _settle(self, group: Sequence[Finished]) -> None:
+        """A queue that refuses is a warning: what is not settled comes back when its visibility runs out."""
+        try:
+            await self._send_again([f for f in group if f.retry_after is not None and not f.held.lost])
+            await self._dead_letter([f for f in group if f.entry.status is Status.FAILED and not f.held.lost])
+            await self._queues.main.delete([f.held.delivery for f in group])
+        except QueueError as exc:
+            log.warning("%d deliveries could not be settled and will come back: %s", len(group), exc)
+        finally:
+            self._holdings.forget(f.held for f in group)
+
+    async def _send_again(self, again: Sequence[Finished]) -> None:
+        by_delay: dict[float, list[str]] = {}
+        for finished in again:
+            message = replace(finished.held.message, attempt=finished.held.message.attempt + 1)
+            by_delay.setdefault(round(finished.retry_after or 0.0, 1), []).append(messages.encode(message))
+        for delay, bodies in by_delay.items():
+            await self._queues.main.send(bodies, delay=delay)
+
+    async def _dead_letter(self, dead: Sequence[Finished]) -> None:
+        if dead:
+            await self._queues.dead.send([_dead_letter(f) for f in dead])
+
+    async def reject(self, delivery: Delivery, reason: str) -> None:
+        """A message that is none of ours goes to the dead-letter queue, with the reason, and is not seen again."""
+        try:
+            await self._queues.dead.send([json.dumps({"message": delivery.body, "reason": reason})])
+            await self._queues.main.delete([delivery])
+        except QueueError as exc:
+            log.warning("a message that cannot be read could not be put aside and will come back: %s", exc)
+
+    async def give_back(self, unstarted: Sequence[Held]) -> None:
+        """Sends deliveries that were never started anew, so that being given back does not count as a vanished node."""
+        back = [held for held in unstarted if not held.lost]
+        try:
+            if back:
+                await self._queues.main.send([messages.encode(held.message) for held in back])
+                await self._queues.main.delete([held.delivery for held in back])
+        except QueueError as exc:
+            log.warning("%d deliveries could not be given back and will come back late: %s", len(back), exc)
+        self._holdings.forget(unstarted)
+
+
+def _dead_letter(finished: Finished) -> str:
+    """The message with its reason: what `redrive` and people need."""
+    failure = finished.entry.failure
+    body = json.loads(messages.encode(finished.held.message))
+    reason = "" if failure is None else f"{failure.message}\n{failure.traceback}"
+    return json.dumps({**body, "tries": finished.entry.attempt + 1, "reason": reason[:DEAD_LETTER_TEXT]})

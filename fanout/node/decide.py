@@ -1,0 +1,34 @@
+"""What becomes of an attempt: pure, so that every rule about retries is one table of values."""
+
+from dataclasses import dataclass
+
+from fanout.step.results import Failure, Status
+
+FIRST_BACK_OFF = 0.25
+LONGEST_BACK_OFF = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How an attempt is recorded, and whether the mini-batch is sent anew (`retry_after` seconds)."""
+
+    status: Status
+    retry_after: float | None = None
+
+
+def decide(failure: Failure | None, attempt: int, max_retries: int, draw: float) -> Decision:
+    """What to do about attempt number `attempt` (0 is the first) that ended in `failure`, or well when that is None.
+
+    User code is tried at most max_retries + 1 times. `draw` in [0, 1) spreads the back-off.
+    """
+    if failure is None:
+        return Decision(Status.SUCCEEDED)
+    if attempt >= max_retries:
+        return Decision(Status.FAILED)
+    return Decision(Status.RETRIED, back_off(attempt, draw))
+
+
+def back_off(attempt: int, draw: float) -> float:
+    """Seconds to wait before attempt `attempt + 1`: doubling, at most 30, spread over the upper half."""
+    whole = min(LONGEST_BACK_OFF, FIRST_BACK_OFF * 2.0 ** min(attempt, 20))
+    return whole * (0.5 + draw / 2)

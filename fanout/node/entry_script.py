@@ -1,0 +1,132 @@
+"""The contract of an entry script: init() / run(mini_batch[, context]) / shutdown() (reference, section 6).
+
+Everything here runs inside a slot, around user code. Imported by the slot's child process: the standard library only.
+"""
+
+import importlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from fanout.errors import EntryScriptError
+
+OURS = str(Path(__file__).parents[1])
+TRACEBACK_LIMIT = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class MiniBatchContext:
+    """What run() may ask about the mini-batch it was given."""
+
+    minibatch_index: int
+    partition_key_value: Mapping[str, str] = field(default_factory=dict)  # in the order of partition_keys
+    global_row_index_lower_bound: int | None = None
+    retry_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EntryScript:
+    """A loaded script: its three functions, `init` and `shutdown` harmless where it has none."""
+
+    init: Callable[[], Any]
+    run: Callable[[Any, MiniBatchContext], Any]
+    shutdown: Callable[[], Any]
+
+
+def load(entry_script: str, code: str | None) -> EntryScript:
+    """The script, imported: `x.py` or `sub/x.py` relative to the code folder, or a dotted module name.
+
+    Raises what the script raises while it is imported; EntryScriptError when there is none or it has no run().
+    """
+    module = _import(entry_script, Path(code) if code else Path.cwd())
+    run = getattr(module, "run", None)
+    if not callable(run):
+        raise EntryScriptError(f"{entry_script} has no function run(mini_batch)")
+    return EntryScript(_optional(module, "init"), _with_context(run), _optional(module, "shutdown"))
+
+
+def _import(entry_script: str, code: Path) -> ModuleType:
+    path = code / entry_script
+    if not path.is_file():
+        if entry_script.endswith(".py"):
+            raise EntryScriptError(f"there is no {entry_script} in the code folder {code}")
+        return importlib.import_module(entry_script)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise EntryScriptError(f"{entry_script} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _optional(module: ModuleType, name: str) -> Callable[[], Any]:
+    function = getattr(module, name, None)
+    return function if callable(function) else lambda: None
+
+
+def _with_context(run: Callable[..., Any]) -> Callable[[Any, MiniBatchContext], Any]:
+    """`run` as a function of two arguments, whether it takes the context or not; parameter names are free."""
+    if _positional_places(run) >= 2:
+        return run
+    return lambda mini_batch, _: run(mini_batch)
+
+
+def _positional_places(function: Callable[..., Any]) -> int:
+    parameters = inspect.signature(function).parameters.values()
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return 2
+    return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+
+
+def check_result(result: Any) -> int:
+    """How many items `result` says were handled: its length; EntryScriptError when it is nothing countable."""
+    if isinstance(result, str | bytes | bytearray | Mapping | set | frozenset) or not hasattr(result, "__len__"):
+        shown = "" if result is None else f" ({_shorten(repr(result), 80)})"
+        raise EntryScriptError(
+            "run() must return a list, tuple, array or DataFrame with one element per item it has handled; "
+            f"it returned {type(result).__name__}{shown}"
+        )
+    return len(result)
+
+
+def user_traceback(exc: BaseException) -> str:
+    """The traceback as the script's author wants it: without our own frames, at most 16 KiB."""
+    summary = traceback.TracebackException.from_exception(exc, capture_locals=False)
+    for part in _chain(summary):
+        part.stack = traceback.StackSummary.from_list([f for f in part.stack if not _is_ours(f.filename)])
+    return _shorten("".join(summary.format()), TRACEBACK_LIMIT)
+
+
+def one_line(exc: BaseException) -> str:
+    """`ValueError: what it says`, in one line."""
+    text = " ".join(str(exc).split())
+    return _shorten(f"{type(exc).__name__}: {text}" if text else type(exc).__name__, 500)
+
+
+def _chain(summary: traceback.TracebackException) -> list[traceback.TracebackException]:
+    found: list[traceback.TracebackException] = []
+    waiting: list[traceback.TracebackException | None] = [summary]
+    while waiting:
+        part = waiting.pop()
+        if part is not None and part not in found:
+            found.append(part)
+            waiting += [part.__cause__, part.__context__, *(part.exceptions or ())]
+    return found
+
+
+def _is_ours(filename: str) -> bool:
+    return filename.startswith((OURS, "<frozen importlib"))
+
+
+def _shorten(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n… {len(text) - limit} characters left out …\n{text[-half:]}"

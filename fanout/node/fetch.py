@@ -1,0 +1,47 @@
+"""Remote files come to the node while its slots still compute; local files are read in place, never copied."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from fanout.data import uris
+from fanout.data.transfer import download_file
+from fanout.plan import minibatch
+from fanout.store.access import Access
+
+
+class Fetcher:
+    """Local copies of remote files, each made once and kept as long as a mini-batch of this node needs it."""
+
+    def __init__(self, base: str, folder: Path, access: Access) -> None:
+        self._base, self._folder, self._access = base, folder, access
+        self._users: Counter[str] = Counter()
+
+    async def fetch(self, line: bytes) -> tuple[bytes, tuple[str, ...]]:
+        """The mini-batch's line with local names for remote files, and the copies that `release` takes back."""
+        batch = minibatch.decode(line, "message")
+        remote = [uri for uri in batch.files if not uris.is_local(uri)]
+        if not remote:
+            return line, ()
+        copies = {uri: self._folder / self._name(uri) for uri in remote}
+        names = tuple(str(path) for path in copies.values())
+        self._users.update(names)
+        for uri, path in copies.items():
+            if not path.exists():
+                await download_file(uri, path, self._access)
+        files = tuple(uris.from_path(copies[uri]) if uri in copies else uri for uri in batch.files)
+        return minibatch.encode(replace(batch, files=files)).encode(), names
+
+    def release(self, names: Sequence[str]) -> None:
+        """These copies are no longer needed by one of their users; the last one removes them."""
+        self._users.subtract(names)
+        for name in names:
+            if self._users[name] <= 0:
+                del self._users[name]
+                Path(name).unlink(missing_ok=True)
+
+    def _name(self, uri: str) -> str:
+        """The path below the input's own folder, so that scripts find the names they know."""
+        below = uris.relative_to(uri, self._base)
+        return uris.confined(below or uris.path_of(uri).lstrip("/"))

@@ -1,0 +1,132 @@
+"""A slot's process seen from outside: the frames to and from it, and its end.
+
+The process has a session of its own, so that ending it ends whatever user code started. Its death is noticed at once,
+through a pidfd, and reported as it was seen: exit code or signal.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fanout.node import orders
+from fanout.node.frames import FrameBuffer
+from fanout.node.orders import Answer, Start
+from fanout.step.results import Cause, Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a slot's process runs and where its prints go."""
+
+    cwd: Path
+    environ: Mapping[str, str]
+    stdout: Path
+    stderr: Path
+
+
+class SlotProcess(asyncio.Protocol):
+    """One child process, from its start to its end. `on_answer` and `on_end` are called in the event loop.
+
+    `on_end` is called exactly once, after the last answer, with the exit code (negative: the signal).
+    """
+
+    def __init__(
+        self,
+        start: Start,
+        placement: Placement,
+        on_answer: Callable[[Answer], None],
+        on_end: Callable[[int], None],
+    ) -> None:
+        self._start, self._placement = start, placement
+        self._on_answer, self._on_end = on_answer, on_end
+        self._buffer = FrameBuffer()
+        self._transport: asyncio.Transport | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pidfd = -1
+        self._ended = asyncio.Event()
+
+    async def start(self) -> None:
+        """The process runs and has been told what to load; `Ready` or `Broken` follows."""
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = self._spawn(theirs)
+        self._pidfd = os.pidfd_open(self._process.pid)
+        loop.add_reader(self._pidfd, self._died)
+        self._transport, _ = await loop.create_connection(lambda: self, sock=ours)
+        self.write(self._start.frame())
+
+    def _spawn(self, channel: socket.socket) -> subprocess.Popen[bytes]:
+        place = self._placement
+        for path in (place.stdout, place.stderr):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with place.stdout.open("ab") as stdout, place.stderr.open("ab") as stderr:
+            return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-P", "-m", "fanout.node.child", str(channel.fileno())],
+                cwd=place.cwd,
+                env=place.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                pass_fds=[channel.fileno()],
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    def write(self, frame: bytes) -> None:
+        """Sends a frame; to a slot that has just died it is lost, and `on_end` tells."""
+        if self._transport is not None:
+            self._transport.write(frame)
+
+    def data_received(self, data: bytes) -> None:
+        for header, payload in self._buffer.feed(data):
+            self._on_answer(orders.answer(header, payload))
+
+    def kill(self) -> None:
+        """Ends the process and everything in its group, now."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def ended(self) -> None:
+        """Returns when `on_end` has been called."""
+        await self._ended.wait()
+
+    def _died(self) -> None:
+        assert self._process is not None  # noqa: S101 - the reader is added after the spawn
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self.kill()  # what user code started must not outlive its slot
+        returncode = self._process.wait()
+        self._read_the_rest()
+        self._on_end(returncode)
+        self._ended.set()
+
+    def _read_the_rest(self) -> None:
+        """Answers that were written before the end count."""
+        if self._transport is None:
+            return
+        channel: socket.socket = self._transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            while data := os.read(channel.fileno(), 256 * 1024):
+                self.data_received(data)
+        self._transport.abort()
+
+
+def death(returncode: int) -> Failure:
+    """The reason that the end of a slot's process gives, in the words of what was seen."""
+    if returncode < 0:
+        name = signal.Signals(-returncode).name if -returncode in set(signal.Signals) else f"signal {-returncode}"
+        advice = "; if nobody sent it, memory may have run out: try fewer slots or smaller mini-batches"
+        return Failure(Cause.SIGNAL, f"the slot's process was killed by {name}{advice if name == 'SIGKILL' else ''}")
+    return Failure(Cause.EXIT, f"the slot's process ended by itself with exit code {returncode}")

@@ -1,0 +1,147 @@
+"""What run() returned, as bytes of the step's row format; encoded in the slot, so that reducing is joining.
+
+Text follows Azure (reference, section 7): str() of each element, DataFrames separated by blanks without header or
+index, `parallel_run_step.settings.json` in the code folder overriding `to_csv`. Imported by the slot's child process:
+pandas and pyarrow only where a script already uses them or the format needs them.
+"""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fanout.errors import EntryScriptError
+from fanout.step.row_format import RowFormat
+
+SETTINGS_FILE = "parallel_run_step.settings.json"
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRows:
+    """Rows ready to be joined with those of other mini-batches; `header` is the header line that belongs to them."""
+
+    count: int
+    payload: bytes
+    header: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowEncoder:
+    """Turns returns into rows of one format; `to_csv` overrides pandas' options."""
+
+    format: RowFormat
+    to_csv: Mapping[str, Any] = field(default_factory=dict)
+
+    def encode(self, result: Any) -> EncodedRows:
+        """The rows of one mini-batch, each ended by a newline (or one Arrow stream for parquet)."""
+        match self.format:
+            case RowFormat.NONE:
+                return EncodedRows(0, b"")
+            case RowFormat.TEXT:
+                return self._text(result)
+            case RowFormat.CSV | RowFormat.TSV:
+                return self._delimited(result)
+            case RowFormat.JSONL:
+                return _json_lines(result)
+            case RowFormat.PARQUET:
+                return _arrow_stream(result)
+
+    def _text(self, result: Any) -> EncodedRows:
+        if _is_frame(result):
+            options = {"sep": " ", "header": False, "index": False, **self.to_csv}
+            return EncodedRows(len(result), result.to_csv(**options).encode())
+        return EncodedRows(len(result), "".join([f"{element}\n" for element in result]).encode())
+
+    def _delimited(self, result: Any) -> EncodedRows:
+        separator = "\t" if self.format is RowFormat.TSV else ","
+        if _is_frame(result):
+            options = {"sep": separator, "index": False, **self.to_csv, "header": False}
+            header = result.iloc[:0].to_csv(**{**options, "header": True})
+            return EncodedRows(len(result), result.to_csv(**options).encode(), header)
+        return _delimited_elements(list(result), separator)
+
+
+def read_settings(code: str | None) -> dict[str, Any]:
+    """Options for `DataFrame.to_csv` from the settings file in the code folder; {} when there is none."""
+    path = Path(code or ".") / SETTINGS_FILE
+    if not path.is_file():
+        return {}
+    try:
+        options = json.loads(path.read_text("utf-8")).get("append_row", {}).get("pandas.DataFrame.to_csv", {})
+        return dict(options)
+    except (ValueError, AttributeError, TypeError) as exc:
+        raise EntryScriptError(f"{SETTINGS_FILE}: not the settings of append_row: {exc}") from exc
+
+
+def _is_frame(result: Any) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(result, pandas.DataFrame)
+
+
+def _delimited_elements(elements: Sequence[Any], separator: str) -> EncodedRows:
+    """Dicts become columns, tuples and lists become fields, anything else a line as it is."""
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=separator, lineterminator="\n")
+    if elements and all(isinstance(element, Mapping) for element in elements):
+        columns = list(dict.fromkeys(str(key) for element in elements for key in element))
+        writer.writerows([[element.get(column) for column in columns] for element in elements])
+        return EncodedRows(len(elements), text.getvalue().encode(), _header_line(columns, separator))
+    for element in elements:
+        if isinstance(element, tuple | list):
+            writer.writerow(element)
+        else:
+            text.write(f"{element}\n")
+    return EncodedRows(len(elements), text.getvalue().encode())
+
+
+def _header_line(columns: Sequence[str], separator: str) -> str:
+    text = io.StringIO()
+    csv.writer(text, delimiter=separator, lineterminator="\n").writerow(columns)
+    return text.getvalue()
+
+
+def _json_lines(result: Any) -> EncodedRows:
+    if _is_frame(result):
+        text = result.to_json(orient="records", lines=True, date_format="iso", force_ascii=False) if len(result) else ""
+        return EncodedRows(len(result), (text if text.endswith("\n") or not text else text + "\n").encode())
+    return EncodedRows(len(result), "".join([_json_line(element) + "\n" for element in result]).encode())
+
+
+def _json_line(element: Any) -> str:
+    """Text that is a JSON object or array already is kept: scripts return ready-made lines."""
+    if isinstance(element, str) and element[:1] in ("{", "["):
+        try:
+            json.loads(element)
+        except ValueError:
+            pass
+        else:
+            return " ".join(element.splitlines())
+    return json.dumps(element, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """Numpy's scalars and arrays as Python's own; anything else as text."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def _arrow_stream(result: Any) -> EncodedRows:
+    import pyarrow as pa
+
+    if _is_frame(result):
+        table = pa.Table.from_pandas(result, preserve_index=False)
+    else:
+        table = pa.Table.from_pylist([e if isinstance(e, Mapping) else {"value": _cell(e)} for e in result])
+    if not table.num_columns:
+        return EncodedRows(0, b"")
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema.remove_metadata()) as writer:
+        writer.write_table(table.replace_schema_metadata(None))
+    return EncodedRows(table.num_rows, sink.getvalue().to_pybytes())
+
+
+def _cell(element: Any) -> Any:
+    return element if isinstance(element, str | int | float | bool | None) else str(element)

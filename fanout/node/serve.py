@@ -1,0 +1,204 @@
+"""A node process: what `fanout node` runs. Registers, sets up its folders, works, and leaves when it is told to.
+
+Told by whom: the first SIGTERM or SIGINT drains, the second ends at once. An engine on the same machine holds the other
+end of standard input: the line `finish` says that the step is settled, and its closing says that the engine is gone.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from obstore.store import ObjectStore
+
+from fanout.clock import Clock
+from fanout.data.transfer import upload_file
+from fanout.errors import RunError
+from fanout.node.agent import Leaving, Node, NodeOptions, needs_fetching, slots_of
+from fanout.node.committer import Committer, Finished, Stage, Write
+from fanout.node.fetch import Fetcher
+from fanout.node.orders import Answer
+from fanout.node.process import SlotProcess
+from fanout.node.registration import register
+from fanout.node.workspace import Workspace, slot_environ, workspace
+from fanout.queue.port import QueueService
+from fanout.spec.expressions import render_arguments
+from fanout.step import inputs as step_inputs
+from fanout.step import record as step_record
+from fanout.step.record import StepRecord
+from fanout.store import keys
+from fanout.store.access import Access
+from fanout.store.objects import create, read
+
+log = logging.getLogger(__name__)
+
+GRACE_WHEN_ORPHANED = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a node reaches the outside with."""
+
+    store: ObjectStore
+    queues: QueueService
+    access: Access
+    clock: Clock
+
+
+async def serve(
+    run: str, step: str, outside: Surroundings, *, slots: int | None = None, with_parent: bool = False
+) -> Leaving:
+    """Works on one step until it is over; RunError when there is no such step or its queue is gone."""
+    record = await load_step(outside.store, run, step)
+    pair = await outside.queues.open(record.queue)
+    if pair is None:
+        raise RunError(f"step {step} of run {run} has no queue (any more): it has ended, or was never started")
+    number = await register(outside.store, run, step)
+    async with workspace(record, outside.store, number) as place:
+        _log_to(place)
+        options = NodeOptions(number, slots or slots_of(record), record.visibility)
+        make_process = await _process_factory(record, place, outside.access)
+        node = Node(
+            record,
+            options,
+            outside.store,
+            pair,
+            make_process,
+            lambda node: Committer(
+                _writer(outside.store, record, number),
+                _stager(outside.store, record, place),
+                pair,
+                node.holdings,
+                outside.clock,
+                lambda: node.idle,
+            ),
+            _fetcher(record, place, outside.access),
+            outside.clock,
+        )
+        with _signals(node), _parent(node, with_parent):
+            return await node.run()
+
+
+async def load_step(store: ObjectStore, run: str, step: str) -> StepRecord:
+    """The step's record; RunError when there is none."""
+    key = keys.step_json(run, step)
+    body = await read(store, key)
+    if body is None:
+        raise RunError(f"there is no step {step} of a run {run} in this store, or it has not started yet")
+    return step_record.load(body, key)
+
+
+async def _process_factory(
+    record: StepRecord, place: Workspace, access: Access
+) -> Callable[[str, Callable[[Answer], None], Callable[[int], None]], SlotProcess]:
+    values = await step_inputs.bring(_needed(record), place.inputs, access)
+    environ = slot_environ(record, place)
+
+    def make(name: str, on_answer: Callable[[Answer], None], on_end: Callable[[int], None]) -> SlotProcess:
+        outputs = {output: str(path) for output, path in place.slot_outputs(name, tuple(record.outputs)).items()}
+        arguments = render_arguments(record.step.task.program_arguments, values, outputs)
+        order = place.start_order(record, name, arguments)
+        return SlotProcess(order, place.placement(name, environ), on_answer, on_end)
+
+    return make
+
+
+def _needed(record: StepRecord) -> dict[str, step_record.BoundInput]:
+    """The inputs to bring here: all but the major one, whose mini-batches come one by one."""
+    major, arguments = record.step.input_data, record.step.task.program_arguments
+    named = f"inputs.{major}" in arguments
+    return {name: bound for name, bound in record.inputs.items() if name != major or named}
+
+
+def _fetcher(record: StepRecord, place: Workspace, access: Access) -> Fetcher | None:
+    uri = record.inputs[record.step.input_data].uri
+    if uri is None or not needs_fetching(record):
+        return None
+    return Fetcher(uri, place.scratch / "mini-batches", access)
+
+
+def _writer(store: ObjectStore, record: StepRecord, number: int) -> Write:
+    async def write(seq: int, body: bytes) -> None:
+        # The key is this node's alone: an object that is there already is an earlier try of this very write.
+        await create(store, keys.result(record.run, record.step.name, number, seq), body)
+
+    return write
+
+
+def _stager(store: ObjectStore, record: StepRecord, place: Workspace) -> Stage:
+    """Moves an attempt's files into the store: by renaming when it is on this machine, else by uploading."""
+    prefix = keys.staged(record.run, record.step.name)
+
+    async def stage(finished: Finished) -> None:
+        entry = finished.entry
+        folder = place.attempts / f"{entry.index}-{entry.attempt}"
+        target = f"{prefix}{entry.index}-{entry.attempt}-{place.node:03d}"
+        if place.store_folder is not None:
+            destination = place.store_folder / target
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            folder.rename(destination)
+            return
+        for name in entry.files:
+            await upload_file(folder / name, store, f"{target}/{name}")
+
+    return stage
+
+
+def _log_to(place: Workspace) -> None:
+    path = place.logs / "sys" / "node" / str(place.node) / "_main.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s|%(levelname)s|%(process)d|%(message)s"))
+    root = logging.getLogger("fanout")
+    root.setLevel(logging.INFO)
+    root.addHandler(handler)
+
+
+@contextlib.contextmanager
+def _signals(node: Node) -> Iterator[None]:
+    """First signal: drain. Second: leave now. The old handlers come back at the end."""
+    loop = asyncio.get_running_loop()
+    seen = 0
+
+    def on_signal() -> None:
+        nonlocal seen
+        seen += 1
+        if seen > 1:
+            node.kill_slots()
+            os._exit(128 + signal.SIGTERM)
+        node.drain()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+@contextlib.contextmanager
+def _parent(node: Node, with_parent: bool) -> Iterator[None]:
+    """Listens to the engine at the other end of standard input."""
+    loop = asyncio.get_running_loop()
+    descriptor = sys.stdin.fileno()
+
+    def on_input() -> None:
+        said = os.read(descriptor, 4096)
+        if b"finish" in said:
+            node.finish()
+        if not said:
+            loop.remove_reader(descriptor)
+            node.drain(GRACE_WHEN_ORPHANED)
+
+    if with_parent:
+        loop.add_reader(descriptor, on_input)
+    try:
+        yield
+    finally:
+        if with_parent:
+            loop.remove_reader(descriptor)

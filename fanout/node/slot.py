@@ -1,0 +1,200 @@
+"""A slot of a node: a seat in which one process after another runs the entry script.
+
+It knows what the process has been given, enforces the time limits by ending the process, and starts the next one. What
+it finds out goes to its `SlotEvents`; it decides nothing about retries.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from fanout.clock import Clock
+from fanout.node import orders
+from fanout.node.held import Held
+from fanout.node.orders import Answer, Broken, Done, Loaded, Ready, Stopped
+from fanout.node.process import SlotProcess, death
+from fanout.step.results import Cause, Failure
+
+LONG = 0.25
+"""Seconds from which a mini-batch counts as long: then none is handed over before the slot is free."""
+AHEAD = 0.005
+"""Seconds of work that a slot is kept ahead, when mini-batches are short."""
+MOST_AHEAD = 64
+LEAST_INIT_LIMIT = 30.0
+"""Loading a script may take this long, in seconds, even when run() may not: libraries take their time."""
+
+
+class SlotEvents(Protocol):
+    """What a node wants to hear from its slots.
+
+    `slot_died`: the process ended in the middle of an attempt, which `slot_done` has told already. `slot_broken`: it
+    ended without having been of any use, because the script could not be loaded or for no visible reason.
+    """
+
+    def slot_ready(self, slot: "Slot") -> None: ...
+    def slot_done(self, slot: "Slot", held: Held, done: Done, started: float) -> None: ...
+    def slot_unstarted(self, slot: "Slot", held: Sequence[Held]) -> None: ...
+    def slot_died(self, slot: "Slot") -> None: ...
+    def slot_broken(self, slot: "Slot", failure: Failure) -> None: ...
+    def slot_stopped(self, slot: "Slot", stopped: Stopped) -> None: ...
+
+
+ProcessFactory = Callable[[str, Callable[[Answer], None], Callable[[int], None]], SlotProcess]
+"""Makes the process named by the first argument, with its `on_answer` and `on_end`."""
+
+
+class Slot:
+    """One concurrency slot."""
+
+    def __init__(
+        self,
+        make_process: ProcessFactory,
+        next_name: Callable[[], str],
+        events: SlotEvents,
+        clock: Clock,
+        *,
+        run_limit: float,
+        load_limit: float,
+        reads: bool,
+    ) -> None:
+        self._make_process, self._next_name, self._events, self._clock = make_process, next_name, events, clock
+        self._run_limit, self._load_limit, self._reads = run_limit, load_limit, reads
+        self._process: SlotProcess | None = None
+        self._tasks: deque[Held] = deque()
+        self._since = 0.0  # when the current phase began: init, loading or running
+        self._started_at = 0.0  # epoch seconds at which the current mini-batch began
+        self._loading = False
+        self._average: float | None = None
+        self._overdue: Failure | None = None
+        self._stopping = self._stopped = False
+        self.ready = False
+        self.process_name = ""
+
+    async def start(self) -> None:
+        """A new process is being started; `slot_ready` or `slot_broken` follows."""
+        self.process_name = self._next_name()
+        self.ready, self._overdue = False, None
+        self._since = self._clock.monotonic()
+        self._process = self._make_process(self.process_name, self._answered, self._ended)
+        await self._process.start()
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._tasks)
+
+    @property
+    def room(self) -> int:
+        """How many more mini-batches it should be given now."""
+        return max(0, self.wanted - len(self._tasks)) if self.ready and not self._stopping else 0
+
+    @property
+    def wanted(self) -> int:
+        """How many mini-batches it should hold: the running one, and a few milliseconds of work ahead."""
+        if self._average is None or self._average >= LONG:
+            return 1
+        return 1 + min(MOST_AHEAD, max(1, math.ceil(AHEAD / max(self._average, 1e-6))))
+
+    @property
+    def average(self) -> float | None:
+        """Seconds that a mini-batch has taken lately; None before the first."""
+        return self._average
+
+    def give(self, batches: Sequence[Held]) -> None:
+        """Hands mini-batches over, to be run in this order."""
+        assert self._process is not None and self.ready  # noqa: S101 - the node asks for `room` first
+        if not self._tasks:
+            self._next_begins()
+        self._tasks.extend(batches)
+        self._process.write(b"".join([orders.task_frame(h.message.attempt, h.line) for h in batches]))
+
+    def check_time(self) -> None:
+        """Ends the process when the current phase has taken longer than its limit."""
+        if self._process is None or self._overdue is not None or self._stopping:
+            return
+        limit, cause, what = self._limit()
+        if limit is not None and self._clock.monotonic() - self._since > limit:
+            self._overdue = Failure(cause, f"{what} took longer than {limit:g} seconds, so its process was killed")
+            self._process.kill()
+
+    def stop(self) -> None:
+        """Asks the process to run shutdown() and leave; `slot_stopped` follows."""
+        self._stopping = True
+        if self._process is None:
+            self._has_stopped(Stopped())
+        elif self.ready:
+            self._process.write(orders.STOP)
+        else:
+            self._process.kill()
+
+    def kill(self) -> None:
+        """Ends the process now; what it was given comes back through the events."""
+        self._stopping = True
+        if self._process is not None:
+            self._process.kill()
+
+    async def ended(self) -> None:
+        """Returns when no process is left."""
+        if self._process is not None:
+            await self._process.ended()
+
+    def _limit(self) -> tuple[float | None, Cause, str]:
+        if not self.ready:
+            return max(self._run_limit, LEAST_INIT_LIMIT), Cause.INIT, "loading the script and init()"
+        if not self._tasks:
+            return None, Cause.TIME_LIMIT, ""
+        if self._loading:
+            return self._load_limit, Cause.LOAD_TIME_LIMIT, "reading the mini-batch"
+        return self._run_limit, Cause.TIME_LIMIT, "run()"
+
+    def _next_begins(self) -> None:
+        self._since, self._started_at = self._clock.monotonic(), self._clock.now()
+        self._loading = self._reads
+
+    def _answered(self, answer: Answer) -> None:
+        match answer:
+            case Done():
+                self._done(answer)
+            case Loaded():
+                self._loading, self._since = False, self._clock.monotonic()
+                self._tasks[0].items = answer.items
+            case Ready():
+                self.ready = True
+                self._events.slot_ready(self)
+            case Broken():
+                self._overdue = answer.failure
+            case Stopped():
+                self._has_stopped(answer)
+
+    def _done(self, done: Done) -> None:
+        held, started = self._tasks.popleft(), self._started_at
+        seconds = done.load_seconds + done.run_seconds
+        self._average = seconds if self._average is None else 0.8 * self._average + 0.2 * seconds
+        if self._tasks:
+            self._next_begins()
+        self._events.slot_done(self, held, done, started)
+
+    def _ended(self, returncode: int) -> None:
+        was_ready, self.ready = self.ready, False
+        failure = self._overdue or death(returncode)
+        given, self._tasks = list(self._tasks), deque()
+        if self._stopping:
+            self._events.slot_unstarted(self, given)
+            self._has_stopped(Stopped())
+        elif given:
+            elapsed = self._clock.monotonic() - self._since
+            self._events.slot_unstarted(self, given[1:])
+            lost = Done(given[0].items, 0, 0.0, elapsed, failure=failure)
+            self._events.slot_done(self, given[0], lost, self._started_at)
+            self._events.slot_died(self)
+        else:
+            self._events.slot_broken(self, failure if was_ready else _as_init_failure(failure))
+
+    def _has_stopped(self, stopped: Stopped) -> None:
+        if not self._stopped:
+            self._stopped = True
+            self._events.slot_stopped(self, stopped)
+
+
+def _as_init_failure(failure: Failure) -> Failure:
+    return Failure(Cause.INIT, failure.message, failure.traceback)

@@ -1,0 +1,135 @@
+"""The folders of a node on its machine: scratch space, the unpacked code, the logs."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from obstore.store import LocalStore
+
+from fanout.data.folder import files_below
+from fanout.data.transfer import upload_file
+from fanout.errors import StoreError
+from fanout.node.orders import Start
+from fanout.node.process import Placement
+from fanout.step import code
+from fanout.step.record import StepRecord
+from fanout.store import keys
+from fanout.store.objects import read
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Where a node works. `store_folder` is set when the store is a folder of this machine: then nothing is copied."""
+
+    scratch: Path
+    logs: Path
+    code: Path | None
+    store_folder: Path | None
+    node: int
+
+    @property
+    def inputs(self) -> Path:
+        return self.scratch / "inputs"
+
+    def slot_outputs(self, process: str, names: tuple[str, ...]) -> dict[str, Path]:
+        """The staging folder of each output, one a process."""
+        return {name: self.scratch / "outputs" / process / name for name in names}
+
+    @property
+    def attempts(self) -> Path:
+        """Where slots put the files of successful attempts."""
+        return self.scratch / "attempts"
+
+    def placement(self, process: str, environ: Mapping[str, str]) -> Placement:
+        """Current folder, environment and print files of a slot's process (reference, section 11)."""
+        user = self.logs / "user"
+        return Placement(
+            cwd=self.code or self.scratch,
+            environ=environ,
+            stdout=user / "stdout" / str(self.node) / f"{process}.stdout.txt",
+            stderr=user / "stderr" / str(self.node) / f"{process}.stderr.txt",
+        )
+
+    def start_order(self, record: StepRecord, process: str, arguments: list[str]) -> Start:
+        """What a new process of a slot is told."""
+        outputs = self.slot_outputs(process, record.staged_outputs)
+        first_output = next(iter(outputs.values()), self.scratch / "outputs" / process)
+        return Start(
+            entry_script=record.step.task.entry_script,
+            code=None if self.code is None else str(self.code),
+            arguments=arguments,
+            row_format=record.row_format.value,
+            recipe=record.recipe,
+            node=str(self.node),
+            process=process,
+            logs=str(self.logs),
+            outputs={name: str(path) for name, path in outputs.items()},
+            attempts=str(self.attempts),
+            output_dir=str(first_output),
+            input_dir=str(self.inputs),
+            logging_level=record.step.logging_level,
+            profiling_module=record.step.profiling_module,
+        )
+
+
+@contextlib.asynccontextmanager
+async def workspace(record: StepRecord, store: "ObjectStore", node: int) -> AsyncIterator[Workspace]:
+    """The folders exist and the code is unpacked; at the end scratch is gone and the logs are in the store."""
+    root = Path(store.prefix) if isinstance(store, LocalStore) and store.prefix else None
+    scratch = _make_scratch(record, root, node)
+    log_key = keys.logs(record.run, record.step.name)
+    logs = root / log_key if root else scratch / "logs"
+    try:
+        code_folder = await unpack_code(record.code, store, scratch / "code")
+        place = Workspace(scratch, logs, code_folder, root, node)
+        place.inputs.mkdir(exist_ok=True)
+        place.attempts.mkdir(exist_ok=True)
+        yield place
+    finally:
+        if root is None and logs.is_dir():
+            await _upload_logs(logs, store, log_key)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+async def unpack_code(digest: str | None, store: "ObjectStore", folder: Path) -> Path | None:
+    """The step's code, unpacked into `folder`; None when the step has none."""
+    if digest is None:
+        return None
+    archive = await read(store, keys.code(digest))
+    if archive is None:
+        raise StoreError(f"{keys.code(digest)}: the code of this step is not in the store any more")
+    folder.mkdir(parents=True, exist_ok=True)
+    code.unpack(archive, digest, folder)
+    return folder
+
+
+def _make_scratch(record: StepRecord, root: Path | None, node: int) -> Path:
+    """Inside a local store, so that files move into it by renaming; else in the machine's temporary folder."""
+    parent = None
+    if root is not None:
+        parent = root / "scratch"
+        parent.mkdir(exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f"{record.run}-{record.step.name}-{node}-", dir=parent)).absolute()
+
+
+async def _upload_logs(logs: Path, store: "ObjectStore", prefix: str) -> None:
+    for name in files_below(logs):
+        await upload_file(logs / name, store, prefix + name)
+
+
+def slot_environ(record: StepRecord, place: Workspace, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment of a slot: the node's own, what Azure sets, and what the step asks for (reference, section 6)."""
+    ours = {
+        "AZUREML_RUN_ID": record.run,
+        "AZUREML_BI_OUTPUT_PATH": str(place.scratch / "outputs"),
+        "MLFLOW_TRACKING_URI": inherited.get("MLFLOW_TRACKING_URI", f"file:{place.scratch / 'mlruns'}"),
+    }
+    return {**inherited, **ours, **record.step.environment_variables}

@@ -1,0 +1,77 @@
+"""The snapshot of a code folder: a zip archive, named by its content, so that equal code is stored once."""
+
+import hashlib
+import io
+import os
+import stat
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from fanout.errors import DamagedRecordError, InputError
+
+LEFT_OUT = frozenset({"__pycache__", ".git", ".fanout", ".venv", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache"})
+LARGEST = 300 * 1024 * 1024
+"""Bytes of a code folder; Azure's own limit for a snapshot. Larger ones are data that ended up in the wrong place."""
+EARLIEST = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A code folder as it was: `digest` is the SHA-256 of the archive."""
+
+    digest: str
+    archive: bytes
+
+
+def snapshot(folder: Path, *, without: Path | None = None) -> Snapshot:
+    """The folder's files as they are now, in an order and with times that make equal folders equal archives.
+
+    `without` is left out: the store, which may lie inside the code folder. InputError when the folder is too large.
+    """
+    buffer, size = io.BytesIO(), 0
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for path in _files(folder, without):
+            size += path.stat().st_size
+            if size > LARGEST:
+                raise InputError(
+                    f"{folder}: the code folder holds more than {LARGEST // 1024**2} MiB; move data out of it"
+                )
+            info = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EARLIEST)
+            info.external_attr = (stat.S_IFREG | (path.stat().st_mode & 0o755)) << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, path.read_bytes())
+    body = buffer.getvalue()
+    return Snapshot(hashlib.sha256(body).hexdigest(), body)
+
+
+def _files(folder: Path, without: Path | None) -> list[Path]:
+    """Links to files are followed, as they are part of the code; links to folders are not."""
+    found = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in LEFT_OUT and Path(root, name) != without]
+        found += [Path(root, name) for name in names]
+    return sorted(path for path in found if path.is_file())
+
+
+def unpack(archive: bytes, digest: str, folder: Path) -> None:
+    """The snapshot's files are in `folder`; DamagedRecordError when it is not what `digest` says or leads out of it."""
+    if hashlib.sha256(archive).hexdigest() != digest:
+        raise DamagedRecordError(f"code/{digest}.zip: altered since it was written")
+    with zipfile.ZipFile(io.BytesIO(archive)) as members:
+        infos = members.infolist()
+        if sum(info.file_size for info in infos) > LARGEST:
+            raise DamagedRecordError(f"code/{digest}.zip: unpacks to more than {LARGEST // 1024**2} MiB")
+        for info in infos:
+            target = folder / _confined(info, digest)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(members.read(info))
+            target.chmod((info.external_attr >> 16) & 0o755 | 0o600)
+
+
+def _confined(info: zipfile.ZipInfo, digest: str) -> PurePosixPath:
+    path = PurePosixPath(info.filename)
+    mode = info.external_attr >> 16
+    if path.is_absolute() or ".." in path.parts or "\\" in info.filename or not stat.S_ISREG(mode):
+        raise DamagedRecordError(f"code/{digest}.zip: {info.filename!r} may not be in a snapshot")
+    return path

@@ -1,0 +1,215 @@
+"""A result object: what a node committed at once, as an index followed by rows.
+
+Layout: `FNO1`, then index length (u32), CRC-32 of the index (u32), then the index (JSON), then the rows of its entries,
+one after the other. The index alone is readable with one ranged read, and each entry carries the byte range and the CRC
+of its rows, so that a reader checks exactly what it uses. Pure: bytes in, values out.
+"""
+
+import json
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from fanout.errors import DamagedRecordError
+
+MAGIC = b"FNO1"
+PREFIX = struct.Struct(">4sII")
+FIRST_READ = 64 * 1024
+"""Bytes of a first ranged read: the whole index of an ordinary object."""
+
+
+class Status(StrEnum):
+    """How an attempt ended."""
+
+    SUCCEEDED = "succeeded"  # run() returned something countable; its rows are here
+    RETRIED = "retried"  # failed, and the mini-batch was sent anew
+    FAILED = "failed"  # failed, and no try was left: dead-lettered with its reason
+    DEAD_LETTERED = "dead_lettered"  # no attempt ever answered: the nodes that received it vanished
+
+
+class Cause(StrEnum):
+    """Why an attempt failed, as it was seen; guesses are not facts."""
+
+    EXCEPTION = "exception"  # run() raised
+    BAD_RETURN = "bad_return"  # run() returned something that is not a sized sequence
+    TIME_LIMIT = "time_limit"  # run() took longer than retry_settings.timeout
+    LOAD = "load"  # the mini-batch could not be read
+    LOAD_TIME_LIMIT = "load_time_limit"  # reading it took longer than task_overhead_timeout
+    EXIT = "exit"  # the slot's process ended by itself
+    SIGNAL = "signal"  # the slot's process was killed
+    INIT = "init"  # the script could not be loaded, or init() failed
+    SHUTDOWN = "shutdown"  # shutdown() raised
+    VANISHED = "vanished"  # nodes received the mini-batch and were never heard of again
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something failed: one sentence, and the user's own traceback where there is one."""
+
+    cause: Cause
+    message: str
+    traceback: str = ""
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One attempt on one mini-batch, and where its rows are (bytes from the start of the object's rows)."""
+
+    index: int
+    attempt: int
+    status: Status
+    items: int
+    succeeded: int
+    process: str
+    started: float  # epoch seconds
+    load_seconds: float
+    run_seconds: float
+    rows: int = 0
+    start: int = 0
+    length: int = 0
+    crc: int = 0
+    header: str | None = None  # header line of delimited rows
+    files: tuple[str, ...] = ()  # staged output files, relative: <output>/<path>
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something about a node rather than about a mini-batch: a failed init, a failed shutdown, giving up."""
+
+    process: str
+    at: float
+    failure: Failure
+    gave_up: bool = False
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResultIndex:
+    """The index of one result object; `rows_at` is where the rows begin in it."""
+
+    entries: tuple[Entry, ...]
+    events: tuple[Event, ...]
+    rows_at: int
+
+
+def encode(entries: Sequence[Entry], rows: Sequence[bytes], events: Sequence[Event] = ()) -> bytes:
+    """One result object; `rows[k]` belongs to `entries[k]`, whose start, length and crc are filled in here."""
+    lines, at = [], 0
+    for entry, part in zip(entries, rows, strict=True):
+        lines.append(_to_list(entry, at, len(part), zlib.crc32(part) if part else 0))
+        at += len(part)
+    fields: dict[str, Any] = {"v": 1, "entries": lines}
+    if events:
+        fields["events"] = [_event_to_list(event) for event in events]
+    index = json.dumps(fields, separators=(",", ":")).encode()
+    return b"".join((PREFIX.pack(MAGIC, len(index), zlib.crc32(index)), index, *rows))
+
+
+def index_size(head: bytes, key: str) -> int:
+    """Bytes from the start of the object to the end of its index, told by its first bytes."""
+    if len(head) < PREFIX.size or head[:4] != MAGIC:
+        raise DamagedRecordError(f"{key}: not a result object of this version of fanout")
+    return PREFIX.size + int(PREFIX.unpack_from(head)[1])
+
+
+def decode_index(head: bytes, key: str) -> ResultIndex:
+    """The index in `head`, the object's first `index_size` bytes or more; DamagedRecordError names `key`."""
+    end = index_size(head, key)
+    index = head[PREFIX.size : end]
+    if len(head) < end or zlib.crc32(index) != PREFIX.unpack_from(head)[2]:
+        raise DamagedRecordError(f"{key}: truncated or altered")
+    try:
+        fields = json.loads(index)
+        if fields["v"] != 1:
+            raise ValueError(f"version {fields['v']}, this fanout reads version 1")
+        entries = tuple(_from_list(line) for line in fields["entries"])
+        events = tuple(_event_from_list(line) for line in fields.get("events", ()))
+    except (ValueError, KeyError, TypeError, IndexError) as exc:
+        raise DamagedRecordError(f"{key}: {exc}") from exc
+    return ResultIndex(entries, events, rows_at=end)
+
+
+def check_rows(part: bytes | memoryview, crc: int, key: str, index: int) -> None:
+    """`part` is what the entry for mini-batch `index` was written with; else DamagedRecordError."""
+    if (zlib.crc32(part) if part else 0) != crc:
+        raise DamagedRecordError(f"{key}: the rows of mini-batch {index} are truncated or altered")
+
+
+def _to_list(entry: Entry, start: int, length: int, crc: int) -> list[Any]:
+    line = [
+        entry.index,
+        entry.attempt,
+        entry.status.value,
+        entry.items,
+        entry.succeeded,
+        entry.process,
+        round(entry.started, 3),
+        round(entry.load_seconds, 6),
+        round(entry.run_seconds, 6),
+        entry.rows,
+        start,
+        length,
+        crc,
+    ]
+    more = _more(entry.header, entry.files, entry.failure)
+    return [*line, more] if more else line
+
+
+def _more(header: str | None, files: tuple[str, ...], failure: Failure | None) -> dict[str, Any]:
+    more: dict[str, Any] = {}
+    if header is not None:
+        more["header"] = header
+    if files:
+        more["files"] = files
+    if failure is not None:
+        more["failure"] = [failure.cause.value, failure.message, failure.traceback]
+    return more
+
+
+def _from_list(line: Sequence[Any]) -> Entry:
+    more: Mapping[str, Any] = line[13] if len(line) > 13 else {}
+    return Entry(
+        index=line[0],
+        attempt=line[1],
+        status=Status(line[2]),
+        items=line[3],
+        succeeded=line[4],
+        process=line[5],
+        started=line[6],
+        load_seconds=line[7],
+        run_seconds=line[8],
+        rows=line[9],
+        start=line[10],
+        length=line[11],
+        crc=line[12],
+        header=more.get("header"),
+        files=tuple(more.get("files", ())),
+        failure=_failure(more.get("failure")),
+    )
+
+
+def _failure(fields: Sequence[str] | None) -> Failure | None:
+    return None if fields is None else Failure(Cause(fields[0]), fields[1], fields[2])
+
+
+def _event_to_list(event: Event) -> list[Any]:
+    failure = event.failure
+    return [
+        event.process,
+        round(event.at, 3),
+        [failure.cause.value, failure.message, failure.traceback],
+        event.gave_up,
+        event.files,
+    ]
+
+
+def _event_from_list(line: Sequence[Any]) -> Event:
+    process, at, failure, gave_up, files = line
+    return Event(process, at, Failure(Cause(failure[0]), failure[1], failure[2]), gave_up, tuple(files))

@@ -1,0 +1,28 @@
+"""The formats in which returned rows are written (design, section 7). Pure; slots start with it, so cheap to import."""
+
+from enum import StrEnum
+
+
+class RowFormat(StrEnum):
+    """How returned rows are written."""
+
+    NONE = "none"  # summary_only: returns are counted
+    TEXT = "text"  # str() of each element; DataFrames separated by blanks, no header
+    CSV = "csv"
+    TSV = "tsv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+def row_format(append_row_uri: str | None) -> RowFormat:
+    """The format that an output's extension asks for; Azure's text when it asks for none."""
+    if append_row_uri is None:
+        return RowFormat.NONE
+    extension = append_row_uri.rsplit("/", 1)[-1].rpartition(".")[2].lower()
+    return {
+        "csv": RowFormat.CSV,
+        "tsv": RowFormat.TSV,
+        "jsonl": RowFormat.JSONL,
+        "ndjson": RowFormat.JSONL,
+        "parquet": RowFormat.PARQUET,
+    }.get(extension, RowFormat.TEXT)

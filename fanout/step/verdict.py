@@ -1,0 +1,103 @@
+"""The verdict of a step: a pure function of counts and thresholds (reference, section 10, table and all)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fanout.spec.steps import Thresholds
+
+NOTHING_SUCCEEDED = (
+    "no mini-batch returned anything, and append_row needs at least one row: "
+    "run() must return a list or a DataFrame with one element per item it has handled"
+)
+
+
+class VerdictStatus(StrEnum):
+    """How a step or a run ended."""
+
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The end of a step or run, and why."""
+
+    status: VerdictStatus
+    reason: str
+
+    @property
+    def completed(self) -> bool:
+        return self.status is VerdictStatus.COMPLETED
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the mini-batches so far. `total` is None while they are still being planned."""
+
+    total: int | None
+    succeeded: int = 0
+    failed: int = 0  # all tries used up
+    dead_lettered: int = 0  # the nodes that received them vanished
+    canceled: int = 0
+    retried: int = 0  # failed attempts that were tried again
+    items: int = 0  # of the settled mini-batches
+    items_succeeded: int = 0
+    items_failed: int = 0
+    rows: int = 0
+
+    @property
+    def lost(self) -> int:
+        """Mini-batches that ended without success; the reference's "failed mini-batches"."""
+        return self.failed + self.dead_lettered
+
+    @property
+    def settled(self) -> int:
+        return self.succeeded + self.failed + self.dead_lettered + self.canceled
+
+    @property
+    def finished(self) -> bool:
+        return self.total is not None and self.settled >= self.total
+
+
+def exceeded(counts: Counts, thresholds: Thresholds) -> str | None:
+    """The first threshold that `counts` exceed, as the sentence of the verdict; None when all hold.
+
+    Comparisons are strict: a threshold of 5 allows 5. The percentage is looked at only when the total is known.
+    """
+    t = thresholds
+    if 0 <= t.error_threshold < counts.items_failed:
+        return f"{counts.items_failed} failed items exceed error_threshold {t.error_threshold}"
+    if 0 <= t.mini_batch_error_threshold < counts.lost:
+        return f"{counts.lost} failed mini-batches exceed mini_batch_error_threshold {t.mini_batch_error_threshold}"
+    if counts.total and t.allowed_failed_percent < 100:
+        percent = 100 * counts.lost / counts.total
+        if percent > t.allowed_failed_percent:
+            return (
+                f"{counts.lost} of {counts.total} mini-batches failed: {percent:.1f} % exceed "
+                f"allowed_failed_percent {t.allowed_failed_percent:g}"
+            )
+    return None
+
+
+def judge(counts: Counts, thresholds: Thresholds, *, append_row: bool) -> Verdict | None:
+    """The verdict that `counts` allow: Failed as soon as a threshold is exceeded, None while work is left."""
+    reason = exceeded(counts, thresholds)
+    if reason is not None:
+        return Verdict(VerdictStatus.FAILED, reason)
+    if not counts.finished:
+        return None
+    if append_row and counts.rows == 0 and counts.total:
+        return Verdict(VerdictStatus.FAILED, NOTHING_SUCCEEDED)
+    return Verdict(VerdictStatus.COMPLETED, _summary(counts))
+
+
+def _summary(counts: Counts) -> str:
+    if counts.lost == 0 and counts.items_failed == 0:
+        return f"all {counts.total} mini-batches succeeded"
+    parts = []
+    if counts.lost:
+        parts.append(f"{counts.lost} of {counts.total} mini-batches failed")
+    if counts.items_failed:
+        parts.append(f"{counts.items_failed} of {counts.items} items failed")
+    return " and ".join(parts) + ", within the thresholds"
