@@ -56,11 +56,10 @@ class SqliteQueue:
 
     async def extend(self, held: Sequence[Delivery], seconds: float) -> list[Delivery]:
         now = self._clock.now()
-        receipts = {delivery.receipt: delivery for delivery in held}
-        wanted = json.dumps(dict(_split(receipt) for receipt in receipts))
+        receipts = [_split(delivery.receipt) for delivery in held]
         with self._database.writing() as connection:
-            kept = {row[0] for row in connection.execute(self._sql.extend, (now + seconds, wanted, now)).fetchall()}
-        return [delivery for receipt, delivery in receipts.items() if _split(receipt)[0] not in kept]
+            kept = set(connection.execute(self._sql.extend, (now + seconds, json.dumps(receipts), now)).fetchall())
+        return [delivery for delivery, receipt in zip(held, receipts, strict=True) if receipt not in kept]
 
     async def delete(self, done: Sequence[Delivery]) -> None:
         with self._database.writing() as connection:

@@ -49,8 +49,9 @@ class Statements:
                 f"(SELECT id FROM {table} WHERE due <= ? ORDER BY due, id LIMIT ?) RETURNING id, body, receive_count"
             ),
             extend=(
-                f"UPDATE {table} SET due = ? FROM json_each(?) AS held WHERE {table}.id = CAST(held.key AS INTEGER) "
-                f"AND {table}.token = held.value AND {table}.due > ? RETURNING {table}.id"
+                f"UPDATE {table} SET due = ? FROM json_each(?) AS held WHERE {table}.due > ? "
+                f"AND {table}.id = json_extract(held.value, '$[0]') "
+                f"AND {table}.token = json_extract(held.value, '$[1]') RETURNING {table}.id, {table}.token"
             ),
             delete=f"DELETE FROM {table} WHERE id = ? AND token = ?",
             depth=(
