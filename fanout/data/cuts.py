@@ -104,7 +104,19 @@ def data_start(source: ByteSource, *, header: bool) -> int:
     Blank lines in front are not data; with `header`, nor is the first line that is not blank.
     """
     start = skip_blank(source, 0)
-    return LineFinder(source, source.size).next_line(start) if header and start < source.size else start
+    if not header or start >= source.size:
+        return start
+    found = LineFinder(source, source.size).next_line(start)
+    return found if found < source.size else _behind_carriage_return(source, start)
+
+
+def _behind_carriage_return(source: ByteSource, start: int) -> int:
+    """Where data starts behind names that end with a bare carriage return, as old Macs wrote them.
+
+    Such a file is one line to us and is not cut, but it does hold data.
+    """
+    line = source.read(start, min(start + _CHUNK, source.size)).rstrip(b"\r\n")
+    return start + line.find(b"\r") + 1 if b"\r" in line else source.size
 
 
 def skip_blank(source: ByteSource, position: int) -> int:

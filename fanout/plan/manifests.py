@@ -1,0 +1,198 @@
+"""Manifests: the plan as it lies in the store, a thousand mini-batches a shard, and its summary (design, section 4).
+
+Shards are created, never changed. Planning the same input again gives the same bytes, so a shard that is there already
+either equals what would be written, or shows that the input has changed.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from fanout.errors import DamagedRecordError, InputError
+from fanout.plan.minibatch import MiniBatch, decode, encode
+from fanout.store import keys
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+    from obstore.store import ObjectStore
+
+SHARD_SIZE = 1000
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Mini-batches `number * SHARD_SIZE` and following, as their JSON lines; `items` where all of theirs are known."""
+
+    number: int
+    lines: tuple[str, ...]
+    items: int | None = None
+
+    @property
+    def first_index(self) -> int:
+        """The index of its first mini-batch."""
+        return self.number * SHARD_SIZE
+
+    @property
+    def body(self) -> bytes:
+        """What is stored: each line with its newline."""
+        return "".join(f"{line}\n" for line in self.lines).encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSummary:
+    """What is known of a plan once it is complete."""
+
+    mini_batches: int
+    items: int | None  # None: not known without reading the data
+    digest: str  # SHA-256 of all lines
+    recipe: str | None = None  # how to read the table, as JSON; None for a list of files
+
+    @property
+    def shards(self) -> int:
+        """How many manifests there are."""
+        return -(-self.mini_batches // SHARD_SIZE)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Gathers the summary of a plan, shard by shard."""
+
+    mini_batches: int = 0
+    items: int | None = 0
+    _hash: "_Hash" = field(default_factory=hashlib.sha256)
+
+    def add(self, shard: Shard) -> None:
+        """Counts the next shard."""
+        self.mini_batches += len(shard.lines)
+        self.items = None if self.items is None or shard.items is None else self.items + shard.items
+        self._hash.update(shard.body)
+
+    def summary(self, recipe: str | None) -> PlanSummary:
+        """The summary of what was added."""
+        return PlanSummary(self.mini_batches, self.items, self._hash.hexdigest(), recipe)
+
+
+def next_shard(batches: Iterator[MiniBatch], number: int) -> Shard:
+    """The shard of the next mini-batches; one with fewer than SHARD_SIZE lines is the last."""
+    taken = list(islice(batches, SHARD_SIZE))
+    counts = [batch.items for batch in taken if batch.items is not None]
+    return Shard(number, tuple(map(encode, taken)), sum(counts) if len(counts) == len(taken) else None)
+
+
+async def write_shard(store: "ObjectStore", run: str, step: str, shard: Shard) -> None:
+    """The shard is in the store; InputError when another one is there: the input changed since it was planned."""
+    await _create_once(store, keys.manifest(run, step, shard.number), shard.body, run, step)
+
+
+async def write_summary(store: "ObjectStore", run: str, step: str, summary: PlanSummary) -> None:
+    """plan.json is in the store, which says that every shard is; InputError when it says something else already."""
+    await _create_once(store, keys.plan_json(run, step), _compose(summary), run, step)
+
+
+async def read_shard(store: "ObjectStore", run: str, step: str, number: int) -> Shard:
+    """A shard as it was planned; DamagedRecordError when it is missing or cut short."""
+    from fanout.store.objects import read
+
+    key = keys.manifest(run, step, number)
+    body = await read(store, key)
+    if body is None:
+        raise DamagedRecordError(f"{key}: is missing, though plan.json says that it was written")
+    return Shard(number, tuple(_lines(body, key)))
+
+
+async def read_line(store: "ObjectStore", key: str, start: int, length: int) -> str:
+    """One line by its place, as a message points to it; DamagedRecordError when there is none."""
+    from fanout.store.objects import read_range
+
+    body = await read_range(store, key, start, start + length)
+    if body is None:
+        raise DamagedRecordError(f"{key}: is missing, though a message points to it")
+    [*lines] = _lines(body + b"\n", f"{key} at byte {start}")
+    if len(lines) != 1:
+        raise DamagedRecordError(f"{key} at byte {start}: expected one line, found {len(lines)}")
+    return lines[0]
+
+
+async def read_mini_batch(store: "ObjectStore", run: str, step: str, index: int) -> MiniBatch:
+    """One mini-batch by its index; DamagedRecordError when the plan has none of that index."""
+    number, place = divmod(index, SHARD_SIZE)
+    shard = await read_shard(store, run, step, number)
+    key = keys.manifest(run, step, number)
+    if place >= len(shard.lines):
+        raise DamagedRecordError(f"{key}: has {len(shard.lines)} mini-batches, none with index {index}")
+    return check_index(decode(shard.lines[place], key), index, key)
+
+
+def check_index(batch: MiniBatch, index: int, key: str) -> MiniBatch:
+    """`batch` itself, when it has the index that its place says."""
+    if batch.index != index:
+        raise DamagedRecordError(f"{key}: expected mini-batch {index}, found {batch.index}")
+    return batch
+
+
+async def read_summary(store: "ObjectStore", run: str, step: str) -> PlanSummary | None:
+    """plan.json, or None while the plan is not complete; DamagedRecordError when it is no such record."""
+    from fanout.store.objects import read
+
+    key = keys.plan_json(run, step)
+    body = await read(store, key)
+    return None if body is None else parse_summary(body, key)
+
+
+def _compose(summary: PlanSummary) -> bytes:
+    fields: dict[str, Any] = {
+        "version": VERSION,
+        "mini_batches": summary.mini_batches,
+        "items": summary.items,
+        "shard_size": SHARD_SIZE,
+        "digest": summary.digest,
+        "recipe": None if summary.recipe is None else json.loads(summary.recipe),
+    }
+    return json.dumps(fields, indent=1).encode() + b"\n"
+
+
+def parse_summary(body: bytes, key: str) -> PlanSummary:
+    """The summary in the text of a plan.json; DamagedRecordError, naming `key`, when it is anything else."""
+    try:
+        fields = json.loads(body)
+        for name, expected in (("version", VERSION), ("shard_size", SHARD_SIZE)):
+            if fields[name] != expected:
+                raise ValueError(f"{name} is {fields[name]!r}, this fanout reads {expected}")
+        return PlanSummary(
+            mini_batches=_count(fields["mini_batches"], "mini_batches"),
+            items=None if fields["items"] is None else _count(fields["items"], "items"),
+            digest=str(fields["digest"]),
+            recipe=None if fields["recipe"] is None else json.dumps(fields["recipe"]),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as exc:
+        raise DamagedRecordError(f"{key}: not the summary of a plan: {type(exc).__name__}: {exc}") from exc
+
+
+def _count(value: object, name: str) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{name} is {value!r}, expected a whole number of at least 0")
+    return value
+
+
+def _lines(body: bytes, source: str) -> Sequence[str]:
+    if not body.endswith(b"\n"):
+        raise DamagedRecordError(f"{source}: its last line is cut short")
+    try:
+        return body.decode("ascii").split("\n")[:-1]
+    except UnicodeDecodeError as exc:
+        raise DamagedRecordError(f"{source}: {exc}") from exc
+
+
+async def _create_once(store: "ObjectStore", key: str, body: bytes, run: str, step: str) -> None:
+    from fanout.store.objects import create, read
+
+    if not await create(store, key, body) and await read(store, key) != body:
+        raise InputError(
+            f"{step}: its input has changed since run {run} planned it ({key} differs); "
+            "put the input back as it was, or start a new run"
+        )
