@@ -36,9 +36,8 @@ class SqsQueue:
         """As the port says; a delay above 15 minutes, which SQS does not know, becomes 15 minutes."""
         parts = list(send_batches(bodies, _seconds(delay, LONGEST_DELAY)))
         if refused := await self._requests.batches("send_message_batch", self._url, parts):
-            raise QueueError(
-                f"SQS refused {len(refused)} of {len(bodies)} messages for {self._url}: characters or size"
-            )
+            first = next(iter(refused.values()))
+            raise QueueError(f"SQS refused {len(refused)} of {len(bodies)} messages for {self._url}: {first}")
 
     async def receive(self, limit: int, wait: float) -> list[Delivery]:
         clock = self._requests.clock
