@@ -131,16 +131,19 @@ def _plain(value: Any) -> Any:
 def _arrow_stream(result: Any) -> EncodedRows:
     import pyarrow as pa
 
+    from fanout.step.reduce_parquet import schema_text
+
     if _is_frame(result):
         table = pa.Table.from_pandas(result, preserve_index=False)
     else:
         table = pa.Table.from_pylist([e if isinstance(e, Mapping) else {"value": _cell(e)} for e in result])
     if not table.num_columns:
         return EncodedRows(0, b"")
+    table = table.replace_schema_metadata(None)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema.remove_metadata()) as writer:
-        writer.write_table(table.replace_schema_metadata(None))
-    return EncodedRows(table.num_rows, sink.getvalue().to_pybytes())
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return EncodedRows(table.num_rows, sink.getvalue().to_pybytes(), schema_text(table.schema))
 
 
 def _cell(element: Any) -> Any:

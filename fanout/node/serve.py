@@ -1,7 +1,8 @@
 """A node process: what `fanout node` runs. Registers, sets up its folders, works, and leaves when it is told to.
 
 Told by whom: the first SIGTERM or SIGINT drains, the second ends at once. An engine on the same machine holds the other
-end of standard input: the line `finish` says that the step is settled, and its closing says that the engine is gone.
+end of standard input: the line `finish` says that the step is settled, `stop` that it is over whatever happens, and its
+closing that the engine is gone.
 """
 
 import asyncio
@@ -189,7 +190,10 @@ def _parent(node: Node, with_parent: bool) -> Iterator[None]:
 
     def on_input() -> None:
         said = os.read(descriptor, 4096)
-        if b"finish" in said:
+        if b"stop" in said:
+            node.kill_slots()
+            node.drain(0.0)
+        elif b"finish" in said:
             node.finish()
         if not said:
             loop.remove_reader(descriptor)

@@ -1,0 +1,153 @@
+"""The local engine: nodes as processes of this machine.
+
+Each node holds the other end of a pipe: `finish` and `stop` are said through it, and its closing, which the kernel sees
+to even when this process is killed, tells a node that nobody waits for it any more. No orphans.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+
+from fanout.node.__main__ import GAVE_UP
+from fanout.step.supervise import Workforce
+
+FINISH_LIMIT = 60.0
+"""Seconds that nodes get for shutdown() and their last results."""
+STOP_LIMIT = 5.0
+QUICK_DEATH = 10.0
+"""A node that lived shorter than this, in seconds, died at once."""
+MOST_QUICK_DEATHS = 5
+STDERR_KEPT = 4096
+
+
+@dataclass(slots=True)
+class _NodeProcess:
+    process: asyncio.subprocess.Process
+    begun: float
+    stderr: bytearray = field(default_factory=bytearray)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalEngine:
+    """Starts nodes that reach the run through `store` and `queue` (URIs)."""
+
+    store: str
+    queue: str | None
+    environ: Mapping[str, str]
+
+    @contextlib.asynccontextmanager
+    async def nodes(self, run: str, step: str, count: int) -> AsyncIterator[Workforce]:
+        """`count` nodes, each replaced when it dies; none is left at the end of the context."""
+        nodes = LocalNodes(self._command(run, step), self.environ, count)
+        await nodes.start()
+        try:
+            yield nodes
+        finally:
+            await nodes.stop()
+
+    def _command(self, run: str, step: str) -> list[str]:
+        queue = ["--queue", self.queue] if self.queue else []
+        return [sys.executable, "-P", "-m", "fanout.node", run, step, "--store", self.store, *queue]
+
+
+class LocalNodes:
+    """The nodes of one step on this machine."""
+
+    def __init__(self, command: list[str], environ: Mapping[str, str], count: int) -> None:
+        self._command, self._environ, self._count = command, environ, count
+        self._keepers: list[asyncio.Task[None]] = []
+        self._living: dict[int, _NodeProcess] = {}
+        self._leaving = False
+        self._quick_deaths = 0
+        self._last_words = ""
+
+    async def start(self) -> None:
+        """The nodes are being kept."""
+        self._keepers = [asyncio.create_task(self._keep()) for _ in range(self._count)]
+
+    async def finish(self) -> None:
+        """Says `finish` to all nodes and waits for them, not longer than a minute."""
+        self._leaving = True
+        self._say(b"finish\n")
+        await self._wait(FINISH_LIMIT)
+
+    async def stop(self) -> None:
+        """Ends all nodes now, and whatever they have started."""
+        self._leaving = True
+        self._say(b"stop\n")
+        await self._wait(STOP_LIMIT)
+        for node in self._living.values():
+            node.process.kill()
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+
+    def trouble(self) -> str | None:
+        """Why no node is left, with the last thing one of them said."""
+        if self._leaving or not all(keeper.done() for keeper in self._keepers):
+            return None
+        return f"no node is left: {self._last_words or 'they ended without a word'}"
+
+    def _say(self, word: bytes) -> None:
+        for node in self._living.values():
+            assert node.process.stdin is not None  # noqa: S101 - it was opened as a pipe
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                node.process.stdin.write(word)
+
+    async def _wait(self, seconds: float) -> None:
+        if self._keepers:
+            await asyncio.wait(self._keepers, timeout=seconds)
+
+    async def _keep(self) -> None:
+        """One node after the other, until the step is over or it makes no sense."""
+        while not self._leaving:
+            returncode, lived = await self._one_life()
+            if self._leaving or returncode in (0, GAVE_UP):
+                return
+            if lived < QUICK_DEATH:
+                self._quick_deaths += 1
+                if self._quick_deaths > MOST_QUICK_DEATHS * self._count:
+                    return
+
+    async def _one_life(self) -> tuple[int, float]:
+        loop = asyncio.get_running_loop()
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **self._environ},
+            start_new_session=True,
+        )
+        node = _NodeProcess(process, loop.time())
+        self._living[process.pid] = node
+        try:
+            await _keep_last_words(node)
+            returncode = await process.wait()
+        finally:
+            del self._living[process.pid]
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if returncode:
+            self._last_words = _last_line(node.stderr) or _death(returncode)
+        return returncode, loop.time() - node.begun
+
+
+async def _keep_last_words(node: _NodeProcess) -> None:
+    assert node.process.stderr is not None  # noqa: S101 - it was opened as a pipe
+    while said := await node.process.stderr.read(STDERR_KEPT):
+        node.stderr += said
+        del node.stderr[:-STDERR_KEPT]
+
+
+def _last_line(said: bytearray) -> str:
+    lines = said.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _death(returncode: int) -> str:
+    return f"a node was killed by signal {-returncode}" if returncode < 0 else f"a node ended with {returncode}"

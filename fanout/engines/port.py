@@ -1,0 +1,14 @@
+"""The engine port: engines only place nodes, and never see a mini-batch; completion is read from the store."""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from fanout.step.supervise import Workforce
+
+
+class Engine(Protocol):
+    """Somewhere nodes can be started."""
+
+    def nodes(self, run: str, step: str, count: int) -> AbstractAsyncContextManager[Workforce]:
+        """`count` nodes work on the step until the context ends; then none of them is left."""
+        ...

@@ -1,0 +1,65 @@
+"""`python -m fanout.node`: how the local engine starts a node, without the weight of the command line."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+
+from fanout.clock import SystemClock
+from fanout.errors import ExitCode, FanoutError
+from fanout.node.agent import Leaving
+from fanout.node.serve import Surroundings, serve
+from fanout.queue.service import open_queue_service
+from fanout.store.access import Access
+from fanout.store.open import open_store
+
+GAVE_UP = 42
+"""Exit code of a node on which the script cannot be started; Azure's leader ends with the same number."""
+
+
+def exit_code(why: Leaving) -> int:
+    """What the process tells whoever started it."""
+    match why:
+        case Leaving.FINISHED | Leaving.DRAINED:
+            return ExitCode.COMPLETED
+        case Leaving.GAVE_UP:
+            return GAVE_UP
+        case Leaving.FAILED:
+            return ExitCode.INTERNAL
+
+
+async def work(
+    run: str, step: str, store: str, queue: str | None, *, slots: int | None = None, with_parent: bool = False
+) -> Leaving:
+    """One node, from its start to its end, with everything opened here and given back."""
+    clock = SystemClock()
+    access = Access.from_environ(os.environ)
+    queues = open_queue_service(queue, store, access, clock)
+    try:
+        outside = Surroundings(open_store(store, access), queues, access, clock)
+        return await serve(run, step, outside, slots=slots, with_parent=with_parent)
+    finally:
+        await queues.close()
+
+
+def main() -> int:
+    """Arguments in, exit code out."""
+    parser = argparse.ArgumentParser(prog="python -m fanout.node", allow_abbrev=False)
+    parser.add_argument("run")
+    parser.add_argument("step")
+    parser.add_argument("--store", required=True)
+    parser.add_argument("--queue")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    try:
+        return exit_code(
+            asyncio.run(work(arguments.run, arguments.step, arguments.store, arguments.queue, with_parent=True))
+        )
+    except FanoutError as exc:
+        sys.stderr.write(f"{exc}\n")
+        return ExitCode.INTERNAL
+
+
+if __name__ == "__main__":
+    sys.exit(main())

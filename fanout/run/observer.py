@@ -1,0 +1,48 @@
+"""Who watches a run: the view implements this, the story calls it. Calls are quick and never fail the run."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fanout.spec.steps import Step
+from fanout.step.ledger import FailedAttempt
+from fanout.step.results import Event
+from fanout.step.seal import Seal
+from fanout.step.supervise import Progress
+from fanout.step.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """The end of a step: its seal, where its outputs are (URIs by name), and what failed."""
+
+    step: Step
+    seal: Seal
+    outputs: dict[str, str] = field(default_factory=dict)
+    failures: tuple[FailedAttempt, ...] = ()
+    events: tuple[tuple[int, Event], ...] = ()
+    error: str = ""  # a command step's last words
+    logs: str = ""  # URI of its logs
+    code: str | None = None  # the code folder it was taken from
+    earlier: bool = False  # it had ended before this process came
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """The end of a run."""
+
+    run: str
+    verdict: Verdict
+    steps: tuple[StepReport, ...]
+    seconds: float
+
+
+class RunObserver(Protocol):
+    """What there is to see, in the order it happens; steps may interleave."""
+
+    def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool) -> None: ...
+    def notice(self, text: str) -> None: ...
+    def step_started(self, step: Step) -> None: ...
+    def step_progress(self, progress: Progress) -> None: ...
+    def step_ended(self, report: StepReport) -> None: ...
+    def step_skipped(self, step: Step, reason: str) -> None: ...
+    def run_ended(self, report: RunReport) -> None: ...

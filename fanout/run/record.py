@@ -1,0 +1,69 @@
+"""run.json: what a run is, created once, the moment it exists: what resuming needs and the store does not say."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fanout import __version__
+from fanout.errors import DamagedRecordError, RunError
+from fanout.spec import stored
+from fanout.spec.steps import Pipeline
+from fanout.store import keys
+from fanout.store.objects import create, read
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run: its name, its pipeline, and the code snapshot of each step (digest) that has code."""
+
+    name: str
+    pipeline: Pipeline
+    created: float  # epoch seconds
+    code: Mapping[str, str] = field(default_factory=dict)
+    datastores: Mapping[str, str] = field(default_factory=dict)
+    fanout: str = __version__
+    version: int = 1
+
+
+async def create_record(store: "ObjectStore", record: RunRecord) -> None:
+    """The run exists from here on; RunError when there is one of this name already."""
+    fields = {
+        "version": record.version,
+        "fanout": record.fanout,
+        "name": record.name,
+        "created": record.created,
+        "code": dict(record.code),
+        "datastores": dict(record.datastores),
+        "pipeline": json.loads(stored.dump(record.pipeline)),
+    }
+    if not await create(store, keys.run_json(record.name), json.dumps(fields, indent=1).encode()):
+        raise RunError(
+            f"there is a run named {record.name} already: see it with `fanout status {record.name}`, go on with it "
+            f"with `fanout resume {record.name}`, or choose another name with --name"
+        )
+
+
+async def load_record(store: "ObjectStore", name: str) -> RunRecord:
+    """The run of this name; RunError when there is none."""
+    key = keys.run_json(name)
+    body = await read(store, key)
+    if body is None:
+        raise RunError(f"there is no run named {name} in this store; `fanout list` shows those there are")
+    try:
+        fields = json.loads(body)
+        if fields["version"] != 1:
+            raise ValueError(f"version {fields['version']}, this fanout reads version 1")
+        return RunRecord(
+            name=str(fields["name"]),
+            pipeline=stored.load(json.dumps(fields["pipeline"]).encode(), key),
+            created=float(fields["created"]),
+            code={str(step): str(digest) for step, digest in fields["code"].items()},
+            datastores={str(name): str(uri) for name, uri in fields["datastores"].items()},
+            fanout=str(fields["fanout"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise DamagedRecordError(f"{key}: {exc}") from exc

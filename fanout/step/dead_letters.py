@@ -1,0 +1,90 @@
+"""Dead letters become part of the results: what nodes vanished with is recorded like any other outcome.
+
+A dead letter with a reason was written by a node, which has recorded the failed attempt before. One without is the
+mini-batch's own message, moved by the queue after too many deliveries that nobody answered.
+"""
+
+import json
+from typing import TYPE_CHECKING
+
+from fanout.clock import Clock
+from fanout.errors import DamagedRecordError
+from fanout.plan import messages
+from fanout.queue.port import Delivery, Queue
+from fanout.step import results
+from fanout.step.results import Cause, Entry, Event, Failure, Status
+from fanout.store import keys
+from fanout.store.objects import create
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+AT_ONCE = 100
+
+
+class DeadLetters:
+    """Drains one dead-letter queue into result objects of its own node number."""
+
+    def __init__(self, queue: Queue, store: "ObjectStore", run: str, step: str, clock: Clock) -> None:
+        self._queue, self._store, self._run, self._step, self._clock = queue, store, run, step, clock
+        self._seq = 0
+
+    async def drain(self, node: int) -> int:
+        """Records what is there, then deletes it; returns how many there were."""
+        deliveries = await self._queue.receive(AT_ONCE, 0)
+        entries: list[Entry] = []
+        events: list[Event] = []
+        for delivery in deliveries:
+            found = self._read(delivery)
+            if isinstance(found, Entry):
+                entries.append(found)
+            elif found is not None:
+                events.append(found)
+        if entries or events:
+            body = results.encode(entries, [b""] * len(entries), events)
+            await create(self._store, keys.result(self._run, self._step, node, self._seq), body)
+            self._seq += 1
+        if deliveries:
+            await self._queue.delete(deliveries)
+        return len(deliveries)
+
+    def _read(self, delivery: Delivery) -> Entry | Event | None:
+        try:
+            fields = json.loads(delivery.body)
+            if "tries" in fields:
+                return None
+            if "reason" in fields:
+                return self._event(str(fields["reason"]))
+            return self._entry(messages.decode(delivery.body))
+        except (ValueError, TypeError, DamagedRecordError) as exc:
+            return self._event(f"a dead letter that cannot be read: {exc}")
+
+    def _entry(self, message: messages.Message) -> Entry:
+        failure = Failure(
+            Cause.VANISHED,
+            f"every node that received mini-batch {message.index} vanished without an answer; "
+            "the queue gave it up after its last delivery",
+        )
+        return Entry(
+            index=message.index,
+            attempt=message.attempt,
+            status=Status.DEAD_LETTERED,
+            items=_items(message),
+            succeeded=0,
+            process="",
+            started=self._clock.now(),
+            load_seconds=0.0,
+            run_seconds=0.0,
+            failure=failure,
+        )
+
+    def _event(self, reason: str) -> Event:
+        return Event("queue", self._clock.now(), Failure(Cause.VANISHED, reason))
+
+
+def _items(message: messages.Message) -> int:
+    """Items as the message tells them; 1 when it does not."""
+    if message.line is None:
+        return 1
+    fields = json.loads(message.line)
+    return int(fields.get("items") or len(fields.get("files", ())) or 1)

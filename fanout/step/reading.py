@@ -1,0 +1,70 @@
+"""Reading result objects as they appear: each node numbers its own without gaps, so the next is asked for by name."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import obstore
+
+from fanout.errors import DamagedRecordError
+from fanout.step import results
+from fanout.step.ledger import Ledger
+from fanout.step.results import ResultIndex
+from fanout.store import keys
+from fanout.store.objects import list_names, read_range, translated
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+
+@dataclass(slots=True)
+class ResultReader:
+    """Follows the results of one step; `next_of` says which object of each node comes next."""
+
+    store: "ObjectStore"
+    run: str
+    step: str
+    next_of: dict[int, int] = field(default_factory=dict)
+
+    async def look_for_nodes(self) -> None:
+        """Nodes that have announced themselves since are followed too."""
+        for name in await list_names(self.store, keys.nodes(self.run, self.step)):
+            self.next_of.setdefault(int(name), 0)
+
+    async def news(self) -> AsyncIterator[tuple[int, int, ResultIndex]]:
+        """Everything that has been committed since the last call: node, number, index."""
+        for node in list(self.next_of):
+            while (index := await read_index(self.store, self._key(node, self.next_of[node]))) is not None:
+                seq = self.next_of[node]
+                self.next_of[node] = seq + 1
+                yield node, seq, index
+
+    def _key(self, node: int, seq: int) -> str:
+        return keys.result(self.run, self.step, node, seq)
+
+
+async def read_index(store: "ObjectStore", key: str) -> ResultIndex | None:
+    """The index of one result object, its rows left unread; None when there is no such object (yet)."""
+    try:
+        with translated("read", key):
+            answer = await obstore.get_async(store, key, options={"range": (0, results.FIRST_READ)})
+            head = bytes(await answer.bytes_async())
+    except FileNotFoundError:
+        return None
+    end = results.index_size(head, key)
+    if end > len(head) and len(head) == results.FIRST_READ:
+        head += await read_range(store, key, len(head), end) or b""
+    return results.decode_index(head, key)
+
+
+async def read_sealed(store: "ObjectStore", run: str, step: str, objects: Mapping[int, int]) -> Ledger:
+    """The ledger of exactly the results that a seal names."""
+    ledger = Ledger()
+    for node, count in objects.items():
+        for seq in range(count):
+            key = keys.result(run, step, node, seq)
+            index = await read_index(store, key)
+            if index is None:
+                raise DamagedRecordError(f"{key}: sealed, but not in the store any more")
+            ledger.absorb(node, seq, index)
+    return ledger

@@ -1,0 +1,101 @@
+"""Reduce: the rows of all succeeded mini-batches, in mini-batch order and each exactly once, as one output.
+
+Streaming: memory is bound by a window of rows, not by the size of the output. Reducing the same seal again writes the
+same bytes, so it can be cut anywhere and simply done again.
+"""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import obstore
+
+from fanout.data import uris
+from fanout.step.ledger import Ledger
+from fanout.step.row_format import RowFormat
+from fanout.step.rows import Rows, rows_in_order
+from fanout.store.access import Access
+from fanout.store.objects import translated
+from fanout.store.open import locate
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+SEPARATORS = {RowFormat.CSV: ",", RowFormat.TSV: "\t"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where rows come from: the run's store, and what the ledger knows of it."""
+
+    store: "ObjectStore"
+    run: str
+    step: str
+    ledger: Ledger
+
+    def rows(self) -> AsyncIterator[Rows]:
+        return rows_in_order(self.store, self.run, self.step, self.ledger.winners())
+
+    def headers(self) -> list[str]:
+        """The distinct headers of succeeded mini-batches that have rows, in the order of first appearance."""
+        found = dict.fromkeys(w.header for w in self.ledger.winners() if w.length and w.header is not None)
+        return [header for header in found if header is not None]
+
+
+async def reduce(source: Source, row_format: RowFormat, uri: str, access: Access) -> int:
+    """The output at `uri` holds all rows; returns its bytes."""
+    store, key = locate(uri, access)
+    with translated("write", uris.display(uri)):
+        if row_format is RowFormat.PARQUET:
+            from fanout.step.reduce_parquet import write_parquet
+
+            return await write_parquet(source, store, key)
+        return await _write(_content(source, row_format), store, key)
+
+
+async def _write(content: "AsyncIterator[bytes | memoryview]", store: "ObjectStore", key: str) -> int:
+    size = 0
+    async with obstore.open_writer_async(store, key) as writer:
+        async for part in content:
+            await writer.write(part)
+            size += len(part)
+    return size
+
+
+def _content(source: Source, row_format: RowFormat) -> "AsyncIterator[bytes | memoryview]":
+    headers = source.headers() if row_format in SEPARATORS else []
+    if len(headers) > 1:
+        return _aligned(source, headers, SEPARATORS[row_format])
+    return _joined(source, headers)
+
+
+async def _joined(source: Source, headers: Sequence[str]) -> "AsyncIterator[bytes | memoryview]":
+    for header in headers:
+        yield header.encode()
+    async for rows in source.rows():
+        yield rows.payload
+
+
+async def _aligned(source: Source, headers: Sequence[str], separator: str) -> AsyncIterator[bytes]:
+    """Mini-batches with different columns: the union of all columns, in the order of first appearance."""
+    columns = {header: next(csv.reader([header], delimiter=separator)) for header in headers}
+    union = list(dict.fromkeys(name for names in columns.values() for name in names))
+    yield _csv_lines([union], separator)
+    for winner in [w for w in source.ledger.winners() if w.length]:
+        parts = [r.payload async for r in rows_in_order(source.store, source.run, source.step, [winner])]
+        names = columns.get(winner.header or "", union)
+        lines = csv.reader(io.StringIO(b"".join(parts).decode(), newline=""), delimiter=separator)
+        places = [names.index(name) if name in names else None for name in union]
+        yield _csv_lines([[_cell(line, place) for place in places] for line in lines], separator)
+
+
+def _cell(line: Sequence[str], place: int | None) -> str:
+    return line[place] if place is not None and place < len(line) else ""
+
+
+def _csv_lines(lines: Sequence[Sequence[str]], separator: str) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, delimiter=separator, lineterminator="\n").writerows(lines)
+    return text.getvalue().encode()

@@ -1,0 +1,67 @@
+"""verdict.json: the commit point of a step. Created once; it says which results count, whatever is written later."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from fanout.errors import DamagedRecordError
+from fanout.step.verdict import Counts, Verdict, VerdictStatus
+from fanout.store import keys
+from fanout.store.objects import create, read
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """The verdict of a step, its counts, and how many result objects of each node count."""
+
+    verdict: Verdict
+    counts: Counts
+    objects: Mapping[int, int] = field(default_factory=dict)
+    at: float = 0.0  # epoch seconds
+    seconds: float = 0.0  # from the start of the step
+    version: int = 1
+
+
+async def seal(store: "ObjectStore", key: str, mine: Seal) -> Seal:
+    """The seal that holds: `mine` when nobody was faster, else the one that is there."""
+    if await create(store, key, _dump(mine)):
+        return mine
+    there = await read_seal(store, key)
+    assert there is not None  # noqa: S101 - seals are never deleted, and creating it has just failed
+    return there
+
+
+async def read_seal(store: "ObjectStore", key: str) -> Seal | None:
+    """The seal at `key`, or None while there is none."""
+    body = await read(store, key)
+    return None if body is None else _load(body, key)
+
+
+async def step_seal(store: "ObjectStore", run: str, step: str) -> Seal | None:
+    """The seal of a step, or None while it is not over."""
+    return await read_seal(store, keys.verdict(run, step))
+
+
+def _dump(mine: Seal) -> bytes:
+    fields = asdict(mine)
+    return json.dumps({**fields, "objects": {str(k): v for k, v in mine.objects.items()}}, indent=1).encode()
+
+
+def _load(body: bytes, key: str) -> Seal:
+    try:
+        fields = json.loads(body)
+        if fields["version"] != 1:
+            raise ValueError(f"version {fields['version']}, this fanout reads version 1")
+        return Seal(
+            verdict=Verdict(VerdictStatus(fields["verdict"]["status"]), str(fields["verdict"]["reason"])),
+            counts=Counts(**fields["counts"]),
+            objects={int(node): int(count) for node, count in fields["objects"].items()},
+            at=float(fields["at"]),
+            seconds=float(fields["seconds"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise DamagedRecordError(f"{key}: {exc}") from exc

@@ -1,0 +1,223 @@
+"""The supervisor: reads what nodes have committed, and stops the step when it is over, one way or another.
+
+It keeps nothing that the store does not hold, so it can be killed at any instant and another can take over. `tick` is
+one look; `supervise` looks until there is a verdict.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from fanout.clock import Clock
+from fanout.queue.port import QueuePair
+from fanout.step.clocks import Clocks
+from fanout.step.dead_letters import DeadLetters
+from fanout.step.ledger import Ledger
+from fanout.step.reading import ResultReader
+from fanout.step.record import StepRecord
+from fanout.step.results import Event, ResultIndex
+from fanout.step.row_format import RowFormat
+from fanout.step.verdict import Counts, Verdict, VerdictStatus, judge
+from fanout.store import keys
+from fanout.store.objects import create, read
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+QUICKEST, SLOWEST = 0.02, 0.25
+"""Seconds between looks: short while there is news, longer while there is none."""
+SELDOM = 2.0
+"""Seconds between looks at what changes seldom: the dead-letter queue, a cancelation, lost messages."""
+
+
+class Workforce(Protocol):
+    """The nodes of a step, as far as a supervisor needs them."""
+
+    async def finish(self) -> None:
+        """The step is settled: nodes run shutdown() and leave; returns when they have, or after a while."""
+        ...
+
+    async def stop(self) -> None:
+        """Nodes leave now, whatever they are doing."""
+        ...
+
+    def trouble(self) -> str | None:
+        """Why no node is left and none will come, in a sentence; None while there are nodes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a step stands, for people and for logs."""
+
+    step: str
+    counts: Counts
+    planned: int
+    seconds: float
+    events: Sequence[tuple[int, Event]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Observers:
+    """Who wants to know: `progress` at each look with news, `results` of each index (for the job report)."""
+
+    progress: Callable[[Progress], None]
+    results: Callable[[int, ResultIndex], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What supervising ended in; `ledger` holds everything that was read."""
+
+    verdict: Verdict
+    ledger: Ledger
+    seconds: float
+
+
+Resend = Callable[[Ledger], Awaitable[int]]
+"""Sends the messages of all mini-batches without an outcome anew; returns how many."""
+
+
+class Supervisor:
+    """Follows one step."""
+
+    def __init__(
+        self,
+        record: StepRecord,
+        store: "ObjectStore",
+        queues: QueuePair,
+        clock: Clock,
+        observers: Observers,
+        number: Callable[[], Awaitable[int]],
+        resend: Resend,
+    ) -> None:
+        self._record, self._store, self._queues, self._clock = record, store, queues, clock
+        self._observers, self._number, self._resend = observers, number, resend
+        self._clocks = Clocks.of(record.step)
+        self._reader = ResultReader(store, record.run, record.step.name)
+        self._dead = DeadLetters(queues.dead, store, record.run, record.step.name, clock)
+        self._my_number: int | None = None
+        self._begun = self._last_news = self._last_seldom = clock.monotonic()
+        self._empty_since: float | None = None
+        self.ledger = Ledger()
+        self.has_news = False
+        self.planned = 0  # mini-batches published so far
+
+    async def tick(self, workforce: Workforce) -> Verdict | None:
+        """One look: takes in the news, and says how the step ends when it does."""
+        self.has_news = await self._read()
+        now = self._clock.monotonic()
+        if self.has_news:
+            self._last_news, self._empty_since = now, None
+            self._observers.progress(self.progress())
+        verdict = judge(self.ledger.counts, self._record.step.thresholds, append_row=self._appends)
+        if verdict is None and now - self._last_seldom >= SELDOM:
+            self._last_seldom = now
+            verdict = await self._look_around()
+        return verdict or self._trouble(workforce) or self._overrun()
+
+    async def read_the_rest(self) -> None:
+        """Takes in what nodes committed while they left."""
+        await self._reader.look_for_nodes()
+        while await self._read():
+            pass
+
+    async def say_settled(self) -> None:
+        """Tells nodes that nobody else can tell."""
+        await create(self._store, keys.settled(self._record.run, self._record.step.name), b"{}")
+
+    def judge_again(self, verdict: Verdict) -> Verdict:
+        """The verdict on everything that was read: what was committed last may have bettered the counts."""
+        if not verdict.completed:
+            return verdict
+        return judge(self.ledger.counts, self._record.step.thresholds, append_row=self._appends) or verdict
+
+    def progress(self) -> Progress:
+        """Where the step stands now."""
+        seconds = self._clock.monotonic() - self._begun
+        return Progress(self._record.step.name, self.ledger.counts, self.planned, seconds, self.ledger.events)
+
+    @property
+    def seconds(self) -> float:
+        """How long the step has been supervised."""
+        return self._clock.monotonic() - self._begun
+
+    @property
+    def _appends(self) -> bool:
+        return self._record.row_format is not RowFormat.NONE
+
+    async def _read(self) -> bool:
+        settled = self.ledger.counts.settled
+        if self.ledger.attempts == 0 or self._clock.monotonic() - self._last_news > 0.1:
+            await self._reader.look_for_nodes()
+        async for node, seq, index in self._reader.news():
+            self.ledger.absorb(node, seq, index)
+            self._observers.results(node, index)
+        return self.ledger.counts.settled > settled
+
+    async def _look_around(self) -> Verdict | None:
+        if await read(self._store, keys.cancel(self._record.run)) is not None:
+            return Verdict(VerdictStatus.CANCELED, "canceled")
+        await self._drain_dead_letters()
+        await self._send_lost_again()
+        return None
+
+    async def _drain_dead_letters(self) -> None:
+        if (await self._queues.dead.depth()).total == 0:
+            return
+        if self._my_number is None:
+            self._my_number = await self._number()
+        while await self._dead.drain(self._my_number):
+            pass
+
+    async def _send_lost_again(self) -> None:
+        """Messages that neither queue nor results know of were lost: after the queue has had time to count."""
+        if self.ledger.plan_total is None or (await self._queues.main.depth()).total > 0:
+            self._empty_since = None
+            return
+        now = self._clock.monotonic()
+        if self._empty_since is None:
+            self._empty_since = now
+        if now - self._empty_since >= self._queues.main.depth_lag + SELDOM:
+            await self.read_the_rest()
+            if not self.ledger.counts.finished:
+                await self._resend(self.ledger)
+            self._empty_since = None
+
+    def _trouble(self, workforce: Workforce) -> Verdict | None:
+        reason = workforce.trouble()
+        if reason is None:
+            return None
+        given_up = [event for _, event in self.ledger.events if event.gave_up]
+        if given_up:
+            reason = f"the entry script cannot be started: {given_up[0].failure.message}"
+        return Verdict(VerdictStatus.FAILED, reason)
+
+    def _overrun(self) -> Verdict | None:
+        now = self._clock.monotonic()
+        reason = self._clocks.overrun(
+            planned=self.planned, since_start=now - self._begun, since_progress=now - self._last_news
+        )
+        return None if reason is None else Verdict(VerdictStatus.FAILED, reason)
+
+
+async def supervise(supervisor: Supervisor, workforce: Workforce, clock: Clock) -> Outcome:
+    """Looks until the step is over, lets the nodes leave, and counts what they still committed."""
+    pause = QUICKEST
+    while (verdict := await supervisor.tick(workforce)) is None:
+        pause = QUICKEST if supervisor.has_news else min(SLOWEST, 1.5 * pause)
+        await clock.sleep(pause)
+    if verdict.completed:
+        await supervisor.say_settled()
+        await workforce.finish()
+    else:
+        await workforce.stop()
+    await supervisor.read_the_rest()
+    return Outcome(supervisor.judge_again(verdict), supervisor.ledger, supervisor.seconds)
+
+
+def with_canceled(counts: Counts) -> Counts:
+    """At the end of a step what is not settled is canceled, so that the counts add up (promise I1)."""
+    total = counts.total if counts.total is not None else counts.settled
+    return replace(counts, total=total, canceled=total - counts.settled + counts.canceled)
+
