@@ -1,89 +1,92 @@
-"""Counting the rows of a file of lines: one pass, a bounded part of the file in memory."""
+"""Delimited text to records, by the letter: the slow, exact way, for headers and for blocks that are not regular.
 
-from dataclasses import dataclass, field
+A quote opens a field only at its beginning; in it, two quotes stand for one. A quote that is not closed on its line is
+an ordinary character unless the table supports fields of several lines (reference, section 12).
+"""
 
-from fanout.data.cuts import Extent, data_start
-from fanout.data.ranges import ByteSource
+import csv
+import io
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
-_CHUNK = 4 * 1024 * 1024
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_LINE_END_BYTES = re.compile(rb"\r\n|\n|\r")
 
 
-@dataclass(slots=True)
-class RecordReader:
-    """Walks over the rows of a file: each line that is not blank, behind the header if there is one.
+def split_records(text: str, delimiter: str, *, multi_line: bool) -> Iterator[list[str]]:
+    """The fields of each record; blank lines are none."""
+    if multi_line and '"' in text:
+        yield from _split_multi_line(text, delimiter)
+        return
+    for line in _LINE_END.split(text):
+        if line:
+            yield split_line(line, delimiter) if '"' in line else line.split(delimiter)
 
-    With `multi_line`, a line break inside double quotes does not end a row.
-    """
 
-    source: ByteSource
-    header: bool
-    multi_line: bool = False
-    first: int = field(init=False)  # where the first row starts
-    _buffer: bytes = field(init=False, default=b"")
-    _base: int = field(init=False)  # where the buffer starts in the file
-    _at: int = field(init=False, default=0)  # how much of the buffer is done
+def _split_multi_line(text: str, delimiter: str) -> Iterator[list[str]]:
+    # The limit is the process's own, and the user's code may rely on it.
+    before = csv.field_size_limit(sys.maxsize)
+    try:
+        records = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    finally:
+        csv.field_size_limit(before)
+    return filter(None, records)
 
-    def __post_init__(self) -> None:
-        self.first = self._base = self._data_start()
 
-    @property
-    def position(self) -> int:
-        """Where the rows end that were taken so far."""
-        return self._base + self._at
+def split_line(line: str, delimiter: str) -> list[str]:
+    """The fields of one line; a quote that is never closed is text, and so is all that follows it."""
+    fields: list[str] = []
+    at = 0
+    pattern = _field_pattern(delimiter)
+    while True:
+        found = pattern.match(line, at)
+        if found is None:  # only an unclosed quote is no field
+            return [*fields, line[at:]]
+        quoted, after, plain = found.groups()
+        fields.append(plain if quoted is None else quoted.replace('""', '"') + after)
+        at = found.end() + 1
+        if at > len(line):
+            return fields
 
-    def take(self, count: int) -> tuple[Extent, int]:
-        """The extent of the next `count` rows, and how many they are: fewer only at the end of the file.
 
-        The extent of the first row begins at byte 0, so that whoever reads byte 0 meets the header.
-        """
-        start, taken = self.position, 0
-        while taken < count and (self._at < len(self._buffer) or self._more()):
-            taken += self._pass(count - taken)
-        return Extent(0 if start == self.first else start, self.position), taken
+def ends_inside_quotes(line: str, delimiter: str) -> bool:
+    """Whether the last quote of a line is never closed."""
+    pattern, at = _field_pattern(delimiter), 0
+    while at <= len(line):
+        found = pattern.match(line, at)
+        if found is None:
+            return True
+        at = found.end() + 1
+    return False
 
-    def _pass(self, count: int) -> int:
-        """Moves over up to `count` rows that end within the buffer; the file's last one needs no line end."""
-        buffer, at, passed = self._buffer, self._at, 0
-        while passed < count:
-            end = self._row_end(at)
-            if end < 0:
-                break
-            if end - at > 2 or buffer[at:end].strip(b"\r\n"):
-                passed += 1
-            at = end
-        self._at = at
-        if passed < count and not self._more():
-            passed += bool(self._buffer[self._at :].strip(b"\r\n"))
-            self._at = len(self._buffer)
-        return passed
 
-    def _row_end(self, at: int) -> int:
-        """Just behind the row that starts at `at` of the buffer; -1 when it does not end in it."""
-        buffer = self._buffer
-        end = buffer.find(b"\n", at) + 1
-        if not self.multi_line:
-            return end or -1
-        quotes, counted = buffer.count(b'"', at, end), end
-        while end and quotes % 2:
-            end = buffer.find(b"\n", end) + 1
-            quotes, counted = quotes + buffer.count(b'"', counted, end), end
-        return end or -1
+@lru_cache(maxsize=16)
+def _field_pattern(delimiter: str) -> re.Pattern[str]:
+    """One field up to the delimiter behind it: quoted with what follows the quotes, or plain."""
+    other = f"[^{re.escape(delimiter)}]*"
+    return re.compile(f'"((?:[^"]|"")*+)"(?!")({other})|(?!")({other})', re.DOTALL)
 
-    def _more(self) -> bool:
-        """Drops what is done and reads on; False at the end of the file."""
-        read = self._base + len(self._buffer)
-        if read >= self.source.size:
-            return False
-        rest = self._buffer[self._at :]
-        # A row longer than the buffer is searched anew from its start, so each time as much again is read.
-        stop = min(read + max(_CHUNK, len(rest)), self.source.size)
-        self._base, self._at, self._buffer = self.position, 0, rest + self.source.read(read, stop)
-        return True
 
-    def _data_start(self) -> int:
-        start = data_start(self.source, header=False)
-        if not self.header or not self.multi_line:
-            return data_start(self.source, header=self.header)
-        names = RecordReader(self.source, header=False, multi_line=True)
-        names.take(1)
-        return max(start, names.position)
+def header_end(body: bytes, *, multi_line: bool) -> int:
+    """Where the first record of `body` ends: behind its line break, or at the end of it all."""
+    start = len(body) - len(body.lstrip(b"\r\n"))
+    for found in _LINE_END_BYTES.finditer(body, start):
+        # A quoted field goes on over line ends until its quotes are even.
+        if not multi_line or body.count(b'"', start, found.end()) % 2 == 0:
+            return found.end()
+    return len(body)
+
+
+def column_names(header: Sequence[str], width: int) -> tuple[str, ...]:
+    """Names for `width` columns: those of the header, ColumnK where there is none, `_1`, `_2`... for repeated ones."""
+    names: dict[str, None] = {}
+    for index in range(max(width, len(header))):
+        wanted = (header[index] if index < len(header) else "") or f"Column{index + 1}"
+        name, count = wanted, 0
+        while name in names:
+            count += 1
+            name = f"{wanted}_{count}"
+        names[name] = None
+    return tuple(names)

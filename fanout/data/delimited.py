@@ -1,0 +1,121 @@
+"""A block of delimited text to a table (pyarrow).
+
+Three ways, each only where the one before gives up: pyarrow with the types of the columns; pyarrow with everything as
+text, when some value does not fit its type; record by record, when lines are too short or too long, or have odd quotes.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from fanout.data.columns import arrow_type, convert_texts
+from fanout.data.readers import Delimited
+from fanout.data.records import column_names, ends_inside_quotes, split_records
+from fanout.data.types import ColumnType, Kind
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# pyarrow's limit for a block is 2 GiB; smaller ones also bound what it holds beside the text.
+_BLOCK_LIMIT = 256 * 1024 * 1024
+_TRUE = ["1", "true", "True", "TRUE", "t", "T"]
+_FALSE = ["0", "false", "False", "FALSE", "f", "F"]
+
+
+def read_table(
+    body: bytes, reader: Delimited, types: Mapping[str, ColumnType], leave_out: frozenset[str] = frozenset()
+) -> "pa.Table":
+    """The records of `body`, UTF-8 without its header line, as columns with these names and types.
+
+    A short record is filled up with nulls, a long one adds columns of text called ColumnK; a value that does not fit
+    its type is null. UnicodeDecodeError when the text is not UTF-8. Columns in `leave_out` may be missing.
+    """
+    table = _read_typed(body, reader, types, leave_out)
+    return convert_texts(read_texts(body, reader, tuple(types)), types) if table is None else table
+
+
+def read_texts(body: bytes, reader: Delimited, names: Sequence[str]) -> "pa.Table":
+    """As `read_table`, with every column as text."""
+    import pyarrow as pa
+
+    table = _by_pyarrow(body, reader, dict.fromkeys(names, pa.string()))
+    return _by_record(body, reader, names) if table is None else table
+
+
+def _read_typed(
+    body: bytes, reader: Delimited, types: Mapping[str, ColumnType], leave_out: frozenset[str]
+) -> "pa.Table | None":
+    import pyarrow as pa
+
+    if any(t.kind is Kind.INT for t in types.values()) and (b"0x" in body or b"0X" in body):
+        return None  # pyarrow would read hexadecimal numbers
+    # Only plain types are pyarrow's to make; the others are read as text first.
+    fast = {name: arrow_type(t) if t.is_plain else pa.string() for name, t in types.items()}
+    table = _by_pyarrow(body, reader, fast, [name for name in types if name not in leave_out])
+    return None if table is None else convert_texts(table, types)
+
+
+def _by_pyarrow(
+    body: bytes, reader: Delimited, types: "Mapping[str, pa.DataType]", only: Sequence[str] = ()
+) -> "pa.Table | None":
+    """The table; None when pyarrow cannot read the block, or reads it otherwise than line by line."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    if not types or not reader.delimiter.isascii() or not body.strip(b"\r\n"):
+        return None
+    try:
+        table = csv.read_csv(pa.BufferReader(body), **_options(reader, types, only, len(body)))
+    except pa.ArrowInvalid:
+        return None
+    return table if reader.support_multi_line or _is_line_by_line(table, body, reader) else None
+
+
+def _options(reader: Delimited, types: "Mapping[str, pa.DataType]", only: Sequence[str], size: int) -> dict[str, Any]:
+    from pyarrow import csv
+
+    nullable = not reader.empty_as_string
+    return {
+        # One thread: the node runs a slot on every core already.
+        "read_options": csv.ReadOptions(
+            use_threads=False, block_size=min(size + 1, _BLOCK_LIMIT), column_names=list(types)
+        ),
+        "parse_options": csv.ParseOptions(
+            delimiter=reader.delimiter, newlines_in_values=reader.support_multi_line, ignore_empty_lines=True
+        ),
+        "convert_options": csv.ConvertOptions(
+            column_types=dict(types),
+            include_columns=list(only) or None,
+            null_values=[""] if nullable else [],
+            strings_can_be_null=nullable,
+            quoted_strings_can_be_null=nullable,
+            true_values=_TRUE,
+            false_values=_FALSE,
+            timestamp_parsers=[csv.ISO8601],
+        ),
+    }
+
+
+def _is_line_by_line(table: "pa.Table", body: bytes, reader: Delimited) -> bool:
+    """Whether every line became one record: an unclosed quote swallows the line ends behind it."""
+    if b'"' not in body:
+        return True
+    lines = [line for line in body.splitlines() if line]
+    return table.num_rows == len(lines) and not ends_inside_quotes(lines[-1].decode(), reader.delimiter)
+
+
+def _by_record(body: bytes, reader: Delimited, names: Sequence[str]) -> "pa.Table":
+    import pyarrow as pa
+
+    records = list(split_records(body.decode(), reader.delimiter, multi_line=reader.support_multi_line))
+    width = max(map(len, records), default=0)
+    columns = list(zip_longest(*records))
+    arrays = [_text_array(column, reader) for column in columns]
+    arrays += [pa.nulls(len(records), pa.string())] * (len(names) - width)
+    return pa.table(arrays, names=list(column_names(names, width)))
+
+
+def _text_array(values: Sequence[str | None], reader: Delimited) -> "pa.Array":
+    import pyarrow as pa
+
+    return pa.array(values if reader.empty_as_string else [value or None for value in values], type=pa.string())

@@ -1,0 +1,165 @@
+"""The MLTable file: parsed strictly, every problem with its place (reference, section 12), and the files it names."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
+
+from fanout.data import globs, listing, uris
+from fanout.data.listing import FileEntry
+from fanout.data.ranges import read_head
+from fanout.data.readers import Reader
+from fanout.data.transformation_schema import Parsed, parse_transformation
+from fanout.data.transformations import Transformation
+from fanout.errors import InputError, SpecError
+from fanout.spec.check import choice, expected, mapping, text
+from fanout.spec.document import SIZE_LIMIT, Source, parse_document
+from fanout.spec.fields import Fields
+from fanout.spec.nodes import ListNode, MapNode, Node
+from fanout.spec.report import Report, Wrong, suggest
+
+if TYPE_CHECKING:
+    from fanout.store.access import Access
+
+FILE_NAME = "MLTable"
+
+
+@dataclass(frozen=True, slots=True)
+class PathEntry:
+    """One entry of `paths`: a file, all files below a folder, or those below it that fit a pattern."""
+
+    kind: Literal["file", "folder", "pattern"]
+    uri: str  # absolute; of a pattern, the folder before its first wildcard
+    pattern: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MLTable:
+    """An MLTable file as values."""
+
+    uri: str  # of the file itself
+    paths: tuple[PathEntry, ...]
+    reader: Reader | None  # None: a list of files
+    transformations: tuple[Transformation, ...] = ()
+
+    @property
+    def is_tabular(self) -> bool:
+        """Whether it says how to read its files as a table."""
+        return self.reader is not None
+
+
+def load_mltable(folder: str, access: "Access") -> MLTable:
+    """The MLTable file of a folder, by its URI or path; InputError, naming every place in it that is wrong."""
+    base = uris.absolute(folder, str(Path.cwd()))
+    uri = uris.join(base, FILE_NAME)
+    try:
+        content = read_head(uri, SIZE_LIMIT + 1, access)
+    except InputError as exc:
+        raise InputError(f"{exc}; an mltable input is a folder with a file named {FILE_NAME} in it") from exc
+    return parse_mltable(content, uri)
+
+
+def parse_mltable(content: bytes, uri: str) -> MLTable:
+    """The MLTable file with this content and URI; InputError with every problem in it."""
+    report = Report()
+    folder = uris.to_path(uri).rpartition("/")[0] if uris.is_local(uri) else "/"
+    try:
+        root = parse_document(content, Source(uris.display(uri), Path(folder)), report)
+        table = _table(root, uri, report)
+        report.finish()
+    except SpecError as exc:
+        raise InputError(str(exc)) from exc
+    return table
+
+
+def _table(root: Node, uri: str, report: Report) -> MLTable:
+    fields = Fields(report.attempt(root, mapping, MapNode(root.origin)), report)
+    fields.ignore("$schema", "metadata", "traits")
+    fields.take("type", choice("mltable"), "mltable")
+    base = uri.rpartition("/")[0]
+    paths = fields.require("paths", _list_of(lambda node: _path_entry(node, base), report), (), "a list of paths")
+    parsed = fields.take("transformations", _list_of(lambda node: parse_transformation(node, report), report), ())
+    fields.close()
+    readers, steps = _reader_first(parsed, report)
+    return MLTable(uri, paths, readers[0] if readers else None, steps)
+
+
+T = TypeVar("T")
+
+
+def _list_of(item: Callable[[Node], T], report: Report) -> Callable[[Node], tuple[T, ...]]:
+    """A check: a list whose items pass `item`; those that do not are noted and left out."""
+
+    def check(node: Node) -> tuple[T, ...]:
+        if not isinstance(node, ListNode):
+            raise expected("a list", node)
+        values = (report.attempt(child, item, None) for child in node.items)
+        return tuple(value for value in values if value is not None)
+
+    return cast("Callable[[Node], tuple[T, ...]]", check)
+
+
+def _reader_first(parsed: tuple[Parsed, ...], report: Report) -> tuple[list[Reader], tuple[Transformation, ...]]:
+    """The one reader, which is the first transformation, and the others."""
+    readers = [p for p in parsed if p.reader is not None]
+    for second in readers[1:]:
+        report.problem(second.origin, f"a second {second.name}; a table is read once, by its first transformation")
+    if readers and parsed[0].reader is None:
+        report.problem(readers[0].origin, f"{readers[0].name} must be the first transformation")
+    return [p.reader for p in readers if p.reader], tuple(p.step for p in parsed if p.step is not None)
+
+
+def _path_entry(node: Node, base: str) -> PathEntry:
+    entries = dict(mapping(node).values())
+    known = ("file", "folder", "pattern")
+    for name in entries:
+        if name not in known:
+            raise Wrong(f"unknown key '{name}'{suggest(name, known)}", node.origin)
+    if len(entries) != 1:
+        raise expected("exactly one of 'file', 'folder' and 'pattern'", node)
+    [(kind, value)] = entries.items()
+    try:
+        return _located(cast("Literal['file', 'folder', 'pattern']", kind), text(value), base)
+    except InputError as exc:
+        raise Wrong(str(exc), value.origin) from exc
+
+
+def _located(kind: Literal["file", "folder", "pattern"], written: str, base: str) -> PathEntry:
+    if kind != "pattern":
+        return PathEntry(kind, _absolute(written, base))
+    plain, below = globs.split_pattern(written)
+    globs.compile_glob(below)
+    return PathEntry(kind, _absolute(plain or ("/" if written.startswith("/") else "."), base), below)
+
+
+def _absolute(written: str, base: str) -> str:
+    """A path of an MLTable; what is local may be anywhere, what is remote stays in its folder or says where it is."""
+    if uris.is_local(base):
+        return uris.absolute(written, uris.to_path(base))
+    if uris.scheme(written):
+        return uris.absolute(written, "/")
+    return base if written.strip("./") == "" and ".." not in written else uris.join(base, written)
+
+
+def list_files(table: MLTable, access: "Access") -> Iterator[FileEntry]:
+    """The files a table names: in the order of its paths; below a folder, and for a pattern, sorted.
+
+    Without a reader, a `file` that is a directory stands for itself. The MLTable file is none of them.
+    InputError when there is nothing where a path points.
+    """
+    for path in table.paths:
+        for entry in _files_of(path, table, access):
+            if entry.uri != table.uri:
+                yield entry
+
+
+def _files_of(path: PathEntry, table: MLTable, access: "Access") -> Iterator[FileEntry]:
+    match path.kind:
+        case "folder":
+            yield from listing.list_folder(path.uri, access)
+        case "pattern":
+            yield from listing.list_pattern(path.uri, path.pattern, access)
+        case "file" if table.reader is None and listing.is_folder(path.uri):
+            yield FileEntry(path.uri, 0)
+        case "file":
+            yield listing.find_file(path.uri, access)

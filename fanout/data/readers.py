@@ -1,0 +1,100 @@
+"""How files of a table are read: the options of `read_*` transformations as values (reference, section 12)."""
+
+import codecs
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from fanout.data.types import ColumnType
+
+SAMPLE_ROWS = 200  # rows that type inference looks at (reference, section 12)
+
+CODECS = {
+    "utf8": "utf-8",
+    "utf8bom": "utf-8",
+    "ascii": "ascii",
+    "iso88591": "latin-1",
+    "latin1": "latin-1",
+    "windows1252": "cp1252",
+    "utf16": "utf-16",
+    "utf32": "utf-32",
+}
+_UTF8 = frozenset({"utf8", "utf8bom"})
+_WIDE = frozenset({"utf16", "utf32"})
+
+
+class HeaderMode(StrEnum):
+    """Where the names of the columns come from."""
+
+    NO_HEADER = "no_header"  # Column1, Column2, ...; every line is data
+    FROM_FIRST_FILE = "from_first_file"  # only the first file begins with names
+    ALL_FILES_DIFFERENT_HEADERS = "all_files_different_headers"  # every file begins with names of its own
+    ALL_FILES_SAME_HEADERS = "all_files_same_headers"  # the first file's names; the first line of every file is skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Delimited:
+    """`read_delimited`: lines of fields."""
+
+    delimiter: str = ","
+    encoding: str = "utf8"
+    header: HeaderMode = HeaderMode.ALL_FILES_SAME_HEADERS
+    empty_as_string: bool = False
+    include_path_column: bool = False
+    support_multi_line: bool = False
+    infer_column_types: bool = True
+    sample_rows: int = SAMPLE_ROWS
+    overrides: tuple[tuple[str, ColumnType], ...] = ()  # types given instead of inferred
+    kind: Literal["delimited"] = "delimited"
+
+    @property
+    def splittable(self) -> bool:
+        """Whether a byte range that begins at a line start can be read on its own.
+
+        Not so where a line end may be inside a quoted field, where its byte may be half of another character, and
+        where a range would need the names in front of its file.
+        """
+        differing = self.header is HeaderMode.ALL_FILES_DIFFERENT_HEADERS
+        return not (self.support_multi_line or differing or self.encoding in _WIDE)
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLines:
+    """`read_json_lines`: one JSON object a line."""
+
+    encoding: str = "utf8"
+    invalid_lines: Literal["error", "drop"] = "error"
+    include_path_column: bool = False
+    kind: Literal["json_lines"] = "json_lines"
+
+    @property
+    def splittable(self) -> bool:
+        """Whether a byte range that begins at a line start can be read on its own."""
+        return self.encoding not in _WIDE
+
+
+@dataclass(frozen=True, slots=True)
+class Parquet:
+    """`read_parquet`: columns and their types come from the files."""
+
+    include_path_column: bool = False
+    kind: Literal["parquet"] = "parquet"
+
+    @property
+    def splittable(self) -> bool:
+        """Row groups can be read on their own."""
+        return True
+
+
+Reader = Delimited | JsonLines | Parquet
+
+
+def to_utf8(block: bytes, encoding: str, *, from_start: bool) -> bytes:
+    """The text of `block` as UTF-8; UnicodeDecodeError when it is not in the encoding.
+
+    What claims to be UTF-8 is not looked at here: whoever makes text of it will see. A byte order mark goes when the
+    block comes `from_start` of its file.
+    """
+    if encoding not in _UTF8:
+        block = block.decode(CODECS[encoding]).encode()
+    return block.removeprefix(codecs.BOM_UTF8) if from_start else block

@@ -1,0 +1,151 @@
+"""Parts of a table's files to one block of its rows, before any transformation."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from fanout.data import parquet, uris
+from fanout.data.blocks import Block
+from fanout.data.columns import convert_texts, object_values, text_values, to_frame, to_values
+from fanout.data.delimited import read_table, read_texts
+from fanout.data.jsonlines import Row, read_rows, to_columns
+from fanout.data.readers import Delimited, HeaderMode, JsonLines, Parquet, to_utf8
+from fanout.data.recipe import PATH, TableRecipe
+from fanout.data.records import column_names, header_end, split_records
+from fanout.data.sections import Part, Section, read_bytes
+from fanout.data.types import Kind, infer
+from fanout.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    Array = np.ndarray[Any, Any]
+
+
+def read_block(recipe: TableRecipe, pieces: Sequence[Part]) -> Block:
+    """The rows of `pieces` before any transformation, with the Path column if it is wanted.
+
+    InputError, naming the file, when one cannot be read.
+    """
+    import numpy as np
+
+    columns, counts = _read_columns(recipe, [Section.of(piece) for piece in pieces])
+    names = [piece.uri for piece in pieces]
+    sources = np.repeat(np.arange(len(pieces)), counts)
+    if recipe.include_path_column:
+        columns.pop(PATH, None)
+        columns = {PATH: object_values([_path_text(uri) for uri in names])[sources], **columns}
+    return Block(to_frame(columns, len(sources)), names, sources)
+
+
+def _path_text(uri: str) -> str:
+    """A file as it stands in the Path column: a plain path when it is local, else its URI."""
+    return uris.path_of(uri) if uris.is_local(uri) else uri
+
+
+def _read_columns(recipe: TableRecipe, pieces: Sequence[Section]) -> tuple[dict[str, "Array"], list[int]]:
+    """The columns of all pieces together, and how many rows each piece gave."""
+    match recipe.reader:
+        case Delimited() as reader:
+            tables = [_read_delimited(recipe, reader, piece) for piece in pieces]
+            return _join(_settled(recipe, reader, tables) if tables else []), [t.num_rows for t in tables]
+        case JsonLines() as reader:
+            return _read_json_lines(recipe, reader, pieces)
+        case Parquet():
+            tables = [_read_parquet(recipe, piece) for piece in pieces]
+            return _join(tables), [table.num_rows for table in tables]
+        case None:
+            return {}, [1] * len(pieces)
+
+
+def _join(tables: "Sequence[pa.Table]") -> dict[str, "Array"]:
+    """The columns of all tables, one below the other; null where a table does not have one."""
+    import pyarrow as pa
+
+    if not tables:
+        return {}
+    try:
+        table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as exc:
+        raise InputError(f"the files of the table do not fit together: {exc}") from exc
+    return {name: to_values(table.column(i)) for i, name in enumerate(table.column_names)}
+
+
+def _read_delimited(recipe: TableRecipe, reader: Delimited, piece: Section) -> "pa.Table":
+    try:
+        body = to_utf8(read_bytes(piece), reader.encoding, from_start=piece.from_start)
+        return _delimited_rows(recipe, reader, piece, body)
+    except UnicodeDecodeError as exc:
+        raise InputError(
+            f"{uris.display(piece.uri)}: not {reader.encoding} at byte {exc.start} of what was read from byte "
+            f"{piece.start if piece.cut == 'bytes' else 0}; set read_delimited.encoding to what the file is in"
+        ) from exc
+
+
+def _delimited_rows(recipe: TableRecipe, reader: Delimited, piece: Section, body: bytes) -> "pa.Table":
+    header = b""
+    if piece.from_start and recipe.has_header(piece.uri):
+        end = header_end(body, multi_line=reader.support_multi_line)
+        header, body = body[:end], body[end:]
+    if piece.cut == "rows" and not reader.support_multi_line:
+        body = b"".join(
+            [line for line in body.splitlines(keepends=True) if line.strip(b"\r\n")][piece.start : piece.stop]
+        )
+    if reader.header is HeaderMode.ALL_FILES_DIFFERENT_HEADERS:
+        table = read_texts(body, reader, _names_in(header, reader))
+    else:
+        table = read_table(body, reader, {c.name: c.type for c in recipe.columns}, recipe.unneeded)
+    lines_cut = piece.cut != "rows" or not reader.support_multi_line
+    return table if lines_cut else table.slice(piece.start, piece.stop - piece.start)
+
+
+def _names_in(header: bytes, reader: Delimited) -> tuple[str, ...]:
+    records = split_records(header.decode(), reader.delimiter, multi_line=reader.support_multi_line)
+    return column_names(next(records, []), 0)
+
+
+def _settled(recipe: TableRecipe, reader: Delimited, tables: "list[pa.Table]") -> "list[pa.Table]":
+    """Where every file has names of its own: one table with the known columns first, and types for the others too."""
+    import pyarrow as pa
+
+    if reader.header is not HeaderMode.ALL_FILES_DIFFERENT_HEADERS:
+        return tables
+    known = {column.name: column.type for column in recipe.columns}
+    schema = pa.table({name: pa.array([], pa.string()) for name in known})
+    whole = pa.concat_tables([schema, *tables], promote_options="default")
+    head = whole.slice(0, reader.sample_rows)
+    others = [name for name in whole.column_names if name not in known] if reader.infer_column_types else []
+    return [convert_texts(whole, known | {name: infer(text_values(head[name]).tolist()) for name in others})]
+
+
+def _read_json_lines(
+    recipe: TableRecipe, reader: JsonLines, pieces: Sequence[Section]
+) -> tuple[dict[str, "Array"], list[int]]:
+    parts = [_json_rows(reader, piece) for piece in pieces]
+    columns = to_columns([row for part in parts for row in part], [column.name for column in recipe.columns])
+    for column in recipe.columns:
+        # A column with fractions in the head is one of fractions everywhere.
+        if column.type.kind is Kind.FLOAT and columns[column.name].dtype.kind == "i":
+            columns[column.name] = columns[column.name].astype("float64")
+    return columns, [len(part) for part in parts]
+
+
+def _json_rows(reader: JsonLines, piece: Section) -> list[Row]:
+    try:
+        body = to_utf8(read_bytes(piece), reader.encoding, from_start=piece.from_start)
+        rows = list(read_rows(body, reader))
+    except UnicodeDecodeError as exc:
+        raise InputError(f"{uris.display(piece.uri)}: not {reader.encoding}; set read_json_lines.encoding") from exc
+    except InputError as exc:
+        raise InputError(f"{uris.display(piece.uri)}: {exc}") from exc
+    return rows[piece.start : piece.stop] if piece.cut == "rows" else rows
+
+
+def _read_parquet(recipe: TableRecipe, piece: Section) -> "pa.Table":
+    match piece.cut:
+        case "row_groups":
+            return parquet.read_row_groups(piece.local_path, piece.start, piece.stop, recipe.steps)
+        case "rows":
+            return parquet.read_rows(piece.local_path, piece.start, piece.stop, recipe.steps)
+        case _:
+            return parquet.read_all(piece.local_path, recipe.steps)

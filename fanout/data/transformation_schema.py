@@ -1,0 +1,259 @@
+"""What each transformation of an MLTable file may hold: marked nodes to values (reference, section 12)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, cast
+
+from fanout.data import readers
+from fanout.data.filters import parse_filter
+from fanout.data.partition_format import compile_format
+from fanout.data.readers import Delimited, HeaderMode, JsonLines, Parquet, Reader
+from fanout.data.transformations import (
+    Conversion,
+    ConvertColumnTypes,
+    DropColumns,
+    ExtractPartitions,
+    Filter,
+    KeepColumns,
+    Skip,
+    Take,
+    TakeSample,
+    Transformation,
+)
+from fanout.data.types import STRING, ColumnType, Kind
+from fanout.errors import InputError
+from fanout.spec.check import choice, expected, flag, mapping, number, text, texts, whole
+from fanout.spec.fields import Fields
+from fanout.spec.nodes import ListNode, MapNode, Node, Origin, ScalarNode, is_null
+from fanout.spec.report import Report, Wrong, suggest
+
+_COUNT_LIMIT = 2**53
+_DEFAULT_SEED = 0  # every try of a run must take the same rows, so there is always a seed
+_ENCODING = choice(*readers.CODECS)
+_PLAIN_TYPES = choice(*Kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """One entry of `transformations`: a reader or a step, and where it stands."""
+
+    name: str
+    origin: Origin
+    reader: Reader | None = None
+    step: Transformation | None = None
+
+
+def parse_transformation(node: Node, report: Report) -> Parsed:
+    """The value of an entry: a mapping with one key, or, where all options have defaults, the name alone."""
+    name, value = _named(node)
+    read = _READERS.get(name)
+    if read is not None:
+        options = MapNode(node.origin) if value is None or is_null(value) else mapping(value)
+        return Parsed(name, node.origin, reader=read(Fields(options, report)))
+    step = _STEPS.get(name)
+    if step is None:
+        raise Wrong(_unknown(name), node.origin)
+    if value is None or is_null(value):
+        raise Wrong(f"{name} needs a value", node.origin)
+    return Parsed(name, node.origin, step=step(value, report))
+
+
+def _named(node: Node) -> tuple[str, Node | None]:
+    if isinstance(node, ScalarNode):
+        return text(node), None
+    pairs = list(mapping(node).values())
+    if len(pairs) != 1:
+        raise expected("a mapping with the name of one transformation as its only key", node)
+    return pairs[0]
+
+
+def _unknown(name: str) -> str:
+    known = [*_READERS, *_STEPS]
+    if name == "read_delta_lake":
+        return "read_delta_lake is not supported; write the table as parquet and use read_parquet"
+    return f"unknown transformation '{name[:60]}'{suggest(name, known) or '; there are ' + ', '.join(known)}"
+
+
+def _read_delimited(fields: Fields) -> Delimited:
+    inference = fields.take("infer_column_types", lambda node: _inference(node, fields.report), Inference())
+    reader = Delimited(
+        delimiter=fields.take("delimiter", _delimiter, ","),
+        encoding=fields.take("encoding", _ENCODING, "utf8"),
+        header=HeaderMode(fields.take("header", choice(*HeaderMode), HeaderMode.ALL_FILES_SAME_HEADERS)),
+        empty_as_string=fields.take("empty_as_string", flag, False),
+        include_path_column=fields.take("include_path_column", flag, False),
+        support_multi_line=fields.take("support_multi_line", flag, False),
+        infer_column_types=inference.wanted,
+        sample_rows=inference.sample_rows,
+        overrides=inference.overrides,
+    )
+    _ignore_saved(fields)
+    return reader
+
+
+def _read_json_lines(fields: Fields) -> JsonLines:
+    dropped = fields.take("invalid_lines", choice("error", "drop"), "error")
+    reader = JsonLines(
+        encoding=fields.take("encoding", _ENCODING, "utf8"),
+        invalid_lines="drop" if dropped == "drop" else "error",
+        include_path_column=fields.take("include_path_column", flag, False),
+    )
+    _ignore_saved(fields)
+    return reader
+
+
+def _read_parquet(fields: Fields) -> Parquet:
+    reader = Parquet(include_path_column=fields.take("include_path_column", flag, False))
+    _ignore_saved(fields)
+    return reader
+
+
+def _ignore_saved(fields: Fields) -> None:
+    # The original writes these two when it saves a table; here mini_batch_size and Path have their place.
+    fields.ignore("partition_size", "path_column")
+    fields.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """`infer_column_types`, written as a flag or in detail."""
+
+    wanted: bool = True
+    sample_rows: int = readers.SAMPLE_ROWS
+    overrides: tuple[tuple[str, ColumnType], ...] = ()
+
+
+def _inference(node: Node, report: Report) -> Inference:
+    if isinstance(node, ScalarNode):
+        return Inference(flag(node))
+    fields = Fields(mapping(node), report)
+    given = Inference(
+        True,
+        fields.take("sample_size", whole(1, 1_000_000), readers.SAMPLE_ROWS),
+        fields.take("column_type_overrides", lambda value: _overrides(value, report), ()),
+    )
+    fields.close()
+    return given
+
+
+def _overrides(node: Node, report: Report) -> tuple[tuple[str, ColumnType], ...]:
+    return tuple((name, _column_type(value, report)) for name, value in mapping(node).values())
+
+
+def _delimiter(node: Node) -> str:
+    written = node.text if isinstance(node, ScalarNode) else ""
+    if len(written) != 1 or written in '\r\n"':
+        raise expected('one character (for a tab: "\\t" in double quotes)', node)
+    return written
+
+
+def _names(node: Node) -> tuple[str, ...]:
+    """A check: a name, or a list of names."""
+    return texts(node) if isinstance(node, ListNode) else (text(node),)
+
+
+def _filter(node: Node, _: Report) -> Filter:
+    return Filter(_checked(node, parse_filter))
+
+
+def _partition_format(node: Node, report: Report) -> ExtractPartitions:
+    fields = Fields(mapping(node), report)
+    form = fields.require("partition_format", lambda value: _checked(value, compile_format), "{x}", "a format")
+    fields.close()
+    return ExtractPartitions(form)
+
+
+def _checked(node: Node, parse: Callable[[str], object]) -> str:
+    written = text(node)
+    try:
+        parse(written)
+    except InputError as exc:
+        raise Wrong(str(exc), node.origin) from exc
+    return written
+
+
+def _sample(node: Node, report: Report) -> TakeSample:
+    fields = Fields(mapping(node), report)
+    probability = fields.require("probability", number(0, 1), 1.0, "a number from 0 to 1")
+    step = TakeSample(probability, fields.take("seed", whole(0), _DEFAULT_SEED))
+    fields.close()
+    return step
+
+
+def _convert(node: Node, report: Report) -> ConvertColumnTypes:
+    if not isinstance(node, ListNode):
+        raise expected("a list of {columns, column_type}", node)
+    return ConvertColumnTypes(tuple(_conversion(item, report) for item in node.items))
+
+
+def _conversion(node: Node, report: Report) -> Conversion:
+    fields = Fields(mapping(node), report)
+    columns = fields.require("columns", _names, (), "the name of a column, or a list of them")
+    kind = fields.require("column_type", lambda value: _column_type(value, report), STRING, "a type")
+    fields.close()
+    return Conversion(columns, kind)
+
+
+def _column_type(node: Node, report: Report) -> ColumnType:
+    """A check: a type by its name, or `datetime` or `boolean` with their details."""
+    if isinstance(node, ScalarNode):
+        return ColumnType(Kind(_PLAIN_TYPES(node)))
+    pairs = dict(mapping(node).values())
+    if len(pairs) != 1 or not pairs.keys() <= {"datetime", "boolean"}:
+        raise expected("the name of a type, {datetime: {formats: ...}} or {boolean: {...}}", node)
+    [(name, details)] = pairs.items()
+    fields = Fields(mapping(details), report)
+    made = _datetime(fields) if name == "datetime" else _boolean(fields)
+    fields.close()
+    return made
+
+
+def _datetime(fields: Fields) -> ColumnType:
+    return ColumnType(Kind.DATETIME, formats=fields.require("formats", _formats, (), "a list such as ['%d/%m/%Y']"))
+
+
+def _formats(node: Node) -> tuple[str, ...]:
+    formats = _names(node)
+    for form in formats:
+        wrong = _wrong_format(form)
+        if wrong:
+            raise Wrong(f"'{form[:60]}' is no datetime format: {wrong}", node.origin)
+    return formats
+
+
+def _wrong_format(form: str) -> str | None:
+    """What is wrong with a format in strptime's letters; None when it is fine."""
+    try:
+        datetime.strptime("", form)  # noqa: DTZ007 - only to see whether the letters are known
+    except ValueError as exc:
+        if "does not match" not in str(exc):
+            return str(exc)
+    return None if "%" in form else "it has no letters such as %Y-%m-%d"
+
+
+def _boolean(fields: Fields) -> ColumnType:
+    mismatch = fields.take("mismatch_as", choice("error", "true", "false"), "null")
+    return ColumnType(
+        Kind.BOOLEAN,
+        true_values=fields.take("true_values", _names, ()),
+        false_values=fields.take("false_values", _names, ()),
+        mismatch_as=cast('Literal["null", "error", "true", "false"]', mismatch),
+    )
+
+
+_READERS: dict[str, Callable[[Fields], Reader]] = {
+    "read_delimited": _read_delimited,
+    "read_json_lines": _read_json_lines,
+    "read_parquet": _read_parquet,
+}
+_STEPS: dict[str, Callable[[Node, Report], Transformation]] = {
+    "keep_columns": lambda node, _: KeepColumns(_names(node)),
+    "drop_columns": lambda node, _: DropColumns(_names(node)),
+    "filter": _filter,
+    "take": lambda node, _: Take(whole(0, _COUNT_LIMIT)(node)),
+    "skip": lambda node, _: Skip(whole(0, _COUNT_LIMIT)(node)),
+    "take_random_sample": _sample,
+    "convert_column_types": _convert,
+    "extract_columns_from_partition_format": _partition_format,
+}

@@ -1,0 +1,128 @@
+"""What an MLTable does to the rows and columns that were read: a value for each transformation, in its order."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from fanout.data.filters import columns_of, parse_filter
+from fanout.data.partition_format import compile_format
+from fanout.data.types import ColumnType
+
+
+@dataclass(frozen=True, slots=True)
+class KeepColumns:
+    """Only these columns, in the table's order; names that are not there are ignored."""
+
+    names: tuple[str, ...]
+    kind: Literal["keep_columns"] = "keep_columns"
+
+
+@dataclass(frozen=True, slots=True)
+class DropColumns:
+    """All but these columns; names that are not there are ignored."""
+
+    names: tuple[str, ...]
+    kind: Literal["drop_columns"] = "drop_columns"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Only rows for which the expression holds (filters.py)."""
+
+    expression: str
+    kind: Literal["filter"] = "filter"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """These columns get this type."""
+
+    columns: tuple[str, ...]
+    type: ColumnType
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertColumnTypes:
+    """Types given instead of inferred."""
+
+    conversions: tuple[Conversion, ...]
+    kind: Literal["convert_column_types"] = "convert_column_types"
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractPartitions:
+    """Columns from the parts of each file's path (partition_format.py)."""
+
+    partition_format: str
+    kind: Literal["extract_columns_from_partition_format"] = "extract_columns_from_partition_format"
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """The first `count` rows of the whole table."""
+
+    count: int
+    kind: Literal["take"] = "take"
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """All but the first `count` rows of the whole table."""
+
+    count: int
+    kind: Literal["skip"] = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class TakeSample:
+    """Each row of the whole table with this probability; the seed and the row's place in the table decide."""
+
+    probability: float
+    seed: int
+    kind: Literal["take_random_sample"] = "take_random_sample"
+
+
+Transformation = KeepColumns | DropColumns | Filter | ConvertColumnTypes | ExtractPartitions | Take | Skip | TakeSample
+GLOBAL = (Take, Skip, TakeSample)
+
+
+def early_conversions(steps: Sequence[Transformation]) -> Iterator[tuple[str, ColumnType]]:
+    """The conversions that nothing before them depends on: such a column can be read as that type from the start.
+
+    So an identifier converted to text keeps its leading zeros, and the fast reader makes the type at once.
+    """
+    settled: set[str] = set()
+    for step in steps:
+        match step:
+            case Filter(expression=expression):
+                settled |= columns_of(parse_filter(expression))
+            case ExtractPartitions(partition_format=text):
+                settled.update(compile_format(text).names)
+            case ConvertColumnTypes(conversions=conversions):
+                found = dict(_unsettled(conversions, settled))
+                settled.update(found)
+                yield from found.items()
+            case _:
+                pass
+
+
+def _unsettled(conversions: Sequence[Conversion], settled: set[str]) -> Iterator[tuple[str, ColumnType]]:
+    return ((name, c.type) for c in conversions for name in c.columns if name not in settled)
+
+
+def unneeded_columns(steps: Sequence[Transformation], names: Sequence[str]) -> frozenset[str]:
+    """Those of `names` that are dropped before anything looks at them, so that they need not be read."""
+    alive, needed = set(names), set[str]()
+    for step in steps:
+        match step:
+            case KeepColumns(names=kept):
+                alive &= set(kept)
+            case DropColumns(names=dropped):
+                alive -= set(dropped)
+            case Filter(expression=expression):
+                needed |= columns_of(parse_filter(expression))
+            case ConvertColumnTypes(conversions=conversions):
+                needed.update(name for c in conversions for name in c.columns if c.type.mismatch_as == "error")
+            case _:
+                pass
+    return frozenset(set(names) - alive - needed)
