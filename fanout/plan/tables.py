@@ -1,6 +1,7 @@
 """A table's files into mini-batches, by bytes, by row group or by rows (reference, section 5.2).
 
-`skip` and `take` of an MLTable hold for the whole table, so they are applied here, before anything is cut.
+`skip` and `take` of an MLTable hold for the whole table, so they are applied here, before anything is cut. Where only
+reading shows which rows are wanted, survivors.py does it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,16 +13,17 @@ from fanout.data.cuts import Extent, cut_by_bytes
 from fanout.data.listing import FileEntry
 from fanout.data.ranges import ByteSource
 from fanout.data.row_reader import RowReader
-from fanout.plan.layout import TableLayout, check_countable
+from fanout.plan.layout import RowLimits, TableLayout, check_countable
 from fanout.plan.minibatch import Cut, MiniBatch, Piece
 
 
 @dataclass(frozen=True, slots=True)
 class TableReader:
-    """How files are looked into: given by whoever knows where they are."""
+    """How files are looked into: given by whoever knows where they are and how they are read."""
 
     open: Callable[[FileEntry], AbstractContextManager[ByteSource]]
     row_groups: Callable[[FileEntry], tuple[int, ...]]
+    has_header: Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,54 @@ class Share:
     first_row: int | None = None
 
 
+class RowFile(Protocol):
+    """Rows of one file of a table, taken in order."""
+
+    def take(self, count: int) -> tuple[Piece, int]:
+        """A piece with up to `count` of the next rows, and how many they are: 0 only when there are no more."""
+        ...
+
+
+RowFiles = Iterator[AbstractContextManager[RowFile]]
+
+
+def split_blocks(
+    entries: Iterable[FileEntry], layout: TableLayout, block_bytes: int, reader: TableReader
+) -> Iterator[MiniBatch]:
+    """One mini-batch a block of `block_bytes`, or a row group of parquet; blocks never cross files."""
+    window = RowWindow.of(layout)
+    if layout.parquet:
+        return number(_row_group_shares(entries, window, reader), layout)
+    return number(_byte_shares(entries, layout, window, block_bytes, reader), layout)
+
+
+def split_rows(
+    entries: Iterable[FileEntry], layout: TableLayout, rows: int, reader: TableReader
+) -> Iterator[MiniBatch]:
+    """`rows` rows of the table a mini-batch, from one file or several; the last one has what is left."""
+    check_countable(layout, "mini_batch_rows")
+    return number(fill(_row_files(entries, layout, reader), rows, RowWindow.of(layout)), layout)
+
+
+def number(shares: Iterable[Share], layout: TableLayout) -> Iterator[MiniBatch]:
+    """The shares as mini-batches, with dense indexes."""
+    for index, share in enumerate(shares):
+        items = share.rows if layout.keeps_rows else None
+        yield MiniBatch(index, pieces=share.pieces, items=items, first_row=share.first_row)
+
+
 @dataclass(slots=True)
 class RowWindow:
     """How much of `skip` and `take` is still to be applied."""
 
-    skip: int
-    take: int | None
+    skip: int = 0
+    take: int | None = None
+
+    @classmethod
+    def of(cls, layout: TableLayout) -> "RowWindow":
+        """The window at the start of the table."""
+        limits = layout.limits or RowLimits()
+        return cls(limits.skip, limits.take)
 
     @property
     def open(self) -> bool:
@@ -60,66 +104,41 @@ class RowWindow:
             self.take -= count
 
 
-def split_blocks(
-    entries: Iterable[FileEntry], layout: TableLayout, block_bytes: int, reader: TableReader
-) -> Iterator[MiniBatch]:
-    """One mini-batch a block of `block_bytes`, or a row group of parquet; blocks never cross files."""
-    window = RowWindow(layout.skip, layout.take)
-    if layout.parquet:
-        return _numbered(_row_group_shares(entries, window, reader), layout)
-    return _numbered(_byte_shares(_headers(entries, layout), layout, window, block_bytes, reader), layout)
-
-
-def split_rows(
-    entries: Iterable[FileEntry], layout: TableLayout, rows: int, reader: TableReader
-) -> Iterator[MiniBatch]:
-    """`rows` rows of the table a mini-batch, from one file or several; the last one has what is left."""
-    return _numbered(
-        _row_shares(_row_files(entries, layout, reader), RowWindow(layout.skip, layout.take), rows), layout
-    )
-
-
-def _numbered(shares: Iterator[Share], layout: TableLayout) -> Iterator[MiniBatch]:
-    for index, share in enumerate(shares):
-        items = share.rows if layout.keeps_rows else None
-        yield MiniBatch(index, pieces=share.pieces, items=items, first_row=share.first_row)
-
-
-def _headers(entries: Iterable[FileEntry], layout: TableLayout) -> Iterator[tuple[FileEntry, bool]]:
-    """The files that hold anything, and whether each begins with a line of names."""
-    header = layout.header != "none"
-    for entry in entries:
-        if entry.size:
-            yield entry, header
-            header = layout.header == "every_file"
-
-
 def _byte_shares(
-    files: Iterator[tuple[FileEntry, bool]],
-    layout: TableLayout,
-    window: RowWindow,
-    block_bytes: int,
-    reader: TableReader,
+    entries: Iterable[FileEntry], layout: TableLayout, window: RowWindow, block_bytes: int, reader: TableReader
 ) -> Iterator[Share]:
-    for entry, header in files:
-        block = block_bytes if layout.splittable else max(block_bytes, entry.size)
+    for entry in entries:
         with reader.open(entry) as source:
-            lines = None if window.passes_all else _narrow(RowReader(source, header, layout.multi_line), window)
-            for extent in cut_by_bytes(source, block, header=header, lines=lines):
+            lines = None if window.passes_all else _wanted_lines(entry, source, layout, window, reader)
+            for extent in blocks(entry, source, layout, block_bytes, reader, lines):
                 yield Share((Piece(entry.uri, extent.start, extent.stop, Cut.BYTES),))
         if not window.open:
             return
 
 
-def _narrow(rows: RowReader, window: RowWindow) -> Extent:
+def blocks(
+    entry: FileEntry,
+    source: ByteSource,
+    layout: TableLayout,
+    block_bytes: int,
+    reader: TableReader,
+    lines: Extent | None = None,
+) -> Iterator[Extent]:
+    """The blocks of one file, or the whole of it in one when it must not be split; only those with data."""
+    block = block_bytes if layout.splittable else max(block_bytes, entry.size)
+    return cut_by_bytes(source, block, header=reader.has_header(entry.uri), lines=lines)
+
+
+def _wanted_lines(
+    entry: FileEntry, source: ByteSource, layout: TableLayout, window: RowWindow, reader: TableReader
+) -> Extent:
     """The part of a file that `skip` and `take` leave of it."""
-    _, skipped = rows.take(window.skip)
-    window.skip -= skipped
+    rows = RowReader(source, reader.has_header(entry.uri), layout.multi_line)
+    window.skip -= rows.take(window.skip)[1]
     start = rows.position
     if window.take is None:
-        return Extent(start, rows.source.size)
-    _, taken = rows.take(window.take)
-    window.took(taken)
+        return Extent(start, source.size)
+    window.took(rows.take(window.take)[1])
     return Extent(start, rows.position)
 
 
@@ -133,9 +152,8 @@ def _row_group_shares(entries: Iterable[FileEntry], window: RowWindow, reader: T
             window.skip -= skipped
             window.took(taken)
             if taken:
-                yield Share(
-                    (_group_piece(entry, group, start + skipped, taken, whole=taken == rows),), taken, first_row
-                )
+                piece = _group_piece(entry, group, start + skipped, taken, whole=taken == rows)
+                yield Share((piece,), taken, first_row)
             start, first_row = start + rows, first_row + taken
         if not window.open:
             return
@@ -147,24 +165,16 @@ def _group_piece(entry: FileEntry, group: int, start: int, rows: int, *, whole: 
     return Piece(entry.uri, start, start + rows, Cut.ROWS)
 
 
-class RowFile(Protocol):
-    """A file of a table from which rows are taken in order."""
-
-    def take(self, count: int) -> tuple[Piece, int]:
-        """The piece with the next `count` rows, and how many they are: fewer only at the end of the file."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class LineRows:
     """The rows of a file of lines."""
 
     uri: str
-    records: RowReader
+    rows: RowReader
 
     def take(self, count: int) -> tuple[Piece, int]:
-        extent, rows = self.records.take(count)
-        return Piece(self.uri, extent.start, extent.stop, Cut.BYTES), rows
+        extent, taken = self.rows.take(count)
+        return Piece(self.uri, extent.start, extent.stop, Cut.BYTES), taken
 
 
 @dataclass(slots=True)
@@ -181,19 +191,16 @@ class ParquetRows:
         return Piece(self.uri, start, self._taken, Cut.ROWS), self._taken - start
 
 
-RowFiles = Iterator[AbstractContextManager[RowFile]]
-
-
 def _row_files(entries: Iterable[FileEntry], layout: TableLayout, reader: TableReader) -> RowFiles:
     if layout.parquet:
         return (nullcontext(ParquetRows(entry.uri, sum(reader.row_groups(entry)))) for entry in entries)
-    return (_line_rows(entry, header, layout, reader) for entry, header in _headers(entries, layout))
+    return (_line_rows(entry, layout, reader) for entry in entries)
 
 
 @contextmanager
-def _line_rows(entry: FileEntry, header: bool, layout: TableLayout, reader: TableReader) -> Iterator[RowFile]:
+def _line_rows(entry: FileEntry, layout: TableLayout, reader: TableReader) -> Iterator[RowFile]:
     with reader.open(entry) as source:
-        yield LineRows(entry.uri, RowReader(source, header, layout.multi_line))
+        yield LineRows(entry.uri, RowReader(source, reader.has_header(entry.uri), layout.multi_line))
 
 
 @dataclass(slots=True)
@@ -220,20 +227,29 @@ class _Filling:
         return share
 
 
-def _row_shares(files: RowFiles, window: RowWindow, rows: int) -> Iterator[Share]:
+def fill(files: RowFiles, rows: int, window: RowWindow) -> Iterator[Share]:
+    """Shares of `rows` rows each, across files; the last one has what is left."""
     filling = _Filling(rows)
     for opened in files:
         with opened as file:
-            window.skip -= file.take(window.skip)[1]
-            yield from _fill(filling, file, window)
+            _pass_over(file, window)
+            yield from _fill_from(file, filling, window)
         if not window.open:
             break
     if filling.held:
         yield filling.empty()
 
 
-def _fill(filling: _Filling, file: RowFile, window: RowWindow) -> Iterator[Share]:
-    """The mini-batches that become full with the rows of `file`."""
+def _pass_over(file: RowFile, window: RowWindow) -> None:
+    while window.skip:
+        _, skipped = file.take(window.skip)
+        if not skipped:
+            return
+        window.skip -= skipped
+
+
+def _fill_from(file: RowFile, filling: _Filling, window: RowWindow) -> Iterator[Share]:
+    """The shares that become full with the rows of `file`."""
     while window.open:
         piece, taken = file.take(window.allow(filling.missing))
         if not taken:

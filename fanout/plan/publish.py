@@ -1,0 +1,110 @@
+"""Puts a plan where nodes find it: manifests in the store, then messages in the queue, shard by shard.
+
+A shard is written before its messages are sent, and planned while the messages of the one before are being sent. All of
+it may stop anywhere and be done again: manifests are created once, and a message that comes twice is one delivery more.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Container, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fanout.plan.manifests import (
+    PlanSummary,
+    Shard,
+    Tally,
+    next_shard,
+    read_shard,
+    read_summary,
+    write_shard,
+    write_summary,
+)
+from fanout.plan.messages import INLINE_LIMIT, Message, Pointer, encode
+from fanout.plan.source import PlannedInput
+from fanout.queue.port import Queue
+from fanout.store import keys
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+    from fanout.plan.minibatch import MiniBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """Sends the messages of one step's mini-batches, those in `skip` excepted.
+
+    `attempts` are the attempts to start from where they are not 0; `on_shard` hears how many mini-batches were passed.
+    """
+
+    queue: Queue
+    run: str
+    step: str
+    skip: Container[int] = frozenset()
+    attempts: Mapping[int, int] = field(default_factory=dict)
+    on_shard: Callable[[int], None] | None = None
+
+    async def send(self, shards: AsyncGenerator[Shard]) -> None:
+        """Every wanted message of `shards` is in the queue."""
+        async with aclosing(shards):
+            async for shard in shards:
+                await self.queue.send(list(self.messages(shard)))
+                if self.on_shard:
+                    self.on_shard(shard.first_index + len(shard.lines))
+
+    def messages(self, shard: Shard) -> Iterator[str]:
+        """The bodies of the messages of a shard: with the line itself, or with a pointer to it when it is long."""
+        start = 0
+        for index, line in enumerate(shard.lines, shard.first_index):
+            if index not in self.skip:
+                yield encode(self._message(shard.number, index, start, line))
+            start += len(line) + 1
+
+    def _message(self, shard: int, index: int, start: int, line: str) -> Message:
+        attempt = self.attempts.get(index, 0)
+        if len(line) < INLINE_LIMIT:
+            return Message(self.run, self.step, index, attempt, line=line)
+        place = Pointer(keys.manifest(self.run, self.step, shard), start, len(line))
+        return Message(self.run, self.step, index, attempt, pointer=place)
+
+
+async def publish(plan: Callable[[], PlannedInput], store: "ObjectStore", outbox: Outbox) -> PlanSummary:
+    """Every mini-batch is in the manifests, and each that `outbox` does not skip has a message in the queue.
+
+    `plan` is asked only while the manifests are not complete, and in a thread, since it reads input.
+    """
+    summary = await read_summary(store, outbox.run, outbox.step)
+    if summary is not None:
+        await outbox.send(_stored(store, outbox, summary))
+        return summary
+    planned, tally = await asyncio.to_thread(plan), Tally()
+    await outbox.send(_written(planned.batches, store, outbox, tally))
+    summary = tally.summary(planned.recipe_json)
+    await write_summary(store, outbox.run, outbox.step, summary)
+    return summary
+
+
+async def _stored(store: "ObjectStore", outbox: Outbox, summary: PlanSummary) -> AsyncGenerator[Shard]:
+    for number in range(summary.shards):
+        yield await read_shard(store, outbox.run, outbox.step, number)
+
+
+async def _written(
+    batches: Iterator["MiniBatch"], store: "ObjectStore", outbox: Outbox, tally: Tally
+) -> AsyncGenerator[Shard]:
+    """The shards of a new plan, each when it is in the store, while a thread plans the next one."""
+    ahead = _plan_ahead(batches, 0)
+    try:
+        while (shard := await ahead).lines:
+            ahead = _plan_ahead(batches, shard.number + 1)
+            await write_shard(store, outbox.run, outbox.step, shard)
+            tally.add(shard)
+            yield shard
+    finally:
+        # A thread cannot be cancelled: whoever gives up here waits until it has come to its end.
+        await asyncio.gather(ahead, return_exceptions=True)
+
+
+def _plan_ahead(batches: Iterator["MiniBatch"], number: int) -> "asyncio.Task[Shard]":
+    return asyncio.create_task(asyncio.to_thread(next_shard, batches, number))

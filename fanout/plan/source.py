@@ -1,0 +1,167 @@
+"""From a step's major input to its mini-batches: what kind of input it is, what is in it, and how it is divided.
+
+A table is an `mltable` whose MLTable has a reader, taken in mode direct or none; everything else is a list of files
+(reference, section 4).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice, tee
+from typing import TYPE_CHECKING
+
+from fanout.data import uris
+from fanout.data.listing import FileEntry, find_file, list_folder
+from fanout.data.mltable import MLTable, list_files, load_mltable
+from fanout.data.partition_format import PartitionFormat, compile_format
+from fanout.data.ranges import open_bytes, read_head
+from fanout.data.recipe import TableRecipe
+from fanout.data.resolve import resolve_recipe
+from fanout.data.row_groups import row_groups
+from fanout.data.transformations import ExtractPartitions, Filter, TakeSample
+from fanout.errors import InputError
+from fanout.plan.division import ByBytes, ByCount, ByPartition, ByRows, Division, decide_division
+from fanout.plan.layout import RowLimits, layout_of, row_limits
+from fanout.plan.minibatch import MiniBatch
+from fanout.plan.split import split_files, split_partitions
+from fanout.plan.survivors import split_survivors
+from fanout.plan.tables import TableReader, split_blocks, split_rows
+from fanout.spec.steps import DataType, InputMode, ParallelStep
+
+if TYPE_CHECKING:
+    from fanout.store.access import Access
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedInput:
+    """An input that has been looked at, and its mini-batches, which are found while one iterates."""
+
+    batches: Iterator[MiniBatch]
+    division: Division
+    recipe: TableRecipe | None = None  # None: the mini-batches are lists of files
+
+    @property
+    def recipe_json(self) -> str | None:
+        """The recipe as it is stored with the plan."""
+        return None if self.recipe is None else self.recipe.to_json()
+
+
+def plan_mini_batches(
+    step: ParallelStep, uri: str, type_: DataType, mode: InputMode | None, access: "Access"
+) -> PlannedInput:
+    """The mini-batches of the major input at `uri`, in order, with dense indexes; the same every time it is asked.
+
+    InputError when the input is missing or empty, cannot be read as it says, or does not fit the settings of `step`.
+    """
+    if type_ is not DataType.MLTABLE:
+        division = decide_division(step, table=False)
+        return PlannedInput(_of_files(_files_at(uri, type_, access), division, None), division)
+    mltable = load_mltable(uri, access)
+    division = decide_division(step, table=is_table(mltable, mode))
+    if is_table(mltable, mode):
+        return _plan_table(mltable, division, access)
+    return PlannedInput(_of_files(_listed_files(mltable, access), division, mltable), division)
+
+
+def is_table(mltable: MLTable, mode: InputMode | None) -> bool:
+    """Whether an mltable input is a table rather than a list of files (reference, section 4)."""
+    return mltable.is_tabular and mode in (None, InputMode.DIRECT)
+
+
+def _files_at(uri: str, type_: DataType, access: "Access") -> Iterator[FileEntry]:
+    return iter((find_file(uri, access),)) if type_ is DataType.URI_FILE else list_folder(uri, access)
+
+
+def _listed_files(mltable: MLTable, access: "Access") -> Iterator[FileEntry]:
+    """The files of an MLTable as a list; without a reader they are its rows, which `take` and `skip` count."""
+    files = list_files(mltable, access)
+    if mltable.is_tabular:
+        return files
+    limits = row_limits(mltable.transformations)
+    if limits is None or any(isinstance(step, (Filter, TakeSample)) for step in mltable.transformations):
+        raise InputError(
+            f"{uris.display(mltable.uri)}: filter and take_random_sample need a table; "
+            "for a list of files name those wanted under paths"
+        )
+    return _limited(files, limits)
+
+
+def _limited(files: Iterator[FileEntry], limits: RowLimits) -> Iterator[FileEntry]:
+    return islice(files, limits.skip, None if limits.take is None else limits.skip + limits.take)
+
+
+def _of_files(files: Iterator[FileEntry], division: Division, mltable: MLTable | None) -> Iterator[MiniBatch]:
+    match division:
+        case ByPartition(keys=keys):
+            partitions = Partitions.of(TableRecipe(None, steps=mltable.transformations if mltable else ()))
+            return split_partitions(files, keys, partitions.names, partitions.values, table=False)
+        case ByCount(files=count):
+            return split_files(files, count)
+        case ByBytes() | ByRows():
+            raise InputError("a list of files is divided by count or by partition_keys")
+
+
+def _plan_table(mltable: MLTable, division: Division, access: "Access") -> PlannedInput:
+    # The recipe is judged by the first few files; the others wait in the listing, so that it is made once.
+    head, files = tee(entry for entry in list_files(mltable, access) if entry.size)
+    recipe = resolve_recipe(mltable, (e.uri for e in head), lambda uri, size: read_head(uri, size, access))
+    del head
+    return PlannedInput(_of_table(files, recipe, division, access), division, recipe)
+
+
+def _of_table(
+    files: Iterator[FileEntry], recipe: TableRecipe, division: Division, access: "Access"
+) -> Iterator[MiniBatch]:
+    reader, layout = _table_reader(recipe, access), layout_of(recipe)
+    match division:
+        case ByPartition(keys=keys):
+            return _of_partitions(files, recipe, keys)
+        case ByBytes() | ByRows() if layout.limits is None:
+            return split_survivors(files, recipe, layout, division, reader)
+        case ByBytes(block_bytes=size):
+            return split_blocks(files, layout, size, reader)
+        case ByRows(rows=rows):
+            return split_rows(files, layout, rows, reader)
+        case ByCount():
+            raise InputError("a table is divided by bytes, by rows or by partition_keys")
+
+
+def _of_partitions(files: Iterator[FileEntry], recipe: TableRecipe, keys: tuple[str, ...]) -> Iterator[MiniBatch]:
+    if recipe.global_rows:
+        names = ", ".join(step.kind for step in recipe.global_rows)
+        raise InputError(
+            f"MLTable: {names} counts rows of the whole table, which partition_keys regroups; use one of them"
+        )
+    partitions = Partitions.of(recipe)
+    return split_partitions(files, keys, partitions.names, partitions.values, table=True)
+
+
+def _table_reader(recipe: TableRecipe, access: "Access") -> TableReader:
+    return TableReader(
+        open=lambda entry: open_bytes(entry.uri, entry.size, access),
+        row_groups=lambda entry: row_groups(entry.uri, entry.size, access),
+        has_header=recipe.has_header,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """The partition columns of an MLTable."""
+
+    formats: tuple[PartitionFormat, ...]
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, recipe: TableRecipe) -> "Partitions":
+        """Those that the recipe's partition formats name."""
+        formats = (step.partition_format for step in recipe.steps if isinstance(step, ExtractPartitions))
+        return cls(tuple(map(compile_format, formats)), recipe.partition_names)
+
+    def values(self, uri: str) -> Mapping[str, str] | None:
+        """The value of each, as text, for a file; None when its path does not fit a format."""
+        found: dict[str, str] = {}
+        for form in self.formats:
+            columns = form.extract(uris.path_of(uri))
+            if columns is None:
+                return None
+            found.update((name, str(value)) for name, value in columns.items())
+        return found

@@ -1,0 +1,175 @@
+"""Tables of which only reading shows the wanted rows: a sample, or `take` and `skip` behind a filter.
+
+They count rows of the whole table in its order (reference, section 5.2), so the planner reads the table once, block by
+block, and names the rows that are left in the pieces of the mini-batches.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from fanout.data import uris
+from fanout.data.cuts import Extent
+from fanout.data.listing import FileEntry
+from fanout.data.ranges import ByteSource
+from fanout.data.recipe import TableRecipe
+from fanout.data.row_reader import RowReader
+from fanout.errors import InputError
+from fanout.plan.division import DEFAULT_BLOCK_BYTES, ByBytes, ByRows
+from fanout.plan.layout import TableLayout
+from fanout.plan.minibatch import Cut, MiniBatch, Piece
+from fanout.plan.tables import RowFile, RowWindow, Share, TableReader, blocks, fill, number
+
+if TYPE_CHECKING:
+    from fanout.data.blocks import GlobalRows
+    from fanout.data.sections import Section
+
+NOTHING = (Piece("", 0, 0, Cut.ROWS), 0)
+
+
+def split_survivors(
+    entries: Iterable[FileEntry],
+    recipe: TableRecipe,
+    layout: TableLayout,
+    division: ByBytes | ByRows,
+    reader: TableReader,
+) -> Iterator[MiniBatch]:
+    """One mini-batch for each block with rows left, or for so many rows that are left."""
+    size = division.block_bytes if isinstance(division, ByBytes) else DEFAULT_BLOCK_BYTES
+    found = _Table(recipe, layout, size, reader).surviving(entries)
+    # What is left has passed the filters, so each of its rows is one of the frame.
+    exact = replace(layout, keeps_rows=True)
+    if isinstance(division, ByBytes):
+        return number(_shares(found), exact)
+    return number(fill(map(nullcontext, found), division.rows, RowWindow()), exact)
+
+
+def _shares(found: Iterable[RowFile]) -> Iterator[Share]:
+    """One share for each block that has rows left."""
+    first_row = 0
+    for block in found:
+        taken = list(iter(lambda: block.take(sys.maxsize), NOTHING))  # noqa: B023 - used up before the next block
+        rows = sum(rows for _, rows in taken)
+        if rows:
+            yield Share(tuple(piece for piece, _ in taken), rows, first_row)
+        first_row += rows
+
+
+@dataclass(slots=True)
+class Runs:
+    """Rows of a block that are left, numbered within it from 0, as runs of neighbours."""
+
+    runs: list[tuple[int, int]]  # [start, stop), the next one last
+
+    def take(self, count: int) -> tuple[int, int]:
+        """Up to `count` neighbouring rows, `[start, stop)`; the same number twice when there are no more."""
+        if not self.runs:
+            return 0, 0
+        start, stop = self.runs.pop()
+        end = min(start + count, stop)
+        if end < stop:
+            self.runs.append((end, stop))
+        return start, end
+
+
+@dataclass(slots=True)
+class LinesLeft:
+    """The rows left of a block of lines, as byte ranges, found by walking over it once."""
+
+    uri: str
+    walk: RowReader
+    runs: Runs
+    at: int = 0
+
+    def take(self, count: int) -> tuple[Piece, int]:
+        start, stop = self.runs.take(count)
+        if start == stop:
+            return NOTHING
+        self.walk.take(start - self.at)
+        extent, rows = self.walk.take(stop - start)
+        self.at = stop
+        return Piece(self.uri, extent.start, extent.stop, Cut.BYTES), rows
+
+
+@dataclass(slots=True)
+class GroupLeft:
+    """The rows left of a row group, as rows of its file."""
+
+    uri: str
+    first: int
+    runs: Runs
+
+    def take(self, count: int) -> tuple[Piece, int]:
+        start, stop = self.runs.take(count)
+        if start == stop:
+            return NOTHING
+        return Piece(self.uri, self.first + start, self.first + stop, Cut.ROWS), stop - start
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What finding the rows that are left takes, besides the files."""
+
+    recipe: TableRecipe
+    layout: TableLayout
+    block_bytes: int
+    reader: TableReader
+
+    def surviving(self, entries: Iterable[FileEntry]) -> Iterator[RowFile]:
+        """What is left of each block, in order; each good until the next is asked for."""
+        from fanout.data.blocks import GlobalRows
+
+        rows = GlobalRows(self.recipe.steps)
+        for entry in entries:
+            found = self._of_row_groups(entry, rows) if self.layout.parquet else self._of_lines(entry, rows)
+            for block in found:
+                yield block
+                if rows.exhausted:
+                    return
+
+    def _of_lines(self, entry: FileEntry, rows: "GlobalRows") -> Iterator[RowFile]:
+        header = self.reader.has_header(entry.uri)
+        with self.reader.open(entry) as source:
+            for extent in blocks(entry, source, self.layout, self.block_bytes, self.reader):
+                left = self._left_of_bytes(entry.uri, source, extent, rows)
+                yield LinesLeft(entry.uri, RowReader(source, header, self.layout.multi_line, extent), left)
+
+    def _left_of_bytes(self, uri: str, source: ByteSource, extent: Extent, rows: "GlobalRows") -> Runs:
+        from fanout.data.sections import Section
+
+        section = Section(uri, extent.start, extent.stop, "bytes")
+        if uris.is_local(uri):
+            return _rows_left(section, self.recipe, rows)
+        with tempfile.NamedTemporaryFile(prefix="fanout-plan-") as copy:
+            copy.write(source.read(extent.start, extent.stop))
+            copy.flush()
+            return _rows_left(replace(section, path=copy.name, offset=extent.start), self.recipe, rows)
+
+    def _of_row_groups(self, entry: FileEntry, rows: "GlobalRows") -> Iterator[RowFile]:
+        from fanout.data.sections import Section
+
+        if not uris.is_local(entry.uri):
+            names = ", ".join(step.kind for step in self.recipe.global_rows)
+            raise InputError(f"{uris.display(entry.uri)}: {names} needs all rows of it to plan; copy it here first")
+        first = 0
+        for group, count in enumerate(self.reader.row_groups(entry)):
+            left = _rows_left(Section(entry.uri, group, group + 1, "row_groups"), self.recipe, rows)
+            yield GroupLeft(entry.uri, first, left)
+            first += count
+
+
+def _rows_left(section: "Section", recipe: TableRecipe, rows: "GlobalRows") -> Runs:
+    """The rows of a block that all transformations leave, given what they did to the blocks before."""
+    import numpy as np
+
+    from fanout.data.blocks import Block
+    from fanout.data.reading import read_block
+    from fanout.data.table import transform_rows
+
+    raw = read_block(recipe, (section,))
+    left = transform_rows(Block(raw.frame, raw.uris, np.arange(len(raw.frame))), recipe, rows)
+    runs = np.split(left, np.flatnonzero(np.diff(left) != 1) + 1)
+    return Runs([(int(run[0]), int(run[-1]) + 1) for run in reversed(runs) if len(run)])
