@@ -1,9 +1,8 @@
 """Whole files and folders between a remote place and this machine: inputs come down, outputs go up."""
 
 import asyncio
-import contextlib
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import Awaitable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +11,11 @@ import obstore
 from fanout.data import uris
 from fanout.data.folder import files_below
 from fanout.data.listing import list_folder
-from fanout.errors import FanoutError, InputError
+from fanout.errors import InputError
 from fanout.store.access import Access
 from fanout.store.objects import translated
 from fanout.store.open import locate
+from fanout.task_group import task_group
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -67,7 +67,7 @@ async def upload_file(file: Path, store: "ObjectStore", key: str) -> None:
 
 async def _some_at_once(jobs: Iterable[Awaitable[None]]) -> None:
     waiting = iter(jobs)
-    async with _all_or_none() as group:
+    async with task_group() as group:
         for _ in range(AT_ONCE):
             group.create_task(_one_after_another(waiting))
 
@@ -75,13 +75,3 @@ async def _some_at_once(jobs: Iterable[Awaitable[None]]) -> None:
 async def _one_after_another(jobs: Iterable[Awaitable[None]]) -> None:
     for job in jobs:
         await job
-
-
-@contextlib.asynccontextmanager
-async def _all_or_none() -> AsyncIterator[asyncio.TaskGroup]:
-    """A task group whose first error comes out as itself."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            yield group
-    except* FanoutError as several:
-        raise several.exceptions[0] from None

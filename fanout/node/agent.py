@@ -34,6 +34,7 @@ from fanout.step.record import StepRecord
 from fanout.step.results import Cause, Entry, Event, Failure, Status
 from fanout.store import keys
 from fanout.store.objects import read, read_range
+from fanout.task_group import task_group
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ class Node:
 
     async def run(self) -> Leaving:
         """Works until told to leave, or until the store says that the step is over; returns why it left."""
-        async with asyncio.TaskGroup() as tasks:
+        async with task_group() as tasks:
             committing = tasks.create_task(self._committer.run())
             beating = tasks.create_task(
                 heartbeat(self._queues.main, self.holdings, self._options.visibility, self._clock)

@@ -30,6 +30,7 @@ from fanout.queue.port import QueueService
 from fanout.spec.expressions import render_arguments
 from fanout.step import inputs as step_inputs
 from fanout.step import record as step_record
+from fanout.step.queues import open_queues
 from fanout.step.record import StepRecord
 from fanout.store import keys
 from fanout.store.access import Access
@@ -55,7 +56,7 @@ async def serve(
 ) -> Leaving:
     """Works on one step until it is over; RunError when there is no such step or its queue is gone."""
     record = await load_step(outside.store, run, step)
-    pair = await outside.queues.open(record.queue)
+    pair = await open_queues(outside.store, outside.queues, run, step)
     if pair is None:
         raise RunError(f"step {step} of run {run} has no queue (any more): it has ended, or was never started")
     number = await register(outside.store, run, step)

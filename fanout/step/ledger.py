@@ -60,6 +60,16 @@ class StagedFiles:
     names: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SettledIndexes:
+    """The mini-batches of a ledger that have a final outcome."""
+
+    ledger: "Ledger"
+
+    def __contains__(self, index: object) -> bool:
+        return isinstance(index, int) and self.ledger.is_settled(index)
+
+
 class Ledger:
     """Grows with what is absorbed; `plan_total` is None while the plan is still being made."""
 
@@ -122,9 +132,15 @@ class Ledger:
         """Mini-batches of the plan without a final outcome."""
         return (index for index in range(self.plan_total or 0) if not self.is_settled(index))
 
-    def next_attempt(self, index: int) -> int:
-        """The number that the mini-batch's next attempt has."""
-        return self._tries[index] if index < len(self._tries) else 0
+    @property
+    def settled_indexes(self) -> "SettledIndexes":
+        """The mini-batches with a final outcome, as a container that follows the ledger."""
+        return SettledIndexes(self)
+
+    @property
+    def next_attempts(self) -> dict[int, int]:
+        """The number of the next attempt of each mini-batch that has failed before and is to be tried again."""
+        return {index: tries for index, tries in enumerate(self._tries) if tries and self._outcome[index] == _NONE}
 
     def sealed(self) -> dict[int, int]:
         """How many objects of each node have been read: together with the rule above, which results count."""

@@ -36,7 +36,6 @@ class StepRecord:
     inputs: dict[str, BoundInput]
     outputs: dict[str, BoundOutput]
     row_format: RowFormat
-    queue: str  # the name of its queue pair
     visibility: float
     code: str | None = None  # digest of the code snapshot
     code_from: str | None = None  # the folder it was taken from, for tracebacks that people read

@@ -74,8 +74,8 @@ class Outcome:
     seconds: float
 
 
-Resend = Callable[[Ledger], Awaitable[int]]
-"""Sends the messages of all mini-batches without an outcome anew; returns how many."""
+Resend = Callable[[Ledger], Awaitable[None]]
+"""Sends the messages of all mini-batches without an outcome anew."""
 
 
 class Supervisor:
@@ -115,6 +115,14 @@ class Supervisor:
             self._last_seldom = now
             verdict = await self._look_around()
         return verdict or self._trouble(workforce) or self._overrun()
+
+    def planned_so_far(self, count: int) -> None:
+        """So many mini-batches have been planned."""
+        self.planned = max(self.planned, count)
+
+    def plan_is_complete(self, total: int) -> None:
+        """There are `total` mini-batches, and each has had its message."""
+        self.planned = self.ledger.plan_total = total
 
     async def read_the_rest(self) -> None:
         """Takes in what nodes committed while they left."""
@@ -220,4 +228,3 @@ def with_canceled(counts: Counts) -> Counts:
     """At the end of a step what is not settled is canceled, so that the counts add up (promise I1)."""
     total = counts.total if counts.total is not None else counts.settled
     return replace(counts, total=total, canceled=total - counts.settled + counts.canceled)
-

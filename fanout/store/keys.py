@@ -36,6 +36,15 @@ def published_json(run: str, step: str) -> str:
     return f"{step_root(run, step)}/published.json"
 
 
+def queues(run: str, step: str) -> str:
+    """Prefix under which the step's queues are noted, one after the other; the last one is in use."""
+    return f"{step_root(run, step)}/queues/"
+
+
+def queue(run: str, step: str, number: int) -> str:
+    return f"{queues(run, step)}{number:03d}"
+
+
 def manifest(run: str, step: str, shard: int) -> str:
     return f"{step_root(run, step)}/manifests/{shard:05d}.jsonl"
 
@@ -81,6 +90,11 @@ def settled(run: str, step: str) -> str:
 def cancel(run: str) -> str:
     """Says that somebody wants the run to stop."""
     return f"runs/{run}/cancel.json"
+
+
+def outputs_json(run: str, step: str) -> str:
+    """Says that every output of the sealed step is in its place."""
+    return f"{step_root(run, step)}/outputs.json"
 
 
 def logs(run: str, step: str) -> str:

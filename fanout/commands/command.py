@@ -1,0 +1,154 @@
+"""A command step: one shell command, run once on this machine, in the snapshot of its code (reference, section 1).
+
+Its outputs are staged in folders of its own and published when it has succeeded; then the step is sealed.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from obstore.store import LocalStore, ObjectStore
+
+from fanout.data import uris
+from fanout.data.transfer import upload_file, upload_folder
+from fanout.node.workspace import unpack_code
+from fanout.spec.expressions import render_command
+from fanout.spec.steps import CommandStep, DataType
+from fanout.step.inputs import bring
+from fanout.step.record import BoundInput, BoundOutput
+from fanout.store import keys
+from fanout.store.access import Access
+from fanout.store.open import locate
+
+LOG_FILE = "user_logs/std_log.txt"
+LAST_WORDS = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class CommandOrder:
+    """A command step of one run, and where its data is."""
+
+    run: str
+    step: CommandStep
+    inputs: Mapping[str, BoundInput]
+    outputs: Mapping[str, BoundOutput]
+    code: str | None  # digest of the snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEnd:
+    """How a command ended: `reason` is None when well; `said` is the end of what it printed."""
+
+    reason: str | None
+    said: str = ""
+
+
+async def run_command(order: CommandOrder, store: ObjectStore, access: Access) -> CommandEnd:
+    """Runs the command to its end; its outputs are published when it ended with exit code 0."""
+    async with _scratch(order, store) as scratch:
+        code = await unpack_code(order.code, store, scratch / "code")
+        values = await bring(order.inputs, scratch / "inputs", access)
+        staged = _stage(order.outputs, scratch / "outputs")
+        text = render_command(order.step.command, values, {name: str(path) for name, path in staged.items()})
+        log = scratch / "std_log.txt"
+        try:
+            reason = await _execute(order, text, code or scratch, log)
+            if reason is None:
+                await _publish(order, staged, access)
+        finally:
+            if log.exists():
+                await upload_file(log, store, keys.logs(order.run, order.step.name) + LOG_FILE)
+        return CommandEnd(reason, _end_of(log))
+
+
+async def _execute(order: CommandOrder, text: str, cwd: Path, log: Path) -> str | None:
+    environ = {**os.environ, "AZUREML_RUN_ID": order.run, **order.step.environment_variables}
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh",
+            "-c",
+            text,
+            cwd=cwd,
+            env=environ,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        async with asyncio.timeout(order.step.timeout):
+            returncode = await process.wait()
+    except TimeoutError:
+        return f"the command took longer than its limit of {order.step.timeout:g} seconds"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+    if returncode == 0:
+        return None
+    return f"the command ended with exit code {returncode}" if returncode > 0 else f"killed by signal {-returncode}"
+
+
+def _stage(outputs: Mapping[str, BoundOutput], folder: Path) -> dict[str, Path]:
+    """The local place of each output: a folder that exists, or a file in a folder that exists."""
+    staged = {}
+    for name, output in outputs.items():
+        place = folder / name
+        place.mkdir(parents=True)
+        if output.type is DataType.URI_FILE:
+            place = place / output.uri.rstrip("/").rpartition("/")[2]
+        staged[name] = place
+    return staged
+
+
+async def _publish(order: CommandOrder, staged: Mapping[str, Path], access: Access) -> None:
+    for name, place in staged.items():
+        output = order.outputs[name]
+        if uris.is_local(output.uri):
+            _move(place, Path(uris.to_path(output.uri)))
+        elif output.type is DataType.URI_FILE:
+            if place.is_file():
+                store, key = locate(output.uri, access)
+                await upload_file(place, store, key)
+        else:
+            await upload_folder(place, output.uri, access)
+
+
+def _move(place: Path, target: Path) -> None:
+    """Files go over one by one where there is something already, so that nothing else in the output is touched."""
+    if not place.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if place.is_dir() and target.is_dir():
+        for child in place.iterdir():
+            _move(child, target / child.name)
+    else:
+        shutil.move(place, target)
+
+
+@contextlib.asynccontextmanager
+async def _scratch(order: CommandOrder, store: ObjectStore) -> AsyncIterator[Path]:
+    """Inside a local store, so that outputs move by renaming; else in the machine's temporary folder."""
+    parent = None
+    if isinstance(store, LocalStore) and store.prefix is not None:
+        parent = Path(store.prefix) / "scratch"
+        parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{order.run}-{order.step.name}-", dir=parent)).absolute()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_of(log: Path) -> str:
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - LAST_WORDS))
+        return file.read().decode(errors="replace")

@@ -1,0 +1,64 @@
+"""Where a step's data is: inputs and outputs as URIs, once the steps before it have ended. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fanout.spec.expressions import literal_text
+from fanout.spec.settings import Settings, resolve_datastore
+from fanout.spec.steps import DataInput, DataType, Input, LiteralInput, ParallelStep, Step, StepOutput
+from fanout.step.record import BoundInput, BoundOutput
+from fanout.store import keys
+
+APPEND_ROW_FILE = "parallel_run_step.txt"
+"""The name of the joined rows in an output that is a folder (reference, section 7)."""
+
+Outputs = Mapping[str, Mapping[str, BoundOutput]]
+"""The bound outputs of the steps that have ended, by step and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A step's inputs and outputs, each at its URI."""
+
+    inputs: dict[str, BoundInput]
+    outputs: dict[str, BoundOutput]
+
+
+def bind(step: Step, run: str, settings: Settings, earlier: Outputs) -> Binding:
+    """The binding of `step`; the outputs of every step it needs are in `earlier`."""
+    return Binding(
+        inputs={name: _bind_input(bound, settings, earlier) for name, bound in step.inputs.items()},
+        outputs=bind_outputs(step, run, settings),
+    )
+
+
+def bind_outputs(step: Step, run: str, settings: Settings) -> dict[str, BoundOutput]:
+    """Where the step's outputs end up: as the file says, else in the run's own place in the store."""
+    return {
+        name: BoundOutput(
+            uri=resolve_datastore(output.uri, settings)
+            if output.uri is not None
+            else f"{settings.store.rstrip('/')}/{keys.outputs(run, step.name, name)}",
+            type=output.type,
+            mode=output.mode,
+        )
+        for name, output in step.outputs.items()
+    }
+
+
+def append_row_uri(step: ParallelStep, outputs: Mapping[str, BoundOutput]) -> str | None:
+    """The object that joined rows are written to; None in summary_only."""
+    if step.task.append_row_to is None:
+        return None
+    output = outputs[step.task.append_row_to]
+    return output.uri if output.type is DataType.URI_FILE else f"{output.uri.rstrip('/')}/{APPEND_ROW_FILE}"
+
+
+def _bind_input(given: Input, settings: Settings, earlier: Outputs) -> BoundInput:
+    match given:
+        case LiteralInput(value=value):
+            return BoundInput(literal=literal_text(value))
+        case DataInput(uri=uri, type=type_, mode=mode):
+            return BoundInput(uri=resolve_datastore(uri, settings), type=type_, mode=mode)
+        case StepOutput(step=step, output=output, type=type_, mode=mode):
+            return BoundInput(uri=earlier[step][output].uri, type=type_, mode=mode)

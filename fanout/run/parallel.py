@@ -1,0 +1,207 @@
+"""The story of a parallel step: plan, publish, nodes, supervise, seal, reduce, publish files.
+
+Each part may be cut anywhere and done again by `resume`: the plan is deterministic, manifests and step.json are created
+once, results are counted once, and the seal is the one point after which nothing can change.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from fanout.node.registration import register
+from fanout.plan.manifests import PlanSummary, read_summary
+from fanout.plan.publish import Outbox, publish
+from fanout.plan.source import PlannedInput, plan_mini_batches
+from fanout.queue.port import QueuePair
+from fanout.run.bind import Binding, append_row_uri
+from fanout.run.observer import RunObserver, StepReport
+from fanout.run.outside import Outside
+from fanout.run.record import RunRecord
+from fanout.spec.steps import ParallelStep
+from fanout.step import record as step_record
+from fanout.step.ledger import Ledger
+from fanout.step.output_files import publish_files
+from fanout.step.queues import StepQueues, note_filled, remove_queues, take_queues
+from fanout.step.reading import read_sealed
+from fanout.step.record import StepRecord
+from fanout.step.reduce import Source, reduce
+from fanout.step.row_format import row_format
+from fanout.step.seal import Seal, seal, step_seal
+from fanout.step.supervise import Observers, Outcome, Supervisor, supervise, with_canceled
+from fanout.store import keys
+from fanout.store.objects import create, put, read
+from fanout.task_group import task_group
+
+
+@dataclass(frozen=True, slots=True)
+class ParallelRun:
+    """One parallel step of one run, and what it needs to be carried out."""
+
+    run: RunRecord
+    step: ParallelStep
+    binding: Binding
+    outside: Outside
+    observer: RunObserver
+
+    async def carry_out(self) -> StepReport:
+        """The step ends here, whatever was done of it before."""
+        store, run, step = self.outside.store, self.run.name, self.step.name
+        sealed = await step_seal(store, run, step)
+        earlier = sealed is not None
+        if sealed is None:
+            self.observer.step_started(self.step)
+            outcome = await self._work()
+            sealed = await seal(store, keys.verdict(run, step), self._seal_of(outcome))
+            ledger = outcome.ledger
+        if earlier or sealed.objects != ledger.sealed():  # or another supervisor was faster
+            ledger = await read_sealed(store, run, step, sealed.objects)
+        await self._write_outputs(sealed, ledger)
+        await remove_queues(store, self.outside.queues, run, step)
+        return self._report(sealed, ledger, earlier=earlier)
+
+    async def _work(self) -> Outcome:
+        """Mini-batches out, results in, until there is a verdict."""
+        summary = await read_summary(self.outside.store, self.run.name, self.step.name)
+        planned = await self._plan() if summary is None else None
+        record = await self._record(planned)
+        queues = await self._queues()
+        supervisor = Supervisor(
+            record,
+            self.outside.store,
+            queues.pair,
+            self.outside.clock,
+            Observers(self.observer.step_progress, lambda _node, _index: None),
+            lambda: register(self.outside.store, self.run.name, self.step.name),
+            lambda ledger: self._send_missing(queues.pair, ledger),
+        )
+        await supervisor.read_the_rest()  # what earlier supervisors of this step have seen
+        async with (
+            self.outside.engine.nodes(self.run.name, self.step.name, self.step.instance_count) as workforce,
+            self._publishing(planned, summary, queues, supervisor),
+        ):
+            return await supervise(supervisor, workforce, self.outside.clock)
+
+    async def _plan(self) -> PlannedInput:
+        """The input has been looked at and holds at least one mini-batch, if it can."""
+        major = self.binding.inputs[self.step.input_data]
+        assert major.uri is not None  # noqa: S101 - the spec refuses literals as input_data
+        uri = major.uri
+
+        def look() -> PlannedInput:
+            planned = plan_mini_batches(self.step, uri, major.type, major.mode, self.outside.access)
+            first = next(planned.batches, None)
+            return planned if first is None else replace(planned, batches=chain([first], planned.batches))
+
+        return await asyncio.to_thread(look)
+
+    async def _record(self, planned: PlannedInput | None) -> StepRecord:
+        """step.json, created now or by an earlier supervisor."""
+        store, key = self.outside.store, keys.step_json(self.run.name, self.step.name)
+        mine = StepRecord(
+            run=self.run.name,
+            step=self.step,
+            inputs=self.binding.inputs,
+            outputs=self.binding.outputs,
+            row_format=row_format(append_row_uri(self.step, self.binding.outputs)),
+            visibility=self.outside.settings.visibility,
+            code=self.run.code.get(self.step.name),
+            code_from=self.step.task.code,
+            recipe=planned.recipe_json if planned else None,
+        )
+        if planned is not None and await create(store, key, step_record.dump(mine)):
+            return mine
+        body = await read(store, key)
+        return mine if body is None else step_record.load(body, key)
+
+    async def _queues(self) -> StepQueues:
+        settings = self.outside.settings
+        return await take_queues(
+            self.outside.store,
+            self.outside.queues,
+            self.run.name,
+            self.step.name,
+            settings.store,
+            visibility=settings.visibility,
+            max_receives=settings.max_receives,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _publishing(
+        self, planned: PlannedInput | None, summary: PlanSummary | None, queues: StepQueues, supervisor: Supervisor
+    ) -> AsyncIterator[None]:
+        """Publishes beside the supervising; an error of the one ends the other."""
+        if summary is not None:
+            supervisor.planned_so_far(summary.mini_batches)
+        if summary is not None and queues.filled:
+            supervisor.plan_is_complete(summary.mini_batches)
+            yield
+            return
+        async with task_group() as tasks:
+            publishing = tasks.create_task(self._publish(planned, queues, supervisor))
+            yield
+            publishing.cancel()
+
+    async def _publish(self, planned: PlannedInput | None, queues: StepQueues, supervisor: Supervisor) -> None:
+        store, run, step = self.outside.store, self.run.name, self.step.name
+        outbox = self._outbox(queues.pair, supervisor.ledger, supervisor.planned_so_far)
+        summary = await publish(lambda: _known(planned), store, outbox)
+        await note_filled(store, run, step, queues.name)
+        supervisor.plan_is_complete(summary.mini_batches)
+
+    async def _send_missing(self, queues: QueuePair, ledger: Ledger) -> None:
+        self.observer.notice(f"{self.step.name}: messages were lost; their mini-batches are sent again")
+        await publish(lambda: _known(None), self.outside.store, self._outbox(queues, ledger, lambda _: None))
+
+    def _outbox(self, queues: QueuePair, ledger: Ledger, on_shard: Callable[[int], None]) -> Outbox:
+        return Outbox(
+            queues.main,
+            self.run.name,
+            self.step.name,
+            skip=ledger.settled_indexes,
+            attempts=ledger.next_attempts,
+            on_shard=on_shard,
+        )
+
+    def _seal_of(self, outcome: Outcome) -> Seal:
+        return Seal(
+            outcome.verdict,
+            with_canceled(outcome.ledger.counts),
+            outcome.ledger.sealed(),
+            self.outside.clock.now(),
+            outcome.seconds,
+        )
+
+    async def _write_outputs(self, sealed: Seal, ledger: Ledger) -> None:
+        """Rows joined and files in place, once: a marker says that they are."""
+        store, run, step = self.outside.store, self.run.name, self.step.name
+        marker = keys.outputs_json(run, step)
+        if not sealed.verdict.completed or await read(store, marker) is not None:
+            return
+        uri = append_row_uri(self.step, self.binding.outputs)
+        if uri is not None:
+            await reduce(Source(store, run, step, ledger), row_format(uri), uri, self.outside.access)
+        await publish_files(store, run, step, ledger.staged(), self.binding.outputs, self.outside.access)
+        await put(store, marker, b"{}")
+
+    def _report(self, sealed: Seal, ledger: Ledger, *, earlier: bool) -> StepReport:
+        outputs = {name: output.uri for name, output in self.binding.outputs.items()}
+        uri = append_row_uri(self.step, self.binding.outputs)
+        if uri is not None and self.step.task.append_row_to is not None:
+            outputs[self.step.task.append_row_to] = uri
+        return StepReport(
+            step=self.step,
+            seal=sealed,
+            outputs=outputs if sealed.verdict.completed else {},
+            failures=tuple(ledger.failures),
+            events=tuple(ledger.events),
+            logs=f"{self.outside.settings.store.rstrip('/')}/{keys.logs(self.run.name, self.step.name)}",
+            code=self.step.task.code,
+            earlier=earlier,
+        )
+
+
+def _known(planned: PlannedInput | None) -> PlannedInput:
+    assert planned is not None  # noqa: S101 - `publish` asks only while there is no plan.json
+    return planned

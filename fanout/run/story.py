@@ -1,0 +1,199 @@
+"""The story of a run: steps in the order of their data, independent ones at the same time, then one verdict.
+
+`start` makes the run exist; `resume` goes on with one that does, on this machine or another. Both end in `_carry_out`,
+which asks of each step only what is not done yet.
+"""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fanout.commands.command import CommandOrder, run_command
+from fanout.data import uris
+from fanout.errors import InputError
+from fanout.run.bind import Binding, bind
+from fanout.run.names import check_name, make_name
+from fanout.run.observer import RunObserver, RunReport, StepReport
+from fanout.run.outside import Outside
+from fanout.run.parallel import ParallelRun
+from fanout.run.record import RunRecord, create_record, load_record
+from fanout.spec.steps import CommandStep, ParallelStep, Pipeline, Step
+from fanout.step import code
+from fanout.step.record import BoundOutput
+from fanout.step.seal import Seal, read_seal, seal, step_seal
+from fanout.step.verdict import Counts, Verdict, VerdictStatus
+from fanout.store import keys
+from fanout.store.objects import create, read
+from fanout.task_group import task_group
+
+
+async def start(pipeline: Pipeline, outside: Outside, observer: RunObserver, name: str | None = None) -> RunReport:
+    """Makes a run of the pipeline and carries it out; RunError when one of this name exists."""
+    wanted = name or pipeline.name
+    run = check_name(wanted) if wanted else make_name(random.Random())  # noqa: S311 - a name guards nothing
+    record = RunRecord(
+        name=run,
+        pipeline=pipeline,
+        created=outside.clock.now(),
+        code=await _snapshots(pipeline, outside),
+        datastores=dict(outside.settings.datastores),
+    )
+    await create_record(outside.store, record)
+    observer.run_started(run, pipeline.steps, False)
+    for notice in pipeline.notices:
+        observer.notice(notice)
+    return await _carry_out(record, outside, observer)
+
+
+async def resume(name: str, outside: Outside, observer: RunObserver) -> RunReport:
+    """Carries out what is left of a run; RunError when there is none of this name."""
+    record = await load_record(outside.store, check_name(name))
+    observer.run_started(name, record.pipeline.steps, True)
+    return await _carry_out(record, outside, observer)
+
+
+async def _snapshots(pipeline: Pipeline, outside: Outside) -> dict[str, str]:
+    """The code folder of each step, in the store, by content."""
+    store_folder = Path(uris.to_path(outside.settings.store)) if uris.is_local(outside.settings.store) else None
+    digests: dict[str, str] = {}
+    known: dict[str, str] = {}
+    for step in pipeline.steps:
+        folder = step.task.code if isinstance(step, ParallelStep) else step.code
+        if folder is None:
+            continue
+        if folder not in known:
+            found = await asyncio.to_thread(code.snapshot, Path(folder), without=store_folder)
+            if await read(outside.store, keys.code(found.digest)) is None:
+                await create(outside.store, keys.code(found.digest), found.archive)
+            known[folder] = found.digest
+        digests[step.name] = known[folder]
+    return digests
+
+
+async def _carry_out(record: RunRecord, outside: Outside, observer: RunObserver) -> RunReport:
+    begun = outside.clock.monotonic()
+    story = _Story(record, outside, observer)
+    reports = await story.tell()
+    verdict = run_verdict(record.pipeline.steps, {report.step.name: report for report in reports})
+    sealed = await seal(
+        outside.store,
+        keys.run_verdict(record.name),
+        Seal(verdict, Counts(total=None), at=outside.clock.now(), seconds=outside.clock.monotonic() - begun),
+    )
+    report = RunReport(record.name, sealed.verdict, tuple(reports), outside.clock.monotonic() - begun)
+    observer.run_ended(report)
+    return report
+
+
+def run_verdict(steps: tuple[Step, ...], reports: Mapping[str, StepReport]) -> Verdict:
+    """The verdict of a run: that of its worst step; steps that could not start fail with the ones before them."""
+    for status in (VerdictStatus.CANCELED, VerdictStatus.FAILED):
+        for step in steps:
+            report = reports.get(step.name)
+            if report is not None and report.seal.verdict.status is status:
+                return Verdict(status, f"step {step.name}: {report.seal.verdict.reason}")
+    skipped = [step.name for step in steps if step.name not in reports]
+    if skipped:
+        return Verdict(VerdictStatus.FAILED, f"step {skipped[0]} did not run")
+    return Verdict(VerdictStatus.COMPLETED, f"all {len(steps)} steps completed" if len(steps) > 1 else "completed")
+
+
+@dataclass(slots=True)
+class _Story:
+    """One pass over the graph."""
+
+    record: RunRecord
+    outside: Outside
+    observer: RunObserver
+    _ended: dict[str, asyncio.Event] = field(default_factory=dict)
+    _reports: dict[str, StepReport] = field(default_factory=dict)
+    _outputs: dict[str, dict[str, BoundOutput]] = field(default_factory=dict)
+    _failed: bool = False
+
+    async def tell(self) -> list[StepReport]:
+        """Every step that can run has run; their reports, in the order of the pipeline."""
+        steps = self.record.pipeline.steps
+        self._ended = {step.name: asyncio.Event() for step in steps}
+        async with task_group() as tasks:
+            for step in steps:
+                tasks.create_task(self._step(step))
+        return [self._reports[step.name] for step in steps if step.name in self._reports]
+
+    async def _step(self, step: Step) -> None:
+        try:
+            for name in sorted(step.after):
+                await self._ended[name].wait()
+            reason = self._hindrance(step)
+            if reason is not None:
+                self.observer.step_skipped(step, reason)
+                return
+            report = await self._carry_out(step)
+            self._reports[step.name] = report
+            self._failed |= not report.seal.verdict.completed
+            self.observer.step_ended(report)
+        finally:
+            self._ended[step.name].set()
+
+    def _hindrance(self, step: Step) -> str | None:
+        """Why the step cannot run, when it cannot."""
+        for name in sorted(step.after):
+            report = self._reports.get(name)
+            if report is None or not report.seal.verdict.completed:
+                return f"step {name} did not complete"
+        if self._failed and not self.record.pipeline.continue_on_step_failure:
+            return "another step failed, and continue_on_step_failure is false"
+        return None
+
+    async def _carry_out(self, step: Step) -> StepReport:
+        binding = bind(step, self.record.name, self.outside.settings, self._outputs)
+        self._outputs[step.name] = binding.outputs
+        try:
+            if isinstance(step, ParallelStep):
+                return await ParallelRun(self.record, step, binding, self.outside, self.observer).carry_out()
+            return await self._command(step, binding)
+        except InputError as exc:
+            return await self._sealed(step, Verdict(VerdictStatus.FAILED, str(exc)))
+
+    async def _command(self, step: CommandStep, binding: Binding) -> StepReport:
+        sealed = await step_seal(self.outside.store, self.record.name, step.name)
+        if sealed is not None:
+            return self._report(step, sealed, binding, earlier=True)
+        self.observer.step_started(step)
+        begun = self.outside.clock.monotonic()
+        order = CommandOrder(self.record.name, step, binding.inputs, binding.outputs, self.record.code.get(step.name))
+        end = await run_command(order, self.outside.store, self.outside.access)
+        verdict = (
+            Verdict(VerdictStatus.COMPLETED, "the command ended well")
+            if end.reason is None
+            else Verdict(VerdictStatus.FAILED, end.reason)
+        )
+        seconds = self.outside.clock.monotonic() - begun
+        mine = Seal(verdict, Counts(total=None), at=self.outside.clock.now(), seconds=seconds)
+        sealed = await seal(self.outside.store, keys.verdict(self.record.name, step.name), mine)
+        return self._report(step, sealed, binding, said="" if sealed.verdict.completed else end.said)
+
+    async def _sealed(self, step: Step, verdict: Verdict) -> StepReport:
+        mine = Seal(verdict, Counts(total=None), at=self.outside.clock.now())
+        sealed = await seal(self.outside.store, keys.verdict(self.record.name, step.name), mine)
+        return StepReport(step, sealed)
+
+    def _report(
+        self, step: CommandStep, sealed: Seal, binding: Binding, *, said: str = "", earlier: bool = False
+    ) -> StepReport:
+        outputs = {name: output.uri for name, output in binding.outputs.items()}
+        return StepReport(
+            step=step,
+            seal=sealed,
+            outputs=outputs if sealed.verdict.completed else {},
+            error=said,
+            logs=f"{self.outside.settings.store.rstrip('/')}/{keys.logs(self.record.name, step.name)}",
+            code=step.code,
+            earlier=earlier,
+        )
+
+
+async def verdict_of(outside: Outside, run: str) -> Seal | None:
+    """The verdict of a run; None while it is not over."""
+    return await read_seal(outside.store, keys.run_verdict(run))

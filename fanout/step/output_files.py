@@ -1,0 +1,70 @@
+"""Output files of the winning attempts move from their staging place to the step's outputs, after the seal.
+
+In mini-batch order: of two mini-batches that wrote a file of the same name the later one's stays. Doing it again
+changes nothing: a file that has moved already is where it belongs.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.store import LocalStore
+
+from fanout.data import uris
+from fanout.step.ledger import StagedFiles
+from fanout.store import keys
+from fanout.store.access import Access
+from fanout.store.objects import translated
+from fanout.store.open import locate
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+    from fanout.step.record import BoundOutput
+
+
+async def publish_files(
+    store: "ObjectStore",
+    run: str,
+    step: str,
+    staged: Iterable[StagedFiles],
+    outputs: "Mapping[str, BoundOutput]",
+    access: Access,
+) -> int:
+    """Every file of `staged` is in its output; returns how many there are."""
+    chosen: dict[tuple[str, str], str] = {}
+    for files in staged:
+        for name in files.names:
+            output, _, below = name.partition("/")
+            chosen[output, uris.confined(below)] = f"{keys.staged(run, step)}{files.folder}/{name}"
+    for (output, below), source in chosen.items():
+        await _move(store, source, uris.join(outputs[output].uri, below), access)
+    return len(chosen)
+
+
+async def _move(store: "ObjectStore", source: str, target: str, access: Access) -> None:
+    if isinstance(store, LocalStore) and uris.is_local(target) and store.prefix is not None:
+        _rename(Path(store.prefix) / source, Path(uris.to_path(target)))
+        return
+    destination, key = locate(target, access)
+    with translated("write", uris.display(target)):
+        try:
+            body = await obstore.get_async(store, source)
+        except FileNotFoundError:
+            return
+        await obstore.put_async(destination, key, body.stream())
+
+
+def _rename(source: Path, target: Path) -> None:
+    if not source.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        source.rename(target)
+    except OSError:  # on another file system
+        import shutil
+
+        partial = target.with_name(f".{target.name}.part")
+        shutil.copyfile(source, partial)
+        partial.replace(target)

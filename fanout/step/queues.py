@@ -1,0 +1,83 @@
+"""Which queue pair a step uses. Noted in the store, because a step may need a second one.
+
+A supervisor that died while it sent messages leaves a queue of which nobody knows what it holds. Whoever goes on takes
+a new pair and sends to it what has no outcome yet, so that no mini-batch is in two messages.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fanout.queue.port import QueuePair, QueueService
+from fanout.store import keys
+from fanout.store.objects import create, list_names, put, read
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class StepQueues:
+    """The pair in use; `filled` when every message has been sent to it."""
+
+    name: str
+    pair: QueuePair
+    filled: bool
+
+
+def queue_name(store_uri: str, run: str, step: str, number: int) -> str:
+    """The pair's name: readable, and different for runs of the same name in different stores."""
+    place = hashlib.sha256(store_uri.encode()).hexdigest()[:6]
+    return f"fanout-{place}-{run}-{step}-{number}"
+
+
+async def open_queues(store: "ObjectStore", service: QueueService, run: str, step: str) -> QueuePair | None:
+    """The pair in use, for nodes; None when there is none (any more)."""
+    name = await _last_name(store, run, step)
+    return None if name is None else await service.open(name)
+
+
+async def take_queues(
+    store: "ObjectStore",
+    service: QueueService,
+    run: str,
+    step: str,
+    store_uri: str,
+    *,
+    visibility: float,
+    max_receives: int,
+) -> StepQueues:
+    """The pair for a supervisor to use: the one that was filled, as long as it is there, else a new one."""
+    last = await _last_name(store, run, step)
+    if last is not None and await read(store, keys.published_json(run, step)) == last.encode():
+        pair = await service.open(last)
+        if pair is not None:
+            return StepQueues(last, pair, filled=True)
+    if last is not None:
+        await service.remove(last)
+    number = len(await list_names(store, keys.queues(run, step)))
+    name = queue_name(store_uri, run, step, number)
+    pair = await service.create(name, visibility=visibility, max_receives=max_receives)
+    await create(store, keys.queue(run, step, number), json.dumps({"name": name}).encode())
+    return StepQueues(name, pair, filled=False)
+
+
+async def note_filled(store: "ObjectStore", run: str, step: str, name: str) -> None:
+    """From here on the pair holds, or has held, a message for every mini-batch."""
+    await put(store, keys.published_json(run, step), name.encode())
+
+
+async def remove_queues(store: "ObjectStore", service: QueueService, run: str, step: str) -> None:
+    """None of the step's queues is left."""
+    name = await _last_name(store, run, step)
+    if name is not None:
+        await service.remove(name)
+
+
+async def _last_name(store: "ObjectStore", run: str, step: str) -> str | None:
+    names = await list_names(store, keys.queues(run, step))
+    if not names:
+        return None
+    body = await read(store, keys.queues(run, step) + names[-1])
+    return None if body is None else str(json.loads(body)["name"])
