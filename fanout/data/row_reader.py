@@ -23,13 +23,14 @@ class RowReader:
     multi_line: bool = False
     within: Extent | None = None
     first: int = field(init=False)  # where the first row starts
+    _origin: int = field(init=False)
     _buffer: bytes = field(init=False, default=b"")
     _base: int = field(init=False)  # where the buffer starts in the file
     _at: int = field(init=False, default=0)  # how much of the buffer is done
 
     def __post_init__(self) -> None:
-        start = self.within.start if self.within else 0
-        self.first = self._base = start or self._data_start()
+        self._origin = self.within.start if self.within else 0
+        self.first = self._base = self._origin or self._data_start()
 
     @property
     def position(self) -> int:
@@ -44,7 +45,7 @@ class RowReader:
         start, taken = self.position, 0
         while taken < count and (self._at < len(self._buffer) or self._more()):
             taken += self._pass(count - taken)
-        return Extent(0 if start == self.first else start, self.position), taken
+        return Extent(self._origin if start == self.first else start, self.position), taken
 
     def count(self) -> int:
         """How many rows are left; afterwards there are none."""

@@ -1,0 +1,76 @@
+"""Messages: what travels through the queue."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fanout.errors import DamagedRecordError
+from fanout.plan.messages import Message, Pointer, decode, encode
+from fanout.plan.minibatch import MiniBatch
+from fanout.plan.minibatch import encode as encode_batch
+
+names = st.text(min_size=1, max_size=20)
+counts = st.integers(0, 2**40)
+lines = st.builds(lambda uri, key: encode_batch(MiniBatch(7, files=(uri,), partition={key: uri})), names, names)
+
+
+@given(names, names, counts, lines)
+def test_the_line_arrives_untouched(run: str, step: str, attempt: int, line: str) -> None:
+    """What stands in the manifest is what the slot gets, character by character."""
+    message = Message(run, step, 7, attempt, line=line)
+    assert decode(encode(message)) == message
+
+
+@given(names, counts, counts, st.integers(1, 2**40))
+def test_pointer(key: str, index: int, start: int, length: int) -> None:
+    """A long mini-batch is named by its place in a manifest."""
+    message = Message("r", "s", index, 0, pointer=Pointer(key, start, length))
+    assert decode(encode(message)) == message
+
+
+def test_line_in_another_spelling() -> None:
+    """A message that somebody wrote by hand, with blanks, means the same."""
+    body = json.dumps(json.loads(encode(Message("r", "s", 7, 0, line='{"index":7,"files":["a"]}'))), indent=1)
+    assert decode(body).line == '{"index":7,"files":["a"]}'
+
+
+def test_a_message_without_content_is_a_bug() -> None:
+    """Neither line nor pointer: nobody could work on it."""
+    with pytest.raises(ValueError, match="neither"):
+        encode(Message("r", "s", 0, 0))
+
+
+GOOD = {"v": 1, "run": "r", "step": "s", "index": 3, "attempt": 0, "batch": {"index": 3}}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"v": 2}, "version 2, this fanout reads version 1"),
+        ({"v": None}, "version None"),
+        ({"run": ""}, "run is ''"),
+        ({"step": 5}, "step is 5"),
+        ({"index": -1}, "index is -1"),
+        ({"index": True}, "index is True"),
+        ({"attempt": "0"}, "attempt is '0'"),
+        ({"index": 4}, "not the mini-batch that the message names"),
+        ({"batch": []}, "not the mini-batch"),
+        ({"at": ["key", -1, 5]}, "not a place"),
+        ({"at": ["key", 0, 0]}, "not a place"),
+        ({"at": ["key", 0]}, "not enough values"),
+        ({"at": None}, "TypeError"),
+    ],
+)
+def test_damaged_messages(change: dict[str, object], reason: str) -> None:
+    """Each field is checked; the error says which one is wrong."""
+    with pytest.raises(DamagedRecordError, match=reason):
+        decode(json.dumps(GOOD | change))
+
+
+@pytest.mark.parametrize("body", ["", "no json", "[]", "3", "null", '"text"', "{}", "[" * 100_000])
+def test_what_is_no_message(body: str) -> None:
+    """Anything may stand in a queue."""
+    with pytest.raises(DamagedRecordError):
+        decode(body)

@@ -1,0 +1,43 @@
+"""The mini-batch's one line of JSON."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fanout.errors import DamagedRecordError
+from fanout.plan.minibatch import Cut, MiniBatch, Piece, decode, encode
+
+counts = st.integers(0, 2**53)
+texts = st.text(max_size=20)
+pieces = st.builds(Piece, texts, counts, counts, st.sampled_from(Cut))
+mini_batches = st.builds(
+    MiniBatch,
+    index=counts,
+    files=st.lists(texts, max_size=3).map(tuple),
+    pieces=st.lists(pieces, max_size=3).map(tuple),
+    items=st.none() | counts,
+    partition=st.dictionaries(texts, texts, max_size=3),
+    first_row=st.none() | counts,
+)
+
+
+@given(mini_batches)
+def test_round_trip(batch: MiniBatch) -> None:
+    """Any mini-batch comes back as it was, from one line of ASCII; partition keys keep their order."""
+    line = encode(batch)
+    found = decode(line, "here")
+    assert found == batch
+    assert list(found.partition) == list(batch.partition)
+    assert line.isascii()
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "{", "[]", "1", "{}", '{"index":-1}', '{"index":0,"files":[1]}', '{"index":0,"pieces":[["u",0,1,"pages"]]}',
+     '{"index":0,"pieces":[["u",0]]}', '{"index":0,"partition":[]}', "[" * 100_000],
+)  # fmt: skip
+def test_what_is_no_mini_batch(line: str) -> None:
+    """A damaged line is an error that says where it stands."""
+    with pytest.raises(DamagedRecordError, match="manifests/00001"):
+        decode(line, "manifests/00001.jsonl")

@@ -1,0 +1,244 @@
+"""From inputs on disk to mini-batches, and what a slot would read in each."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fanout.data import uris
+from fanout.data.mltable import load_mltable
+from fanout.data.sections import Section
+from fanout.data.table import load_table, read_pieces
+from fanout.errors import InputError
+from fanout.plan.minibatch import MiniBatch, encode
+from fanout.plan.source import PlannedInput, is_table, plan_mini_batches
+from fanout.spec.steps import DataType, InputMode, MiniBatchSize, ParallelStep
+from fanout.store.access import Access
+
+ACCESS = Access()
+CASES = json.loads((Path(__file__).parents[2] / "data" / "mltable-cases.json").read_text())
+SPLIT_CASES = [case for case in CASES if "partition_rows" in case]
+READ_CSV = {"read_delimited": {"header": "all_files_same_headers"}}
+WITH_PATH = {"read_delimited": {"header": "all_files_same_headers", "include_path_column": True}}
+PARTITIONS = {"extract_columns_from_partition_format": {"partition_format": "{store}/{brand}/{file}.csv"}}
+
+Step = Callable[..., ParallelStep]
+MakeTable = Callable[..., str]
+
+
+def plan_table(step: ParallelStep, folder: str, mode: InputMode | None = InputMode.DIRECT) -> PlannedInput:
+    return plan_mini_batches(step, folder, DataType.MLTABLE, mode, ACCESS)
+
+
+def frames(planned: PlannedInput) -> list[pd.DataFrame]:
+    """The frame of each mini-batch, as a slot would read it."""
+    assert planned.recipe is not None
+    return [read_pieces(planned.recipe, sections(batch)) for batch in planned.batches]
+
+
+def sections(batch: MiniBatch) -> list[Section]:
+    return [Section(piece.uri, piece.start, piece.stop, piece.cut.value) for piece in batch.pieces]
+
+
+def names(planned: PlannedInput, folder: str) -> list[list[str | None]]:
+    return [[uris.relative_to(uri, folder) for uri in batch.files] for batch in planned.batches]
+
+
+def numbers(count: int, start: int = 0) -> str:
+    return "n,word\n" + "".join(f"{n},w{n}\n" for n in range(start, start + count))
+
+
+@pytest.mark.parametrize("case", SPLIT_CASES, ids=lambda case: case["case"])
+def test_blocks_as_the_original_cuts_them(step: Step, make_table: MakeTable, case: dict[str, Any]) -> None:
+    """Rows in each block as measured, blocks without rows left out; together they are the table."""
+    table = case["mltable"]
+    folder = make_table(case["files"], *table["transformations"], paths=table["paths"])
+    planned = plan_table(step(mini_batch_size=MiniBatchSize(case["partition_size"])), folder)
+    found = frames(planned)
+    assert [len(frame) for frame in found] == [rows for rows in case["partition_rows"] if rows]
+    assert pd.concat(found)[:8].to_numpy().tolist() == case["rows"]
+
+
+@pytest.mark.parametrize("settings", [{"mini_batch_size": MiniBatchSize(40)}, {"mini_batch_rows": 7}])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [],
+        [{"take": 15}],
+        [{"skip": 4}, {"take": 15}],
+        [{"filter": 'col("n") > 5'}],
+        [{"take": 20}, {"filter": 'col("n") > 5'}],
+        [{"filter": 'col("n") > 5'}, {"take": 9}],
+        [{"take_random_sample": {"probability": 0.4, "seed": 7}}],
+        [{"skip": 3}, {"take_random_sample": {"probability": 0.5, "seed": 1}}, {"take": 6}],
+        [{"keep_columns": ["word"]}, {"take": 3}],
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("format_", ["csv", "jsonl", "parquet"])
+def test_mini_batches_together_are_the_table(
+    step: Step, make_table: MakeTable, tmp_path: Path, settings: dict[str, Any], steps: Sequence[Any], format_: str
+) -> None:
+    """Whatever the format, the division and the transformations: the same rows as reading all at once, in order."""
+    folder = make_table(*TABLES[format_](tmp_path, steps))
+    whole = load_table(folder, ACCESS)
+    planned = plan_table(step(**settings), folder)
+    batches = list(planned.batches)
+    found = frames(PlannedInput(iter(batches), planned.division, planned.recipe))
+    assert pd.concat(found).reset_index(drop=True).to_dict("list") == whole.to_dict("list")
+    known = [(batch.items, len(frame)) for batch, frame in zip(batches, found, strict=True) if batch.items is not None]
+    assert all(items == rows for items, rows in known)
+
+
+def csv_table(_: Path, steps: Sequence[Any]) -> tuple[Any, ...]:
+    return {"1.csv": numbers(13), "2.csv": "n,word\n", "3.csv": "", "4.csv": numbers(17, 13)}, READ_CSV, *steps
+
+
+def jsonl_table(_: Path, steps: Sequence[Any]) -> tuple[Any, ...]:
+    lines = [json.dumps({"n": n, "word": f"w{n}"}) for n in range(30)]
+    return {"1.jsonl": "\r\n".join(lines[:13]), "2.jsonl": "\n".join(lines[13:])}, "read_json_lines", *steps
+
+
+def parquet_table(scratch: Path, steps: Sequence[Any]) -> tuple[Any, ...]:
+    files = {}
+    for name, start, stop in (("1.parquet", 0, 13), ("2.parquet", 13, 30)):
+        frame = pa.table({"n": range(start, stop), "word": [f"w{n}" for n in range(start, stop)]})
+        pq.write_table(frame, scratch / name, row_group_size=6)
+        files[name] = (scratch / name).read_bytes()
+    return files, "read_parquet", *steps
+
+
+TABLES = {"csv": csv_table, "jsonl": jsonl_table, "parquet": parquet_table}
+
+
+def test_planning_twice_gives_the_same(step: Step, make_table: MakeTable) -> None:
+    """Nothing but the input and the settings decides."""
+    folder = make_table({f"{n}.csv": numbers(5, n) for n in range(20)}, READ_CSV, {"take": 50})
+    first, second = (plan_table(step(mini_batch_size=MiniBatchSize(16)), folder) for _ in range(2))
+    assert [encode(b) for b in first.batches] == [encode(b) for b in second.batches]
+    assert first.recipe_json == second.recipe_json
+
+
+def test_header_of_the_first_file_only(step: Step, make_table: MakeTable) -> None:
+    """from_first_file: the other files begin with data, also behind an empty first one."""
+    reader = {"read_delimited": {"header": "from_first_file"}}
+    folder = make_table({"1.csv": "", "2.csv": "n\n1\n2\n", "3.csv": "3\n4\n"}, reader)
+    planned = plan_table(step(mini_batch_rows=3), folder)
+    assert [frame["n"].tolist() for frame in frames(planned)] == [[1, 2, 3], [4]]
+
+
+def test_quoted_line_breaks(step: Step, make_table: MakeTable) -> None:
+    """A file whose values span lines is one mini-batch by bytes, and can be cut by rows."""
+    reader = {"read_delimited": {"header": "all_files_same_headers", "support_multi_line": True}}
+    folder = make_table({"1.csv": 'n,word\n1,"a\nb"\n2,"c\n\nd"\n3,e\n'}, reader)
+    [whole] = frames(plan_table(step(mini_batch_size=MiniBatchSize(5)), folder))
+    assert whole["word"].tolist() == ["a\nb", "c\n\nd", "e"]
+    found = frames(plan_table(step(mini_batch_rows=2), folder))
+    assert [frame["word"].tolist() for frame in found] == [["a\nb", "c\n\nd"], ["e"]]
+
+
+def test_partitions_of_a_table(step: Step, make_table: MakeTable) -> None:
+    """One mini-batch for each store and brand, sorted, with all rows of its files."""
+    files = {f"{store}/{brand}/{n}.csv": numbers(2) for store in (20, 3) for brand in ("x y", "b") for n in range(2)}
+    folder = make_table(files, WITH_PATH, PARTITIONS)
+    planned = plan_table(step(partition_keys=("brand", "store")), folder)
+    batches = list(planned.batches)
+    assert [list(b.partition.values()) for b in batches] == [["b", "20"], ["b", "3"], ["x y", "20"], ["x y", "3"]]
+    found = frames(PlannedInput(iter(batches), planned.division, planned.recipe))
+    assert [len(frame) for frame in found] == [4] * 4
+    assert set(found[2]["brand"]) == {"x y"}
+
+
+def test_partitions_of_files(step: Step, make_table: MakeTable) -> None:
+    """Without a reader the same keys group files."""
+    files = {"u2/b.wav": "2", "u1/a.wav": "1", "u1/c.wav": "3"}
+    form = {"extract_columns_from_partition_format": {"partition_format": "{user}/{genre}.wav"}}
+    folder = make_table(files, form, paths=[{"pattern": "./**/*.wav"}])
+    planned = plan_table(step(partition_keys=("user",)), folder)
+    batches = list(planned.batches)
+    assert [dict(b.partition) for b in batches] == [{"user": "u1"}, {"user": "u2"}]
+    assert names(PlannedInput(iter(batches), planned.division), folder) == [["u1/a.wav", "u1/c.wav"], ["u2/b.wav"]]
+
+
+def test_time_in_a_partition_key(step: Step, make_table: MakeTable) -> None:
+    """Values are text: a date is written as ISO 8601."""
+    form = {"extract_columns_from_partition_format": {"partition_format": "{date:yyyy/MM/dd}/{name}.csv"}}
+    folder = make_table({"2021/03/05/g.csv": numbers(1), "2020/03/04/f.csv": numbers(1)}, WITH_PATH, form)
+    planned = plan_table(step(partition_keys=("date",)), folder)
+    assert [dict(b.partition) for b in planned.batches] == [
+        {"date": "2020-03-04 00:00:00"},
+        {"date": "2021-03-05 00:00:00"},
+    ]
+
+
+def test_folder_of_files(step: Step, tmp_path: Path) -> None:
+    """All files below the folder, hidden ones too, by count, in the order of their keys."""
+    for name in ("b.png", "a/2.png", ".h", "a-1.png", "MLTable"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    folder = uris.from_path(tmp_path)
+    planned = plan_mini_batches(step(mini_batch_size=MiniBatchSize(2)), folder, DataType.URI_FOLDER, None, ACCESS)
+    assert names(planned, folder) == [[".h", "MLTable"], ["a-1.png", "a/2.png"], ["b.png"]]
+    assert planned.recipe_json is None
+
+
+def test_single_file(step: Step, tmp_path: Path) -> None:
+    """A uri_file is a list of one."""
+    (tmp_path / "x.bin").write_text("x")
+    uri = uris.from_path(tmp_path / "x.bin")
+    planned = plan_mini_batches(step(), uri, DataType.URI_FILE, None, ACCESS)
+    assert [b.files for b in planned.batches] == [(uri,)]
+
+
+@pytest.mark.parametrize("mode", [InputMode.EVAL_MOUNT, InputMode.RO_MOUNT, InputMode.DOWNLOAD])
+def test_table_taken_as_files(step: Step, make_table: MakeTable, mode: InputMode) -> None:
+    """In any mode but direct an mltable is the list of its files; the MLTable file is none, rows mean nothing."""
+    folder = make_table({"f1.csv": "a\n1\n", "f2.csv": "a\n2\n"}, READ_CSV, {"take": 1}, paths=[{"folder": "."}])
+    assert names(plan_table(step(), folder, mode), folder) == [["f1.csv"], ["f2.csv"]]
+    assert not is_table(load_mltable(folder, ACCESS), mode)
+    assert is_table(load_mltable(folder, ACCESS), None)
+
+
+def test_mltable_without_reader(step: Step, make_table: MakeTable) -> None:
+    """Its rows are files: in the order of its paths, counted by take and skip; a directory may be an item itself."""
+    files = {"c.png": "1", "a.png": "2", "m/1.png": "3", "m/2.png": "4"}
+    paths = [{"file": "./c.png"}, {"pattern": "./m/*"}, {"file": "./a.png"}, {"file": "./m"}]
+    folder = make_table(files, {"skip": 1}, {"take": 3}, paths=paths)
+    assert names(plan_table(step(), folder), folder) == [["m/1.png"], ["m/2.png"], ["a.png"]]
+    folder = make_table(files, paths=paths)
+    assert names(plan_table(step(), folder), folder)[-1] == ["m"]
+
+
+@pytest.mark.parametrize(
+    ("transformations", "settings", "message"),
+    [
+        ([READ_CSV], {"partition_keys": ("store",)}, "store: no such partition of the input"),
+        ([WITH_PATH, PARTITIONS, {"take": 5}], {"partition_keys": ("store",)}, "take counts rows of the whole table"),
+        ([{"filter": 'col("Path") == "x"'}], {}, "filter and take_random_sample need a table"),
+        ([READ_CSV], {"mini_batch_rows": 0}, "at least 1"),
+        (
+            [{"read_delimited": {"header": "all_files_different_headers"}}],
+            {"mini_batch_rows": 2},
+            "cannot be told apart",
+        ),
+    ],
+)
+def test_what_cannot_be_planned(
+    step: Step, make_table: MakeTable, transformations: list[Any], settings: dict[str, Any], message: str
+) -> None:
+    """Settings and input that do not fit each other are told before anything runs."""
+    folder = make_table({"s/b/1.csv": numbers(3)}, *transformations)
+    with pytest.raises(InputError, match=message):
+        list(plan_table(step(**settings), folder).batches)
+
+
+def test_broken_parquet(step: Step, make_table: MakeTable) -> None:
+    """A file that is none is named."""
+    folder = make_table({"x.parquet": "not parquet"}, "read_parquet")
+    with pytest.raises(InputError, match=r"x\.parquet: not a parquet file"):
+        list(plan_table(step(), folder).batches)
