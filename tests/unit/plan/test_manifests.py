@@ -1,0 +1,140 @@
+"""The plan as it lies in the store."""
+
+import hashlib
+import json
+from dataclasses import replace
+
+import pytest
+from obstore.store import MemoryStore
+
+from fanout.errors import DamagedRecordError, InputError
+from fanout.plan.manifests import (
+    SHARD_SIZE,
+    PlanSummary,
+    Shard,
+    Tally,
+    check_index,
+    next_shard,
+    parse_summary,
+    read_line,
+    read_mini_batch,
+    read_shard,
+    read_summary,
+    write_shard,
+    write_summary,
+)
+from fanout.plan.minibatch import MiniBatch, encode
+from fanout.store import keys
+
+SUMMARY = PlanSummary(2500, 7, "d1", '{"reader": null}')
+
+
+def batches(count: int, items: int | None = 1) -> list[MiniBatch]:
+    return [MiniBatch(n, files=(f"file:///{n}",), items=items) for n in range(count)]
+
+
+def shard_of(*found: MiniBatch, number: int = 0) -> Shard:
+    return next_shard(iter(found), number)
+
+
+def test_shards_of_a_thousand() -> None:
+    """Full shards until the last one; the summary counts them all and digests their bytes."""
+    rest, tally = iter(batches(2500)), Tally()
+    shards = [next_shard(rest, number) for number in range(4)]
+    assert [len(shard.lines) for shard in shards] == [SHARD_SIZE, SHARD_SIZE, 500, 0]
+    assert [shard.first_index for shard in shards[:3]] == [0, 1000, 2000]
+    for shard in shards[:3]:
+        tally.add(shard)
+    digest = hashlib.sha256(b"".join(shard.body for shard in shards)).hexdigest()
+    assert tally.summary(None) == PlanSummary(2500, 2500, digest)
+    assert tally.summary(None).shards == 3
+
+
+def test_items_are_known_only_when_all_are() -> None:
+    """One mini-batch of unknown size leaves the sum open."""
+    assert shard_of(*batches(2), MiniBatch(2, items=None)).items is None
+    tally = Tally()
+    tally.add(shard_of(*batches(2)))
+    tally.add(shard_of(*batches(2, items=None)))
+    assert tally.summary(None).items is None
+
+
+async def test_written_shards_are_read_again() -> None:
+    """Whole, by line, and by index."""
+    store, found = MemoryStore(), batches(1001)
+    first, second = shard_of(*found[:1000]), shard_of(found[1000], number=1)
+    for shard in (first, second):
+        await write_shard(store, "r", "s", shard)
+    assert (await read_shard(store, "r", "s", 1)).lines == second.lines
+    assert await read_mini_batch(store, "r", "s", 1000) == found[1000]
+    start = len(first.lines[0]) + 1
+    key = keys.manifest("r", "s", 0)
+    assert await read_line(store, key, start, len(first.lines[1])) == encode(found[1])
+
+
+async def test_writing_again_is_no_error_unless_the_input_changed() -> None:
+    """The same bytes are what planning again gives; others show that the input is not what it was."""
+    store = MemoryStore()
+    await write_shard(store, "r", "s", shard_of(*batches(3)))
+    await write_shard(store, "r", "s", shard_of(*batches(3)))
+    with pytest.raises(InputError, match=r"s: its input has changed since run r planned it .*00000\.jsonl differs"):
+        await write_shard(store, "r", "s", shard_of(*batches(4)))
+    await write_summary(store, "r", "s", SUMMARY)
+    await write_summary(store, "r", "s", SUMMARY)
+    with pytest.raises(InputError, match="input has changed"):
+        await write_summary(store, "r", "s", replace(SUMMARY, digest="d2"))
+
+
+async def test_summary_is_there_when_it_was_written() -> None:
+    """None before, the same value after; the recipe is readable JSON in it."""
+    store = MemoryStore()
+    assert await read_summary(store, "r", "s") is None
+    await write_summary(store, "r", "s", SUMMARY)
+    assert await read_summary(store, "r", "s") == SUMMARY
+    stored = json.loads(bytes(store.get(keys.plan_json("r", "s")).bytes()))
+    assert stored["recipe"] == {"reader": None}
+
+
+GOOD = {"version": 1, "shard_size": 1000, "mini_batches": 3, "items": None, "digest": "d", "recipe": None}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "JSONDecodeError"),
+        (b"[]", "TypeError"),
+        (b"[" * 100_000, "RecursionError"),
+        (json.dumps(GOOD | {"version": 2}).encode(), "version is 2, this fanout reads 1"),
+        (json.dumps(GOOD | {"shard_size": 10}).encode(), "shard_size is 10"),
+        (json.dumps(GOOD | {"mini_batches": -1}).encode(), "mini_batches is -1"),
+        (json.dumps(GOOD | {"items": "3"}).encode(), "items is '3'"),
+        (b'{"version": 1, "shard_size": 1000}', "KeyError: 'mini_batches'"),
+    ],
+)
+def test_damaged_summaries(body: bytes, reason: str) -> None:
+    """The error names the key, and what is wrong with it."""
+    with pytest.raises(DamagedRecordError, match=f"plan.json: not the summary of a plan: .*{reason}"):
+        parse_summary(body, "plan.json")
+
+
+async def test_damaged_manifests() -> None:
+    """Missing, cut short, not text, or with other mini-batches than its place says."""
+    store, key = MemoryStore(), keys.manifest("r", "s", 0)
+    with pytest.raises(DamagedRecordError, match=r"00000\.jsonl: is missing"):
+        await read_shard(store, "r", "s", 0)
+    with pytest.raises(DamagedRecordError, match="is missing, though a message points to it"):
+        await read_line(store, key, 0, 5)
+    store.put(key, b'{"index":0}\n{"ind')
+    with pytest.raises(DamagedRecordError, match="cut short"):
+        await read_shard(store, "r", "s", 0)
+    with pytest.raises(DamagedRecordError, match="expected one line, found 2"):
+        await read_line(store, key, 0, 14)
+    store.put(key, b'{"index":5}\n\xff\n')
+    with pytest.raises(DamagedRecordError, match="ascii"):
+        await read_shard(store, "r", "s", 0)
+    store.put(key, b'{"index":5}\n')
+    with pytest.raises(DamagedRecordError, match="expected mini-batch 0, found 5"):
+        await read_mini_batch(store, "r", "s", 0)
+    with pytest.raises(DamagedRecordError, match="has 1 mini-batches, none with index 7"):
+        await read_mini_batch(store, "r", "s", 7)
+    assert check_index(MiniBatch(3), 3, "k").index == 3
