@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.data.types import ColumnType, Kind, parser
 
+_WIDE = 64
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -47,7 +49,7 @@ def convert_column(texts: "pa.ChunkedArray", column: ColumnType) -> "pa.ChunkedA
     """A column of text as values; what does not fit its type becomes null."""
     import pyarrow as pa
 
-    if column.is_plain and not (column.kind is Kind.INT and _mentions_x(texts)):
+    if column.is_plain:
         try:
             return texts.cast(arrow_type(column))
         except pa.ArrowInvalid:
@@ -57,13 +59,6 @@ def convert_column(texts: "pa.ChunkedArray", column: ColumnType) -> "pa.ChunkedA
     parse = parser(column)
     values = pa.array([None if text is None else parse(text) for text in texts.to_pylist()], from_pandas=False)
     return pa.chunked_array([values.cast(arrow_type(column))])
-
-
-def _mentions_x(texts: "pa.ChunkedArray") -> bool:
-    """Whether pyarrow could take a text for a hexadecimal number, which is no whole number here."""
-    import pyarrow.compute as pc
-
-    return bool(pc.any(pc.match_substring(texts, "x", ignore_case=True)).as_py())
 
 
 def _by_formats(texts: "pa.ChunkedArray", formats: tuple[str, ...]) -> "pa.Array":
@@ -165,10 +160,9 @@ def to_frame(columns: "Mapping[str, Array]", rows: int) -> "pd.DataFrame":
     import pandas as pd
 
     index = pd.RangeIndex(rows)
-    return pd.DataFrame(
-        {name: pd.Series(v, index=index, dtype=object) if v.dtype == object else v for name, v in columns.items()},
-        index=index,
-    )
+    series = {n: pd.Series(v, index=index, dtype=object) if v.dtype == object else v for n, v in columns.items()}
+    # Nobody else holds these arrays. Wide frames are copied into few blocks: pandas warns of more than a hundred.
+    return pd.DataFrame(series, index=index, copy=len(columns) > _WIDE)
 
 
 def finish(frame: "pd.DataFrame") -> "pd.DataFrame":

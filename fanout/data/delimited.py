@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from fanout.data.columns import arrow_type, convert_texts
 from fanout.data.readers import Delimited
 from fanout.data.records import column_names, ends_inside_quotes, split_records
-from fanout.data.types import ColumnType, Kind
+from fanout.data.types import ColumnType
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# pyarrow's limit for a block is 2 GiB; smaller ones also bound what it holds beside the text.
-_BLOCK_LIMIT = 256 * 1024 * 1024
+# What pyarrow parses at a time: more costs fresh memory, less is too little for a long record.
+_BLOCK_LIMIT = 2 * 1024 * 1024
 _TRUE = ["1", "true", "True", "TRUE", "t", "T"]
 _FALSE = ["0", "false", "False", "FALSE", "f", "F"]
 
@@ -47,8 +47,6 @@ def _read_typed(
 ) -> "pa.Table | None":
     import pyarrow as pa
 
-    if any(t.kind is Kind.INT for t in types.values()) and (b"0x" in body or b"0X" in body):
-        return None  # pyarrow would read hexadecimal numbers
     # Only plain types are pyarrow's to make; the others are read as text first.
     fast = {name: arrow_type(t) if t.is_plain else pa.string() for name, t in types.items()}
     table = _by_pyarrow(body, reader, fast, [name for name in types if name not in leave_out])
@@ -62,7 +60,7 @@ def _by_pyarrow(
     import pyarrow as pa
     from pyarrow import csv
 
-    if not types or not reader.delimiter.isascii() or not body.strip(b"\r\n"):
+    if not types or not reader.delimiter.isascii() or not body.lstrip(b"\r\n"):
         return None
     try:
         table = csv.read_csv(pa.BufferReader(body), **_options(reader, types, only, len(body)))

@@ -21,6 +21,7 @@ TRUE_WORDS = frozenset({"true", "t", "1"})
 FALSE_WORDS = frozenset({"false", "f", "0"})
 _BLANKS = " \t"
 _INT = re.compile(r"[+-]?[0-9]{1,400}")
+_HEX = re.compile(r"0[xX][0-9a-fA-F]{1,16}")
 _FLOAT = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf|infinity)", re.IGNORECASE)
 _ISO = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
@@ -63,10 +64,21 @@ Parser = Callable[[str], Value]
 
 
 def parse_int(text: str) -> int | None:
-    """A whole number of 64 bits; None when it is not one. Blanks around it and leading zeros are fine."""
+    """A whole number of 64 bits; None when it is not one. Blanks around it and leading zeros are fine, and so is 0x1F."""
     word = text.strip(_BLANKS)
-    number = int(word) if _INT.fullmatch(word) else None
+    number = int(word) if _INT.fullmatch(word) else _from_hex(word) if _HEX.fullmatch(word) else None
     return number if number is not None and INT64_MIN <= number <= INT64_MAX else None
+
+
+def _from_hex(word: str) -> int:
+    # Sixteen digits are the bits of the number, sign included.
+    number = int(word, 16)
+    return number if number <= INT64_MAX else number - 2**64
+
+
+def _parse_decimal(text: str) -> int | None:
+    # Hexadecimal text is more often an identifier: it makes no column of numbers, but fits one.
+    return parse_int(text) if "x" not in text.lower() else None
 
 
 def parse_float(text: str) -> float | None:
@@ -159,7 +171,7 @@ def infer(texts: Sequence[str | None]) -> ColumnType:
 
 _LADDER: tuple[tuple[Kind, Parser], ...] = (
     (Kind.BOOLEAN, parse_boolean),
-    (Kind.INT, parse_int),
+    (Kind.INT, _parse_decimal),
     (Kind.FLOAT, parse_float),
     (Kind.DATETIME, parse_iso),
 )

@@ -109,9 +109,7 @@ def test_blocks_hold_the_rows_that_the_original_puts_in_them(case: dict[str, Any
     table = load_mltable(str(folder), Access())
     files = [entry.uri for entry in list_files(table, Access())]
     recipe = resolve_recipe(table, files, lambda uri, size: read_head(uri, size, Access()))
-    pieces = [
-        piece for uri in files for piece in blocks(uri, Path(uri.removeprefix("file://")), case["partition_size"])
-    ]
+    pieces = [piece for uri in files for piece in blocks(uri, case["partition_size"])]
     frames = [read_pieces(recipe, [piece]) for piece in pieces]
     assert [len(frame) for frame in frames] == case["partition_rows"]
     assert [list(frame.index) for frame in frames] == [list(range(rows)) for rows in case["partition_rows"]]

@@ -1,0 +1,134 @@
+"""Blocks of delimited text to columns."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fanout.data import delimited
+from fanout.data.columns import convert_texts
+from fanout.data.delimited import read_table, read_texts
+from fanout.data.readers import Delimited
+from fanout.data.types import STRING, ColumnType, Kind
+
+INT, FLOAT, BOOLEAN, DATETIME = (ColumnType(kind) for kind in (Kind.INT, Kind.FLOAT, Kind.BOOLEAN, Kind.DATETIME))
+
+
+def read(body: str, reader: Delimited | None = None, **types: ColumnType) -> dict[str, list[Any]]:
+    return read_table(body.encode(), reader or Delimited(), types).to_pydict()
+
+
+def test_values_have_the_types_of_their_columns() -> None:
+    """The common case: every line is as the recipe says."""
+    assert read("1,2.5,t,x\n-2,,F,\n", a=INT, b=FLOAT, c=BOOLEAN, d=STRING) == {
+        "a": [1, -2],
+        "b": [2.5, None],
+        "c": [True, False],
+        "d": ["x", None],
+    }
+
+
+def test_a_value_that_does_not_fit_is_null_and_the_rest_stays() -> None:
+    """Misfits behind the head of the table (reference, section 12)."""
+    assert read("1,x\nabc,y\n2.5,z\n+4,z\n", a=INT, b=STRING) == {"a": [1, None, None, 4], "b": ["x", "y", "z", "z"]}
+
+
+def test_short_records_are_filled_and_long_ones_add_columns_of_text() -> None:
+    """Ragged lines (reference, section 12)."""
+    assert read("1\n1,2,3\n\n4,5\n", a=INT, b=INT) == {"a": [1, 1, 4], "b": [None, 2, 5], "Column3": [None, "3", None]}
+
+
+def test_a_block_without_records_has_the_columns() -> None:
+    """Nothing, or nothing but blank lines."""
+    assert read("", a=INT) == read("\r\n\n", a=INT) == {"a": []}
+
+
+def test_an_unclosed_quote_does_not_swallow_lines() -> None:
+    """Whatever pyarrow would make of it, a line is a record."""
+    assert read('1,"l1\n2,z"\n3,y\n', a=INT, b=STRING) == {"a": [1, 2, 3], "b": ['"l1', 'z"', "y"]}
+    assert read('1,"last', a=INT, b=STRING) == {"a": [1], "b": ['"last']}
+
+
+def test_a_quoted_line_break_belongs_to_its_field_when_supported() -> None:
+    """support_multi_line."""
+    reader = Delimited(support_multi_line=True)
+    assert read('1,"l1\nl2"\n2,z\n', reader, a=INT, b=STRING) == {"a": [1, 2], "b": ["l1\nl2", "z"]}
+    assert read('1,"l1\nl2",x\n2\n', reader, a=INT, b=STRING)["b"] == ["l1\nl2", None]
+
+
+def test_empty_texts_stay_when_asked_for() -> None:
+    """empty_as_string; what a short line lacks is null all the same."""
+    reader = Delimited(empty_as_string=True)
+    assert read('x,\n"",y\n', reader, a=STRING, b=STRING) == {"a": ["x", ""], "b": ["", "y"]}
+    assert read("x,\ny\n", reader, a=STRING, b=STRING) == {"a": ["x", "y"], "b": ["", None]}
+
+
+def test_any_single_character_may_delimit() -> None:
+    """Also one that pyarrow does not know."""
+    for delimiter in "\t;|§ ":
+        assert read(f"1{delimiter}x\n", Delimited(delimiter=delimiter), a=INT, b=STRING) == {"a": [1], "b": ["x"]}
+
+
+def test_columns_nobody_needs_are_not_read() -> None:
+    """leave_out of the fast way; the exact one may keep them."""
+    assert read_table(b"1,2\n", Delimited(), {"a": INT, "b": INT}, frozenset("a")).column_names == ["b"]
+
+
+def test_formats_and_words_of_a_type_are_followed() -> None:
+    """What the MLTable gives explicitly."""
+    day = ColumnType(Kind.DATETIME, formats=("%d/%m/%Y", "%Y"))
+    answer = ColumnType(Kind.BOOLEAN, true_values=("yes",), false_values=("no",))
+    found = read("31/12/2020,yes\n2021,no\n2021-01-01,1\n,\n", d=day, w=answer)
+    assert [str(moment)[:10] for moment in found["d"]] == ["2020-12-31", "2021-01-01", "None", "None"]
+    assert found["w"] == [True, False, None, None]
+
+
+def test_text_that_is_not_utf8_is_an_error() -> None:
+    """Never replaced silently."""
+    with pytest.raises(UnicodeDecodeError):
+        read_table(b"caf\xe9\n", Delimited(), {"a": STRING})
+
+
+def test_records_longer_than_a_block_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyarrow gives up on them; the exact way does not."""
+    monkeypatch.setattr(delimited, "_BLOCK_LIMIT", 64)
+    long = "x" * 200
+    assert read(f"1,{long}\n2,y\n", a=INT, b=STRING) == {"a": [1, 2], "b": [long, "y"]}
+
+
+FIELD = st.one_of(
+    st.sampled_from(["", "0", "1", "t", "False", "001", "+7", "1e3", "-.5", "inf", "nan", "NA", " 3 ", "0x1F", "yes"]),
+    st.sampled_from(["2020-02-13", "2020-02-13T10:11:12.5", "2020-02-13 10", "2020-02-30", "9999-12-31", "1.5.2"]),
+    st.sampled_from(['"a,b"', '"q""q"', '"open', 'mid"dle', '"closed"tail', '""', '"', "é", "\u2028", "\x0b"]),
+    st.integers(-(2**70), 2**70).map(str),
+    st.floats(allow_nan=False).map(repr),
+)
+LINE = st.one_of(st.lists(FIELD, min_size=3, max_size=3), st.lists(FIELD, max_size=5)).map(",".join)
+TYPES = st.sampled_from([INT, FLOAT, BOOLEAN, DATETIME, STRING])
+
+
+@given(
+    st.lists(LINE, max_size=6),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.booleans(),
+    st.booleans(),
+    st.tuples(TYPES, TYPES, TYPES),
+)
+def test_the_fast_ways_read_as_the_exact_one(
+    lines: list[str], end: str, last_end: bool, empty: bool, types: tuple[ColumnType, ...]
+) -> None:
+    """Whatever is in a block, and whichever way it is read, the values are the same."""
+    body = (end.join(lines) + (end if last_end else "")).encode()
+    named = dict(zip("abc", types, strict=True))
+    reader = Delimited(empty_as_string=empty)
+    exact = convert_texts(delimited._by_record(body, reader, tuple(named)), named)
+    assert_same(read_table(body, reader, named).to_pydict(), exact.to_pydict())
+    texts = delimited._by_record(body, reader, tuple(named))
+    assert_same(read_texts(body, reader, tuple(named)).to_pydict(), texts.to_pydict())
+
+
+def assert_same(found: dict[str, list[Any]], exact: dict[str, list[Any]]) -> None:
+    """Equal, where nan stands for a fraction that is missing."""
+    plain = [{name: [None if v != v else v for v in values] for name, values in t.items()} for t in (found, exact)]
+    assert plain[0] == plain[1]
