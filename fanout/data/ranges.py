@@ -134,5 +134,6 @@ def reading(uri: str) -> Iterator[None]:
             raise
         from fanout.store.objects import reason
 
-        kind = InputError if uris.is_local(uri) else StoreError
-        raise kind(f"{uris.display(uri)}: cannot be read: {reason(exc)}") from exc
+        why = reason(exc)
+        kind = InputError if uris.is_local(uri) or why.startswith("NoSuchBucket") else StoreError
+        raise kind(f"{uris.display(uri)}: cannot be read: {why}") from exc
