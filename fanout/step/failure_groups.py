@@ -1,0 +1,107 @@
+"""Failures that are alike, put together, so that a thousand of them read as the few they are. Pure."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from fanout.step.ledger import FailedAttempt
+from fanout.step.results import Cause, Event, Failure, Status
+
+_FRAME = re.compile(r'^\s*File "(?P<file>[^"\n]+)", line (?P<line>\d+)', re.MULTILINE)
+# What differs between failures of one kind: quoted texts, paths, numbers.
+_VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|(?<![\w.])/[^\s:,;)]+|0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?")
+_WHOLE_NODE = frozenset({Cause.INIT, Cause.SHUTDOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One failure and where it happened; `index` and `attempt` are None when it was not about a mini-batch."""
+
+    failure: Failure
+    node: int
+    process: str
+    index: int | None = None
+    attempt: int | None = None
+    final: bool = False  # the mini-batch was given up with it
+
+    @property
+    def order(self) -> tuple[int, int, int, str]:
+        """Places occurrences: those that are not about a mini-batch first, then by mini-batch and attempt."""
+        nowhere = -1
+        index = nowhere if self.index is None else self.index
+        return index, nowhere if self.attempt is None else self.attempt, self.node, self.process
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Failures with the same cause, the same last line of user code and the same message but for its values."""
+
+    first: Occurrence
+    count: int
+    mini_batches: tuple[int, ...]  # sorted, each once
+    given_up: int  # mini-batches that ended with a failure of this kind
+
+    @property
+    def concerns_nodes(self) -> bool:
+        """Whether it is about starting or ending the script rather than about mini-batches."""
+        return self.first.index is None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the code of a step comes from: `code` is the folder it was taken from, None when nobody knows."""
+
+    run: str
+    step: str
+    code: str | None
+
+    def restore(self, text: str) -> str:
+        """`text` with the paths of nodes' own copies of the code replaced by the author's own paths."""
+        if self.code is None:
+            return text
+        copies = rf"/(?:[^\s\"']*/)?{re.escape(self.run)}-{re.escape(self.step)}(?:-\d+)?-\w+/code(?=/)"
+        return re.sub(copies, lambda _: str(self.code).rstrip("/"), text)
+
+
+def occurrences(failures: Iterable[FailedAttempt], events: Iterable[tuple[int, Event]]) -> list[Occurrence]:
+    """Failed attempts and nodes' events as one list."""
+    about_nodes = [Occurrence(event.failure, node, event.process) for node, event in events]
+    about_batches = [
+        Occurrence(f.failure, f.node, f.process, f.index, f.attempt, final=f.status is not Status.RETRIED)
+        for f in failures
+    ]
+    return about_nodes + about_batches
+
+
+def group(found: Sequence[Occurrence], source: Source) -> tuple[FailureGroup, ...]:
+    """The groups: what keeps the script from starting first, then by mini-batches given up, then by number."""
+    by_kind: dict[tuple[Cause, str, str], list[Occurrence]] = {}
+    for occurrence in sorted(found, key=lambda o: o.order):
+        by_kind.setdefault(_kind(occurrence.failure, source), []).append(occurrence)
+    groups = [_group(alike) for alike in by_kind.values()]
+    return tuple(sorted(groups, key=lambda g: (not g.concerns_nodes, -g.given_up, -g.count)))
+
+
+def _group(alike: Sequence[Occurrence]) -> FailureGroup:
+    indexes = {o.index for o in alike if o.index is not None}
+    given_up = {o.index for o in alike if o.final}
+    # The traceback of a last try is the one that counted.
+    first = next((o for o in alike if o.final), alike[0])
+    return FailureGroup(first, len(alike), tuple(sorted(indexes)), len(given_up))
+
+
+def _kind(failure: Failure, source: Source) -> tuple[Cause, str, str]:
+    return failure.cause, last_frame(source.restore(failure.traceback)), shape(failure.message)
+
+
+def last_frame(traceback: str) -> str:
+    """`file:line` of the innermost frame of a traceback; "" when it has none."""
+    found = ""
+    for match in _FRAME.finditer(traceback):
+        found = f"{match['file']}:{match['line']}"
+    return found
+
+
+def shape(message: str) -> str:
+    """The message without what differs between failures of one kind."""
+    return _VARIABLE.sub("…", message)

@@ -1,0 +1,146 @@
+"""The logs and reports of a parallel step as the reference's section 11 lays them out, below `keys.logs(run, step)`.
+
+The supervising process writes them: what nodes and slots print goes there by other ways. Rows and errors are written to
+a local folder as results come in, and from there into the store when the step is over; the overview is put there every
+ten seconds. None of it decides anything: a step is what its seal and its results say.
+"""
+
+import asyncio
+import csv
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from obstore.store import LocalStore
+
+from fanout.clock import Clock
+from fanout.data.folder import files_below
+from fanout.data.transfer import upload_file
+from fanout.errors import StoreError
+from fanout.step.attempts_csv import AttemptsFile
+from fanout.step.error_files import ErrorFiles
+from fanout.step.failure_groups import Source, group, occurrences
+from fanout.step.job_result import README, End, job_error, job_result, user_errors
+from fanout.step.ledger import Ledger
+from fanout.step.overview import Overview
+from fanout.step.record import StepRecord
+from fanout.step.results import ResultIndex
+from fanout.step.seal import Seal
+from fanout.step.supervise import Progress
+from fanout.store import keys
+from fanout.store.objects import put
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+OVERVIEW_EVERY = 10.0
+"""Seconds between two lines of the overview (reference, section 11)."""
+REPORT = "sys/job_report"
+
+
+@asynccontextmanager
+async def job_report(record: StepRecord, store: "ObjectStore", clock: Clock) -> AsyncIterator["JobReport"]:
+    """A report that takes in results while the context lasts, and keeps the overview in the store up to date."""
+    folder = _make_folder(record, store)
+    report = JobReport(record, store, clock, folder)
+    keeping = asyncio.create_task(report.keep_overview())
+    try:
+        yield report
+    finally:
+        keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
+        report.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class JobReport:
+    """Everything there is to tell about the attempts of one step; `folder` is where it gathers, empty at first."""
+
+    def __init__(self, record: StepRecord, store: "ObjectStore", clock: Clock, folder: Path) -> None:
+        self._record, self._store, self._clock, self._folder = record, store, clock, folder
+        self._source = Source(record.run, record.step.name, record.code_from)
+        (folder / REPORT).mkdir(parents=True)
+        self._attempts = AttemptsFile(folder / REPORT / "processed_mini-batches.csv")
+        self._errors = ErrorFiles(folder, self._source)
+        self._overview = Overview(clock.now())
+        self._overview.open(socket.gethostname())
+        self._latest: Progress | None = None
+
+    def absorb(self, node: int, index: ResultIndex) -> None:
+        """Takes in one result object: a row for each attempt, a file entry for each failure."""
+        self._attempts.add(node, index.entries)
+        for entry in index.entries:
+            if entry.failure is not None:
+                self._errors.add(node, entry, entry.failure)
+        for event in index.events:
+            self._errors.add_event(node, event)
+
+    def progress(self, progress: Progress) -> None:
+        """Remembers where the step stands, for the next line of the overview."""
+        self._latest = progress
+
+    async def keep_overview(self) -> None:
+        """Writes a line every ten seconds, for ever; trouble with the store waits for the next line."""
+        while True:
+            await self._clock.sleep(OVERVIEW_EVERY)
+            self._overview.note(self._clock.now(), self._latest)
+            with suppress(StoreError):
+                await self._put_overview()
+
+    async def publish(self, seal: Seal, ledger: Ledger) -> None:
+        """All logs of the supervising process are in the store: how the step ended, every attempt, every error."""
+        self._attempts.close()
+        self._overview.close(self._clock.now(), seal)
+        self._write_texts(self._end(seal, ledger))
+        for name in files_below(self._folder):
+            await upload_file(self._folder / name, self._store, self._key(name))
+        await self._put_overview()
+
+    def close(self) -> None:
+        """Gives back the file that is open."""
+        self._attempts.close()
+
+    def _end(self, seal: Seal, ledger: Ledger) -> End:
+        groups = group(occurrences(ledger.failures, ledger.events), self._source)
+        return End(self._source, seal, self._record.step.thresholds, ledger.attempts, groups)
+
+    def _write_texts(self, end: End) -> None:
+        texts = {
+            "readme.txt": README,
+            "job_result.txt": job_result(end),
+            "job_error.txt": job_error(end),
+            "user/error.txt": user_errors(end),
+        }
+        for name, text in texts.items():
+            path = self._folder / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        _write_csv(self._folder / REPORT / "process_summary.csv", self._attempts.process_rows())
+        _write_csv(self._folder / REPORT / "node_summary.csv", self._attempts.node_rows())
+
+    async def _put_overview(self) -> None:
+        for name, text in self._overview.texts().items():
+            await put(self._store, self._key(name), text.encode())
+        await put(self._store, self._key(self._overview.metrics_name), self._overview.progress_csv().encode())
+
+    def _key(self, name: str) -> str:
+        return keys.logs(self._record.run, self._record.step.name) + name
+
+
+def _write_csv(path: Path, rows: Iterator[tuple[object, ...]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def _make_folder(record: StepRecord, store: "ObjectStore") -> Path:
+    """Inside a local store, beside the nodes' own scratch folders; else in the machine's temporary folder."""
+    parent = None
+    if isinstance(store, LocalStore) and store.prefix:
+        parent = Path(store.prefix) / "scratch"
+        parent.mkdir(exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f"{record.run}-{record.step.name}-report-", dir=parent))

@@ -1,0 +1,146 @@
+"""Where each step of a run stands, as its observer hears of it; what the views for people draw. No output, no clock."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from fanout.run.observer import StepReport
+from fanout.spec.steps import Step
+from fanout.step.results import Event
+from fanout.step.supervise import Progress
+from fanout.view.text import duration, many, mini_batches, number, printable, rate
+
+WINDOW = 15.0
+"""Seconds that the shown rate looks back."""
+
+
+class Phase(StrEnum):
+    """Where a step is in its life."""
+
+    WAITING = "waiting"  # for steps before it
+    RUNNING = "running"
+    ENDED = "ended"
+    SKIPPED = "skipped"
+
+
+@dataclass(slots=True)
+class StepState:
+    """What is known of one step."""
+
+    step: Step
+    phase: Phase = Phase.WAITING
+    progress: Progress | None = None
+    report: StepReport | None = None
+    reason: str = ""  # why it was skipped
+    _past: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def take(self, progress: Progress) -> None:
+        """Newer numbers."""
+        self.progress = progress
+        self._past.append((progress.seconds, progress.counts.settled))
+        while len(self._past) > 2 and progress.seconds - self._past[0][0] > WINDOW:
+            self._past.popleft()
+
+    @property
+    def rate(self) -> float | None:
+        """Mini-batches a second of late; None when there is too little to tell."""
+        if len(self._past) < 2:
+            return None
+        (then, before), (now, after) = self._past[0], self._past[-1]
+        return (after - before) / (now - then) if now - then > 0.5 and after > before else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the last mini-batch at that rate; None when nobody can tell."""
+        if self.progress is None or self.progress.counts.total is None or self.rate is None:
+            return None
+        return (self.progress.counts.total - self.progress.counts.settled) / self.rate
+
+
+@dataclass(slots=True)
+class Board:
+    """All steps of a run, in the order of the pipeline."""
+
+    run: str = ""
+    states: dict[str, StepState] = field(default_factory=dict)
+    _shown: set[tuple[str, str]] = field(default_factory=set)
+
+    def begin(self, run: str, steps: Iterable[Step]) -> None:
+        """The run has started."""
+        self.run = run
+        self.states = {step.name: StepState(step) for step in steps}
+
+    def start(self, step: Step) -> None:
+        """The step has started."""
+        self._state(step).phase = Phase.RUNNING
+
+    def progress(self, progress: Progress) -> StepState:
+        """Newer numbers of a step that runs."""
+        state = self.states[progress.step]
+        state.take(progress)
+        return state
+
+    def end(self, report: StepReport) -> None:
+        """The step is over."""
+        state = self._state(report.step)
+        state.phase, state.report = Phase.ENDED, report
+
+    def skip(self, step: Step, reason: str) -> None:
+        """The step will not run."""
+        state = self._state(step)
+        state.phase, state.reason = Phase.SKIPPED, reason
+
+    def new_trouble(self, progress: Progress) -> Iterator[str]:
+        """Failures to start the script that have not been told yet, a sentence each: there is no use in waiting."""
+        for node, event in progress.events:
+            key = progress.step, event.failure.message
+            if key not in self._shown:
+                self._shown.add(key)
+                yield _trouble(progress.step, node, event)
+
+    def _state(self, step: Step) -> StepState:
+        return self.states.setdefault(step.name, StepState(step))
+
+
+def _trouble(step: str, node: int, event: Event) -> str:
+    where = f"node {node}, {event.process}"
+    return printable(f"{step}: {event.failure.cause} failed ({where}): {event.failure.message}")
+
+
+def progress_line(state: StepState) -> str:
+    """`1,200 of 5,000 mini-batches, 12,000 items, 3 failed, 2 tried again, 400/s, 10 s left`."""
+    progress = state.progress
+    return "" if progress is None else ", ".join([_done(progress), *_troubles(progress), *_pace(state)])
+
+
+def _done(progress: Progress) -> str:
+    counts = progress.counts
+    if counts.total is None:
+        return f"{number(counts.settled)} of {number(progress.planned)} mini-batches planned so far"
+    return f"{number(counts.settled)} of {mini_batches(counts.total)}"
+
+
+def _troubles(progress: Progress) -> Iterator[str]:
+    counts = progress.counts
+    yield many(counts.items, "item")
+    if counts.lost:
+        yield f"{number(counts.lost)} failed"
+    if counts.items_failed:
+        yield f"{many(counts.items_failed, 'item')} failed"
+    if counts.retried:
+        yield f"{number(counts.retried)} tried again"
+
+
+def _pace(state: StepState) -> Iterator[str]:
+    if state.rate is not None:
+        yield rate(state.rate)
+    if state.seconds_left is not None:
+        yield f"{duration(state.seconds_left)} left"
+
+
+def end_line(report: StepReport) -> str:
+    """`Completed in 12.1 s: all 99 mini-batches succeeded`."""
+    verdict = report.seal.verdict
+    when = "earlier" if report.earlier else f"in {duration(report.seal.seconds)}"
+    return printable(f"{verdict.status} {when}: {verdict.reason}")

@@ -1,0 +1,25 @@
+"""The commands that a view names: ready to be copied, with the options that they need to find the run. Pure."""
+
+import shlex
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """`options` say where the runs are, when that is not where the command line looks by itself."""
+
+    options: tuple[str, ...] = ()
+
+    def status(self, run: str) -> str:
+        return self._line("status", run)
+
+    def resume(self, run: str) -> str:
+        return self._line("resume", run)
+
+    def logs(self, run: str, step: str, node: int | None = None, process: str = "") -> str:
+        """Shows what a step, one node or one process of it printed."""
+        which = () if node is None else ("--node", str(node))
+        return self._line("logs", run, "--step", step, *which, *(("--process", process) if process else ()))
+
+    def _line(self, *words: str) -> str:
+        return shlex.join(("fanout", *words, *self.options))

@@ -1,0 +1,129 @@
+"""What failed, shown once: the user's own traceback first, alike ones together, and the command to look closer."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from fanout.plan.minibatch import MiniBatch
+from fanout.run.observer import RunReport, StepReport
+from fanout.step.failure_groups import FailureGroup, Source, group, occurrences
+from fanout.step.job_result import headline, named, place
+from fanout.step.results import Cause
+from fanout.view.commands import Commands
+from fanout.view.output import Paint
+from fanout.view.text import indented, location, number, printable
+
+MOST_GROUPS = 5
+"""Kinds of failures shown for a step; the others are in its logs."""
+MOST_ITEMS = 3
+MOST_LINES = 60
+_INDENT = "   "
+_ABOUT_NODES = {Cause.INIT: "the script could not be started", Cause.SHUTDOWN: "shutdown() failed"}
+
+MiniBatches = Mapping[tuple[str, int], MiniBatch]
+"""Mini-batches of the plan that failures name, by step and index, as far as they could be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailures:
+    """What failed in one step."""
+
+    report: StepReport
+    source: Source
+    groups: tuple[FailureGroup, ...]
+
+    @property
+    def untold(self) -> int:
+        """Failed attempts beyond those that were kept."""
+        counts = self.report.seal.counts
+        return max(0, counts.retried + counts.lost - len(self.report.failures))
+
+
+def failures_of(report: RunReport) -> list[StepFailures]:
+    """The failures of each step that has any; those of steps that completed in an earlier session were told then."""
+    found = []
+    for step in report.steps:
+        told = step.earlier and step.seal.verdict.completed
+        source = Source(report.run, step.step.name, step.code)
+        groups = () if told else group(occurrences(step.failures, step.events), source)
+        if groups or (step.error and not told):
+            found.append(StepFailures(step, source, groups))
+    return found
+
+
+def failure_lines(failures: StepFailures, batches: MiniBatches, commands: Commands, paint: Paint) -> Iterator[str]:
+    """What to print about the failures of one step."""
+    step, run = failures.report.step.name, failures.source.run
+    if failures.report.error:
+        yield from _command_lines(failures, commands, paint)
+    for group_ in failures.groups[:MOST_GROUPS]:
+        yield paint.bad(f"{step}: {_title(group_)}")
+        yield printable(indented(_body(group_, failures.source), _INDENT))
+        yield f"{_INDENT}{_first(group_, step, batches)}"
+        yield f"{_INDENT}look closer: {paint.strong(_command(group_, run, step, commands))}"
+        yield ""
+    yield from _rest(failures)
+
+
+def items_of(batch: MiniBatch | None) -> tuple[str, ...]:
+    """What a mini-batch holds, as people name it: its files, partition, or pieces of files."""
+    if batch is None:
+        return ()
+    if batch.partition:
+        return (", ".join(f"{key}={value}" for key, value in batch.partition.items()),)
+    if batch.files:
+        return tuple(location(uri) for uri in batch.files)
+    return tuple(f"{location(p.uri)}, {p.cut} {number(p.start)} to {number(p.stop)}" for p in batch.pieces)
+
+
+def _command_lines(failures: StepFailures, commands: Commands, paint: Paint) -> Iterator[str]:
+    """The last words of a command step."""
+    step = failures.report.step.name
+    yield paint.bad(f"{step}: {printable(failures.report.seal.verdict.reason)}; it said at the end:")
+    yield printable(indented(_tail(failures.source.restore(failures.report.error)), _INDENT))
+    yield f"{_INDENT}look closer: {paint.strong(commands.logs(failures.source.run, step))}"
+    yield ""
+
+
+def _title(group_: FailureGroup) -> str:
+    if group_.concerns_nodes:
+        return f"{_ABOUT_NODES.get(group_.first.failure.cause, 'failed')}, {headline(group_)}"
+    title = headline(group_)
+    return f"{title}: mini-batches {named(group_.mini_batches)}" if len(group_.mini_batches) > 1 else title
+
+
+def _body(group_: FailureGroup, source: Source) -> str:
+    """The traceback, which ends in the message; the message alone where there is none."""
+    failure = group_.first.failure
+    return _tail(source.restore(failure.traceback or failure.message))
+
+
+def _tail(text: str) -> str:
+    lines = text.rstrip().split("\n")
+    if len(lines) <= MOST_LINES:
+        return "\n".join(lines)
+    half = MOST_LINES // 2
+    return "\n".join([*lines[:half], f"… {len(lines) - 2 * half} lines left out …", *lines[-half:]])
+
+
+def _first(group_: FailureGroup, step: str, batches: MiniBatches) -> str:
+    first = group_.first
+    items = () if first.index is None else items_of(batches.get((step, first.index)))
+    shown = "; ".join(items[:MOST_ITEMS]) + (f" and {len(items) - MOST_ITEMS} more" if len(items) > MOST_ITEMS else "")
+    word = "in" if group_.count == 1 else "first in"
+    return f"{word} {place(first)}" + (f": {shown}" if shown else "")
+
+
+def _command(group_: FailureGroup, run: str, step: str, commands: Commands) -> str:
+    first = group_.first
+    return commands.logs(run, step, first.node, first.process) if first.process else commands.logs(run, step)
+
+
+def _rest(failures: StepFailures) -> Iterator[str]:
+    logs = location(failures.report.logs) if failures.report.logs else "its logs"
+    if (more := len(failures.groups) - MOST_GROUPS) > 0:
+        yield f"{_INDENT}{more} more kinds of failures: {logs.rstrip('/')}/user/error.txt"
+    if failures.untold:
+        yield (
+            f"{_INDENT}{number(failures.untold)} more failed attempts were not looked at here; all of them: "
+            f"{logs.rstrip('/')}/sys/job_report/processed_mini-batches.csv"
+        )

@@ -1,0 +1,65 @@
+"""Numbers, times and places as people read them. Pure."""
+
+import re
+from datetime import UTC, datetime
+
+from fanout.data import uris
+from fanout.store.redact import redact
+
+# All control characters but newline and tab: what user code says must not move the cursor or change colours.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 05 s`, `2 h 07 min`, `3 d 04 h`."""
+    if seconds < 9.95:
+        return f"{max(0.0, seconds):.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    for small, large, size, limit in (("s", "min", 1, 3600), ("min", "h", 60, 86400)):
+        if whole < limit:
+            high, low = divmod(whole // size, 60)
+            return f"{high} {large} {low:02d} {small}"
+    days, hours = divmod(whole // 3600, 24)
+    return f"{days} d {hours:02d} h"
+
+
+def rate(per_second: float) -> str:
+    """`0.4/s`, `38/s`, `20,100/s`."""
+    return f"{per_second:.1f}/s" if per_second < 9.95 else f"{per_second:,.0f}/s"
+
+
+def number(count: int) -> str:
+    """A count with separators between thousands."""
+    return f"{count:,}"
+
+
+def many(count: int, one: str, several: str = "") -> str:
+    """`1 item`, `3 items`, `2 mini-batches` (with its own plural)."""
+    return f"{number(count)} {one if count == 1 else several or one + 's'}"
+
+
+def mini_batches(count: int) -> str:
+    """`1 mini-batch`, `12 mini-batches`."""
+    return many(count, "mini-batch", "mini-batches")
+
+
+def location(uri: str) -> str:
+    """Where something is: a path on this machine, a URI without secrets elsewhere."""
+    return printable(uris.display(uri))
+
+
+def printable(text: str) -> str:
+    """`text` fit for a terminal: without credentials and control characters."""
+    return _CONTROL.sub("\ufffd", redact(text))
+
+
+def moment(at: float) -> str:
+    """Epoch seconds as local date and time."""
+    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def indented(text: str, by: str) -> str:
+    """Each line of `text` behind `by`."""
+    return "\n".join(f"{by}{line}" if line else line for line in text.rstrip().split("\n"))
