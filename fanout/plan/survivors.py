@@ -21,7 +21,8 @@ from fanout.errors import InputError
 from fanout.plan.division import DEFAULT_BLOCK_BYTES, ByBytes, ByRows
 from fanout.plan.layout import TableLayout
 from fanout.plan.minibatch import Cut, MiniBatch, Piece
-from fanout.plan.tables import RowFile, RowWindow, Share, TableReader, blocks, fill, number
+from fanout.plan.rows import RowFile, RowWindow, Share, fill
+from fanout.plan.tables import TableReader, blocks, number
 
 if TYPE_CHECKING:
     from fanout.data.blocks import GlobalRows
