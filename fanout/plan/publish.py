@@ -96,7 +96,7 @@ async def _written(
     """The shards of a new plan, each when it is in the store, while a thread plans the next one."""
     ahead = _plan_ahead(batches, 0)
     try:
-        while (shard := await ahead).lines:
+        while (shard := await asyncio.shield(ahead)).lines:
             ahead = _plan_ahead(batches, shard.number + 1)
             await write_shard(store, outbox.run, outbox.step, shard)
             tally.add(shard)

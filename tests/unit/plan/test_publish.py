@@ -170,3 +170,24 @@ async def test_the_next_shard_is_planned_while_messages_are_sent() -> None:
 
     await publish(lambda: PlannedInput(watched(), ByCount(1)), MemoryStore(), Outbox(Waiting(9), "r", "s"))
     assert sent.is_set()
+
+
+async def test_cancelled_while_a_shard_is_planned() -> None:
+    """Whoever gives up leaves only when no thread is reading input any more."""
+    reading, go_on, ended = threading.Event(), threading.Event(), []
+
+    def slow() -> Iterator[MiniBatch]:
+        reading.set()
+        assert go_on.wait(10)
+        ended.append(True)
+        yield from batches(1)
+
+    found = PlannedInput(slow(), ByCount(1))
+    task = asyncio.create_task(publish(lambda: found, MemoryStore(), Outbox(Flaky(1), "r", "s")))
+    assert await asyncio.to_thread(reading.wait, 10)
+    task.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended
