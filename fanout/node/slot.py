@@ -66,6 +66,8 @@ class Slot:
         self._started_at = 0.0  # epoch seconds at which the current mini-batch began
         self._loading = False
         self._average: float | None = None
+        self.wanted = 1
+        """How many mini-batches it should hold: the running one, and a few milliseconds of work ahead."""
         self._overdue: Failure | None = None
         self._stopping = self._stopped = False
         self.ready = False
@@ -85,15 +87,14 @@ class Slot:
 
     @property
     def room(self) -> int:
-        """How many more mini-batches it should be given now."""
-        return max(0, self.wanted - len(self._tasks)) if self.ready and not self._stopping else 0
+        """How many more mini-batches it should be given now: none until half of what it should hold is done.
 
-    @property
-    def wanted(self) -> int:
-        """How many mini-batches it should hold: the running one, and a few milliseconds of work ahead."""
-        if self._average is None or self._average >= LONG:
-            return 1
-        return 1 + min(MOST_AHEAD, max(1, math.ceil(AHEAD / max(self._average, 1e-6))))
+        Topping up at every answer would cost one write and one wake-up a mini-batch.
+        """
+        held = len(self._tasks)
+        if not self.ready or self._stopping or 2 * held > self.wanted:
+            return 0
+        return self.wanted - held
 
     @property
     def average(self) -> float | None:
@@ -170,6 +171,7 @@ class Slot:
         held, started = self._tasks.popleft(), self._started_at
         seconds = done.load_seconds + done.run_seconds
         self._average = seconds if self._average is None else 0.8 * self._average + 0.2 * seconds
+        self.wanted = wanted(self._average)
         if self._tasks:
             self._next_begins()
         self._events.slot_done(self, held, done, started)
@@ -194,6 +196,13 @@ class Slot:
         if not self._stopped:
             self._stopped = True
             self._events.slot_stopped(self, stopped)
+
+
+def wanted(average: float) -> int:
+    """How many mini-batches of `average` seconds a slot should hold."""
+    if average >= LONG:
+        return 1
+    return 1 + min(MOST_AHEAD, max(1, math.ceil(AHEAD / max(average, 1e-6))))
 
 
 def _as_init_failure(failure: Failure) -> Failure:

@@ -219,7 +219,7 @@ class Ledger:
         return FailedAttempt(entry.index, entry.attempt, entry.status, entry.process, node, failure)
 
     def _grow(self, size: int) -> None:
-        size = max(size, min(2 * len(self._outcome), self.plan_total or size), 1024)
+        size = max(size, self.plan_total or 2 * len(self._outcome), 1024)
         more = size - len(self._outcome)
         self._by_outcome[_NONE] += more
         self._outcome.extend(bytes(more))

@@ -23,6 +23,8 @@ from fanout.store.open import locate
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
+WRITE_SIZE = 1024 * 1024
+"""Bytes that are gathered for one write: rows of a mini-batch may be few."""
 SEPARATORS = {RowFormat.CSV: ",", RowFormat.TSV: "\t"}
 
 
@@ -56,12 +58,16 @@ async def reduce(source: Source, row_format: RowFormat, uri: str, access: Access
 
 
 async def _write(content: "AsyncIterator[bytes | memoryview]", store: "ObjectStore", key: str) -> int:
-    size = 0
+    size, waiting = 0, bytearray()
     async with obstore.open_writer_async(store, key) as writer:
         async for part in content:
-            await writer.write(part)
-            size += len(part)
-    return size
+            waiting += part
+            if len(waiting) >= WRITE_SIZE:
+                size += len(waiting)
+                await writer.write(waiting)
+                waiting = bytearray()
+        await writer.write(waiting)
+    return size + len(waiting)
 
 
 def _content(source: Source, row_format: RowFormat) -> "AsyncIterator[bytes | memoryview]":
