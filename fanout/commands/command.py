@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -68,7 +69,9 @@ async def run_command(order: CommandOrder, store: ObjectStore, access: Access) -
 
 
 async def _execute(order: CommandOrder, text: str, cwd: Path, log: Path) -> str | None:
-    environ = {**os.environ, "AZUREML_RUN_ID": order.run, **order.step.environment_variables}
+    # `python` in a command is the Python that fanout runs in, whether or not its environment is activated.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    environ = {**os.environ, "PATH": path, "AZUREML_RUN_ID": order.run, **order.step.environment_variables}
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh",
