@@ -25,6 +25,7 @@ from fanout.spec.report import Report, Wrong, shorten, suggest
 from fanout.spec.steps import DataInput, DataType, Input, LiteralInput, Output, OutputMode, StepOutput
 
 T = TypeVar("T")
+_HOPS_LIMIT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,9 @@ def _follow(node: Node, scope: Scope) -> Input:
     seen: list[Reference] = []
     reference = _reference(node, scope.report)
     while reference.step and reference.side == "inputs":
-        if reference in seen:
-            raise Wrong(f"{reference} leads back to itself", node.origin)
+        if reference in seen or len(seen) == _HOPS_LIMIT:
+            trouble = "leads back to itself" if reference in seen else f"is more than {_HOPS_LIMIT} bindings away"
+            raise Wrong(f"{reference} {trouble}", node.origin)
         seen.append(reference)
         draft = scope.draft(reference.step, node.origin)
         message = f"step '{draft.name}' has no input '{reference.name}'"

@@ -70,7 +70,8 @@ def _read(path: str, node: Node, report: Report) -> Node:
 def _checked(component: MapNode, report: Report) -> MapNode:
     fields = Fields(component, report)
     fields.take("name", _name, "")
-    fields.take("type", _type, "command")
+    if (kind := fields.get("type")) is not None:
+        _type(kind)
     return component
 
 

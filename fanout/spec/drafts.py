@@ -39,7 +39,9 @@ def read_draft(name: str, entry: Entry, report: Report) -> Draft:
     if not _STEP_NAME.fullmatch(name):
         message = f"'{name}' is no step name; it takes lower-case letters, digits and underscores, no digit first"
         report.problem_at(entry.place, entry.value.origin.key, message)
-    node = report.attempt(entry.value, mapping, MapNode(entry.value.origin))
+    node = report.attempt(entry.value, mapping, None)
+    if node is None:
+        return Draft(name, MapNode(entry.value.origin), broken=True)
     source = node.get("component")
     if source is None:
         inputs = read_inputs(Fields(node, report).fields("inputs"), report)

@@ -16,7 +16,7 @@ from fanout.spec.common import Reading
 from fanout.spec.drafts import pipeline_inputs, pipeline_outputs, read_draft, read_outputs
 from fanout.spec.fields import Fields
 from fanout.spec.graph import check_graph
-from fanout.spec.nodes import MapNode, Node, ScalarNode
+from fanout.spec.nodes import ListNode, MapNode, Node, ScalarNode
 from fanout.spec.parallel import read_parallel
 from fanout.spec.report import Check, Report, Wrong, suggest
 from fanout.spec.steps import Environment, Input, LiteralInput, ParallelStep, Pipeline, Step
@@ -95,7 +95,11 @@ def _read_steps(top: Fields, scope: Scope, compute: str | None) -> tuple[Step, .
             top.node.entries["component"].place, "component", "a pipeline component is not supported; write jobs"
         )
     jobs = top.fields("jobs")
-    if not jobs.node.entries and top.get("component") is None:
+    if (
+        not jobs.node.entries
+        and top.get("component") is None
+        and not isinstance(top.get("jobs"), ScalarNode | ListNode)
+    ):
         report.problem_at(jobs.origin.place, "jobs", "missing; expected at least one step")
     drafts = {name: read_draft(name, entry, report) for name, entry in jobs.node.entries.items()}
     drafts = {name: replace(draft, outputs=read_outputs(draft, scope)) for name, draft in drafts.items()}

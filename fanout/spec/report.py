@@ -87,6 +87,7 @@ def join(words: Sequence[str]) -> str:
 
 
 def shorten(text: str, width: int = 60) -> str:
-    """`text` in at most `width` characters of one line."""
-    line = text.replace("\n", "\\n")
+    """`text` in at most `width` printable characters of one line."""
+    # Escaped, since what a file holds must not be able to write to the terminal.
+    line = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: width + 1])
     return line if len(line) <= width else line[: width - 1] + "…"

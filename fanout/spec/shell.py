@@ -9,6 +9,7 @@ from fanout.errors import UserError
 Quote = Callable[[str], str]
 
 _WORD, _SINGLE, _DOUBLE, _ANSI, _BACKTICK, _PAREN, _COMMENT, _HERE = "", "'", '"', "$'", "`", ")", "#", "<<"
+_DEPTH_LIMIT = 50
 _QUOTED = frozenset({_SINGLE, _DOUBLE, _ANSI})
 _HERE_DOCUMENT = re.compile(r"(?<!<)<<-?(?![<=\d\s)-])")
 
@@ -16,6 +17,8 @@ _HERE_DOCUMENT = re.compile(r"(?<!<)<<-?(?![<=\d\s)-])")
 def quote_at(command: str, positions: Sequence[int]) -> list[Quote]:
     """For each of the ascending `positions`, how a value put there must be quoted to be taken as written."""
     wanted = list(positions)
+    if not wanted:
+        return []
     quotes: list[Quote] = []
     for start, stop, context in _contexts(command):
         while len(quotes) < len(wanted) and wanted[len(quotes)] < stop:
@@ -39,6 +42,8 @@ def _contexts(command: str) -> Iterator[tuple[int, int, str]]:
         here = here or (stack[-1] not in _QUOTED and bool(_HERE_DOCUMENT.match(command, index)))
         if stop == index + 1:
             _step(stack, command, index)
+        if len(stack) > _DEPTH_LIMIT:
+            raise UserError(f"quotes and parentheses are nested more than {_DEPTH_LIMIT} deep")
         index = stop
 
 

@@ -14,7 +14,7 @@ from fanout.spec.expressions import (
     template_uses,
 )
 from fanout.spec.nodes import Node, Origin, ScalarNode
-from fanout.spec.report import Report, suggest
+from fanout.spec.report import Report, shorten, suggest
 from fanout.spec.steps import Input, LiteralInput
 
 
@@ -58,7 +58,7 @@ def own_name(node: Node | None, side: str, names: Mapping[str, object], report: 
     name = own_reference(text, "inputs" if side == "inputs" else "outputs")
     if name is None:
         bare = f"; did you mean ${{{{{side}.{text.strip()}}}}}?" if text.strip() in names else ""
-        report.problem(node.origin, f"expected ${{{{{side}.name}}}}, found '{text[:60]}'{bare}")
+        report.problem(node.origin, f"expected ${{{{{side}.name}}}}, found '{shorten(text)}'{bare}")
     elif name not in names:
         report.problem(node.origin, f"the step has no {side[:-1]} '{name}'{suggest(name, names)}")
         return None
