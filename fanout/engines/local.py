@@ -66,7 +66,7 @@ class LocalNodes:
 
     async def start(self) -> None:
         """The nodes are being kept."""
-        self._keepers = [asyncio.create_task(self._keep()) for _ in range(self._count)]
+        self._keepers = [asyncio.create_task(self._keep()) for _ in range(max(1, self._count))]
 
     async def finish(self) -> None:
         """Says `finish` to all nodes and waits for them, not longer than a minute."""

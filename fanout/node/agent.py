@@ -114,6 +114,12 @@ class Node:
 
     async def run(self) -> Leaving:
         """Works until told to leave, or until the store says that the step is over; returns why it left."""
+        try:
+            return await self._work()
+        finally:
+            self.kill_slots()
+
+    async def _work(self) -> Leaving:
         async with task_group() as tasks:
             committing = tasks.create_task(self._committer.run())
             beating = tasks.create_task(
@@ -351,10 +357,10 @@ class Node:
         if gave_up:
             self._leave_because(Leaving.GAVE_UP)
         else:
-            self._start(slot, delay=min(2.0, 0.05 * 2.0 ** (self._useless_starts // len(self._slots))))
+            self._start(slot, delay=min(30.0, 0.05 * 2.0**slot.useless_starts))
 
     def slot_stopped(self, slot: Slot, stopped: Stopped) -> None:
-        if stopped.failure is not None:
+        if stopped.failure is not None or stopped.files:
             self._committer.note(Event(slot.process_name, self._clock.now(), stopped.failure, files=stopped.files))
         self._idle_slots.set()
 

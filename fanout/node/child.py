@@ -109,7 +109,7 @@ def main(descriptor: int) -> None:
         _leave_without_waiting(1)
     channel.sendall(orders.ready_frame(time.perf_counter() - begun))
     _serve(worker, incoming)
-    channel.sendall(_shut_down(worker))
+    channel.sendall(_shut_down(worker, start.process))
 
 
 def _serve(worker: Worker, incoming: Iterator[tuple[dict[str, Any], bytes]]) -> None:
@@ -127,13 +127,13 @@ def _leave_without_waiting(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _shut_down(worker: Worker) -> bytes:
+def _shut_down(worker: Worker, process: str) -> bytes:
     failure = None
     try:
         worker.script.shutdown()
     except BaseException as exc:  # noqa: BLE001 - user code
         failure = _failure(Cause.SHUTDOWN, exc)
-    return orders.stopped_frame(failure, worker.folders.set_aside(f"shutdown-{os.getpid()}"))
+    return orders.stopped_frame(failure, worker.folders.set_aside(f"shutdown-{process}"))
 
 
 def _prepare(start: Start, send: Callable[[bytes], None]) -> Worker:

@@ -50,8 +50,8 @@ class _Gathered:
 
 Write = Callable[[int, bytes], Awaitable[None]]
 """Makes a result object durable under its sequence number, counted from 0 without gaps."""
-Stage = Callable[[Finished], Awaitable[None]]
-"""Makes the output files of one attempt durable."""
+Stage = Callable[[str, Sequence[str]], Awaitable[None]]
+"""Makes output files durable: the folder that a slot has put aside, and their names in it."""
 
 
 class Committer:
@@ -111,7 +111,10 @@ class Committer:
     async def _commit(self, group: _Gathered) -> None:
         for finished in group.finished:
             if finished.entry.files:
-                await self._stage(finished)
+                await self._stage(f"{finished.entry.index}-{finished.entry.attempt}", finished.entry.files)
+        for event in group.events:
+            if event.files:
+                await self._stage(f"shutdown-{event.process}", event.files)
         body = results.encode([f.entry for f in group.finished], [f.rows for f in group.finished], group.events)
         await self._write(self._seq, body)
         self._seq += 1

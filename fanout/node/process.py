@@ -94,7 +94,7 @@ class SlotProcess(asyncio.Protocol):
 
     def kill(self) -> None:
         """Ends the process and everything in its group, now."""
-        if self._process is not None:
+        if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 

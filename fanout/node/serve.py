@@ -9,10 +9,12 @@ import asyncio
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from obstore.store import ObjectStore
 
@@ -20,7 +22,7 @@ from fanout.clock import Clock
 from fanout.data.transfer import upload_file
 from fanout.errors import RunError
 from fanout.node.agent import Leaving, Node, NodeOptions, needs_fetching, slots_of
-from fanout.node.committer import Committer, Finished, Stage, Write
+from fanout.node.committer import Committer, Stage, Write
 from fanout.node.fetch import Fetcher
 from fanout.node.orders import Answer
 from fanout.node.process import SlotProcess
@@ -101,10 +103,11 @@ async def _process_factory(
     environ = slot_environ(record, place)
 
     def make(name: str, on_answer: Callable[[Answer], None], on_end: Callable[[int], None]) -> SlotProcess:
-        outputs = {output: str(path) for output, path in place.slot_outputs(name, tuple(record.outputs)).items()}
+        outputs = place.output_values(name, record.outputs)
         arguments = render_arguments(record.step.task.program_arguments, values, outputs)
         order = place.start_order(record, name, arguments)
-        return SlotProcess(order, place.placement(name, environ), on_answer, on_end)
+        mine = {"AZUREML_BI_OUTPUT_PATH": order.output_dir, **environ}
+        return SlotProcess(order, place.placement(name, mine), on_answer, on_end)
 
     return make
 
@@ -135,19 +138,24 @@ def _stager(store: ObjectStore, record: StepRecord, place: Workspace) -> Stage:
     """Moves an attempt's files into the store: by renaming when it is on this machine, else by uploading."""
     prefix = keys.staged(record.run, record.step.name)
 
-    async def stage(finished: Finished) -> None:
-        entry = finished.entry
-        folder = place.attempts / f"{entry.index}-{entry.attempt}"
-        target = f"{prefix}{entry.index}-{entry.attempt}-{place.node:03d}"
-        if place.store_folder is not None:
-            destination = place.store_folder / target
-            destination.parent.mkdir(parents=True, exist_ok=True)
-            folder.rename(destination)
-            return
-        for name in entry.files:
-            await upload_file(folder / name, store, f"{target}/{name}")
+    async def stage(name: str, files: Sequence[str]) -> None:
+        folder, target = place.attempts / name, f"{prefix}{name}-{place.node:03d}"
+        if not folder.exists():
+            return  # a second delivery of the same message was faster, with the same files
+        if place.store_folder is None:
+            for file in files:
+                await upload_file(folder / file, store, f"{target}/{file}")
+        else:
+            _replace(folder, place.store_folder / target)
 
     return stage
+
+
+def _replace(folder: Path, target: Path) -> None:
+    if target.exists():
+        shutil.rmtree(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder.rename(target)
 
 
 def _log_to(place: Workspace) -> None:

@@ -72,6 +72,7 @@ class Slot:
         self._stopping = self._stopped = False
         self.ready = False
         self.process_name = ""
+        self.useless_starts = 0  # in a row
 
     async def start(self) -> None:
         """A new process is being started; `slot_ready` or `slot_broken` follows."""
@@ -169,6 +170,7 @@ class Slot:
 
     def _done(self, done: Done) -> None:
         held, started = self._tasks.popleft(), self._started_at
+        self.useless_starts = 0
         seconds = done.load_seconds + done.run_seconds
         self._average = seconds if self._average is None else 0.8 * self._average + 0.2 * seconds
         self.wanted = wanted(self._average)
@@ -190,6 +192,7 @@ class Slot:
             self._events.slot_done(self, given[0], lost, self._started_at)
             self._events.slot_died(self)
         else:
+            self.useless_starts += 1
             self._events.slot_broken(self, failure if was_ready else _as_init_failure(failure))
 
     def _has_stopped(self, stopped: Stopped) -> None:

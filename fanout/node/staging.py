@@ -30,7 +30,8 @@ class OutputFolders:
         if not written:
             return ()
         target = self.attempts / attempt
-        target.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(target, ignore_errors=True)  # of an earlier delivery of the same message
+        target.mkdir(parents=True)
         for name, folder in written.items():
             folder.rename(target / name)
         self.create()

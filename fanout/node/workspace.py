@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +16,9 @@ from fanout.data.transfer import upload_file
 from fanout.errors import StoreError
 from fanout.node.orders import Start
 from fanout.node.process import Placement
+from fanout.spec.steps import DataType
 from fanout.step import code
-from fanout.step.record import StepRecord
+from fanout.step.record import BoundOutput, StepRecord
 from fanout.store import keys
 from fanout.store.objects import read
 
@@ -39,9 +40,18 @@ class Workspace:
     def inputs(self) -> Path:
         return self.scratch / "inputs"
 
-    def slot_outputs(self, process: str, names: tuple[str, ...]) -> dict[str, Path]:
+    def slot_outputs(self, process: str, names: Iterable[str]) -> dict[str, Path]:
         """The staging folder of each output, one a process."""
         return {name: self.scratch / "outputs" / process / name for name in names}
+
+    def output_values(self, process: str, outputs: Mapping[str, BoundOutput]) -> dict[str, str]:
+        """Each output as the text of `${{outputs.<name>}}`: its staging folder, or the file in it."""
+        values = {}
+        for name, folder in self.slot_outputs(process, outputs).items():
+            folder.mkdir(parents=True, exist_ok=True)
+            file = outputs[name].uri.rstrip("/").rpartition("/")[2]
+            values[name] = str(folder / file if outputs[name].type is DataType.URI_FILE else folder)
+        return values
 
     @property
     def attempts(self) -> Path:
@@ -129,7 +139,6 @@ def slot_environ(record: StepRecord, place: Workspace, inherited: Mapping[str, s
     """The environment of a slot: the node's own, what Azure sets, and what the step asks for (reference, section 6)."""
     ours = {
         "AZUREML_RUN_ID": record.run,
-        "AZUREML_BI_OUTPUT_PATH": str(place.scratch / "outputs"),
         "MLFLOW_TRACKING_URI": inherited.get("MLFLOW_TRACKING_URI", f"file:{place.scratch / 'mlruns'}"),
     }
     return {**inherited, **ours, **record.step.environment_variables}

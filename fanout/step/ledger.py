@@ -162,7 +162,7 @@ class Ledger:
             yield self._files[index]
         for node, event in self.events:
             if event.files:
-                yield StagedFiles(f"{event.process}-shutdown-{node:03d}", event.files)
+                yield StagedFiles(f"shutdown-{event.process}-{node:03d}", event.files)
 
     def _absorb(self, number: int, position: int, entry: Entry) -> None:
         index = entry.index

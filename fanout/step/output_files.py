@@ -12,6 +12,7 @@ import obstore
 from obstore.store import LocalStore
 
 from fanout.data import uris
+from fanout.spec.steps import DataType
 from fanout.step.ledger import StagedFiles
 from fanout.store import keys
 from fanout.store.access import Access
@@ -39,7 +40,9 @@ async def publish_files(
             output, _, below = name.partition("/")
             chosen[output, uris.confined(below)] = f"{keys.staged(run, step)}{files.folder}/{name}"
     for (output, below), source in chosen.items():
-        await _move(store, source, uris.join(outputs[output].uri, below), access)
+        bound = outputs[output]
+        target = bound.uri if bound.type is DataType.URI_FILE else uris.join(bound.uri, below)
+        await _move(store, source, target, access)
     return len(chosen)
 
 

@@ -44,8 +44,11 @@ class StepRecord:
 
     @property
     def staged_outputs(self) -> tuple[str, ...]:
-        """Names of the outputs that user code writes files into."""
-        return tuple(name for name in self.outputs if name != self.step.task.append_row_to)
+        """Names of the outputs that user code writes files into: all but the file that joined rows go to."""
+        joined = self.step.task.append_row_to
+        return tuple(
+            name for name, output in self.outputs.items() if name != joined or output.type is not DataType.URI_FILE
+        )
 
 
 def dump(record: StepRecord) -> bytes:

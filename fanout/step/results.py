@@ -81,11 +81,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something about a node rather than about a mini-batch: a failed init, a failed shutdown, giving up."""
+    """Something about a node rather than about a mini-batch: a failed init, the end of a slot, giving up.
+
+    `failure` is None when nothing went wrong, and only `files` were left by shutdown().
+    """
 
     process: str
     at: float
-    failure: Failure
+    failure: Failure | None
     gave_up: bool = False
     files: tuple[str, ...] = ()
 
@@ -204,7 +207,7 @@ def _event_to_list(event: Event) -> list[Any]:
     return [
         event.process,
         round(event.at, 3),
-        [failure.cause.value, failure.message, failure.traceback],
+        None if failure is None else [failure.cause.value, failure.message, failure.traceback],
         event.gave_up,
         event.files,
     ]
@@ -212,4 +215,4 @@ def _event_to_list(event: Event) -> list[Any]:
 
 def _event_from_list(line: Sequence[Any]) -> Event:
     process, at, failure, gave_up, files = line
-    return Event(process, at, Failure(Cause(failure[0]), failure[1], failure[2]), gave_up, tuple(files))
+    return Event(process, at, _failure(failure), gave_up, tuple(files))

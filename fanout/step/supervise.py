@@ -196,9 +196,9 @@ class Supervisor:
         reason = workforce.trouble()
         if reason is None:
             return None
-        given_up = [event for _, event in self.ledger.events if event.gave_up]
-        if given_up:
-            reason = f"the entry script cannot be started: {given_up[0].failure.message}"
+        causes = [event.failure for _, event in self.ledger.events if event.gave_up and event.failure is not None]
+        if causes:
+            reason = f"the entry script cannot be started: {causes[0].message}"
         return Verdict(VerdictStatus.FAILED, reason)
 
     def _overrun(self) -> Verdict | None:
