@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, Any
 
+from fanout.data.types import parse_iso
 from fanout.errors import InputError
 
 if TYPE_CHECKING:
@@ -207,14 +208,14 @@ def _values(frame: "pd.DataFrame", side: Col | Constant) -> "np.ndarray[Any, Any
 
 def _as_times(side: "np.ndarray[Any, Any]", other: "np.ndarray[Any, Any]", where: Comparison) -> "np.ndarray[Any, Any]":
     """Texts compared with a column of times are times themselves."""
-    import pandas as pd
+    import numpy as np
 
     if other.dtype.kind != "M" or side.dtype != object:
         return side
-    try:
-        return pd.to_datetime(pd.Series(side, dtype=object)).to_numpy()
-    except (ValueError, TypeError) as exc:
-        raise _wrong(_text(where), "a column of times is compared with an ISO date such as '2020-02-13'") from exc
+    moments = [parse_iso(value) if isinstance(value, str) else None for value in side.tolist()]
+    if any(moment is None and value is not None for moment, value in zip(moments, side.tolist(), strict=True)):
+        raise _wrong(_text(where), "a column of times is compared with an ISO date such as '2020-02-13'")
+    return np.array(moments, dtype="datetime64[ns]")
 
 
 def _missing(values: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":

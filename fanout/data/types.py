@@ -64,7 +64,7 @@ Parser = Callable[[str], Value]
 
 
 def parse_int(text: str) -> int | None:
-    """A whole number of 64 bits; None when it is not one. Blanks around it and leading zeros are fine, and so is 0x1F."""
+    """A whole number of 64 bits; None when it is not one. Blanks around it, leading zeros and 0x1F are fine."""
     word = text.strip(_BLANKS)
     number = int(word) if _INT.fullmatch(word) else _from_hex(word) if _HEX.fullmatch(word) else None
     return number if number is not None and INT64_MIN <= number <= INT64_MAX else None

@@ -1,0 +1,53 @@
+"""Parts of parquet files."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet as pq
+
+from fanout.data.parquet import read_all, read_row_groups, read_rows
+from fanout.data.transformations import Filter, KeepColumns
+from fanout.errors import InputError
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """Ten rows in row groups of four, four and two."""
+    table = pa.table({"a": range(10), "b": [str(i) for i in range(10)]})
+    pq.write_table(table, tmp_path / "t.parquet", row_group_size=4)
+    return str(tmp_path / "t.parquet")
+
+
+def test_row_groups_by_number(path: str) -> None:
+    """The unit that the planner cuts by."""
+    assert read_row_groups(path, 1, 3)["a"].to_pylist() == [4, 5, 6, 7, 8, 9]
+
+
+@pytest.mark.parametrize(
+    ("start", "stop"), [(0, 10), (0, 1), (3, 5), (4, 8), (9, 10), (2, 9), (8, 99), (10, 12), (3, 3)]
+)
+def test_rows_across_row_groups(path: str, start: int, stop: int) -> None:
+    """Any range of rows, cut off at the end of the file."""
+    assert read_rows(path, start, stop)["a"].to_pylist() == list(range(start, min(stop, 10)))
+
+
+def test_columns_that_are_dropped_unseen_are_not_read(path: str) -> None:
+    """What a filter looks at is read, even when it is dropped later."""
+    assert read_all(path, (KeepColumns(("b",)),)).column_names == ["b"]
+    assert read_all(path, (Filter('col("a") > 1'), KeepColumns(("b",)))).column_names == ["a", "b"]
+
+
+def test_row_groups_that_are_not_there_are_an_error(path: str) -> None:
+    """The file is not the one that was planned."""
+    with pytest.raises(InputError, match=r"has 3 row groups, asked for \[2, 5\)"):
+        read_row_groups(path, 2, 5)
+
+
+def test_a_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
+    """Or is not there at all."""
+    (tmp_path / "x.parquet").write_text("a,b\n")
+    with pytest.raises(InputError, match=r"x\.parquet: cannot be read as parquet"):
+        read_all(str(tmp_path / "x.parquet"))
+    with pytest.raises(InputError, match=r"y\.parquet: not found"):
+        read_all(str(tmp_path / "y.parquet"))
