@@ -14,8 +14,9 @@ from fanout.data.mltable import list_files, load_mltable
 from fanout.data.ranges import read_head
 from fanout.data.recipe import from_json
 from fanout.data.resolve import resolve_recipe
-from fanout.data.table import Section, load_table, read_pieces
+from fanout.data.table import Section, read_pieces
 from fanout.data.uris import to_path
+from fanout.data.whole_table import load_table
 from fanout.errors import InputError
 from fanout.store.access import Access
 

@@ -13,7 +13,8 @@ import pytest
 from fanout.data import uris
 from fanout.data.mltable import load_mltable
 from fanout.data.sections import Section
-from fanout.data.table import load_table, read_pieces
+from fanout.data.table import read_pieces
+from fanout.data.whole_table import load_table
 from fanout.errors import InputError
 from fanout.plan.minibatch import MiniBatch, encode
 from fanout.plan.source import PlannedInput, is_table, plan_mini_batches

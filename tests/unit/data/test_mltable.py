@@ -1,0 +1,223 @@
+"""MLTable files: what is accepted, what is refused and how, and the files they name."""
+
+from pathlib import Path
+
+import pytest
+
+from fanout.data.mltable import MLTable, PathEntry, list_files, load_mltable, parse_mltable
+from fanout.data.readers import Delimited, HeaderMode, JsonLines, Parquet
+from fanout.data.transformations import (
+    Conversion,
+    ConvertColumnTypes,
+    DropColumns,
+    ExtractPartitions,
+    Filter,
+    KeepColumns,
+    Skip,
+    Take,
+    TakeSample,
+)
+from fanout.data.types import ColumnType, Kind
+from fanout.errors import InputError
+from fanout.store.access import Access
+
+FOLDER = "file:///data/t"
+PATHS = "paths: [{file: a.csv}]\n"
+
+
+def parse(text: str, folder: str = FOLDER) -> MLTable:
+    return parse_mltable(text.encode(), f"{folder}/MLTable")
+
+
+def steps(text: str) -> MLTable:
+    return parse(f"{PATHS}transformations:\n{text}")
+
+
+def test_everything_a_file_may_say() -> None:
+    """Every transformation and every option, in the order written."""
+    table = steps("""
+  - read_delimited:
+      delimiter: "\\t"
+      encoding: windows1252
+      header: from_first_file
+      empty_as_string: true
+      include_path_column: yes
+      support_multi_line: true
+      infer_column_types: {sample_size: 10, column_type_overrides: {a: string}}
+      partition_size: 20971520
+  - keep_columns: [a, b]
+  - drop_columns: c
+  - filter: 'col("a") > 1'
+  - convert_column_types:
+      - columns: [a]
+        column_type: float
+      - columns: d
+        column_type: {datetime: {formats: ["%d/%m/%Y"]}}
+      - columns: w
+        column_type: {boolean: {true_values: ["yes"], false_values: ["no"], mismatch_as: error}}
+  - extract_columns_from_partition_format: {partition_format: "{k}.csv"}
+  - take: 10
+  - skip: 2
+  - take_random_sample: {probability: 0.5, seed: 7}
+  - take_random_sample: {probability: 1}
+""")
+    assert table.reader == Delimited(
+        delimiter="\t",
+        encoding="windows1252",
+        header=HeaderMode.FROM_FIRST_FILE,
+        empty_as_string=True,
+        include_path_column=True,
+        support_multi_line=True,
+        sample_rows=10,
+        overrides=(("a", ColumnType(Kind.STRING)),),
+    )
+    assert table.transformations == (
+        KeepColumns(("a", "b")),
+        DropColumns(("c",)),
+        Filter('col("a") > 1'),
+        ConvertColumnTypes(
+            (
+                Conversion(("a",), ColumnType(Kind.FLOAT)),
+                Conversion(("d",), ColumnType(Kind.DATETIME, formats=("%d/%m/%Y",))),
+                Conversion(("w",), ColumnType(Kind.BOOLEAN, (), ("yes",), ("no",), "error")),
+            )
+        ),
+        ExtractPartitions("{k}.csv"),
+        Take(10),
+        Skip(2),
+        TakeSample(0.5, 7),
+        TakeSample(1.0, 0),
+    )
+
+
+def test_a_reader_may_be_written_as_its_name() -> None:
+    """All its options have defaults."""
+    assert steps("  - read_parquet\n").reader == Parquet()
+    assert steps("  - read_delimited:\n").reader == Delimited()
+    assert steps("  - read_json_lines: {invalid_lines: drop}\n").reader == JsonLines(invalid_lines="drop")
+    assert not parse(PATHS).is_tabular
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("  - read_delimted: {}\n", "3:5: transformations.0: unknown transformation 'read_delimted'; did you mean"),
+        ("  - read_delimited: {delimeter: ';'}\n", "unknown key; did you mean 'delimiter'?"),
+        ("  - read_delimited: {delimiter: '||'}\n", "expected one character"),
+        ("  - read_delimited: {encoding: utf9}\n", "expected 'utf8', .*found 'utf9'"),
+        ("  - read_delimited: {empty_as_string: maybe}\n", "expected true or false, found 'maybe'"),
+        ("  - read_json_lines: {invalid_lines: skip}\n", "expected 'error' or 'drop', found 'skip'"),
+        ("  - read_delta_lake: {}\n", "read_delta_lake is not supported"),
+        ("  - take: -1\n", "expected a whole number of at least 0"),
+        ("  - take\n", "take needs a value"),
+        ("  - {take: 1, skip: 2}\n", "as its only key"),
+        ("  - filter: a > 1\n", r'write col\("a"\) for the column'),
+        ("  - extract_columns_from_partition_format: '{a}.csv'\n", "expected a mapping"),
+        ("  - extract_columns_from_partition_format: {partition_format: x.csv}\n", "names no column"),
+        ("  - take_random_sample: {seed: 1}\n", "probability: missing"),
+        ("  - take_random_sample: {probability: 1.5}\n", "expected a number from 0 to 1"),
+        ("  - convert_column_types: {columns: a, column_type: int}\n", "expected a list"),
+        ("  - convert_column_types: [{columns: a, column_type: integer}]\n", "expected 'int', .*found 'integer'"),
+        ("  - convert_column_types: [{columns: a, column_type: {datetime: {formats: dd/MM}}}]\n", "no datetime format"),
+        ("  - convert_column_types: [{columns: a, column_type: {datetime: {formats: '%Q'}}}]\n", "no datetime format"),
+        ("  - take: 5\n  - read_parquet\n", "4:5: .*read_parquet must be the first transformation"),
+        ("  - read_parquet\n  - read_delimited: {}\n", "4:5: .*a second read_delimited"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(text: str, message: str) -> None:
+    """file:line:column, the key, and what would be right."""
+    with pytest.raises(InputError, match=f"^/data/t/MLTable:.*{message}"):
+        steps(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the file is empty"),
+        ("- a\n", "expected a mapping"),
+        ("transformations: []\n", "paths: missing; expected a list of paths"),
+        ("paths: a.csv\n", "expected a list"),
+        ("paths: [{flie: a.csv}]\n", "unknown key 'flie'; did you mean 'file'?"),
+        ("paths: [{file: a.csv, folder: b}]\n", "exactly one of"),
+        ("paths: [{pattern: 'a[.csv'}]\n", "not closed"),
+        (PATHS + "type: table\n", "expected 'mltable', found 'table'"),
+        (PATHS + "pathes: []\n", "unknown key; did you mean 'paths'?"),
+        (PATHS + "paths: []\n", "written twice"),
+        ("paths: [\n", "not YAML"),
+        ("paths: !!python/object:os.system []\n", "not allowed"),
+        ("#" * 1024 * 1024 + "\n", "larger than 1024 KiB"),
+    ],
+)
+def test_what_is_no_mltable_file_is_refused(text: str, message: str) -> None:
+    """Damaged, hostile or mistyped files."""
+    with pytest.raises(InputError, match=message):
+        parse(text)
+
+
+def test_every_problem_is_told_at_once() -> None:
+    """One run of the command is enough to mend the file."""
+    with pytest.raises(InputError) as caught:
+        parse("paths: [{fil: a}]\ntransformations: [{take: x}, {bogus: 1}]\n")
+    assert len(str(caught.value).splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("written", "entry"),
+    [
+        ("{file: ./a b.csv}", PathEntry("file", "file:///data/t/a%20b.csv")),
+        ("{file: ../u/a.csv}", PathEntry("file", "file:///data/u/a.csv")),
+        ("{file: /abs/a.csv}", PathEntry("file", "file:///abs/a.csv")),
+        ("{file: 's3://b/a.csv'}", PathEntry("file", "s3://b/a.csv")),
+        ("{folder: ./s/}", PathEntry("folder", "file:///data/t/s")),
+        ("{folder: .}", PathEntry("folder", "file:///data/t")),
+        ("{pattern: './S/**/*.csv'}", PathEntry("pattern", "file:///data/t/S", "**/*.csv")),
+        ("{pattern: '*.csv'}", PathEntry("pattern", "file:///data/t", "*.csv")),
+        ("{pattern: '/x/*.csv'}", PathEntry("pattern", "file:///x", "*.csv")),
+        ("{pattern: 's3://b/x/*.csv'}", PathEntry("pattern", "s3://b/x", "*.csv")),
+    ],
+)
+def test_paths_of_a_local_table(written: str, entry: PathEntry) -> None:
+    """Relative to the folder of the MLTable file, or absolute in any form."""
+    assert parse(f"paths: [{written}]\n").paths == (entry,)
+
+
+def test_paths_of_a_remote_table_stay_in_its_folder_or_say_where_they_are() -> None:
+    """What lies in a bucket cannot point into this machine by a relative path."""
+    table = parse("paths: [{file: ./a%.csv}, {folder: .}, {pattern: '**/*.csv'}, {file: 's3://c/x'}]\n", "s3://b/t")
+    assert [path.uri for path in table.paths] == ["s3://b/t/a%.csv", "s3://b/t", "s3://b/t", "s3://c/x"]
+    for written in ("../a.csv", "/etc/passwd"):
+        with pytest.raises(InputError, match="must stay inside its folder"):
+            parse(f"paths: [{{file: {written}}}]\n", "s3://b/t")
+
+
+def files_of(folder: Path, text: str) -> list[str]:
+    (folder / "MLTable").write_text(text)
+    entries = list_files(load_mltable(str(folder), Access()), Access())
+    return [entry.uri.removeprefix(f"file://{folder}/") for entry in entries]
+
+
+def test_files_in_the_order_of_the_paths(tmp_path: Path) -> None:
+    """Files as listed; folders and patterns sorted, the MLTable file left out (reference, section 5.1)."""
+    for name in ("s/b.csv", "s/a.csv", "s/.h.csv", "z.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert files_of(tmp_path, "paths: [{file: z.csv}, {folder: s}]") == ["z.csv", "s/.h.csv", "s/a.csv", "s/b.csv"]
+    assert files_of(tmp_path, "paths: [{pattern: './*'}]") == ["z.csv"]
+
+
+def test_a_directory_as_a_file(tmp_path: Path) -> None:
+    """Without a reader it stands for itself; with one it is an error (reference, section 12)."""
+    (tmp_path / "d").mkdir()
+    assert files_of(tmp_path, "paths: [{file: d}]") == ["d"]
+    with pytest.raises(InputError, match="d: is a directory"):
+        files_of(tmp_path, "paths: [{file: d}]\ntransformations: [read_parquet]")
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    """A missing file, an empty pattern, a folder without an MLTable file."""
+    with pytest.raises(InputError, match=r"x\.csv: cannot be read: No such file"):
+        files_of(tmp_path, "paths: [{file: x.csv}]")
+    with pytest.raises(InputError, match=r"no file there matches the pattern '\*\.csv'"):
+        files_of(tmp_path, "paths: [{pattern: '*.csv'}]")
+    with pytest.raises(InputError, match="MLTable: not found; an mltable input is a folder with a file named MLTable"):
+        load_mltable(str(tmp_path / "elsewhere"), Access())
