@@ -109,7 +109,14 @@ def test_unbalanced_quotes_are_told() -> None:
 
 def test_literals_are_shown_as_python_shows_them() -> None:
     """Booleans as True and False (reference, section 3)."""
-    assert [literal_text(value) for value in (True, False, 3, 0.5, "x", None)] == ["True", "False", "3", "0.5", "x", None]
+    assert [literal_text(value) for value in (True, False, 3, 0.5, "x", None)] == [
+        "True",
+        "False",
+        "3",
+        "0.5",
+        "x",
+        None,
+    ]
 
 
 def test_macros_of_an_output_path() -> None:
