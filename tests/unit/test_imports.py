@@ -1,0 +1,96 @@
+"""House rules that no linter knows: which package may import which, what starts light, how long a module may be."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import fanout
+
+PACKAGE = Path(fanout.__file__).parent
+ORDER = (
+    ("errors", "clock", "task_group"),
+    ("store",),
+    ("spec",),
+    ("data",),
+    ("queue",),
+    ("plan",),
+    ("step",),
+    ("node",),
+    ("engines",),
+    ("commands",),
+    ("run",),
+    ("view",),
+    ("cli",),
+)
+RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
+AWS = {"aiobotocore", "boto3", "botocore"}
+AWS_ALLOWED = ("queue/sqs", "store/credentials.py", "store/open.py")
+HEAVY = ("pydantic", "obstore", "pandas", "pyarrow", "numpy", "yaml", "asyncio", "rich", "typer", "boto3", "sqlite3")
+MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+ORDERED = [name for name in MODULES if not name.startswith("shims/") and name not in ("__init__.py", "__main__.py")]
+
+
+def _imported(module: str) -> Iterator[str]:
+    """Every module that `module` imports anywhere in it, functions and TYPE_CHECKING included."""
+    tree = ast.parse((PACKAGE / module).read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno}: a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _package_of(dotted: str) -> str | None:
+    """`step` of `fanout.step.seal`; None when it is not ours, or of the package itself."""
+    root, _, rest = dotted.partition(".")
+    first = rest.partition(".")[0]
+    return first if root == "fanout" and first in RANK else None
+
+
+@pytest.mark.parametrize("module", ORDERED)
+def test_imports_point_one_way(module: str) -> None:
+    """A package imports itself and those below it in the order of the design, never one above."""
+    own = module.partition("/")[0].removesuffix(".py")
+    assert own in RANK, f"fanout/{module}: give its package a place in ORDER"
+    wrong = [name for name in _imported(module) if (found := _package_of(name)) and RANK[found] > RANK[own]]
+    assert not wrong
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_the_adapters_know_aws(module: str) -> None:
+    """Nothing but the SQS adapter and the store's door imports an AWS library."""
+    if not module.startswith(AWS_ALLOWED):
+        assert not {name.partition(".")[0] for name in _imported(module)} & AWS
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_stay_short(module: str) -> None:
+    """No module has more than 400 lines."""
+    assert len((PACKAGE / module).read_text("utf-8").splitlines()) <= 400
+
+
+def _loaded_by(statement: str) -> set[str]:
+    code = f"{statement}; import sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in done.stdout.split()}
+
+
+def test_the_slot_starts_light() -> None:
+    """The process that runs user code loads the standard library and little of fanout, so that it starts fast."""
+    assert not _loaded_by("import fanout.node.child") & set(HEAVY)
+
+
+def test_the_helper_of_entry_scripts_starts_light() -> None:
+    """`azureml_user.parallel_run` costs a script nothing but logging."""
+    assert not _loaded_by("import azureml_user.parallel_run") & set(HEAVY)
+
+
+def test_a_node_starts_without_tables() -> None:
+    """A node process over a folder loads neither pandas nor pyarrow nor an AWS library."""
+    loaded = _loaded_by("import fanout.node.__main__")
+    assert not loaded & {"pandas", "pyarrow", "numpy", "rich", "typer", "yaml", *AWS}
