@@ -77,7 +77,8 @@ def _checked(component: MapNode, report: Report) -> MapNode:
 
 def _type(node: Node) -> str:
     if isinstance(node, ScalarNode) and node.text == "pipeline":
-        raise Wrong("a pipeline component is not supported; write its steps into the pipeline file")
+        message = "a pipeline component is not supported; write its steps into the pipeline file"
+        raise Wrong(message, node.origin)
     return choice("command", "parallel")(node)
 
 

@@ -48,13 +48,13 @@ def read_document(path: Path, name: str, report: Report) -> Node:
     return parse_document(text, Source(name, path.absolute().parent), report)
 
 
-def parse_document(text: bytes, source: Source, report: Report) -> Node:
-    """The tree of one YAML document; SpecError, with all that `report` holds, when it is not one."""
+def parse_document(text: bytes, source: Source, report: Report, key: str = "") -> Node:
+    """The tree of one YAML document, which stands at the key path `key`; SpecError when it is not one."""
     decoded = _decode(text, source, report)
     root = _Composer(source, report).compose(decoded)
     if root is None:
         raise report.fatal(Place(source.name, 1, 1), "", "the file is empty")
-    return _Tree(source, report).node(root, "", 0)
+    return _Tree(source, report).node(root, key, 0)
 
 
 def _decode(text: bytes, source: Source, report: Report) -> str:
@@ -88,7 +88,7 @@ class _Composer:
         except yaml.MarkedYAMLError as exc:
             mark = exc.problem_mark or exc.context_mark
             sentence = ": ".join(part for part in (exc.context, exc.problem) if part)
-            raise self._fatal(mark, f"not YAML: {sentence}") from exc
+            raise self._report.fatal(self._inside(text, mark), "", f"not YAML: {sentence}") from exc
         return self._root
 
     def _take(self, event: yaml.Event) -> None:
@@ -133,6 +133,13 @@ class _Composer:
         if node in self._open:
             raise self._fatal(event.start_mark, f"alias *{shorten(name)} stands inside its own anchor")
         return node
+
+    def _inside(self, text: str, mark: Any) -> Place:
+        """The place of a mark; the end of the last line for one behind it, where an unclosed bracket is noticed."""
+        lines = text.splitlines() or [""]
+        if mark is None or mark.line < len(lines):
+            return _place(self._source, mark)
+        return Place(self._source.name, len(lines), len(lines[-1]) + 1)
 
     def _unreadable(self, text: str, exc: yaml.reader.ReaderError) -> SpecError:
         # The C reader counts bytes, the other one characters; the first bad character is found either way.

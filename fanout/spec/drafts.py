@@ -16,7 +16,7 @@ from fanout.spec.declarations import (
 )
 from fanout.spec.expressions import DOTTED
 from fanout.spec.fields import Fields
-from fanout.spec.nodes import Entry, ListNode, MapNode, Node, Origin, ScalarNode, child_key, is_null
+from fanout.spec.nodes import Entry, MapNode, Node, Origin, ScalarNode, child_key, is_null
 from fanout.spec.report import Report, Wrong, suggest
 from fanout.spec.steps import DataType, Input, LiteralInput, Output
 
@@ -100,8 +100,6 @@ def read_inputs(fields: Fields, report: Report, *, with_path: bool = True, loose
 
 
 def _declaration(node: Node, report: Report, *, with_path: bool, loose: bool) -> Declaration:
-    if isinstance(node, ListNode):
-        report.problem(node.origin, "expected a value, a binding or a mapping with a path, found a list")
     if not isinstance(node, MapNode):
         return Declaration()
     declaration = read_declaration(Fields(node, report), with_path=with_path)

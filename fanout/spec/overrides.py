@@ -48,21 +48,10 @@ def _read(override: str, source: Source, report: Report) -> tuple[list[str], Nod
         )
         return [], value
     if text.strip():
-        value = _moved(parse_document(text.encode("utf-8", "replace"), source, report), dotted, len(dotted) + 1)
+        # Spaces in place of the path: so every column is the option's own.
+        padded = " " * (len(dotted) + 1) + text
+        value = parse_document(padded.encode("utf-8", "replace"), source, report, key=dotted)
     return path, value
-
-
-def _moved(node: Node, key: str, by: int) -> Node:
-    """`node` as it stands behind the `by` characters of the option that precede it, under the key path `key`."""
-    place = node.origin.place
-    here = replace(place, column=place.column + by if place.line == 1 else place.column)
-    origin = replace(node.origin, place=here, key=key)
-    if isinstance(node, ListNode):
-        return ListNode(origin, tuple(_moved(item, child_key(key, i), by) for i, item in enumerate(node.items)))
-    if isinstance(node, MapNode):
-        entries = node.entries.items()
-        return MapNode(origin, {k: Entry(e.place, _moved(e.value, child_key(key, k), by)) for k, e in entries})
-    return replace(node, origin=origin)
 
 
 def _put(node: Node | None, path: Sequence[str], value: Node, context: _Context, key: str) -> Node:

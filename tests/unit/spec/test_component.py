@@ -1,0 +1,152 @@
+"""Component files: where their paths start, what a step may override, and what is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fanout.spec.steps import CommandStep, LiteralInput, MiniBatchSize, ParallelStep, Pipeline
+
+Load = Callable[..., Pipeline]
+Refuse = Callable[..., list[str]]
+
+PARALLEL = """
+type: parallel
+name: score
+version: 1
+inputs:
+  files: {type: uri_folder}
+  size: {type: integer, default: 4}
+outputs:
+  out: {type: uri_folder}
+input_data: ${{inputs.files}}
+mini_batch_size: ${{inputs.size}}
+retry_settings: {max_retries: 7, timeout: 10}
+error_threshold: 3
+logging_level: DEBUG
+task:
+  type: run_function
+  code: ../src
+  entry_script: score.py
+  append_row_to: ${{outputs.out}}
+"""
+
+
+def using(step: str = "", inputs: str = "files: {path: ./data, type: uri_folder}", path: str = "comp/c.yml") -> str:
+    """A pipeline of one step that uses a component."""
+    return f"type: pipeline\njobs:\n  a: {{component: {path}, inputs: {{{inputs}}}, {step}}}\n"
+
+
+@pytest.mark.parametrize("path", ["comp/c.yml", "./comp/c.yml", "file:comp/c.yml", "file:./comp/../comp/c.yml"])
+def test_a_parallel_component(load: Load, folder: Path, path: str) -> None:
+    """With or without file:; its paths start from its own folder, its settings may bind to its inputs."""
+    [step] = load(using(path=path), comp__c_yml=PARALLEL).steps
+    assert isinstance(step, ParallelStep)
+    assert step.task.code == str(folder / "src")
+    assert (step.mini_batch_size, step.retry_settings.max_retries) == (MiniBatchSize(4), 7)
+    assert (step.thresholds.error_threshold, step.logging_level) == (3, "DEBUG")
+    assert step.outputs.keys() == {"out"}
+
+
+def test_the_step_s_keys_win_each_as_a_whole(load: Load) -> None:
+    """An explicit 0 included; what the step leaves null stays the component's."""
+    text = using("type: parallel, error_threshold: 0, retry_settings: {timeout: 5}, logging_level: ")
+    [step] = load(text, comp__c_yml=PARALLEL).steps
+    assert isinstance(step, ParallelStep)
+    assert step.thresholds.error_threshold == 0
+    assert (step.retry_settings.max_retries, step.retry_settings.timeout) == (2, 5)
+    assert step.logging_level == "DEBUG"
+
+
+def test_a_component_on_the_spot(load: Load) -> None:
+    """A mapping in place of a path; command is what it is without a type."""
+    component = "{command: 'echo ${{inputs.x}}', inputs: {x: {type: number, default: 1.5}}}"
+    text = f"type: pipeline\njobs: {{a: {{component: {component}}}}}"
+    [step] = load(text).steps
+    assert isinstance(step, CommandStep)
+    assert step.inputs == {"x": LiteralInput(1.5)}
+
+
+INPUTS = "{command: x, inputs: {x: {type: integer, min: 1, max: 5}, m: {type: string, enum: [a, b], optional: true}}}"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("", "jobs.a: required input 'x' of step 'a' has no value"),
+        ("x: 6", "jobs.a.inputs.x: expected a whole number of at least 1 and at most 5, found '6'"),
+        ("x: a", "jobs.a.inputs.x: expected a whole number of at least 1 and at most 5, found 'a'"),
+        ("x: 1, m: c", "jobs.a.inputs.m: expected 'a' or 'b', found 'c'"),
+        ("x: 1, n: c", "jobs.a.inputs.n: the component of step 'a' has no input 'n'; there is 'x' or 'm'"),
+        (
+            "x: '${{parent.inputs.p}}'",
+            (
+                "jobs.a.inputs.x: expected a whole number of at least 1 and at most 5, "
+                "found '9' (the value of ${{parent.inputs.p}})"
+            ),
+        ),
+        (
+            "x: '${{parent.inputs.d}}'",
+            "jobs.a.inputs.x: ${{parent.inputs.d}} is data (uri_folder); expected a value of type integer",
+        ),
+    ],
+)
+def test_inputs_must_be_what_the_component_declares(refuse: Refuse, given: str, message: str) -> None:
+    """Required, in range, one of the words, and known."""
+    head = "type: pipeline\ninputs: {p: 9, d: {path: ./data}}\n"
+    text = head + f"jobs: {{a: {{component: {INPUTS}, inputs: {{{given}}}}}}}"
+    [problem] = refuse(text)
+    assert problem.endswith(message)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("comp/none.yml", "there is no component file 'comp/none.yml'"),
+        (
+            "'azureml:score:1'",
+            "'azureml:score:1' is in an Azure workspace or registry; give the path of a local component file",
+        ),
+        (
+            "azureml://registries/azureml/components/x/labels/latest",
+            (
+                "'azureml://registries/azureml/components/x/labels/latest' is in an Azure workspace or registry; "
+                "give the path of a local component file"
+            ),
+        ),
+        (
+            "./flow.dag.yaml",
+            "a prompt flow (flow.dag.yaml) is not supported as a component; write a parallel or command component",
+        ),
+        ("[1]", "expected the path of a component file, found a list"),
+    ],
+)
+def test_a_component_that_cannot_be_had(refuse: Refuse, path: str, message: str) -> None:
+    """One sentence, and no further problems from what cannot be known."""
+    text = using(path=path, inputs="x: 1") + "  b: {command: x, inputs: {x: '${{parent.jobs.a.outputs.o}}'}}\n"
+    [problem] = refuse(text)
+    assert problem.startswith("pipeline.yml:3:18: jobs.a.component: ")
+    assert problem.endswith(message)
+
+
+def test_problems_in_a_component_file_are_placed_there(refuse: Refuse) -> None:
+    """With its name, its lines, and the step's key path where keys were merged."""
+    content = PARALLEL.replace("error_threshold: 3", "error_treshold: 3").replace("../src", "./src")
+    assert refuse(using(), comp__c_yml=content) == [
+        "comp/c.yml:13:1: jobs.a.error_treshold: unknown key; did you mean 'error_threshold'?",
+        "comp/c.yml:17:9: task.code: code folder 'comp/src' does not exist",
+    ]
+
+
+def test_a_pipeline_component_is_refused(refuse: Refuse) -> None:
+    """Its place is the component's own type."""
+    [problem] = refuse(using(inputs=""), comp__c_yml="type: pipeline\njobs: {}\n")
+    assert problem == (
+        "comp/c.yml:1:7: type: a pipeline component is not supported; write its steps into the pipeline file"
+    )
+
+
+def test_the_step_s_type_must_be_the_component_s(refuse: Refuse) -> None:
+    """A wrong type beside a component is a mistake in one of the two."""
+    [problem] = refuse(using("type: command"), comp__c_yml=PARALLEL)
+    assert problem.endswith("jobs.a.type: expected 'parallel', the type of the component, found 'command'")
