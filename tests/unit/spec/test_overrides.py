@@ -102,4 +102,4 @@ def test_a_problem_names_the_option(refuse: Refuse, override: str, problem: str)
 def test_a_value_that_is_no_yaml_is_told_with_the_option(refuse: Refuse) -> None:
     """The same door as for the file."""
     [problem] = refuse(TEXT, ["jobs.score.compute=[a"])
-    assert problem.startswith("--set jobs.score.compute=[a:1:23: not YAML: while parsing a flow sequence")
+    assert problem.startswith("--set jobs.score.compute=[a:1:22: not YAML: while parsing a flow sequence")
