@@ -41,9 +41,8 @@ class ErrorFiles:
         }
         self._write(occurrence, at, detail)
 
-    def add_event(self, node: int, event: Event) -> None:
+    def add_event(self, node: int, event: Event, failure: Failure) -> None:
         """A failure to start or to end the script."""
-        failure = event.failure
         detail = {"cause": failure.cause.value, "message": failure.message, "gave_up": event.gave_up}
         self._write(Occurrence(failure, node, event.process), stamp(event.at), detail)
 

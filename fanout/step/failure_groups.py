@@ -65,7 +65,7 @@ class Source:
 
 def occurrences(failures: Iterable[FailedAttempt], events: Iterable[tuple[int, Event]]) -> list[Occurrence]:
     """Failed attempts and nodes' events as one list."""
-    about_nodes = [Occurrence(event.failure, node, event.process) for node, event in events]
+    about_nodes = [Occurrence(e.failure, node, e.process) for node, e in events if e.failure is not None]
     about_batches = [
         Occurrence(f.failure, f.node, f.process, f.index, f.attempt, final=f.status is not Status.RETRIED)
         for f in failures

@@ -78,7 +78,8 @@ class JobReport:
             if entry.failure is not None:
                 self._errors.add(node, entry, entry.failure)
         for event in index.events:
-            self._errors.add_event(node, event)
+            if event.failure is not None:
+                self._errors.add_event(node, event, event.failure)
 
     def progress(self, progress: Progress) -> None:
         """Remembers where the step stands, for the next line of the overview."""

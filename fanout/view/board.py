@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from fanout.run.observer import StepReport
 from fanout.spec.steps import Step
-from fanout.step.results import Event
+from fanout.step.results import Failure
 from fanout.step.supervise import Progress
 from fanout.view.text import duration, many, mini_batches, number, printable, rate
 
@@ -94,18 +94,17 @@ class Board:
     def new_trouble(self, progress: Progress) -> Iterator[str]:
         """Failures to start the script that have not been told yet, a sentence each: there is no use in waiting."""
         for node, event in progress.events:
-            key = progress.step, event.failure.message
-            if key not in self._shown:
-                self._shown.add(key)
-                yield _trouble(progress.step, node, event)
+            failure = event.failure
+            if failure is not None and (progress.step, failure.message) not in self._shown:
+                self._shown.add((progress.step, failure.message))
+                yield _trouble(progress.step, f"node {node}, {event.process}", failure)
 
     def _state(self, step: Step) -> StepState:
         return self.states.setdefault(step.name, StepState(step))
 
 
-def _trouble(step: str, node: int, event: Event) -> str:
-    where = f"node {node}, {event.process}"
-    return printable(f"{step}: {event.failure.cause} failed ({where}): {event.failure.message}")
+def _trouble(step: str, where: str, failure: Failure) -> str:
+    return printable(f"{step}: {failure.cause} failed ({where}): {failure.message}")
 
 
 def progress_line(state: StepState) -> str:

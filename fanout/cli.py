@@ -1,5 +1,0 @@
-"""The command `fanout`."""
-
-
-def main() -> None:
-    raise SystemExit(0)

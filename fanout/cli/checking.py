@@ -1,0 +1,87 @@
+"""`fanout validate` and `fanout plan`: look before anything runs."""
+
+import json as json_format
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fanout.cli import options
+from fanout.cli.options import Where
+from fanout.errors import ExitCode, Problem, SpecError
+
+if TYPE_CHECKING:
+    from fanout.spec.steps import Pipeline
+
+Show = Annotated[int, typer.Option(min=0, metavar="N", help="First and last mini-batches to show.")]
+
+
+def validate(
+    pipeline: options.PipelineFile, sets: options.Set = None, inputs: options.Input = None, json: options.Json = False
+) -> None:
+    """Check a pipeline file and say everything that is wrong with it."""
+    from fanout.cli.pipelines import load
+    from fanout.view.output import output_to
+
+    try:
+        loaded = load(pipeline, sets, inputs)
+    except SpecError as error:
+        if not json:
+            raise
+        typer.echo(json_format.dumps({"valid": False, "problems": [_fields(problem) for problem in error.problems]}))
+        raise typer.Exit(ExitCode.USAGE) from error
+    if json:
+        typer.echo(json_format.dumps({"valid": True, "problems": [], "notices": loaded.notices}))
+        return
+    output = output_to(sys.stdout)
+    output.line(f"{output.paint.good(f'{pipeline} is valid')}: {', '.join(_steps(loaded))}")
+    for notice in loaded.notices:
+        output.line(f"note: {notice}")
+
+
+def plan(
+    pipeline: options.PipelineFile,
+    sets: options.Set = None,
+    inputs: options.Input = None,
+    show: Show = 3,
+    store: options.Store = None,
+    profile: options.Profile = None,
+    json: options.Json = False,
+) -> None:
+    """Show the mini-batches a run would have, and their cost on AWS.
+
+    Nothing is run and nothing is written. A step that reads another step's output is planned when that has ended.
+    """
+    from fanout.cli import wiring
+    from fanout.cli.pipelines import load
+    from fanout.view.output import output_to
+    from fanout.view.plan import look_ahead, plan_fields, plan_lines
+
+    loaded = load(pipeline, sets, inputs)
+    settings = wiring.settings_of(pipeline, Where(store, profile=profile))
+    steps = look_ahead(loaded, settings, wiring.access_of(settings), show)
+    if json:
+        typer.echo(json_format.dumps({"steps": [plan_fields(step) for step in steps]}))
+        return
+    output = output_to(sys.stdout)
+    for step in steps:
+        for line in plan_lines(step, output.paint):
+            output.line(line)
+
+
+def _steps(pipeline: "Pipeline") -> Iterator[str]:
+    for step in pipeline.steps:
+        after = f" after {', '.join(sorted(step.after))}" if step.after else ""
+        yield f"{step.kind} step {step.name}{after}"
+
+
+def _fields(problem: Problem) -> dict[str, object]:
+    place = problem.place
+    return {
+        "file": place.file,
+        "line": place.line,
+        "column": place.column,
+        "key": problem.key,
+        "message": problem.message,
+    }

@@ -1,0 +1,157 @@
+"""`fanout status`, `fanout list` and `fanout logs`: look at runs in the store."""
+
+import json as json_format
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fanout.cli import options
+from fanout.cli.options import Where
+from fanout.errors import RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from obstore.store import ObjectStore
+
+    from fanout.run.record import RunRecord
+    from fanout.view.logs import LogChoice
+
+FOLLOW_EVERY = 1.0
+OptionalRun = Annotated[
+    str | None, typer.Argument(metavar="[RUN]", help="The name of the run; by default the newest.", show_default=False)
+]
+Last = Annotated[int, typer.Option(min=1, metavar="N", help="How many runs, newest first.")]
+NodeNumber = Annotated[int | None, typer.Option("--node", min=0, metavar="N", help="One node.", show_default=False)]
+ProcessName = Annotated[
+    str | None, typer.Option("--process", metavar="P", help="One process, such as process000.", show_default=False)
+]
+Stderr = Annotated[bool, typer.Option("--stderr", help="What went to stderr instead of stdout.")]
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")]
+
+
+def status(
+    run: OptionalRun = None,
+    store: options.Store = None,
+    profile: options.Profile = None,
+    json: options.Json = False,
+) -> None:
+    """Show where a run stands, and where its outputs are."""
+    import asyncio
+
+    from fanout.cli import wiring
+    from fanout.view.output import output_to
+    from fanout.view.status import read_status
+    from fanout.view.status_text import status_fields, status_lines
+
+    where = Where(store, profile=profile)
+    settings = wiring.settings_of(Path.cwd(), where)
+
+    async def look() -> None:
+        objects = wiring.open_to_read(settings)
+        found = await read_status(objects, await _record(objects, run), settings)
+        if json:
+            typer.echo(json_format.dumps(status_fields(found)))
+            return
+        output = output_to(sys.stdout)
+        for line in status_lines(found, wiring.commands_of(settings, where), output.paint):
+            output.line(line)
+
+    asyncio.run(look())
+
+
+def list_(
+    last: Last = 20, store: options.Store = None, profile: options.Profile = None, json: options.Json = False
+) -> None:
+    """List the runs of the store, newest first."""
+    import asyncio
+
+    from fanout.cli import wiring
+    from fanout.view.listing import list_fields, list_lines, list_runs
+    from fanout.view.output import output_to
+
+    settings = wiring.settings_of(Path.cwd(), Where(store, profile=profile))
+
+    async def look() -> None:
+        runs = await list_runs(wiring.open_to_read(settings), last)
+        if json:
+            typer.echo(json_format.dumps({"runs": list_fields(runs)}))
+            return
+        output = output_to(sys.stdout)
+        for line in list_lines(runs, output.paint):
+            output.line(line)
+
+    asyncio.run(look())
+
+
+def logs(
+    run: OptionalRun = None,
+    step: options.StepName = None,
+    node: NodeNumber = None,
+    process: ProcessName = None,
+    stderr: Stderr = False,
+    follow: Follow = False,
+    store: options.Store = None,
+    profile: options.Profile = None,
+) -> None:
+    """Show the tracebacks of a run and what its scripts printed."""
+    import asyncio
+
+    from fanout.cli import wiring
+    from fanout.view.logs import LogChoice
+    from fanout.view.status import pick
+
+    settings = wiring.settings_of(Path.cwd(), Where(store, profile=profile))
+
+    async def look() -> None:
+        objects = wiring.open_to_read(settings)
+        record = await _record(objects, run)
+        steps = [pick(record, step)] if step else record.pipeline.steps
+        shown = await _show_logs(
+            objects, record.name, [found.name for found in steps], LogChoice(node, process, stderr), follow=follow
+        )
+        if not shown:
+            typer.echo("nothing was printed so far by what was asked for", err=True)
+
+    asyncio.run(look())
+
+
+async def _show_logs(
+    store: "ObjectStore", run: str, steps: "Sequence[str]", choice: "LogChoice", *, follow: bool
+) -> int:
+    """Writes the logs of these steps; returns how many bytes."""
+    import asyncio
+
+    from fanout.step.seal import read_seal
+    from fanout.store import keys
+    from fanout.view.logs import LogReader
+
+    def write(chunk: bytes) -> None:
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+
+    readers = [LogReader(store, keys.logs(run, step), choice, write) for step in steps]
+    shown = 0
+    while True:
+        # Asked before the pass: what was written until the end is in it.
+        over = not follow or await read_seal(store, keys.run_verdict(run)) is not None
+        for reader in readers:
+            shown += await reader.pass_on()
+        if over:
+            return shown
+        await asyncio.sleep(FOLLOW_EVERY)
+
+
+async def _record(store: "ObjectStore", run: str | None) -> "RunRecord":
+    """The run of this name, or the newest."""
+    from fanout.run.record import load_record
+    from fanout.view.listing import list_runs
+
+    if run is not None:
+        return await load_record(store, run)
+    newest = await list_runs(store, 1)
+    if not newest:
+        raise RunError("there are no runs in this store; `fanout run PIPELINE` makes one")
+    return newest[0].record

@@ -1,0 +1,51 @@
+"""From the options of a verb to a checked pipeline: `--input x=1` is short for the `--set` that gives x its value."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fanout.errors import Place, Problem, SpecError
+
+if TYPE_CHECKING:
+    from fanout.spec.nodes import Node
+    from fanout.spec.steps import Pipeline
+
+
+def load(path: Path, sets: Sequence[str] | None, inputs: Sequence[str] | None = None) -> "Pipeline":
+    """The pipeline in the file at `path` with the options applied; SpecError with every problem found."""
+    from fanout.spec.load import load_pipeline
+
+    return load_pipeline(path, [*(sets or ()), *overrides_of(path, inputs or ())])
+
+
+def overrides_of(path: Path, inputs: Sequence[str]) -> list[str]:
+    """Each `name=value` as an override of the pipeline file; SpecError for names that the file does not have."""
+    if not inputs:
+        return []
+    from fanout.spec.document import read_document
+    from fanout.spec.nodes import MapNode
+    from fanout.spec.report import Report, suggest
+
+    report = Report()
+    root = read_document(path, str(path), report)
+    there = root.get("inputs") if isinstance(root, MapNode) else None
+    known = there.entries if isinstance(there, MapNode) else {}
+    found = []
+    for given in inputs:
+        name, equals, value = given.partition("=")
+        place = Place(f"--input {given}", 1, 1)
+        if not equals or not name:
+            raise SpecError([Problem(place, "", "expected a name, '=' and a value: --input threshold=0.5")])
+        if name not in known:
+            raise SpecError([Problem(place, "", f"{path} has no input '{name}'{suggest(name, known)}")])
+        found.append(f"inputs.{name}{_place_of_value(known[name].value)}={value}")
+    return found
+
+
+def _place_of_value(node: "Node") -> str:
+    """Where an input that is written as a mapping has its value: its path, or its default when it is a literal."""
+    from fanout.spec.nodes import MapNode
+
+    if not isinstance(node, MapNode):
+        return ""
+    return ".default" if node.get("path") is None and node.get("default") is not None else ".path"

@@ -1,0 +1,99 @@
+"""`fanout run` and `fanout resume`: carry out a run and show it."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fanout.cli import options
+from fanout.cli.exits import exit_code
+from fanout.cli.options import Where
+from fanout.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from fanout.run.observer import RunReport
+    from fanout.run.outside import Outside
+    from fanout.spec.settings import Settings
+    from fanout.view.view import RunView
+
+    Tale = Callable[[Outside, RunView], Coroutine[object, object, RunReport]]
+
+Name = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The name of the run; made up by default.", show_default=False)
+]
+
+
+def run(
+    pipeline: options.PipelineFile,
+    sets: options.Set = None,
+    inputs: options.Input = None,
+    name: Name = None,
+    store: options.Store = None,
+    queue: options.Queue = None,
+    profile: options.Profile = None,
+    json: options.Json = False,
+) -> None:
+    """Run a pipeline and show what becomes of it."""
+    import asyncio
+
+    from fanout.cli import wiring
+    from fanout.cli.pipelines import load
+
+    loaded, where = load(pipeline, sets, inputs), Where(store, queue, profile)
+    settings = wiring.settings_of(pipeline, where)
+
+    async def tale(outside: "Outside", view: "RunView") -> "RunReport":
+        from fanout.run.story import start
+
+        return await start(loaded, outside, view, name)
+
+    raise typer.Exit(asyncio.run(carry_out(tale, settings, where, json=json)))
+
+
+def resume(
+    run: options.RunName,
+    store: options.Store = None,
+    queue: options.Queue = None,
+    profile: options.Profile = None,
+    json: options.Json = False,
+) -> None:
+    """Go on with a run that was stopped or lost its machine."""
+    import asyncio
+
+    from fanout.cli import wiring
+
+    where = Where(store, queue, profile)
+    settings = wiring.settings_of(Path.cwd(), where)
+
+    async def tale(outside: "Outside", view: "RunView") -> "RunReport":
+        from fanout.run.story import resume as go_on
+
+        return await go_on(run, outside, view)
+
+    wiring.open_to_read(settings)  # a store that is not there holds no run, and is not made for looking
+    raise typer.Exit(asyncio.run(carry_out(tale, settings, where, json=json)))
+
+
+async def carry_out(tale: "Tale", settings: "Settings", where: Where, *, json: bool) -> ExitCode:
+    """Shows a run from its start to its end; the exit code that its verdict asks for."""
+    from fanout.cli import wiring
+    from fanout.cli.signals import until_stopped
+    from fanout.view.choose import choose_view
+    from fanout.view.failing import failing_mini_batches
+
+    async with wiring.outside_of(settings) as outside:
+        view = choose_view(sys.stdout, wiring.commands_of(settings, where), outside.clock, json=json)
+        try:
+            report = await until_stopped(
+                tale(outside, view), lambda: view.notice("stopping; again to leave at once"), view.close
+            )
+            if report is None:
+                view.interrupted()
+                return ExitCode.CANCELED
+            view.conclude(report, await failing_mini_batches(outside.store, report))
+            return exit_code(report.verdict)
+        finally:
+            view.close()

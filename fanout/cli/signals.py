@@ -1,0 +1,55 @@
+"""What Ctrl-C and SIGTERM do to a verb that carries out a run: the first stops it in order, the second leaves now."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TypeVar
+
+from fanout.errors import ExitCode
+
+T = TypeVar("T")
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+async def until_stopped(
+    work: Coroutine[object, object, T], on_stop: Callable[[], None], leave: Callable[[], None]
+) -> T | None:
+    """What `work` comes to; None when a signal stopped it.
+
+    `on_stop` is told of the first signal, `leave` of the second. Nothing is lost by leaving at once: nodes notice that
+    they are alone, and the store holds what was done.
+    """
+    task = asyncio.ensure_future(work)
+    stopped = False
+
+    def on_signal() -> None:
+        nonlocal stopped
+        if stopped:
+            leave()
+            os._exit(ExitCode.CANCELED)
+        stopped = True
+        on_stop()
+        task.cancel()
+
+    with _handled(on_signal):
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if not stopped:
+                raise
+            return None
+
+
+@contextlib.contextmanager
+def _handled(on_signal: Callable[[], None]) -> Iterator[None]:
+    """Both signals are answered by `on_signal` while the context lasts."""
+    loop = asyncio.get_running_loop()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)

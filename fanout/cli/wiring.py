@@ -1,0 +1,120 @@
+"""Where things are put together: options, environment and fanout.toml become what a run reaches the outside with."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fanout.cli.options import Where
+from fanout.errors import RunError, SettingsError
+from fanout.spec.locations import local_path, uri_of
+from fanout.spec.report import Wrong
+from fanout.spec.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+    from fanout.run.outside import Outside
+    from fanout.store.access import Access
+    from fanout.view.commands import Commands
+
+
+def settings_of(start: Path, where: Where) -> Settings:
+    """What holds for a pipeline file or folder: option, else environment, else fanout.toml, else the default.
+
+    Relative folders in options and in FANOUT_STORE and FANOUT_QUEUE start from the current one.
+    """
+    settings = load_settings(start, where.profile, os.environ)
+    if store := _first("--store", where.store, "FANOUT_STORE"):
+        # The queue of fanout.toml belongs to the store beside it.
+        settings = replace(settings, store=_store_uri(*store), queue=None)
+    if queue := _first("--queue", where.queue, "FANOUT_QUEUE"):
+        settings = replace(settings, queue=_queue_uri(*queue))
+    return settings
+
+
+def access_of(settings: Settings) -> "Access":
+    """How S3 and SQS are reached."""
+    from fanout.store.access import Access
+
+    return Access.from_environ(
+        os.environ,
+        endpoint_url_s3=settings.endpoint("s3"),
+        endpoint_url_sqs=settings.endpoint("sqs"),
+        region=settings.region,
+    )
+
+
+@asynccontextmanager
+async def outside_of(settings: Settings) -> AsyncIterator["Outside"]:
+    """Everything a run needs, open while the context lasts; the store is made when it is missing."""
+    from fanout.clock import SystemClock
+    from fanout.engines.local import LocalEngine
+    from fanout.queue.service import open_queue_service
+    from fanout.run.outside import Outside
+    from fanout.store.open import ensure_bucket, open_store
+
+    access, clock = access_of(settings), SystemClock()
+    store = open_store(settings.store, access)
+    await ensure_bucket(settings.store, access)
+    queues = open_queue_service(settings.queue, settings.store, access, clock)
+    engine = LocalEngine(settings.store, settings.queue, access.child_environ())
+    try:
+        yield Outside(settings, access, store, queues, engine, clock)
+    finally:
+        await queues.close()
+
+
+def open_to_read(settings: Settings) -> "ObjectStore":
+    """The store of the settings, for verbs that only look; RunError when there is none."""
+    from fanout.store.open import open_store
+
+    folder = local_path(settings.store)
+    if folder is not None and not folder.is_dir():
+        raise RunError(f"there are no runs here: {folder} does not exist; --store or --profile name another store")
+    return open_store(settings.store, access_of(settings))
+
+
+def commands_of(settings: Settings, where: Where) -> "Commands":
+    """The commands that find this run again from the current folder."""
+    from fanout.view.commands import Commands
+
+    options: list[str] = []
+    if where.profile:
+        options += ["--profile", where.profile]
+    try:
+        found = settings_of(Path.cwd(), Where(profile=where.profile)).store
+    except SettingsError:
+        found, options = "", []
+    if found != settings.store:
+        folder = local_path(settings.store)
+        options += ["--store", str(folder) if folder else settings.store]
+    return Commands(tuple(options))
+
+
+def _first(option: str, value: str | None, variable: str) -> tuple[str, str] | None:
+    """The name and value of what was said: the option, else the variable."""
+    if value:
+        return option, value
+    return (variable, there) if (there := os.environ.get(variable)) else None
+
+
+def _store_uri(name: str, text: str) -> str:
+    try:
+        uri = uri_of(text, Path.cwd())
+    except Wrong as wrong:
+        raise SettingsError(f"{name}: {wrong}") from wrong
+    if not uri.startswith(("file:", "s3:")):
+        raise SettingsError(f"{name}: expected a folder or s3://bucket/prefix, found '{text}'")
+    return uri
+
+
+def _queue_uri(name: str, text: str) -> str:
+    scheme, _, rest = text.partition(":")
+    if scheme == "sqlite" and rest:
+        return f"sqlite:{os.path.abspath(Path(rest.removeprefix('//')).expanduser())}"  # noqa: PTH100 - links stay
+    if scheme == "sqs":
+        return text
+    raise SettingsError(f"{name}: expected sqlite:FOLDER, sqs: or sqs://REGION, found '{text}'")

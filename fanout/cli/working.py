@@ -1,0 +1,70 @@
+"""`fanout node`: work on a run from this machine, until its step is over."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fanout.cli import options
+from fanout.cli.options import Where
+from fanout.errors import RunError
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+    from fanout.node.agent import Leaving
+    from fanout.spec.settings import Settings
+
+Slots = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Processes; by default as the step says.", show_default=False)
+]
+
+
+def node(
+    run: options.RunName,
+    step: options.StepName = None,
+    slots: Slots = None,
+    store: options.Store = None,
+    queue: options.Queue = None,
+    profile: options.Profile = None,
+) -> None:
+    """Work on a run from this machine; any number of nodes may join."""
+    import asyncio
+    import logging
+
+    from fanout.cli import wiring
+    from fanout.node.__main__ import exit_code
+
+    settings = wiring.settings_of(Path.cwd(), Where(store, queue, profile))
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    why = asyncio.run(_work(run, step, slots, settings))
+    typer.echo(f"left: {why}")
+    raise typer.Exit(exit_code(why))
+
+
+async def _work(run: str, step: str | None, slots: int | None, settings: "Settings") -> "Leaving":
+    from fanout.cli import wiring
+    from fanout.node.serve import Surroundings, serve
+
+    wiring.open_to_read(settings)
+    async with wiring.outside_of(settings) as outside:
+        chosen = step or await _step_under_way(outside.store, run)
+        surroundings = Surroundings(outside.store, outside.queues, outside.access, outside.clock)
+        return await serve(run, chosen, surroundings, slots=slots)
+
+
+async def _step_under_way(store: "ObjectStore", run: str) -> str:
+    """The first parallel step that has started and is not over; RunError when there is none."""
+    from fanout.run.record import load_record
+    from fanout.spec.steps import ParallelStep
+    from fanout.step.seal import step_seal
+    from fanout.store import keys
+    from fanout.store.objects import read
+
+    record = await load_record(store, run)
+    for step in record.pipeline.steps:
+        if not isinstance(step, ParallelStep) or await step_seal(store, run, step.name) is not None:
+            continue
+        if await read(store, keys.step_json(run, step.name)) is not None:
+            return step.name
+    raise RunError(f"no parallel step of run {run} is under way; `fanout status {run}` shows where it stands")

@@ -1,0 +1,125 @@
+"""A run as one JSON object a line, for programs (`--json`).
+
+Every object has `event` and `time` (UTC, ISO 8601). Fields are added, never renamed or removed, while `schema` stays 1:
+
+    run_started    schema, run, resumed, steps: [{name, kind, after}]
+    notice         text
+    step_started   step
+    step_progress  step, counts, planned, seconds              at most one a second and step
+    step_ended     step, status, reason, counts, outputs: {name: URI}, logs, seconds, earlier
+    step_skipped   step, reason
+    failures       step, count, mini_batches, given_up, cause, message, traceback, first: {mini_batch, attempt, node,
+                   process, items}                             after the last step; failures that are alike are one
+    run_ended      run, status, reason, seconds
+    interrupted    by a signal; the run can be resumed
+
+`counts` has total (null while planning), succeeded, failed, dead_lettered, canceled, retried, items, items_succeeded,
+items_failed and rows. `status` is Completed, Failed or Canceled. `attempt` counts from 1.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from fanout.clock import Clock
+from fanout.run.observer import RunReport, StepReport
+from fanout.spec.steps import Step
+from fanout.step.failure_groups import FailureGroup
+from fanout.step.supervise import Progress
+from fanout.store.redact import redact
+from fanout.view.failures import MiniBatches, StepFailures, failures_of, items_of
+from fanout.view.output import Output
+
+SCHEMA = 1
+PROGRESS_EVERY = 1.0
+
+
+class JsonLinesView:
+    """A RunView for programs."""
+
+    def __init__(self, output: Output, clock: Clock) -> None:
+        self._output, self._clock = output, clock
+        self._told: dict[str, float] = {}
+
+    def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool) -> None:
+        named = [{"name": step.name, "kind": step.kind, "after": sorted(step.after)} for step in steps]
+        self._say("run_started", schema=SCHEMA, run=run, resumed=resumed, steps=named)
+
+    def notice(self, text: str) -> None:
+        self._say("notice", text=redact(text))
+
+    def step_started(self, step: Step) -> None:
+        self._say("step_started", step=step.name)
+
+    def step_progress(self, progress: Progress) -> None:
+        now = self._clock.monotonic()
+        if now - self._told.get(progress.step, -PROGRESS_EVERY) < PROGRESS_EVERY:
+            return
+        self._told[progress.step] = now
+        numbers = {"counts": asdict(progress.counts), "planned": progress.planned}
+        self._say("step_progress", step=progress.step, **numbers, seconds=round(progress.seconds, 3))
+
+    def step_ended(self, report: StepReport) -> None:
+        seal = report.seal
+        self._say(
+            "step_ended",
+            step=report.step.name,
+            status=seal.verdict.status.value,
+            reason=redact(seal.verdict.reason),
+            counts=asdict(seal.counts),
+            outputs=dict(report.outputs),
+            logs=report.logs,
+            seconds=round(seal.seconds, 3),
+            earlier=report.earlier,
+        )
+
+    def step_skipped(self, step: Step, reason: str) -> None:
+        self._say("step_skipped", step=step.name, reason=redact(reason))
+
+    def run_ended(self, report: RunReport) -> None:
+        """Nothing: `conclude` says it, so that it is the last line."""
+
+    def conclude(self, report: RunReport, batches: MiniBatches) -> None:
+        for failures in failures_of(report):
+            for group in failures.groups:
+                self._say("failures", **_group(failures, group, batches))
+        verdict = report.verdict
+        self._say(
+            "run_ended",
+            run=report.run,
+            status=verdict.status.value,
+            reason=redact(verdict.reason),
+            seconds=round(report.seconds, 3),
+        )
+
+    def interrupted(self) -> None:
+        self._say("interrupted")
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def _say(self, event: str, **fields: object) -> None:
+        time = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds")
+        self._output.line(json.dumps({"event": event, "time": time, **fields}))
+
+
+def _group(failures: StepFailures, group: FailureGroup, batches: MiniBatches) -> Mapping[str, object]:
+    step, first = failures.report.step.name, group.first
+    batch = None if first.index is None else batches.get((step, first.index))
+    return {
+        "step": step,
+        "count": group.count,
+        "mini_batches": list(group.mini_batches),
+        "given_up": group.given_up,
+        "cause": first.failure.cause.value,
+        "message": redact(first.failure.message),
+        "traceback": redact(failures.source.restore(first.failure.traceback)),
+        "first": {
+            "mini_batch": first.index,
+            "attempt": None if first.attempt is None else first.attempt + 1,
+            "node": first.node,
+            "process": first.process,
+            "items": list(items_of(batch)),
+        },
+    }

@@ -1,0 +1,123 @@
+"""A run on a terminal: one line a step, redrawn in place while the numbers move."""
+
+from typing import TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from fanout.clock import Clock
+from fanout.run.observer import RunReport, StepReport
+from fanout.spec.steps import Step
+from fanout.step.supervise import Progress
+from fanout.view.board import Board, Phase, StepState, end_line, progress_line
+from fanout.view.commands import Commands
+from fanout.view.conclusion import conclude, has_failures
+from fanout.view.failures import MiniBatches
+from fanout.view.output import output_to
+from fanout.view.text import duration, printable
+
+FRAMES_PER_SECOND = 5
+BAR_WIDTH = 24
+
+
+class LiveView:
+    """A RunView for a terminal; what it draws stays there when it is closed."""
+
+    def __init__(self, stream: TextIO, commands: Commands, clock: Clock) -> None:
+        self._commands, self._clock = commands, clock
+        self._output = output_to(stream)
+        self._console = Console(file=stream, highlight=False, no_color=not self._output.paint.on)
+        self._board = Board()
+        self._begun: dict[str, float] = {}
+        self._live: Live | None = None
+
+    def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool) -> None:
+        self._board.begin(run, steps)
+        self._output.line(f"{self._output.paint.strong(run)}{' goes on' if resumed else ''}")
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._table,
+            refresh_per_second=FRAMES_PER_SECOND,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._live.start()
+
+    def notice(self, text: str) -> None:
+        self._above(f"note: {text}", "bright_black")
+
+    def step_started(self, step: Step) -> None:
+        self._begun[step.name] = self._clock.monotonic()
+        self._board.start(step)
+
+    def step_progress(self, progress: Progress) -> None:
+        self._board.progress(progress)
+        for sentence in self._board.new_trouble(progress):
+            self._above(sentence, "bold red")
+
+    def step_ended(self, report: StepReport) -> None:
+        self._board.end(report)
+
+    def step_skipped(self, step: Step, reason: str) -> None:
+        self._board.skip(step, reason)
+
+    def run_ended(self, report: RunReport) -> None:  # noqa: ARG002 - `conclude` says it
+        self.close()
+
+    def conclude(self, report: RunReport, batches: MiniBatches) -> None:
+        self.close()
+        conclude(report, batches, self._commands, self._output)
+
+    def interrupted(self) -> None:
+        self.close()
+        self._output.line(f"stopped; go on with: {self._commands.resume(self._board.run)}")
+
+    def close(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _above(self, text: str, style: str) -> None:
+        self._console.print(Text(printable(text), style=style), soft_wrap=True)
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 1, 0, 1))
+        table.add_column(no_wrap=True)
+        table.add_column(width=BAR_WIDTH)
+        table.add_column(overflow="ellipsis", no_wrap=True)
+        # Drawn in a thread of its own: a copy keeps the board free to change.
+        for state in list(self._board.states.values()):
+            table.add_row(Text(state.step.name, style="bold"), self._bar(state), self._line(state))
+        return table
+
+    def _bar(self, state: StepState) -> ProgressBar | Text:
+        if state.phase is not Phase.RUNNING:
+            return Text("")
+        counts = None if state.progress is None else state.progress.counts
+        if counts is None or counts.total is None:
+            return ProgressBar(width=BAR_WIDTH, pulse=True, animation_time=self._clock.monotonic())
+        return ProgressBar(total=max(1, counts.total), completed=counts.settled, width=BAR_WIDTH)
+
+    def _line(self, state: StepState) -> Text:
+        match state.phase:
+            case Phase.WAITING:
+                after = ", ".join(sorted(state.step.after))
+                return Text(f"waits for {after}" if after else "", style="bright_black")
+            case Phase.SKIPPED:
+                return Text(printable(f"skipped: {state.reason}"), style="yellow")
+            case Phase.RUNNING:
+                lasts = duration(self._clock.monotonic() - self._begun.get(state.step.name, self._clock.monotonic()))
+                return Text(", ".join(filter(None, [lasts, progress_line(state)])))
+            case Phase.ENDED:
+                return _end(state)
+
+
+def _end(state: StepState) -> Text:
+    report = state.report
+    if report is None:
+        return Text("")
+    style = "green" if report.seal.verdict.completed else "bold red"
+    return Text(end_line(report), style="yellow" if has_failures(report) else style)

@@ -1,0 +1,66 @@
+"""A run as plain lines, for files, pipes and CI: at the start, now and then while numbers move, at the end."""
+
+from fanout.clock import Clock
+from fanout.run.observer import RunReport, StepReport
+from fanout.spec.steps import Step
+from fanout.step.supervise import Progress
+from fanout.view.board import Board, end_line, progress_line
+from fanout.view.commands import Commands
+from fanout.view.conclusion import conclude
+from fanout.view.failures import MiniBatches
+from fanout.view.output import Output
+from fanout.view.text import many, printable
+
+PROGRESS_EVERY = 5.0
+"""Seconds between two lines about one step."""
+
+
+class PlainView:
+    """A RunView that only ever adds lines."""
+
+    def __init__(self, output: Output, commands: Commands, clock: Clock) -> None:
+        self._output, self._commands, self._clock = output, commands, clock
+        self._board = Board()
+        self._told: dict[str, tuple[float, str]] = {}  # by step: when, and what
+
+    def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool) -> None:
+        self._board.begin(run, steps)
+        self._output.line(f"run {run} {'goes on' if resumed else 'started'}: {many(len(steps), 'step')}")
+
+    def notice(self, text: str) -> None:
+        self._output.line(self._output.paint.quiet(f"note: {printable(text)}"))
+
+    def step_started(self, step: Step) -> None:
+        self._board.start(step)
+        self._told[step.name] = self._clock.monotonic(), ""
+        self._output.line(f"{step.name}: started")
+
+    def step_progress(self, progress: Progress) -> None:
+        state = self._board.progress(progress)
+        for sentence in self._board.new_trouble(progress):
+            self._output.line(self._output.paint.bad(sentence))
+        when, what = self._told.get(progress.step, (0.0, ""))
+        now, line = self._clock.monotonic(), progress_line(state)
+        if now - when >= PROGRESS_EVERY and line != what:
+            self._told[progress.step] = now, line
+            self._output.line(f"{progress.step}: {line}")
+
+    def step_ended(self, report: StepReport) -> None:
+        self._board.end(report)
+        self._output.line(f"{report.step.name}: {end_line(report)}")
+
+    def step_skipped(self, step: Step, reason: str) -> None:
+        self._board.skip(step, reason)
+        self._output.line(self._output.paint.warning(f"{step.name}: skipped, {printable(reason)}"))
+
+    def run_ended(self, report: RunReport) -> None:
+        """Nothing: `conclude` says it, with what has been found out about the failures."""
+
+    def conclude(self, report: RunReport, batches: MiniBatches) -> None:
+        conclude(report, batches, self._commands, self._output)
+
+    def interrupted(self) -> None:
+        self._output.line(f"stopped; go on with: {self._commands.resume(self._board.run)}")
+
+    def close(self) -> None:
+        """Nothing to give back."""

@@ -1,0 +1,120 @@
+"""Where a run stands, read from the store: what `fanout status` shows, while it runs and ever after."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from fanout.errors import RunError
+from fanout.node.registration import registered
+from fanout.plan.manifests import read_summary
+from fanout.run.bind import append_row_uri, bind_outputs
+from fanout.run.record import RunRecord
+from fanout.spec.settings import Settings
+from fanout.spec.steps import ParallelStep, Step
+from fanout.step.ledger import Ledger
+from fanout.step.reading import ResultReader
+from fanout.step.seal import Seal, read_seal, step_seal
+from fanout.step.verdict import Counts
+from fanout.store import keys
+from fanout.store.objects import read
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+
+class State(StrEnum):
+    """What a step without a verdict is doing, as far as the store tells."""
+
+    WAITING = "waiting"  # for a step before it
+    STARTING = "not started"
+    UNDER_WAY = "under way"
+    DID_NOT_RUN = "did not run"  # and the run is over
+
+
+@dataclass(frozen=True, slots=True)
+class StepStatus:
+    """One step: its seal, or what is known without one."""
+
+    name: str
+    state: State | None = None  # None: it has a seal
+    seal: Seal | None = None
+    counts: Counts | None = None  # of a parallel step that has started
+    nodes: int = 0
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    logs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """A run, and each of its steps."""
+
+    run: str
+    created: float
+    file: str
+    seal: Seal | None
+    steps: tuple[StepStatus, ...]
+
+
+async def read_status(store: "ObjectStore", record: RunRecord, settings: Settings) -> RunStatus:
+    """Where the run stands now; for a step under way all its results are counted."""
+    sealed = await read_seal(store, keys.run_verdict(record.name))
+    ended = {step.name: await step_seal(store, record.name, step.name) for step in record.pipeline.steps}
+    steps = await asyncio.gather(
+        *(_step(store, record, step, ended, settings, over=sealed is not None) for step in record.pipeline.steps)
+    )
+    return RunStatus(record.name, record.created, record.pipeline.file, sealed, tuple(steps))
+
+
+async def _step(
+    store: "ObjectStore",
+    record: RunRecord,
+    step: Step,
+    ended: Mapping[str, Seal | None],
+    settings: Settings,
+    *,
+    over: bool,
+) -> StepStatus:
+    run, logs = record.name, f"{settings.store.rstrip('/')}/{keys.logs(record.name, step.name)}"
+    if (sealed := ended[step.name]) is not None:
+        outputs = _outputs(step, run, settings) if sealed.verdict.completed else {}
+        counts = sealed.counts if isinstance(step, ParallelStep) else None
+        return StepStatus(step.name, None, sealed, counts, outputs=outputs, logs=logs)
+    if over:
+        return StepStatus(step.name, State.DID_NOT_RUN)
+    if isinstance(step, ParallelStep) and await read(store, keys.step_json(run, step.name)) is not None:
+        counts = await live_counts(store, run, step.name)
+        nodes = len(await registered(store, run, step.name))
+        return StepStatus(step.name, State.UNDER_WAY, counts=counts, nodes=nodes, logs=logs)
+    before = (ended.get(name) for name in step.after)
+    ready = all(sealed is not None and sealed.verdict.completed for sealed in before)
+    return StepStatus(step.name, State.STARTING if ready else State.WAITING)
+
+
+async def live_counts(store: "ObjectStore", run: str, step: str) -> Counts:
+    """The counts of a step as its results say now."""
+    summary = await read_summary(store, run, step)
+    ledger = Ledger(None if summary is None else summary.mini_batches)
+    reader = ResultReader(store, run, step)
+    await reader.look_for_nodes()
+    async for node, seq, index in reader.news():
+        ledger.absorb(node, seq, index)
+    return ledger.counts
+
+
+def _outputs(step: Step, run: str, settings: Settings) -> dict[str, str]:
+    bound = bind_outputs(step, run, settings)
+    found = {name: output.uri for name, output in bound.items()}
+    if isinstance(step, ParallelStep) and step.task.append_row_to and (rows := append_row_uri(step, bound)):
+        found[step.task.append_row_to] = rows
+    return found
+
+
+def pick(record: RunRecord, step: str) -> Step:
+    """The step of this name; RunError names those there are."""
+    for found in record.pipeline.steps:
+        if found.name == step:
+            return found
+    names = ", ".join(found.name for found in record.pipeline.steps)
+    raise RunError(f"run {record.name} has no step {step}; it has {names}")

@@ -1,0 +1,97 @@
+"""The status of a run, for people and for programs. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from fanout.step.seal import Seal
+from fanout.step.verdict import Counts, Verdict
+from fanout.view.commands import Commands
+from fanout.view.conclusion import paint_verdict
+from fanout.view.output import Paint
+from fanout.view.status import RunStatus, StepStatus
+from fanout.view.text import duration, location, many, mini_batches, moment, number, printable
+
+
+def status_lines(status: RunStatus, commands: Commands, paint: Paint) -> Iterator[str]:
+    """The status for people."""
+    yield f"{paint.strong(status.run)}  {_ended(status.seal, paint)}"
+    yield f"  started {moment(status.created)} from {status.file}"
+    if status.seal is not None:
+        yield f"  {printable(status.seal.verdict.reason)}"
+    width = max(len(step.name) for step in status.steps)
+    for step in status.steps:
+        yield f"  {paint.strong(step.name.ljust(width))}  {_step_line(step, paint)}"
+        yield from (f"  {'':{width}}  {line}" for line in _details(step, status.run, commands))
+    if status.seal is None:
+        yield f"  if nobody works on it any more: {commands.resume(status.run)}"
+
+
+def status_fields(status: RunStatus) -> dict[str, object]:
+    """The status for programs; the names of the fields stay."""
+    return {
+        "run": status.run,
+        "created": status.created,
+        "file": status.file,
+        "status": None if status.seal is None else status.seal.verdict.status.value,
+        "reason": None if status.seal is None else status.seal.verdict.reason,
+        "steps": [_step_fields(step) for step in status.steps],
+    }
+
+
+def _ended(seal: Seal | None, paint: Paint) -> str:
+    if seal is None:
+        return paint.warning("not ended")
+    return f"{paint_verdict(seal.verdict, paint)} in {duration(seal.seconds)}"
+
+
+def _step_line(step: StepStatus, paint: Paint) -> str:
+    verdict = None if step.seal is None else step.seal.verdict
+    word = paint_verdict(verdict, paint) if verdict is not None else step.state or ""
+    parts = [word] if step.seal is None else [f"{word} in {duration(step.seal.seconds)}"]
+    if step.counts is not None:
+        parts += _numbers(step.counts)
+    if step.nodes:
+        parts.append(many(step.nodes, "node") + " so far")
+    return ", ".join(parts)
+
+
+def _numbers(counts: Counts) -> Iterator[str]:
+    if counts.total is None:
+        yield f"{mini_batches(counts.succeeded)} succeeded, still planning"
+    else:
+        yield f"{number(counts.succeeded)} of {mini_batches(counts.total)} succeeded"
+    for count, what in (
+        (counts.lost, "failed"),
+        (counts.canceled, "canceled"),
+        (counts.retried, "tried again"),
+        (counts.items_failed, "items failed"),
+    ):
+        if count:
+            yield f"{number(count)} {what}"
+
+
+def _details(step: StepStatus, run: str, commands: Commands) -> Iterator[str]:
+    if step.seal is not None and not _plain_success(step.seal.verdict):
+        yield printable(step.seal.verdict.reason)
+    for name, uri in sorted(step.outputs.items()):
+        yield f"{name}: {location(uri)}"
+    if step.seal is not None and not step.seal.verdict.completed:
+        yield f"look closer: {commands.logs(run, step.name)}"
+
+
+def _plain_success(verdict: Verdict) -> bool:
+    return verdict.completed and "within the thresholds" not in verdict.reason
+
+
+def _step_fields(step: StepStatus) -> dict[str, object]:
+    verdict = None if step.seal is None else step.seal.verdict
+    return {
+        "step": step.name,
+        "status": None if verdict is None else verdict.status.value,
+        "reason": None if verdict is None else verdict.reason,
+        "state": None if step.state is None else step.state.value,
+        "counts": None if step.counts is None else asdict(step.counts),
+        "nodes": step.nodes,
+        "outputs": dict(step.outputs),
+        "logs": step.logs,
+    }

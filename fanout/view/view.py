@@ -1,0 +1,22 @@
+"""What every view of a run is: an observer, and the end of a run told in its way."""
+
+from typing import Protocol
+
+from fanout.run.observer import RunObserver, RunReport
+from fanout.view.failures import MiniBatches
+
+
+class RunView(RunObserver, Protocol):
+    """An observer that shows what it hears."""
+
+    def conclude(self, report: RunReport, batches: MiniBatches) -> None:
+        """Tells the end of the run; `batches` are those mini-batches of its failures that could be read."""
+        ...
+
+    def interrupted(self) -> None:
+        """Tells that the run was stopped by a signal, and how to go on with it."""
+        ...
+
+    def close(self) -> None:
+        """Gives the terminal back, however the run ended; no error when that was done before."""
+        ...
