@@ -6,10 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCALSTACK := .localstack
 
-.PHONY: help setup localstack test lint types demo clean
+.PHONY: help setup localstack test lint types demo bench clean
 
 help:
-	@echo "make demo | test | lint | types | localstack | clean"
+	@echo "make demo | test | lint | types | bench | localstack | clean"
 
 setup: $(VENV)/.synced
 
@@ -43,6 +43,10 @@ types: setup
 
 demo: setup
 	$(BIN)/fanout run examples/digits/pipeline.yml
+
+# Half an hour on two cores: see docs/benchmarks.md for parts of it.
+bench: setup localstack
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf build dist .fanout .mypy_cache .pytest_cache .ruff_cache .hypothesis $(LOCALSTACK)

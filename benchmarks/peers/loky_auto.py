@@ -1,0 +1,15 @@
+"""joblib on loky as it comes: it puts several quick mini-batches into one task (batch_size="auto")."""
+
+from collections.abc import Iterator
+
+from benchmarks.peers import loky
+from benchmarks.peers.harness import Batches, main
+
+
+def dispatch(batches: Batches, milliseconds: float) -> Iterator[tuple[int, list[str]]]:
+    """As joblib with tasks of its own choice."""
+    return loky.dispatch(batches, milliseconds, batch_size="auto")
+
+
+if __name__ == "__main__":
+    main(dispatch)

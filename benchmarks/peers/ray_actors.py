@@ -1,0 +1,44 @@
+"""Ray actors: two, each with a bounded number of calls on their way."""
+
+from collections import deque
+from collections.abc import Iterator
+
+import ray
+
+from benchmarks.peers.harness import WORKERS, Batches, main
+from benchmarks.peers.ray_session import session
+from benchmarks.script.work import work
+
+IN_FLIGHT = 100
+"""Calls on their way to all actors: enough to keep them busy whatever the caller does meanwhile."""
+
+
+class Worker:
+    """One slot."""
+
+    def work(self, batch: list[str], milliseconds: float) -> list[str]:
+        """The rows of one mini-batch."""
+        return work(batch, milliseconds)
+
+
+def dispatch(batches: Batches, milliseconds: float) -> Iterator[tuple[int, list[str]]]:
+    """In the order of their indexes."""
+    with session():
+        actor = ray.remote(num_cpus=1)(Worker)
+        workers = [actor.remote() for _ in range(WORKERS)]
+        calls: deque[tuple[int, ray.ObjectRef]] = deque()
+        for index, batch in enumerate(batches):
+            calls.append((index, workers[index % WORKERS].work.remote(batch, milliseconds)))
+            if len(calls) == IN_FLIGHT:
+                yield _oldest(calls)
+        while calls:
+            yield _oldest(calls)
+
+
+def _oldest(calls: "deque[tuple[int, ray.ObjectRef]]") -> tuple[int, list[str]]:
+    index, call = calls.popleft()
+    return index, ray.get(call)
+
+
+if __name__ == "__main__":
+    main(dispatch)

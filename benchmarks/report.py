@@ -1,0 +1,97 @@
+"""What was measured, as tables for people and as JSON for machines."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.sample import Series
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One number of every contender; the first one is what the others are compared with."""
+
+    title: str
+    unit: str
+    digits: int
+    series: Mapping[str, Series]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where and when, and how busy the machine was with other things."""
+
+    cores: int = field(default_factory=lambda: os.cpu_count() or 0)
+    python: str = field(default_factory=platform.python_version)
+    at: str = field(default_factory=lambda: time.strftime("%Y-%m-%d %H:%M %Z"))
+    load: tuple[float, float, float] = field(default_factory=os.getloadavg)
+
+    def __str__(self) -> str:
+        load = ", ".join(f"{value:.2f}" for value in self.load)
+        return f"{self.at}: {self.cores} cores, Python {self.python}, load average before the run {load}"
+
+
+def show(machine: Machine, measured: Sequence[Measured]) -> None:
+    """Prints a table a measure."""
+    console = Console()
+    console.print(str(machine))
+    for measure in measured:
+        console.print()
+        console.print(_table(measure))
+        if measure.note:
+            console.print(measure.note)
+
+
+def _table(measure: Measured) -> Table:
+    table = Table(title=f"{measure.title} [{measure.unit}]".replace("[", r"\["), title_justify="left")
+    table.add_column("")
+    for heading in ("median", "lowest – highest", "of fanout's"):
+        table.add_column(heading, justify="right")
+    for cells in rows(measure):
+        table.add_row(*cells)
+    return table
+
+
+def rows(measure: Measured) -> list[tuple[str, str, str, str]]:
+    """The cells of a table: contender, median, spread, ratio to the first contender."""
+    first = next(iter(measure.series.values())).median
+
+    def number(value: float) -> str:
+        return f"{value:,.{measure.digits}f}"
+
+    return [
+        (
+            name,
+            number(series.median),
+            f"{number(series.low)} – {number(series.high)}",
+            f"{series.median / first:.2f}" if first else "",
+        )
+        for name, series in measure.series.items()
+    ]
+
+
+def as_json(machine: Machine, measured: Sequence[Measured]) -> str:
+    """The same with every single value."""
+    return json.dumps(
+        {
+            "machine": {"at": machine.at, "cores": machine.cores, "python": machine.python, "load": machine.load},
+            "measures": [
+                {
+                    "title": measure.title,
+                    "unit": measure.unit,
+                    "note": measure.note,
+                    "values": {name: series.values for name, series in measure.series.items()},
+                    "medians": {name: series.median for name, series in measure.series.items()},
+                }
+                for measure in measured
+            ],
+        },
+        indent=1,
+    )

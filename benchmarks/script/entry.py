@@ -1,0 +1,15 @@
+"""The entry script of fanout's side: `work` on each mini-batch."""
+
+import argparse
+
+from work import work
+
+_parser = argparse.ArgumentParser(allow_abbrev=False)
+_parser.add_argument("--milliseconds", type=float, default=0.0)
+_arguments, _ = _parser.parse_known_args()
+
+
+def run(mini_batch: list[str]) -> list[str]:
+    """The rows of one mini-batch."""
+    rows: list[str] = work(mini_batch, _arguments.milliseconds)
+    return rows
