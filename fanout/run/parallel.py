@@ -21,6 +21,7 @@ from fanout.run.outside import Outside
 from fanout.run.record import RunRecord
 from fanout.spec.steps import ParallelStep
 from fanout.step import record as step_record
+from fanout.step.job_report import JobReport, job_report
 from fanout.step.ledger import Ledger
 from fanout.step.output_files import publish_files
 from fanout.step.queues import StepQueues, note_filled, remove_queues, take_queues
@@ -29,7 +30,7 @@ from fanout.step.record import StepRecord
 from fanout.step.reduce import Source, reduce
 from fanout.step.row_format import row_format
 from fanout.step.seal import Seal, seal, step_seal
-from fanout.step.supervise import Observers, Outcome, Supervisor, supervise, with_canceled
+from fanout.step.supervise import Observers, Outcome, Progress, Supervisor, supervise, with_canceled
 from fanout.store import keys
 from fanout.store.objects import create, put, read
 from fanout.task_group import task_group
@@ -50,29 +51,40 @@ class ParallelRun:
         store, run, step = self.outside.store, self.run.name, self.step.name
         sealed = await step_seal(store, run, step)
         earlier = sealed is not None
+        if sealed is not None and await read(store, keys.concluded_json(run, step)) is not None:
+            return self._report(sealed, await read_sealed(store, run, step, sealed.objects), earlier=True)
         if sealed is None:
             self.observer.step_started(self.step)
-            outcome = await self._work()
-            sealed = await seal(store, keys.verdict(run, step), self._seal_of(outcome))
-            ledger = outcome.ledger
-        if earlier or sealed.objects != ledger.sealed():  # or another supervisor was faster
-            ledger = await read_sealed(store, run, step, sealed.objects)
-        await self._write_outputs(sealed, ledger)
-        await remove_queues(store, self.outside.queues, run, step)
+        summary = await read_summary(store, run, step)
+        planned = await self._plan() if summary is None and sealed is None else None
+        record = await self._record(planned)
+        async with job_report(record, store, self.outside.clock) as report:
+            ledger: Ledger | None = None
+            if sealed is None:
+                outcome = await self._work(record, planned, summary, report)
+                sealed = await seal(store, keys.verdict(run, step), self._seal_of(outcome))
+                ledger = outcome.ledger
+            if ledger is None or sealed.objects != ledger.sealed():  # another supervisor was faster
+                ledger = await read_sealed(store, run, step, sealed.objects, report.absorb)
+            await self._conclude(sealed, ledger, report)
         return self._report(sealed, ledger, earlier=earlier)
 
-    async def _work(self) -> Outcome:
+    async def _work(
+        self, record: StepRecord, planned: PlannedInput | None, summary: PlanSummary | None, report: JobReport
+    ) -> Outcome:
         """Mini-batches out, results in, until there is a verdict."""
-        summary = await read_summary(self.outside.store, self.run.name, self.step.name)
-        planned = await self._plan() if summary is None else None
-        record = await self._record(planned)
         queues = await self._queues()
+
+        def on_progress(progress: Progress) -> None:
+            report.progress(progress)
+            self.observer.step_progress(progress)
+
         supervisor = Supervisor(
             record,
             self.outside.store,
             queues.pair,
             self.outside.clock,
-            Observers(self.observer.step_progress, lambda _node, _index: None),
+            Observers(on_progress, report.absorb),
             lambda: register(self.outside.store, self.run.name, self.step.name),
             lambda ledger: self._send_missing(queues.pair, ledger),
         )
@@ -173,17 +185,17 @@ class ParallelRun:
             outcome.seconds,
         )
 
-    async def _write_outputs(self, sealed: Seal, ledger: Ledger) -> None:
-        """Rows joined and files in place, once: a marker says that they are."""
+    async def _conclude(self, sealed: Seal, ledger: Ledger, report: JobReport) -> None:
+        """Everything that follows from the seal: outputs, logs, no queues left. All of it can be done again."""
         store, run, step = self.outside.store, self.run.name, self.step.name
-        marker = keys.outputs_json(run, step)
-        if not sealed.verdict.completed or await read(store, marker) is not None:
-            return
-        uri = append_row_uri(self.step, self.binding.outputs)
-        if uri is not None:
-            await reduce(Source(store, run, step, ledger), row_format(uri), uri, self.outside.access)
-        await publish_files(store, run, step, ledger.staged(), self.binding.outputs, self.outside.access)
-        await put(store, marker, b"{}")
+        if sealed.verdict.completed:
+            uri = append_row_uri(self.step, self.binding.outputs)
+            if uri is not None:
+                await reduce(Source(store, run, step, ledger), row_format(uri), uri, self.outside.access)
+            await publish_files(store, run, step, ledger.staged(), self.binding.outputs, self.outside.access)
+        await report.publish(sealed, ledger)
+        await remove_queues(store, self.outside.queues, run, step)
+        await put(store, keys.concluded_json(run, step), b"{}")
 
     def _report(self, sealed: Seal, ledger: Ledger, *, earlier: bool) -> StepReport:
         outputs = {name: output.uri for name, output in self.binding.outputs.items()}

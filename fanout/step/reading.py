@@ -1,10 +1,11 @@
 """Reading result objects as they appear: each node numbers its own without gaps, so the next is asked for by name."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import obstore
+from obstore.exceptions import BaseError
 
 from fanout.errors import DamagedRecordError
 from fanout.step import results
@@ -46,19 +47,35 @@ class ResultReader:
 async def read_index(store: "ObjectStore", key: str) -> ResultIndex | None:
     """The index of one result object, its rows left unread; None when there is no such object (yet)."""
     try:
-        with translated("read", key):
-            answer = await obstore.get_async(store, key, options={"range": (0, results.FIRST_READ)})
-            head = bytes(await answer.bytes_async())
+        head, size = await _head(store, key)
     except FileNotFoundError:
         return None
     end = results.index_size(head, key)
-    if end > len(head) and len(head) == results.FIRST_READ:
+    if len(head) < end <= size:
         head += await read_range(store, key, len(head), end) or b""
     return results.decode_index(head, key)
 
 
-async def read_sealed(store: "ObjectStore", run: str, step: str, objects: Mapping[int, int]) -> Ledger:
-    """The ledger of exactly the results that a seal names."""
+async def _head(store: "ObjectStore", key: str) -> tuple[bytes, int]:
+    """The first bytes of the object, and its size."""
+    with translated("read", key):
+        try:
+            answer = await obstore.get_async(store, key, options={"range": (0, results.FIRST_READ)})
+            return bytes(await answer.bytes_async()), answer.meta["size"]
+        except BaseError:
+            if (await obstore.head_async(store, key))["size"]:
+                raise
+            return b"", 0  # of nothing no range can be read
+
+
+async def read_sealed(
+    store: "ObjectStore",
+    run: str,
+    step: str,
+    objects: Mapping[int, int],
+    also: Callable[[int, ResultIndex], None] | None = None,
+) -> Ledger:
+    """The ledger of exactly the results that a seal names; `also` is told of each index too."""
     ledger = Ledger()
     for node, count in objects.items():
         for seq in range(count):
@@ -67,4 +84,6 @@ async def read_sealed(store: "ObjectStore", run: str, step: str, objects: Mappin
             if index is None:
                 raise DamagedRecordError(f"{key}: sealed, but not in the store any more")
             ledger.absorb(node, seq, index)
+            if also is not None:
+                also(node, index)
     return ledger

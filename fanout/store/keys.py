@@ -92,9 +92,9 @@ def cancel(run: str) -> str:
     return f"runs/{run}/cancel.json"
 
 
-def outputs_json(run: str, step: str) -> str:
-    """Says that every output of the sealed step is in its place."""
-    return f"{step_root(run, step)}/outputs.json"
+def concluded_json(run: str, step: str) -> str:
+    """Says that all that follows from the seal is done: outputs and logs are in their places, the queues are gone."""
+    return f"{step_root(run, step)}/concluded.json"
 
 
 def logs(run: str, step: str) -> str:
