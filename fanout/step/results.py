@@ -134,7 +134,7 @@ def decode_index(head: bytes, key: str) -> ResultIndex:
             raise ValueError(f"version {fields['v']}, this fanout reads version 1")
         entries = tuple(_from_list(line) for line in fields["entries"])
         events = tuple(_event_from_list(line) for line in fields.get("events", ()))
-    except (ValueError, KeyError, TypeError, IndexError) as exc:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"{key}: {exc}") from exc
     return ResultIndex(entries, events, rows_at=end)
 
@@ -178,6 +178,7 @@ def _more(header: str | None, files: tuple[str, ...], failure: Failure | None) -
 
 def _from_list(line: Sequence[Any]) -> Entry:
     more: Mapping[str, Any] = line[13] if len(line) > 13 else {}
+    _check_numbers(line)
     return Entry(
         index=line[0],
         attempt=line[1],
@@ -196,6 +197,14 @@ def _from_list(line: Sequence[Any]) -> Entry:
         files=tuple(more.get("files", ())),
         failure=_failure(more.get("failure")),
     )
+
+
+def _check_numbers(line: Sequence[Any]) -> None:
+    """What a ledger adds up is whole, not negative, and of a size that it can hold."""
+    index, attempt, _, items, succeeded, _, _, _, _, rows, start, length, crc = line[:13]
+    numbers = (index, attempt, items, succeeded, rows, crc, start, length)
+    if set(map(type, numbers)) != {int} or min(numbers) < 0 or max(numbers[:6]) >= 2**32 or max(numbers) >= 2**63:
+        raise ValueError(f"index, attempt, items, succeeded, rows, CRC, start and length cannot be {numbers}")
 
 
 def _failure(fields: Sequence[str] | None) -> Failure | None:

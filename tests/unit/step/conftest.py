@@ -1,0 +1,79 @@
+"""What the tests of a step's life share: stores, entries of results, and ledgers over them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from obstore.store import LocalStore, MemoryStore, ObjectStore
+
+from fanout.spec.steps import EntryTask, ParallelStep
+from fanout.step import results
+from fanout.step.ledger import Ledger
+from fanout.step.record import BoundInput, BoundOutput, StepRecord
+from fanout.step.results import Entry, Status
+from fanout.step.row_format import RowFormat
+from fanout.store import keys
+from fanout.store.objects import put
+
+MakeEntry = Callable[..., Entry]
+Commit = Callable[..., Any]
+
+
+@pytest.fixture(params=["local", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    """An empty store: a folder, or memory."""
+    return LocalStore(tmp_path / "store", mkdir=True) if request.param == "local" else MemoryStore()
+
+
+@pytest.fixture
+def entry() -> MakeEntry:
+    """An attempt on a mini-batch of two items, which succeeded unless told otherwise."""
+    plain = Entry(0, 0, Status.SUCCEEDED, 2, 2, "process000", 1_700_000_000.0, 0.0, 0.5)
+
+    def make(index: int, **fields: Any) -> Entry:
+        status = fields.get("status", Status.SUCCEEDED)
+        succeeded = fields.get("items", 2) if status is Status.SUCCEEDED else 0
+        return replace(plain, **{"index": index, "succeeded": succeeded, **fields})
+
+    return make
+
+
+@pytest.fixture
+def commit(store: ObjectStore) -> Commit:
+    """Writes one result object of step `r/s`, as a node does."""
+
+    async def write(node: int, seq: int, entries: Sequence[Entry], rows: Sequence[bytes] | None = None) -> None:
+        body = results.encode(entries, rows or [b""] * len(entries))
+        await put(store, keys.node("r", "s", node), b"{}")
+        await put(store, keys.result("r", "s", node, seq), body)
+
+    return write
+
+
+@pytest.fixture
+def ledger_of() -> Callable[..., Ledger]:
+    """The ledger of result objects given as (node, seq, entries[, rows])."""
+
+    def absorb(*objects: tuple[Any, ...], total: int | None = None) -> Ledger:
+        ledger = Ledger(total)
+        for node, seq, entries, *more in objects:
+            body = results.encode(entries, more[0] if more else [b""] * len(entries))
+            ledger.absorb(node, seq, results.decode_index(body, f"{node}/{seq}"))
+        return ledger
+
+    return absorb
+
+
+@pytest.fixture
+def record() -> Callable[..., StepRecord]:
+    """step.json of step `s` in run `r`, with these settings of the step."""
+
+    def make(row_format: RowFormat = RowFormat.NONE, **settings: Any) -> StepRecord:
+        step = replace(ParallelStep(name="s", task=EntryTask("score.py"), input_data="files"), **settings)
+        inputs = {"files": BoundInput(uri="file:///data"), "rate": BoundInput(literal="3")}
+        outputs = {"out": BoundOutput("file:///out")}
+        return StepRecord("r", step, inputs, outputs, row_format, visibility=30.0)
+
+    return make

@@ -1,0 +1,93 @@
+"""Reading result objects as they appear in a store."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from obstore.store import ObjectStore
+
+from fanout.errors import DamagedRecordError
+from fanout.step import results
+from fanout.step.reading import ResultReader, read_index, read_sealed
+from fanout.step.results import FIRST_READ, Cause, Entry, Failure, Status
+from fanout.store import keys
+from fanout.store.objects import delete, put, read
+
+KEY = keys.result("r", "s", 0, 0)
+
+
+async def test_no_object_is_no_news(store: ObjectStore) -> None:
+    """What is not there (yet) is None, not an error."""
+    assert await read_index(store, KEY) is None
+
+
+@pytest.mark.parametrize("message", ["short", "long " * 20_000])
+async def test_the_index_is_read_whole_and_the_rows_are_not(
+    store: ObjectStore, entry: Callable[..., Entry], message: str
+) -> None:
+    """An index is read whatever its size, from the first bytes of the object alone or with one more read."""
+    failed = entry(0, status=Status.RETRIED, failure=Failure(Cause.EXCEPTION, message))
+    rows = b"x" * 3 * FIRST_READ
+    body = results.encode([failed, entry(1)], [b"", rows])
+    assert (results.index_size(body, KEY) > FIRST_READ) is (message != "short")
+    await put(store, KEY, body)
+    index = await read_index(store, KEY)
+    assert index is not None
+    assert [e.index for e in index.entries] == [0, 1]
+    assert index.entries[1].length == len(rows)
+
+
+@pytest.mark.parametrize("left", [0, 5, 100, FIRST_READ, FIRST_READ + 1])
+async def test_a_truncated_object_is_refused_by_name(
+    store: ObjectStore, entry: Callable[..., Entry], left: int
+) -> None:
+    """Wherever an object was cut, reading its index says which one it is."""
+    failed = entry(0, status=Status.RETRIED, failure=Failure(Cause.EXCEPTION, "long " * 20_000))
+    await put(store, KEY, results.encode([failed], [b""])[:left])
+    with pytest.raises(DamagedRecordError, match=KEY):
+        await read_index(store, KEY)
+
+
+async def test_each_result_is_news_once(
+    store: ObjectStore, entry: Callable[..., Entry], commit: Callable[..., Any]
+) -> None:
+    """A reader gets what was committed since it last looked, of every node, in the order of each."""
+    reader = ResultReader(store, "r", "s")
+    await commit(0, 0, [entry(0)])
+    await commit(2, 0, [entry(1)])
+    await commit(2, 1, [entry(2)])
+    await reader.look_for_nodes()
+    assert [(node, seq) async for node, seq, _ in reader.news()] == [(0, 0), (2, 0), (2, 1)]
+    assert [news async for news in reader.news()] == []
+    await commit(0, 1, [entry(3)])
+    await commit(1, 0, [entry(4)])
+    assert [(node, seq) async for node, seq, _ in reader.news()] == [(0, 1)]
+    await reader.look_for_nodes()
+    assert [(node, seq) async for node, seq, _ in reader.news()] == [(1, 0)]
+
+
+async def test_a_sealed_ledger_reads_what_the_seal_names(
+    store: ObjectStore, entry: Callable[..., Entry], commit: Callable[..., Any]
+) -> None:
+    """What a zombie commits after the seal is not read, and what the seal names must be there."""
+    await commit(0, 0, [entry(0)])
+    await commit(1, 0, [entry(1)])
+    await commit(1, 1, [entry(2)])
+    ledger = await read_sealed(store, "r", "s", {0: 1, 1: 1})
+    assert ledger.counts.succeeded == 2
+    assert not ledger.is_settled(2)
+    await delete(store, keys.result("r", "s", 1, 0))
+    with pytest.raises(DamagedRecordError, match=keys.result("r", "s", 1, 0)):
+        await read_sealed(store, "r", "s", {0: 1, 1: 1})
+
+
+async def test_an_altered_object_in_the_store_is_refused(
+    store: ObjectStore, entry: Callable[..., Entry], commit: Callable[..., Any]
+) -> None:
+    """A flipped bit in the index of a stored object is noticed when it is read."""
+    await commit(0, 0, [entry(0)])
+    body = bytearray(await read(store, KEY) or b"")
+    body[20] ^= 4
+    await put(store, KEY, bytes(body))
+    with pytest.raises(DamagedRecordError, match=KEY):
+        await read_index(store, KEY)
