@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from fanout import __version__
 from fanout.errors import DamagedRecordError, RunError
 from fanout.spec import stored
+from fanout.spec.settings import Settings
 from fanout.spec.steps import Pipeline
 from fanout.store import keys
 from fanout.store.objects import create, read
@@ -27,6 +28,10 @@ class RunRecord:
     datastores: Mapping[str, str] = field(default_factory=dict)
     fanout: str = __version__
     version: int = 1
+
+    def settings(self, here: Settings) -> Settings:
+        """The settings `here` with the datastores the run began with, so that its outputs stay in one place."""
+        return replace(here, datastores=self.datastores)
 
 
 async def create_record(store: "ObjectStore", record: RunRecord) -> None:

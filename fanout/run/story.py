@@ -7,7 +7,7 @@ which asks of each step only what is not done yet.
 import asyncio
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fanout.commands.command import CommandOrder, run_command
@@ -74,7 +74,7 @@ async def _snapshots(pipeline: Pipeline, outside: Outside) -> dict[str, str]:
 
 async def _carry_out(record: RunRecord, outside: Outside, observer: RunObserver) -> RunReport:
     begun = outside.clock.monotonic()
-    story = _Story(record, outside, observer)
+    story = _Story(record, replace(outside, settings=record.settings(outside.settings)), observer)
     reports = await story.tell()
     verdict = run_verdict(record.pipeline.steps, {report.step.name: report for report in reports})
     sealed = await seal(

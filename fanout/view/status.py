@@ -59,6 +59,7 @@ class RunStatus:
 
 async def read_status(store: "ObjectStore", record: RunRecord, settings: Settings) -> RunStatus:
     """Where the run stands now; for a step under way all its results are counted."""
+    settings = record.settings(settings)
     sealed = await read_seal(store, keys.run_verdict(record.name))
     ended = {step.name: await step_seal(store, record.name, step.name) for step in record.pipeline.steps}
     steps = await asyncio.gather(
