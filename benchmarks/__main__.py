@@ -1,6 +1,7 @@
 """`python -m benchmarks [scenario …]`: measures, and prints a table a measure."""
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -18,9 +19,6 @@ def main() -> None:
         peers=tuple(peer for peer in PEERS if peer.library in arguments.peers),
         fanout=Fanout(command=str(Path(arguments.fanout).absolute())),
     )
-    terms.fanout.prepare()
-    for peer in terms.peers:
-        peer.prepare()
     machine = Machine()
     measured = [measure for name in arguments.scenarios for measure in SCENARIOS[name](terms)]
     if arguments.json:
@@ -32,13 +30,35 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     libraries = list(dict.fromkeys(peer.library for peer in PEERS))
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="fanout beside its peers")
-    parser.add_argument("scenarios", nargs="*", choices=[*SCENARIOS, []], default=list(SCENARIOS), metavar="scenario")
-    parser.add_argument("--repetitions", type=int, default=3, help="of everything in turn (default: 3)")
-    parser.add_argument("--scale", type=float, default=1.0, help="0.1 for a tenth of the mini-batches")
+    parser.add_argument("scenarios", nargs="*", type=_scenario, default=list(SCENARIOS), help=", ".join(SCENARIOS))
+    parser.add_argument("--repetitions", type=_count, default=3, help="of everything in turn (default: 3)")
+    parser.add_argument("--scale", type=_factor, default=1.0, help="0.1 for a tenth of the mini-batches")
     parser.add_argument("--peers", nargs="*", choices=libraries, default=libraries, help="libraries to compare with")
     parser.add_argument("--fanout", default=Fanout().command, help="the fanout command to measure")
     parser.add_argument("--json", action="store_true", help="every value, for machines")
     return parser.parse_args(sys.argv[1:])
+
+
+def _scenario(text: str) -> str:
+    if text not in SCENARIOS:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(SCENARIOS)}, found {text!r}")
+    return text
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
+    return int(text)
+
+
+def _factor(text: str) -> float:
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
+    return factor
 
 
 if __name__ == "__main__":

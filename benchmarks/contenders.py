@@ -146,6 +146,7 @@ def _sample(wall: float, output: Path, folder: Path, done: float) -> Sample:
 
 
 PEERS = (
+    Peer("two bare loops", "bare", "joblib"),
     Peer("multiprocessing.Pool", "pool", "joblib"),
     Peer(f"joblib {version_of('joblib')}, batch_size=1", "loky", "joblib"),
     Peer(f"joblib {version_of('joblib')}, batch_size='auto'", "loky_auto", "joblib"),

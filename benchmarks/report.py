@@ -31,26 +31,26 @@ class Machine:
     cores: int = field(default_factory=lambda: os.cpu_count() or 0)
     python: str = field(default_factory=platform.python_version)
     at: str = field(default_factory=lambda: time.strftime("%Y-%m-%d %H:%M %Z"))
-    load: tuple[float, float, float] = field(default_factory=os.getloadavg)
+    load: float = field(default_factory=lambda: os.getloadavg()[0])
+    """Processes that wanted a core in the last minute, on average, before anything was measured."""
 
     def __str__(self) -> str:
-        load = ", ".join(f"{value:.2f}" for value in self.load)
-        return f"{self.at}: {self.cores} cores, Python {self.python}, load average before the run {load}"
+        return f"{self.at}: {self.cores} cores, Python {self.python}, load before the run {self.load:.2f}"
 
 
 def show(machine: Machine, measured: Sequence[Measured]) -> None:
     """Prints a table a measure."""
-    console = Console()
-    console.print(str(machine))
+    console = Console(highlight=False)
     for measure in measured:
-        console.print()
+        console.print(f"\n{measure.title}, in {measure.unit}", soft_wrap=True)
         console.print(_table(measure))
         if measure.note:
-            console.print(measure.note)
+            console.print(measure.note, soft_wrap=True)
+    console.print(f"\n{machine}", soft_wrap=True)
 
 
 def _table(measure: Measured) -> Table:
-    table = Table(title=f"{measure.title} [{measure.unit}]".replace("[", r"\["), title_justify="left")
+    table = Table()
     table.add_column("")
     for heading in ("median", "lowest – highest", "of fanout's"):
         table.add_column(heading, justify="right")

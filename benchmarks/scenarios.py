@@ -48,7 +48,7 @@ def noop(terms: Terms) -> Iterator[Measured]:
 
 def efficiency(terms: Terms) -> Iterator[Measured]:
     """CPU work in every mini-batch on two slots: how much of the two cores it gets."""
-    for workload in (Workload(8_000, 1, 1.0), Workload(800, 1, 10.0), Workload(80, 1, 100.0)):
+    for workload in (Workload(4_000, 1, 1.0), Workload(400, 1, 10.0), Workload(80, 1, 100.0)):
         with _scratch() as scratch:
             yield _efficiency(terms, workload.scaled(terms.scale), scratch)
 
@@ -75,6 +75,7 @@ def over_localstack(terms: Terms) -> Iterator[Measured]:
     """fanout alone, over LocalStack's S3 and SQS; the input files are local."""
     workload = Workload(2_000, size=10).scaled(terms.scale)
     rates, requests = [], []
+    terms.fanout.prepare()
     with _scratch() as scratch:
         folder = input_folder(workload, scratch)
         for repetition in range(terms.repetitions):
@@ -114,6 +115,8 @@ def _in_turn(terms: Terms, workload: Workload, scratch: Path) -> dict[str, list[
     contenders: list[Contender] = [terms.fanout, *terms.peers]
     folder = input_folder(workload, scratch)
     samples: dict[str, list[Sample]] = {contender.name: [] for contender in contenders}
+    for contender in contenders:
+        contender.prepare()
     for repetition in range(terms.repetitions):
         for contender in contenders:
             _say(f"{workload.mini_batches} x {workload.milliseconds:g} ms", repetition, contender.name)
