@@ -61,7 +61,7 @@ class RowEncoder:
         if _is_frame(result):
             options = {"sep": separator, "index": False, **self.to_csv, "header": False}
             header = result.iloc[:0].to_csv(**{**options, "header": True})
-            return EncodedRows(len(result), result.to_csv(**options).encode(), header)
+            return EncodedRows(len(result), result.to_csv(**options).encode(), _encodable(header))
         return _delimited_elements(list(result), separator)
 
 
@@ -101,7 +101,13 @@ def _delimited_elements(elements: Sequence[Any], separator: str) -> EncodedRows:
 def _header_line(columns: Sequence[str], separator: str) -> str:
     text = io.StringIO()
     csv.writer(text, delimiter=separator, lineterminator="\n").writerow(columns)
-    return text.getvalue()
+    return _encodable(text.getvalue())
+
+
+def _encodable(header: str) -> str:
+    """`header` itself; UnicodeEncodeError here, in the attempt, and not when rows are joined."""
+    header.encode()
+    return header
 
 
 def _json_lines(result: Any) -> EncodedRows:
@@ -119,7 +125,7 @@ def _json_line(element: Any) -> str:
         except ValueError:
             pass
         else:
-            return " ".join(element.splitlines())
+            return element.strip().replace("\r", " ").replace("\n", " ")  # raw line ends are outside of its texts
     return json.dumps(element, ensure_ascii=False, default=_plain)
 
 
@@ -136,7 +142,7 @@ def _arrow_stream(result: Any) -> EncodedRows:
     if _is_frame(result):
         table = pa.Table.from_pandas(result, preserve_index=False)
     else:
-        table = pa.Table.from_pylist([e if isinstance(e, Mapping) else {"value": _cell(e)} for e in result])
+        table = _table_of([e if isinstance(e, Mapping) else {"value": _cell(e)} for e in result])
     if not table.num_columns:
         return EncodedRows(0, b"")
     table = table.replace_schema_metadata(None)
@@ -146,5 +152,18 @@ def _arrow_stream(result: Any) -> EncodedRows:
     return EncodedRows(table.num_rows, sink.getvalue().to_pybytes(), schema_text(table.schema))
 
 
+def _table_of(elements: Sequence[Mapping[Any, Any]]) -> Any:
+    """An Arrow table with a column for every key of every element, in the order of first appearance."""
+    import pyarrow as pa
+
+    columns = dict.fromkeys(key for element in elements for key in element)
+    return pa.table({str(key): [_plain_or_same(element.get(key)) for element in elements] for key in columns})
+
+
 def _cell(element: Any) -> Any:
-    return element if isinstance(element, str | int | float | bool | None) else str(element)
+    plain = _plain_or_same(element)
+    return plain if isinstance(plain, str | int | float | bool | None) else str(plain)
+
+
+def _plain_or_same(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else value

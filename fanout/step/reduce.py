@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 WRITE_SIZE = 1024 * 1024
 """Bytes that are gathered for one write: rows of a mini-batch may be few."""
+LARGEST_CELL = 2**31 - 1
+"""Bytes of one cell; the csv module's own limit of 128 KiB is for text of unknown origin."""
 SEPARATORS = {RowFormat.CSV: ",", RowFormat.TSV: "\t"}
 
 
@@ -86,6 +88,7 @@ async def _joined(source: Source, headers: Sequence[str]) -> "AsyncIterator[byte
 
 async def _aligned(source: Source, headers: Sequence[str], separator: str) -> AsyncIterator[bytes]:
     """Mini-batches with different columns: the union of all columns, in the order of first appearance."""
+    csv.field_size_limit(LARGEST_CELL)
     columns = {header: next(csv.reader([header], delimiter=separator)) for header in headers}
     union = list(dict.fromkeys(name for names in columns.values() for name in names))
     yield _csv_lines([union], separator)

@@ -101,6 +101,7 @@ def _spans(winners: Sequence[Winner]) -> Iterator[list[Winner]]:
 async def _in_chunks(store: "ObjectStore", run: str, step: str, winner: Winner) -> AsyncIterator[Rows]:
     key = keys.result(run, step, winner.object.node, winner.object.seq)
     crc, at, end = 0, winner.start, winner.start + winner.length
+    await _check_size(store, key, end)
     while at < end:
         stop = min(at + WINDOW, end)
         with translated("read", key):
@@ -109,3 +110,14 @@ async def _in_chunks(store: "ObjectStore", run: str, step: str, winner: Winner) 
         if at == end and crc != winner.crc:
             raise DamagedRecordError(f"{key}: the rows of mini-batch {winner.index} are truncated or altered")
         yield Rows(winner, part)
+
+
+async def _check_size(store: "ObjectStore", key: str, end: int) -> None:
+    """Chunks are given out before their digest is known, so at least the object must be long enough."""
+    try:
+        with translated("read", key):
+            size = (await obstore.head_async(store, key))["size"]
+    except FileNotFoundError as exc:
+        raise DamagedRecordError(f"{key}: sealed, but not in the store any more") from exc
+    if size < end:
+        raise DamagedRecordError(f"{key}: truncated: it has {size} bytes, its index speaks of {end}")

@@ -1,0 +1,178 @@
+"""The ledger: the same sums and the same winners in whatever order results were read."""
+
+import random
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fanout.errors import DamagedRecordError
+from fanout.step import results
+from fanout.step.ledger import KEPT_FAILURES, Ledger, StagedFiles
+from fanout.step.results import Cause, Entry, Event, Failure, ResultIndex, Status
+
+BATCHES = 6
+FAILURE = Failure(Cause.EXCEPTION, "ValueError: no")
+attempts = st.builds(
+    lambda index, attempt, status, rows: Entry(
+        index=index,
+        attempt=attempt,
+        status=status,
+        items=3,
+        succeeded=3 if status is Status.SUCCEEDED else 0,
+        process="process000",
+        started=0.0,
+        load_seconds=0.0,
+        run_seconds=0.0,
+        rows=rows if status is Status.SUCCEEDED else 0,
+        files=(f"out/{attempt}",) if status is Status.SUCCEEDED else (),
+        failure=None if status is Status.SUCCEEDED else FAILURE,
+    ),
+    st.integers(0, BATCHES - 1),
+    st.integers(0, 3),
+    st.sampled_from(Status),
+    st.integers(0, 9),
+)
+histories = st.lists(st.lists(attempts, max_size=4), max_size=6)
+
+
+def _ledger(objects: list[tuple[int, int, ResultIndex]]) -> Ledger:
+    ledger = Ledger(BATCHES)
+    for node, seq, index in objects:
+        ledger.absorb(node, seq, index)
+    return ledger
+
+
+def _view(ledger: Ledger) -> tuple[Any, ...]:
+    return (
+        ledger.counts,
+        [(w.index, w.object.node, w.object.seq, w.start, w.length, w.crc) for w in ledger.winners()],
+        list(ledger.staged()),
+        list(ledger.missing()),
+        ledger.next_attempts,
+        ledger.sealed(),
+    )
+
+
+@settings(max_examples=60)
+@given(histories, st.randoms(use_true_random=False))
+def test_any_order_of_reading_gives_the_same_ledger(history: list[list[Entry]], shuffle: random.Random) -> None:
+    """Counts, winners, files and what is missing do not depend on the order of absorbing."""
+    objects = []
+    for number, group in enumerate(history):
+        rows = [bytes([65 + number]) * entry.rows for entry in group]
+        objects.append((number % 2, number // 2, results.decode_index(results.encode(group, rows), "key")))
+    expected = _view(_ledger(objects))
+    shuffle.shuffle(objects)
+    assert _view(_ledger(objects)) == expected
+
+
+@settings(max_examples=60)
+@given(histories)
+def test_the_counts_add_up(history: list[list[Entry]]) -> None:
+    """Every mini-batch is in exactly one outcome or still open, and the items with it (promise I1)."""
+    objects = [(0, n, results.decode_index(results.encode(g, [b""] * len(g)), "key")) for n, g in enumerate(history)]
+    ledger = _ledger(objects)
+    counts = ledger.counts
+    assert counts.settled + len(list(ledger.missing())) == BATCHES
+    assert counts.items == 3 * counts.settled
+    assert counts.items_succeeded == 3 * counts.succeeded
+    assert counts.items_succeeded + counts.items_failed == counts.items
+    assert len(list(ledger.winners())) == counts.succeeded
+    assert ledger.attempts == sum(map(len, history))
+
+
+def test_a_success_beats_a_failure(entry: Callable[..., Entry], ledger_of: Callable[..., Ledger]) -> None:
+    """A mini-batch that succeeded anywhere has succeeded, though another node had given it up before."""
+    failed = entry(0, status=Status.FAILED, attempt=2, failure=FAILURE)
+    for objects in ([(0, 0, [failed]), (1, 0, [entry(0)])], [(1, 0, [entry(0)]), (0, 0, [failed])]):
+        counts = ledger_of(*objects).counts
+        assert (counts.succeeded, counts.failed, counts.items_failed) == (1, 0, 0)
+
+
+def test_the_first_in_store_order_wins(entry: Callable[..., Entry], ledger_of: Callable[..., Ledger]) -> None:
+    """Of several successes the one of the lowest node, object and position counts, and only its rows and files."""
+    late = (1, 0, [entry(0, rows=9, files=("out/late",))], [b"late\n"])
+    early = (0, 4, [entry(1), entry(0, rows=1, files=("out/early",)), entry(0)], [b"", b"early\n", b"again\n"])
+    for objects in ([late, early], [early, late]):
+        ledger = ledger_of(*objects)
+        [winner] = [w for w in ledger.winners() if w.index == 0]
+        assert (winner.object.node, winner.object.seq, winner.length) == (0, 4, 6)
+        assert [files.names for files in ledger.staged()] == [("out/early",)]
+        assert ledger.counts.rows == 1
+
+
+def test_retried_attempts_are_counted_and_decide_nothing(
+    entry: Callable[..., Entry], ledger_of: Callable[..., Ledger]
+) -> None:
+    """A failed attempt that is tried again leaves its mini-batch open; who sends it again knows the next number."""
+    retried = [entry(3, status=Status.RETRIED, attempt=n, failure=FAILURE) for n in (0, 1)]
+    ledger = ledger_of((0, 0, retried), total=4)
+    assert (ledger.counts.retried, ledger.counts.settled) == (2, 0)
+    assert ledger.next_attempts == {3: 2}
+    assert 3 not in ledger.settled_indexes
+    assert [failure.attempt for failure in ledger.failures] == [0, 1]
+
+
+def test_settled_indexes_follow_the_ledger(entry: Callable[..., Entry], ledger_of: Callable[..., Ledger]) -> None:
+    """The container knows what the ledger knows now, and nothing else is in it."""
+    ledger = ledger_of((0, 0, [entry(1)]))
+    settled = ledger.settled_indexes
+    assert 1 in settled
+    assert 0 not in settled
+    assert 5000 not in settled
+    assert "1" not in settled
+
+
+@pytest.mark.parametrize("index", [4, 2**27, 2**31])
+def test_mini_batches_that_do_not_exist_are_refused(
+    entry: Callable[..., Entry], ledger_of: Callable[..., Ledger], index: int
+) -> None:
+    """An index beyond the plan is refused, naming node and object, before it takes memory."""
+    with pytest.raises(DamagedRecordError, match=f"result 7 of node 3.*{index}"):
+        ledger_of((3, 7, [entry(0), entry(index)]), total=4)
+
+
+def test_absurd_indexes_are_refused_before_the_plan_is_known(
+    entry: Callable[..., Entry], ledger_of: Callable[..., Ledger]
+) -> None:
+    """While planning goes on there is still a limit."""
+    with pytest.raises(DamagedRecordError):
+        ledger_of((0, 0, [entry(2**31)]))
+
+
+def test_memory_is_bounded_by_the_number_of_mini_batches() -> None:
+    """A hundred thousand mini-batches take at most 48 bytes each, and their failures a fixed number of places."""
+    number = 100_000
+    failed = tuple(
+        Entry(index, 0, Status.FAILED, 1, 0, "process000", 0.0, 0.0, 0.0, failure=FAILURE) for index in range(number)
+    )
+    ledger = Ledger(number)
+    ledger.absorb(0, 0, ResultIndex(failed, (), 12))
+    columns = [value for value in vars(ledger).values() if hasattr(value, "__len__") and len(value) >= number]
+    size = sum(len(column) * getattr(column, "itemsize", 1) for column in columns)
+    assert size <= 48 * number
+    assert len(ledger.failures) == KEPT_FAILURES
+    assert ledger.counts.failed == number
+
+
+def test_files_of_shutdown_come_last(entry: Callable[..., Entry]) -> None:
+    """What shutdown() wrote is published after the files of mini-batches, which come in mini-batch order."""
+    ledger = Ledger(3)
+    left = Event("process001", 0.0, None, files=("out/summary",))
+    ledger.absorb(2, 0, ResultIndex((entry(2, files=("out/c",)), entry(0, files=("out/a",))), (left,), 12))
+    names = [files.names for files in ledger.staged()]
+    assert names == [("out/a",), ("out/c",), ("out/summary",)]
+    assert all(isinstance(files, StagedFiles) and files.folder.endswith("-002") for files in ledger.staged())
+
+
+def test_counts_are_values(entry: Callable[..., Entry], ledger_of: Callable[..., Ledger]) -> None:
+    """Counts once taken do not move when the ledger goes on."""
+    ledger = ledger_of((0, 0, [entry(0)]), total=2)
+    before = asdict(ledger.counts)
+    ledger.absorb(0, 1, ResultIndex((entry(1),), (), 12))
+    assert before["succeeded"] == 1
+    assert ledger.counts.finished
