@@ -43,6 +43,7 @@ types: setup
 
 demo: setup
 	$(BIN)/fanout run examples/digits/pipeline.yml
+	@cat examples/output/digits/metrics.json
 
 # Half an hour on two cores: see docs/benchmarks.md for parts of it.
 bench: setup localstack

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -36,12 +37,11 @@ class Ended:
         return json.loads(path.read_text())
 
 
-def run_example(name: str, folder: Path, *options: str, environ: Mapping[str, str] | None = None) -> Ended:
-    """`fanout run` of an example, in a copy of it, from a folder of its own; it has to end with exit code 0."""
-    shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("output", "__pycache__"))
+def fanout(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> str:
+    """What the installed command prints in `folder`; it has to end with exit code 0."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "FANOUT_"))}
     ended = subprocess.run(
-        [FANOUT, "run", f"examples/{name}/pipeline.yml", *options],
+        [FANOUT, *arguments],
         cwd=folder,
         env={**clean, **(environ or {})},
         capture_output=True,
@@ -50,6 +50,13 @@ def run_example(name: str, folder: Path, *options: str, environ: Mapping[str, st
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def run_example(name: str, folder: Path, *options: str, environ: Mapping[str, str] | None = None) -> Ended:
+    """`fanout run` of an example, in a copy of it, from a folder of its own."""
+    shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("output", "__pycache__"))
+    fanout(folder, "run", f"examples/{name}/pipeline.yml", *options, environ=environ)
     return Ended(folder / "examples" / "output" / name, folder / ".fanout")
 
 
@@ -99,6 +106,13 @@ def test_digits_are_recognised(digits: Ended) -> None:
     unseen = slice(IMAGES - metrics["unseen_images"], IMAGES)
     assert metrics["unseen_accuracy"] == pytest.approx((predicted == truth)[unseen].mean(), abs=1e-4)
     assert metrics["unseen_accuracy"] > UNSEEN_ACCURACY
+
+
+def test_status_knows_where_outputs_are_without_the_settings_of_the_pipeline(digits: Ended) -> None:
+    """The datastores that a run began with are those of the run, wherever it is looked at or resumed."""
+    status = json.loads(fanout(digits.store.parent, "status", "--json"))
+    outputs = {uri for step in status["steps"] for uri in step["outputs"].values()}
+    assert {(digits.output / name).as_uri() for name in ("predictions.csv", "metrics.json")} <= outputs
 
 
 @pytest.mark.localstack
@@ -162,3 +176,24 @@ def _expected_quality(carrier: pd.DataFrame) -> pd.Series:
     test, train = arrived[arrived["day"] % 5 == 0], arrived[arrived["day"] % 5 != 0]
     error = (test["arr_delay"] - train["arr_delay"].median()).abs().mean()
     return pd.Series({"flights": len(carrier), "tested": len(test), "baseline_mae": round(error, 2)})
+
+
+def test_readme_is_true(tmp_path: Path) -> None:
+    """The smallest pipeline, typed in from README.md, prints and writes what README.md says."""
+    blocks = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (_, pipeline), (_, script), (_, printed), (_, greetings) = blocks
+    for name, text in {"pipeline.yml": pipeline, "src/greet.py": script}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "names").mkdir()
+    for name in ("Ada", "Grace", "Katherine"):
+        (tmp_path / "names" / f"{name}.txt").write_text(f"{name}\n")
+    said = fanout(tmp_path, "run", "pipeline.yml")
+    assert _without_chance(said, str(tmp_path)) == _without_chance(printed, "/home/ada/hello")
+    assert (tmp_path / "greetings.txt").read_text() == greetings
+
+
+def _without_chance(printed: str, folder: str) -> str:
+    """What a run prints, but for names made up, seconds taken and the folder."""
+    text = re.sub(r"[a-z]+_[a-z]+_\w{6}", "RUN", printed.replace(folder, "."))
+    return re.sub(r"in [\d.]+ s", "in a while", text)
