@@ -70,5 +70,5 @@ async def load_record(store: "ObjectStore", name: str) -> RunRecord:
             datastores={str(name): str(uri) for name, uri in fields["datastores"].items()},
             fanout=str(fields["fanout"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"{key}: {exc}") from exc

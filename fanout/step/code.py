@@ -5,6 +5,7 @@ import io
 import os
 import stat
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -58,20 +59,35 @@ def unpack(archive: bytes, digest: str, folder: Path) -> None:
     """The snapshot's files are in `folder`; DamagedRecordError when it is not what `digest` says or leads out of it."""
     if hashlib.sha256(archive).hexdigest() != digest:
         raise DamagedRecordError(f"code/{digest}.zip: altered since it was written")
-    with zipfile.ZipFile(io.BytesIO(archive)) as members:
-        infos = members.infolist()
-        if sum(info.file_size for info in infos) > LARGEST:
-            raise DamagedRecordError(f"code/{digest}.zip: unpacks to more than {LARGEST // 1024**2} MiB")
-        for info in infos:
-            target = folder / _confined(info, digest)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(members.read(info))
-            target.chmod((info.external_attr >> 16) & 0o755 | 0o600)
+    try:
+        with zipfile.ZipFile(io.BytesIO(archive)) as members:
+            _extract(members, digest, folder)
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
+        FileExistsError,
+        NotADirectoryError,
+    ) as exc:
+        raise DamagedRecordError(f"code/{digest}.zip: cannot be unpacked: {exc}") from exc
+
+
+def _extract(members: zipfile.ZipFile, digest: str, folder: Path) -> None:
+    infos = members.infolist()
+    if sum(info.file_size for info in infos) > LARGEST:
+        raise DamagedRecordError(f"code/{digest}.zip: unpacks to more than {LARGEST // 1024**2} MiB")
+    for info in infos:
+        target = folder / _confined(info, digest)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(members.read(info))
+        target.chmod((info.external_attr >> 16) & 0o755 | 0o600)
 
 
 def _confined(info: zipfile.ZipInfo, digest: str) -> PurePosixPath:
     path = PurePosixPath(info.filename)
     mode = info.external_attr >> 16
-    if path.is_absolute() or ".." in path.parts or "\\" in info.filename or not stat.S_ISREG(mode):
+    outside = path.is_absolute() or ".." in path.parts or not path.parts
+    if outside or "\\" in info.filename or not stat.S_ISREG(mode):
         raise DamagedRecordError(f"code/{digest}.zip: {info.filename!r} may not be in a snapshot")
     return path

@@ -18,11 +18,11 @@ def row_format(append_row_uri: str | None) -> RowFormat:
     """The format that an output's extension asks for; Azure's text when it asks for none."""
     if append_row_uri is None:
         return RowFormat.NONE
-    extension = append_row_uri.rsplit("/", 1)[-1].rpartition(".")[2].lower()
+    _, dot, extension = append_row_uri.rsplit("/", 1)[-1].rpartition(".")
     return {
         "csv": RowFormat.CSV,
         "tsv": RowFormat.TSV,
         "jsonl": RowFormat.JSONL,
         "ndjson": RowFormat.JSONL,
         "parquet": RowFormat.PARQUET,
-    }.get(extension, RowFormat.TEXT)
+    }.get(dot and extension.lower(), RowFormat.TEXT)

@@ -63,5 +63,5 @@ def _load(body: bytes, key: str) -> Seal:
             at=float(fields["at"]),
             seconds=float(fields["seconds"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"{key}: {exc}") from exc
