@@ -12,6 +12,7 @@ from fanout.node.agent import Leaving
 from fanout.node.serve import Surroundings, serve
 from fanout.queue.service import open_queue_service
 from fanout.store.access import Access
+from fanout.store.leave import leave
 from fanout.store.open import open_store
 
 GAVE_UP = 42
@@ -62,4 +63,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

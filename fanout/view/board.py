@@ -108,9 +108,9 @@ def _trouble(step: str, where: str, failure: Failure) -> str:
 
 
 def progress_line(state: StepState) -> str:
-    """`1,200 of 5,000 mini-batches, 12,000 items, 3 failed, 2 tried again, 400/s, 10 s left`."""
+    """`1,200 of 5,000 mini-batches, 10 s left, 400/s, 3 failed, 2 tried again, 12,000 items`; first what matters most."""
     progress = state.progress
-    return "" if progress is None else ", ".join([_done(progress), *_troubles(progress), *_pace(state)])
+    return "" if progress is None else ", ".join([_done(progress), *_pace(state), *_troubles(progress)])
 
 
 def _done(progress: Progress) -> str:
@@ -122,20 +122,19 @@ def _done(progress: Progress) -> str:
 
 def _troubles(progress: Progress) -> Iterator[str]:
     counts = progress.counts
-    yield many(counts.items, "item")
     if counts.lost:
         yield f"{number(counts.lost)} failed"
-    if counts.items_failed:
-        yield f"{many(counts.items_failed, 'item')} failed"
     if counts.retried:
         yield f"{number(counts.retried)} tried again"
+    failed = f" ({number(counts.items_failed)} failed)" if counts.items_failed else ""
+    yield f"{many(counts.items, 'item')}{failed}"
 
 
 def _pace(state: StepState) -> Iterator[str]:
-    if state.rate is not None:
-        yield rate(state.rate)
     if state.seconds_left is not None:
         yield f"{duration(state.seconds_left)} left"
+    if state.rate is not None:
+        yield rate(state.rate)
 
 
 def end_line(report: StepReport) -> str:

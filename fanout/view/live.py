@@ -20,7 +20,8 @@ from fanout.view.output import output_to
 from fanout.view.text import duration, printable
 
 FRAMES_PER_SECOND = 5
-BAR_WIDTH = 24
+BAR_WIDTH = 16
+NAME_WIDTH = 24
 
 
 class LiveView:
@@ -84,12 +85,14 @@ class LiveView:
         self._console.print(Text(printable(text), style=style), soft_wrap=True)
 
     def _table(self) -> Table:
-        table = Table.grid(padding=(0, 1, 0, 1))
-        table.add_column(no_wrap=True)
-        table.add_column(width=BAR_WIDTH)
-        table.add_column(overflow="ellipsis", no_wrap=True)
         # Drawn in a thread of its own: a copy keeps the board free to change.
-        for state in list(self._board.states.values()):
+        states = list(self._board.states.values())
+        with_bars = any(state.phase is Phase.RUNNING for state in states)
+        table = Table.grid(padding=(0, 1, 0, 1))
+        table.add_column(no_wrap=True, min_width=min(NAME_WIDTH, max((len(s.step.name) for s in states), default=0)))
+        table.add_column(width=BAR_WIDTH if with_bars else 0)
+        table.add_column(overflow="fold")
+        for state in states:
             table.add_row(Text(state.step.name, style="bold"), self._bar(state), self._line(state))
         return table
 
@@ -110,7 +113,7 @@ class LiveView:
                 return Text(printable(f"skipped: {state.reason}"), style="yellow")
             case Phase.RUNNING:
                 lasts = duration(self._clock.monotonic() - self._begun.get(state.step.name, self._clock.monotonic()))
-                return Text(", ".join(filter(None, [lasts, progress_line(state)])))
+                return Text(", ".join(filter(None, [lasts, progress_line(state)])), no_wrap=True, overflow="ellipsis")
             case Phase.ENDED:
                 return _end(state)
 

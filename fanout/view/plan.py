@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fanout.data import uris
 from fanout.errors import InputError
 from fanout.plan.cost import Estimate, PlanSize, estimate
+from fanout.plan.division import ByBytes, ByCount, ByPartition, ByRows, Division
 from fanout.plan.minibatch import MiniBatch, encode
 from fanout.plan.source import plan_mini_batches
 from fanout.spec.settings import Settings, resolve_datastore
@@ -71,7 +72,7 @@ def _planned(step: ParallelStep, given: DataInput, settings: Settings, access: "
     return PlannedStep(
         step.name,
         uri,
-        " ".join(f"{name} {value}" for name, value in asdict(planned.division).items()),
+        _division(planned.division),
         sums.count,
         sums.items,
         tuple(sums.first),
@@ -113,7 +114,7 @@ def plan_lines(step: PlannedStep | UnplannedStep, paint: Paint) -> Iterator[str]
         return
     items = "items not known without reading the data" if step.items is None else many(step.items, "item")
     yield f"{paint.strong(step.step)}: {mini_batches(step.count)}, {items}"
-    yield f"  input    {location(step.input)} (by {step.division})"
+    yield f"  input    {location(step.input)} ({step.division})"
     yield from (f"  {_batch_line(batch)}" for batch in step.first)
     if (hidden := step.count - len(step.first) - len(step.last)) > 0:
         yield f"  … {number(hidden)} more …"
@@ -138,6 +139,18 @@ def plan_fields(step: PlannedStep | UnplannedStep) -> dict[str, object]:
         "requests": requests,
         "dollars": step.cost.dollars,
     }
+
+
+def _division(division: Division) -> str:
+    match division:
+        case ByCount(files=files):
+            return f"{many(files, 'file')} a mini-batch"
+        case ByBytes(block_bytes=size):
+            return f"blocks of {number(size)} bytes"
+        case ByRows(rows=rows):
+            return f"{many(rows, 'row')} a mini-batch"
+        case ByPartition(keys=keys):
+            return f"by {', '.join(keys)}"
 
 
 def _batch_line(batch: MiniBatch) -> str:
