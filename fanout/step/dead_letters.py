@@ -55,8 +55,11 @@ class DeadLetters:
                 return None
             if "reason" in fields:
                 return self._event(str(fields["reason"]))
-            return self._entry(messages.decode(delivery.body))
-        except (ValueError, TypeError, DamagedRecordError) as exc:
+            message = messages.decode(delivery.body)
+            if (message.run, message.step) != (self._run, self._step):
+                return self._event(f"a dead letter of {message.run}/{message.step}, which has a queue of its own")
+            return self._entry(message)
+        except (ValueError, TypeError, RecursionError, DamagedRecordError) as exc:
             return self._event(f"a dead letter that cannot be read: {exc}")
 
     def _entry(self, message: messages.Message) -> Entry:

@@ -48,7 +48,8 @@ async def publish_files(
 
 async def _move(store: "ObjectStore", source: str, target: str, access: Access) -> None:
     if isinstance(store, LocalStore) and uris.is_local(target) and store.prefix is not None:
-        _rename(Path(store.prefix) / source, Path(uris.to_path(target)))
+        with translated("write", uris.display(target)):
+            _rename(Path(store.prefix) / source, Path(uris.to_path(target)))
         return
     destination, key = locate(target, access)
     with translated("write", uris.display(target)):

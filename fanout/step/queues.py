@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fanout.errors import DamagedRecordError
 from fanout.queue.port import QueuePair, QueueService
 from fanout.store import keys
 from fanout.store.objects import create, list_names, put, read
@@ -79,5 +80,9 @@ async def _last_name(store: "ObjectStore", run: str, step: str) -> str | None:
     names = await list_names(store, keys.queues(run, step))
     if not names:
         return None
-    body = await read(store, keys.queues(run, step) + names[-1])
-    return None if body is None else str(json.loads(body)["name"])
+    key = keys.queues(run, step) + names[-1]
+    body = await read(store, key)
+    try:
+        return None if body is None else str(json.loads(body)["name"])
+    except (ValueError, KeyError, TypeError, RecursionError) as exc:
+        raise DamagedRecordError(f"{key}: not the note of a queue: {type(exc).__name__}: {exc}") from exc

@@ -1,0 +1,130 @@
+"""Dead letters become results: what vanished is counted, with its reason, and nothing twice."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from obstore.store import ObjectStore
+
+from fanout.errors import StoreError
+from fanout.plan import messages, minibatch
+from fanout.plan.messages import Message
+from fanout.plan.minibatch import MiniBatch
+from fanout.queue.port import QueuePair
+from fanout.queue.sqlite import SqliteQueueService
+from fanout.step.dead_letters import DeadLetters
+from fanout.step.reading import read_index
+from fanout.step.results import Cause, Status
+from fanout.store import keys
+
+
+@pytest.fixture
+async def pair(tmp_path: Path, manual_clock: Any) -> AsyncIterator[QueuePair]:
+    """A queue whose messages are received at most twice."""
+    service = SqliteQueueService(tmp_path / "queues", manual_clock)
+    yield await service.create("q", visibility=10.0, max_receives=2)
+    await service.close()
+
+
+@pytest.fixture
+def dead_letters(pair: QueuePair, store: ObjectStore, manual_clock: Any) -> DeadLetters:
+    """The dead letters of step `r/s`."""
+    return DeadLetters(pair.dead, store, "r", "s", manual_clock)
+
+
+def _message(index: int, run: str = "r", **fields: Any) -> str:
+    line = minibatch.encode(MiniBatch(index, files=("file:///a", "file:///b"), **fields))
+    return messages.encode(Message(run, "s", index, 1, line=line))
+
+
+async def test_a_mini_batch_whose_nodes_vanished(
+    dead_letters: DeadLetters, pair: QueuePair, store: ObjectStore, manual_clock: Any
+) -> None:
+    """The queue gives a message up after its last delivery; it is recorded with all its items and a reason."""
+    await pair.main.send([_message(7)])
+    for _ in range(3):
+        await pair.main.receive(1, 0)
+        manual_clock.advance(11)
+    assert await dead_letters.drain(5) == 1
+    index = await read_index(store, keys.result("r", "s", 5, 0))
+    assert index is not None
+    [entry] = index.entries
+    assert (entry.index, entry.attempt, entry.status, entry.items) == (7, 1, Status.DEAD_LETTERED, 2)
+    assert entry.failure is not None
+    assert entry.failure.cause is Cause.VANISHED
+    assert "mini-batch 7" in entry.failure.message
+    assert (await pair.dead.depth()).total == 0
+    assert await dead_letters.drain(5) == 0
+
+
+async def test_a_dead_letter_of_a_node_is_no_second_result(
+    dead_letters: DeadLetters, pair: QueuePair, store: ObjectStore
+) -> None:
+    """What a node has sent there with its tries was recorded by that node before."""
+    await pair.dead.send([json.dumps({**json.loads(_message(1)), "tries": 3, "reason": "ValueError"})])
+    assert await dead_letters.drain(5) == 1
+    assert await read_index(store, keys.result("r", "s", 5, 0)) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        (json.dumps({"message": "???", "reason": "message '???': not JSON"}), "message '???'"),
+        ("no json at all", "cannot be read"),
+        ("[]", "cannot be read"),
+        ("5", "cannot be read"),
+        ('{"v": 1}', "cannot be read"),
+        ("[" * 100_000, "cannot be read"),
+        (_message(1, run="another"), "another"),
+        (_message(1).replace('"index":1', '"index":2', 1), "cannot be read"),
+        (_message(1, items=1).replace('"items":1', '"items":"x"'), "cannot be read"),
+    ],
+    ids=["rejected", "text", "list", "number", "object", "deep", "of another run", "contradicting", "bad items"],
+)
+async def test_what_is_no_mini_batch_of_ours_is_an_event(
+    dead_letters: DeadLetters, pair: QueuePair, store: ObjectStore, body: str, word: str
+) -> None:
+    """Whatever else is in the queue is noted with its reason, counts for no mini-batch and stops nobody."""
+    await pair.dead.send([body])
+    assert await dead_letters.drain(5) == 1
+    index = await read_index(store, keys.result("r", "s", 5, 0))
+    assert index is not None
+    assert not index.entries
+    [event] = index.events
+    assert event.failure is not None
+    assert word in event.failure.message
+    assert (await pair.dead.depth()).total == 0
+
+
+async def test_nothing_is_deleted_before_it_is_recorded(
+    pair: QueuePair, store: ObjectStore, manual_clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the store does not answer the dead letters stay where they are (promise I5)."""
+
+    async def refuse(*_: object) -> bool:
+        raise StoreError("cannot create x: 503 SlowDown")
+
+    monkeypatch.setattr("fanout.step.dead_letters.create", refuse)
+    await pair.dead.send([_message(0), _message(1)])
+    with pytest.raises(StoreError):
+        await DeadLetters(pair.dead, store, "r", "s", manual_clock).drain(5)
+    assert (await pair.dead.depth()).total == 2
+
+
+async def test_many_dead_letters(
+    dead_letters: DeadLetters, pair: QueuePair, store: ObjectStore, ledger_of: Callable[..., Any]
+) -> None:
+    """All of them are recorded, in objects that are numbered without gaps."""
+    await pair.dead.send([_message(index) for index in range(150)])
+    drained = 0
+    while count := await dead_letters.drain(5):
+        drained += count
+    assert drained == 150
+    ledger = ledger_of(total=150)
+    for seq in range(2):
+        index = await read_index(store, keys.result("r", "s", 5, seq))
+        assert index is not None
+        ledger.absorb(5, seq, index)
+    assert ledger.counts.dead_lettered == 150

@@ -1,0 +1,102 @@
+"""Output files: those of the winners are in the outputs, once, and nowhere else."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from obstore.store import LocalStore, ObjectStore
+
+from fanout.data import uris
+from fanout.errors import InputError, StoreError
+from fanout.spec.steps import DataType
+from fanout.step.ledger import StagedFiles
+from fanout.step.output_files import publish_files
+from fanout.step.record import BoundOutput
+from fanout.store import keys
+from fanout.store.access import Access
+from fanout.store.objects import put
+
+ACCESS = Access.from_environ({})
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Mapping[str, BoundOutput]:
+    """A folder, and a single file."""
+    return {
+        "plots": BoundOutput(uris.from_path(tmp_path / "plots")),
+        "model": BoundOutput(uris.from_path(tmp_path / "model.bin"), DataType.URI_FILE),
+    }
+
+
+async def _stage(store: ObjectStore, folder: str, files: Mapping[str, bytes]) -> StagedFiles:
+    for name, body in files.items():
+        await put(store, f"{keys.staged('r', 's')}{folder}/{name}", body)
+    return StagedFiles(folder, tuple(files))
+
+
+def _found(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+async def test_files_go_to_their_outputs(
+    store: ObjectStore, outputs: Mapping[str, BoundOutput], tmp_path: Path
+) -> None:
+    """Folders below an output stay, a uri_file output is that file; what was there before is not touched."""
+    (tmp_path / "plots").mkdir()
+    (tmp_path / "plots" / "old.png").write_bytes(b"old")
+    staged = [
+        await _stage(store, "0-0-000", {"plots/a.png": b"a", "plots/sub/b c.png": b"b"}),
+        await _stage(store, "1-0-000", {"plots/sub/%20.png": b"p", "model/model.bin": b"m"}),
+    ]
+    assert await publish_files(store, "r", "s", staged, outputs, ACCESS) == 4
+    expected = {"old.png": b"old", "a.png": b"a", "sub/b c.png": b"b", "sub/%20.png": b"p"}
+    assert _found(tmp_path / "plots") == expected
+    assert (tmp_path / "model.bin").read_bytes() == b"m"
+
+
+async def test_the_later_mini_batch_wins_a_name(
+    store: ObjectStore, outputs: Mapping[str, BoundOutput], tmp_path: Path
+) -> None:
+    """Of two files of one name that of the later mini-batch stays, now and when it is done again."""
+    staged = [
+        await _stage(store, "0-0-001", {"plots/same": b"first", "plots/a": b"a"}),
+        await _stage(store, "1-0-000", {"plots/same": b"second"}),
+    ]
+    for _ in range(2):
+        assert await publish_files(store, "r", "s", staged, outputs, ACCESS) == 2
+        assert _found(tmp_path / "plots") == {"same": b"second", "a": b"a"}
+
+
+async def test_publishing_goes_on_where_it_was_cut(
+    store: ObjectStore, outputs: Mapping[str, BoundOutput], tmp_path: Path
+) -> None:
+    """A file that has moved already is where it belongs; the others follow."""
+    first = await _stage(store, "0-0-000", {"plots/a": b"a"})
+    await publish_files(store, "r", "s", [first], outputs, ACCESS)
+    second = await _stage(store, "1-0-000", {"plots/b": b"b"})
+    await publish_files(store, "r", "s", [first, second], outputs, ACCESS)
+    assert _found(tmp_path / "plots") == {"a": b"a", "b": b"b"}
+
+
+@pytest.mark.parametrize("name", ["plots/../../evil", "plots//etc/evil", "plots/", "plots/a\\..\\b", "plots/\0"])
+async def test_names_that_lead_out_are_refused(
+    store: ObjectStore, outputs: Mapping[str, BoundOutput], tmp_path: Path, name: str
+) -> None:
+    """A result that names a file outside of its output is refused before anything moves."""
+    good = await _stage(store, "0-0-000", {"plots/a": b"a"})
+    with pytest.raises(InputError):
+        await publish_files(store, "r", "s", [good, StagedFiles("1-0-000", (name,))], outputs, ACCESS)
+    assert not (tmp_path / "plots").exists()
+
+
+async def test_a_file_in_the_way_is_an_error_with_its_name(
+    store: ObjectStore, outputs: Mapping[str, BoundOutput], tmp_path: Path
+) -> None:
+    """Where one mini-batch made a file and another a folder of the same name, the error says which."""
+    if not isinstance(store, LocalStore):
+        pytest.skip("a name clash of file systems")
+    (tmp_path / "plots").mkdir()
+    (tmp_path / "plots" / "a").write_bytes(b"in the way")
+    staged = [await _stage(store, "0-0-000", {"plots/a/b": b"x"})]
+    with pytest.raises(StoreError, match="plots/a/b"):
+        await publish_files(store, "r", "s", staged, outputs, ACCESS)
