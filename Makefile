@@ -50,5 +50,5 @@ bench: setup localstack
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf build dist .fanout .mypy_cache .pytest_cache .ruff_cache .hypothesis $(LOCALSTACK)
+	rm -rf build dist .fanout examples/output .mypy_cache .pytest_cache .ruff_cache .hypothesis $(LOCALSTACK)
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
