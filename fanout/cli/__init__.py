@@ -1,13 +1,22 @@
 """The command `fanout`: verbs, each one call, and an exit code."""
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from io import TextIOWrapper
 
 
 def main() -> NoReturn:
     """The entry point: carries out the command line of this process and ends it."""
+    import sys
+    from typing import cast
+
     from fanout.store.leave import leave
 
+    for stream in (sys.stdout, sys.stderr):
+        # What user code says may not fit the terminal's encoding, and must not fail the run.
+        cast("TextIOWrapper", stream).reconfigure(errors="backslashreplace")
     leave(answer())
 
 

@@ -113,7 +113,7 @@ class AttemptsFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = path.open("w", encoding="utf-8", newline="", buffering=256 * 1024)
+        self._file = path.open("w", encoding="utf-8", newline="", errors="backslashreplace", buffering=256 * 1024)
         self._writer = csv.writer(self._file, lineterminator="\n")
         self._writer.writerow(COLUMNS)
         self._sums: dict[tuple[int, str], Sums] = {}

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class ErrorFiles:
         final = entry.status is not Status.RETRIED
         occurrence = Occurrence(failure, node, entry.process, entry.index, entry.attempt, final=final)
         at = stamp(entry.started + entry.load_seconds + entry.run_seconds)
-        detail: dict[str, object] = {
+        detail = {
             "mini_batch": entry.index,
             "attempt": entry.attempt + 1,
             "status": entry.status.value,
@@ -46,7 +47,7 @@ class ErrorFiles:
         detail = {"cause": failure.cause.value, "message": failure.message, "gave_up": event.gave_up}
         self._write(Occurrence(failure, node, event.process), stamp(event.at), detail)
 
-    def _write(self, occurrence: Occurrence, at: str, detail: dict[str, object]) -> None:
+    def _write(self, occurrence: Occurrence, at: str, detail: Mapping[str, object]) -> None:
         process = occurrence.process or "queue"
         key = occurrence.node, process
         self._written[key] += 1

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 OVERVIEW_EVERY = 10.0
 """Seconds between two lines of the overview (reference, section 11)."""
+AT_ONCE = 16
+"""Files that are uploaded side by side."""
 REPORT = "sys/job_report"
 
 
@@ -98,8 +100,9 @@ class JobReport:
         self._attempts.close()
         self._overview.close(self._clock.now(), seal)
         self._write_texts(self._end(seal, ledger))
-        for name in files_below(self._folder):
-            await upload_file(self._folder / name, self._store, self._key(name))
+        names = files_below(self._folder)
+        for at in range(0, len(names), AT_ONCE):
+            await asyncio.gather(*map(self._upload, names[at : at + AT_ONCE]))
         await self._put_overview()
 
     def close(self) -> None:
@@ -124,9 +127,12 @@ class JobReport:
         _write_csv(self._folder / REPORT / "process_summary.csv", self._attempts.process_rows())
         _write_csv(self._folder / REPORT / "node_summary.csv", self._attempts.node_rows())
 
+    async def _upload(self, name: str) -> None:
+        await upload_file(self._folder / name, self._store, self._key(name))
+
     async def _put_overview(self) -> None:
         for name, text in self._overview.texts().items():
-            await put(self._store, self._key(name), text.encode())
+            await put(self._store, self._key(name), text.encode(errors="backslashreplace"))
         await put(self._store, self._key(self._overview.metrics_name), self._overview.progress_csv().encode())
 
     def _key(self, name: str) -> str:

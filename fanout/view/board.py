@@ -108,7 +108,7 @@ def _trouble(step: str, where: str, failure: Failure) -> str:
 
 
 def progress_line(state: StepState) -> str:
-    """`1,200 of 5,000 mini-batches, 10 s left, 400/s, 3 failed, 2 tried again, 12,000 items`; first what matters most."""
+    """`1,200 of 5,000 mini-batches, 10 s left, 400/s, 3 failed, 12,000 items`: what matters comes first."""
     progress = state.progress
     return "" if progress is None else ", ".join([_done(progress), *_pace(state), *_troubles(progress)])
 

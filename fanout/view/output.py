@@ -51,7 +51,7 @@ class Output:
         try:
             self.stream.write(f"{text}\n")
             self.stream.flush()
-        except BrokenPipeError:
+        except (OSError, ValueError):  # nobody reads any more, the disk is full, or the stream was closed
             self.gone = True
 
 
