@@ -27,7 +27,7 @@ from fanout.node.fetch import Fetcher
 from fanout.node.heartbeat import heartbeat
 from fanout.node.held import Held, Holdings
 from fanout.node.orders import Done, Stopped
-from fanout.node.slot import ProcessFactory, Slot
+from fanout.node.slot import EXIT_LIMIT, SHUTDOWN_LIMIT, ProcessFactory, Slot
 from fanout.plan import messages, minibatch
 from fanout.queue.port import Delivery, QueuePair
 from fanout.step.record import StepRecord
@@ -47,7 +47,6 @@ LOOK_EVERY = 3.0
 MOST_REFUSALS = 10
 """Receives in a row that may fail, with growing pauses of two minutes in all, before the node ends."""
 TIME_CHECK = 0.05
-SHUTDOWN_LIMIT = 30.0
 
 
 class Leaving(StrEnum):
@@ -181,7 +180,7 @@ class Node:
         for slot in self._slots:
             slot.kill() if slot.busy else slot.stop()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SHUTDOWN_LIMIT):
+            async with asyncio.timeout(SHUTDOWN_LIMIT + 2 * EXIT_LIMIT):
                 await asyncio.gather(*(slot.ended() for slot in self._slots))
         self.kill_slots()
         await asyncio.gather(*(slot.ended() for slot in self._slots))

@@ -21,6 +21,9 @@ LONG = 0.25
 AHEAD = 0.005
 """Seconds of work that a slot is kept ahead, when mini-batches are short."""
 MOST_AHEAD = 64
+SHUTDOWN_LIMIT = 30.0
+EXIT_LIMIT = 2.0
+"""Seconds that a process gets to end after shutdown(): threads that a script has left behind would keep it for ever."""
 LEAST_INIT_LIMIT = 30.0
 """Loading a script may take this long, in seconds, even when run() may not: libraries take their time."""
 
@@ -112,7 +115,7 @@ class Slot:
 
     def check_time(self) -> None:
         """Ends the process when the current phase has taken longer than its limit."""
-        if self._process is None or self._overdue is not None or self._stopping:
+        if self._process is None or self._overdue is not None:
             return
         limit, cause, what = self._limit()
         if limit is not None and self._clock.monotonic() - self._since > limit:
@@ -121,7 +124,7 @@ class Slot:
 
     def stop(self) -> None:
         """Asks the process to run shutdown() and leave; `slot_stopped` follows."""
-        self._stopping = True
+        self._stopping, self._since = True, self._clock.monotonic()
         if self._process is None:
             self._has_stopped(Stopped())
         elif self.ready:
@@ -141,6 +144,10 @@ class Slot:
             await self._process.ended()
 
     def _limit(self) -> tuple[float | None, Cause, str]:
+        if self._stopped:
+            return EXIT_LIMIT, Cause.SHUTDOWN, "ending after shutdown()"
+        if self._stopping:
+            return SHUTDOWN_LIMIT, Cause.SHUTDOWN, "shutdown()"
         if not self.ready:
             return max(self._run_limit, LEAST_INIT_LIMIT), Cause.INIT, "loading the script and init()"
         if not self._tasks:
@@ -184,7 +191,7 @@ class Slot:
         given, self._tasks = list(self._tasks), deque()
         if self._stopping:
             self._events.slot_unstarted(self, given)
-            self._has_stopped(Stopped())
+            self._has_stopped(Stopped(self._overdue))
         elif given:
             elapsed = self._clock.monotonic() - self._since
             self._events.slot_unstarted(self, given[1:])
@@ -197,7 +204,7 @@ class Slot:
 
     def _has_stopped(self, stopped: Stopped) -> None:
         if not self._stopped:
-            self._stopped = True
+            self._stopped, self._since = True, self._clock.monotonic()
             self._events.slot_stopped(self, stopped)
 
 
