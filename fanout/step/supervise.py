@@ -110,11 +110,11 @@ class Supervisor:
         if self.has_news:
             self._last_news, self._empty_since = now, None
             self._observers.progress(self.progress())
-        verdict = judge(self.ledger.counts, self._record.step.thresholds, append_row=self._appends)
+        verdict = self._judge()
         if verdict is None and now - self._last_seldom >= SELDOM:
             self._last_seldom = now
             verdict = await self._look_around()
-        return verdict or self._trouble(workforce) or self._overrun()
+        return verdict or await self._trouble(workforce) or self._overrun()
 
     def planned_so_far(self, count: int) -> None:
         """So many mini-batches have been planned."""
@@ -138,7 +138,7 @@ class Supervisor:
         """The verdict on everything that was read: what was committed last may have bettered the counts."""
         if not verdict.completed:
             return verdict
-        return judge(self.ledger.counts, self._record.step.thresholds, append_row=self._appends) or verdict
+        return self._judge() or verdict
 
     def progress(self) -> Progress:
         """Where the step stands now."""
@@ -153,6 +153,9 @@ class Supervisor:
     @property
     def _appends(self) -> bool:
         return self._record.row_format is not RowFormat.NONE
+
+    def _judge(self) -> Verdict | None:
+        return judge(self.ledger.counts, self._record.step.thresholds, append_row=self._appends)
 
     async def _read(self) -> bool:
         settled = self.ledger.counts.settled
@@ -192,10 +195,13 @@ class Supervisor:
                 await self._resend(self.ledger)
             self._empty_since = None
 
-    def _trouble(self, workforce: Workforce) -> Verdict | None:
+    async def _trouble(self, workforce: Workforce) -> Verdict | None:
         reason = workforce.trouble()
         if reason is None:
             return None
+        await self.read_the_rest()  # what the last of them committed since the look before
+        if (verdict := self._judge()) is not None:
+            return verdict
         causes = [event.failure for _, event in self.ledger.events if event.gave_up and event.failure is not None]
         if causes:
             reason = f"the entry script cannot be started: {causes[0].message}"

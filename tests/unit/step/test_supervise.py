@@ -1,0 +1,405 @@
+"""The supervisor: when a step ends, and why, seen through a real queue and store on a clock turned by hand."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from obstore.store import ObjectStore
+
+from fanout.plan import messages, minibatch
+from fanout.plan.messages import Message
+from fanout.plan.minibatch import MiniBatch
+from fanout.queue.port import QueuePair
+from fanout.queue.sqlite import SqliteQueueService
+from fanout.spec.steps import Limits, RetrySettings, Thresholds
+from fanout.step import results
+from fanout.step.ledger import Ledger
+from fanout.step.record import StepRecord
+from fanout.step.results import Cause, Entry, Event, Failure, Status
+from fanout.step.row_format import RowFormat
+from fanout.step.seal import Seal, seal
+from fanout.step.supervise import Observers, Progress, Supervisor, supervise, with_canceled
+from fanout.step.verdict import Counts, Verdict, VerdictStatus
+from fanout.store import keys
+from fanout.store.objects import put, read
+
+FAILURE = Failure(Cause.EXCEPTION, "ValueError: no")
+
+
+@dataclass
+class Nodes:
+    """A workforce whose fate the test decides; notes what it is told."""
+
+    reason: str | None = None
+    told: list[str] = field(default_factory=list)
+    before_leaving: Callable[[], Any] | None = None
+
+    async def finish(self) -> None:
+        self.told.append("finish")
+        if self.before_leaving:
+            await self.before_leaving()
+
+    async def stop(self) -> None:
+        self.told.append("stop")
+        if self.before_leaving:
+            await self.before_leaving()
+
+    def trouble(self) -> str | None:
+        return self.reason
+
+
+@dataclass
+class Watch:
+    """What observers were told."""
+
+    progress: list[Progress] = field(default_factory=list)
+    results: list[int] = field(default_factory=list)
+    resent: list[list[int]] = field(default_factory=list)
+
+
+Make = Callable[..., Supervisor]
+
+
+@pytest.fixture
+async def pair(tmp_path: Path, manual_clock: Any) -> AsyncIterator[QueuePair]:
+    """The step's queues."""
+    service = SqliteQueueService(tmp_path / "queues", manual_clock)
+    yield await service.create("q", visibility=10.0, max_receives=2)
+    await service.close()
+
+
+@pytest.fixture
+def watch() -> Watch:
+    """An empty note book."""
+    return Watch()
+
+
+@pytest.fixture
+def make(
+    store: ObjectStore, pair: QueuePair, manual_clock: Any, record: Callable[..., StepRecord], watch: Watch
+) -> Make:
+    """A supervisor of step `r/s` with these settings, which sends lost messages again."""
+
+    def supervisor(row_format: RowFormat = RowFormat.NONE, number: int = 90, **settings: Any) -> Supervisor:
+        async def my_number() -> int:
+            await put(store, keys.node("r", "s", number), b"{}")
+            return number
+
+        async def resend(ledger: Ledger) -> None:
+            missing = list(ledger.missing())
+            watch.resent.append(missing)
+            await pair.main.send([_message(index) for index in missing])
+
+        observers = Observers(watch.progress.append, lambda node, _: watch.results.append(node))
+        return Supervisor(record(row_format, **settings), store, pair, manual_clock, observers, my_number, resend)
+
+    return supervisor
+
+
+def _message(index: int) -> str:
+    line = minibatch.encode(MiniBatch(index, files=("file:///a", "file:///b")))
+    return messages.encode(Message("r", "s", index, 0, line=line))
+
+
+async def test_a_step_completes_when_everything_is_settled(
+    make: Make, commit: Any, entry: Callable[..., Entry], watch: Watch
+) -> None:
+    """No verdict while a mini-batch is open, Completed with the last one; each result is seen once."""
+    supervisor = make()
+    supervisor.plan_is_complete(3)
+    await commit(0, 0, [entry(0), entry(1)])
+    assert await supervisor.tick(Nodes()) is None
+    assert supervisor.has_news
+    assert await supervisor.tick(Nodes()) is None
+    assert not supervisor.has_news
+    await commit(0, 1, [entry(2)])
+    verdict = await supervisor.tick(Nodes())
+    assert verdict == Verdict(VerdictStatus.COMPLETED, "all 3 mini-batches succeeded")
+    assert watch.results == [0, 0]
+    assert [p.counts.succeeded for p in watch.progress] == [2, 3]
+
+
+async def test_a_threshold_ends_the_step_while_work_is_left(
+    make: Make, commit: Any, entry: Callable[..., Entry]
+) -> None:
+    """Failed as soon as more has failed than may, though mini-batches are still open and planning goes on."""
+    supervisor = make(thresholds=Thresholds(mini_batch_error_threshold=1))
+    supervisor.planned_so_far(100)
+    await commit(0, 0, [entry(0, status=Status.FAILED, failure=FAILURE)])
+    assert await supervisor.tick(Nodes()) is None
+    await commit(0, 1, [entry(1, status=Status.FAILED, failure=FAILURE)])
+    verdict = await supervisor.tick(Nodes())
+    assert verdict is not None
+    assert verdict.reason == "2 failed mini-batches exceed mini_batch_error_threshold 1"
+
+
+async def test_retried_attempts_fail_no_threshold(make: Make, commit: Any, entry: Callable[..., Entry]) -> None:
+    """An attempt that is made again counts as nothing until its mini-batch is settled (reference, section 10)."""
+    supervisor = make(thresholds=Thresholds(0, 0, 0))
+    supervisor.plan_is_complete(1)
+    await commit(0, 0, [entry(0, status=Status.RETRIED, failure=FAILURE)])
+    assert await supervisor.tick(Nodes()) is None
+    await commit(0, 1, [entry(0, attempt=1)])
+    verdict = await supervisor.tick(Nodes())
+    assert verdict is not None
+    assert verdict.completed
+
+
+async def test_a_canceled_run(make: Make, store: ObjectStore, manual_clock: Any) -> None:
+    """The marker in the store is noticed within seconds."""
+    supervisor = make()
+    await put(store, keys.cancel("r"), b"{}")
+    manual_clock.advance(2.1)
+    assert await supervisor.tick(Nodes()) == Verdict(VerdictStatus.CANCELED, "canceled")
+
+
+async def test_lost_messages_are_sent_again(
+    make: Make, pair: QueuePair, commit: Any, entry: Callable[..., Entry], manual_clock: Any, watch: Watch
+) -> None:
+    """Mini-batches that neither queue nor results know of are sent anew, once the queue has had time to count."""
+    supervisor = make()
+    supervisor.plan_is_complete(3)
+    await pair.main.send([_message(1)])
+    await commit(0, 0, [entry(0)])
+    for _ in range(4):
+        manual_clock.advance(2.1)
+        assert await supervisor.tick(Nodes()) is None
+    assert watch.resent == [], "the queue still held a message"
+    await pair.main.delete(await pair.main.receive(1, 0))
+    for _ in range(4):
+        manual_clock.advance(2.1)
+        assert await supervisor.tick(Nodes()) is None
+    assert watch.resent == [[1, 2]]
+    assert (await pair.main.depth()).total == 2
+
+
+async def test_held_and_delayed_messages_are_not_lost(
+    make: Make, pair: QueuePair, manual_clock: Any, watch: Watch
+) -> None:
+    """What a node holds, or what waits for its retry, is still in the queue."""
+    supervisor = make()
+    supervisor.plan_is_complete(2)
+    await pair.main.send([_message(0)])
+    await pair.main.send([_message(1)], delay=60)
+    held = await pair.main.receive(1, 0)
+    for _ in range(8):
+        manual_clock.advance(2.1)
+        await pair.main.extend(held, 10.0)
+        await supervisor.tick(Nodes())
+    assert watch.resent == []
+
+
+async def test_nothing_is_lost_while_it_is_still_being_sent(make: Make, manual_clock: Any, watch: Watch) -> None:
+    """Before the plan is complete an empty queue means nothing."""
+    supervisor = make()
+    supervisor.planned_so_far(5)
+    for _ in range(5):
+        manual_clock.advance(2.1)
+        await supervisor.tick(Nodes())
+    assert watch.resent == []
+
+
+async def test_vanished_mini_batches_are_counted_with_their_reason(
+    make: Make, pair: QueuePair, commit: Any, entry: Callable[..., Entry], manual_clock: Any
+) -> None:
+    """A message that the queue gave up is an outcome: the step ends, and says why (promise I1)."""
+    supervisor = make(thresholds=Thresholds(mini_batch_error_threshold=0))
+    supervisor.plan_is_complete(2)
+    await commit(0, 0, [entry(0)])
+    await pair.main.send([_message(1)])
+    for _ in range(3):
+        await pair.main.receive(1, 0)
+        manual_clock.advance(10.1)
+    assert await supervisor.tick(Nodes()) is None
+    manual_clock.advance(0.2)
+    verdict = await supervisor.tick(Nodes())
+    assert verdict is not None
+    assert verdict.status is VerdictStatus.FAILED
+    assert supervisor.ledger.counts.dead_lettered == 1
+    [failure] = supervisor.ledger.failures
+    assert failure.failure.cause is Cause.VANISHED
+
+
+async def test_a_step_without_mini_batches_in_time(make: Make, manual_clock: Any) -> None:
+    """When listing the input takes too long, the verdict names the setting to raise."""
+    supervisor = make(limits=Limits(first_task_creation_timeout=60.0))
+    manual_clock.advance(59)
+    assert await supervisor.tick(Nodes()) is None
+    manual_clock.advance(2)
+    verdict = await supervisor.tick(Nodes())
+    assert verdict is not None
+    assert "first_task_creation_timeout" in verdict.reason
+
+
+async def test_a_step_without_progress(make: Make, commit: Any, entry: Callable[..., Entry], manual_clock: Any) -> None:
+    """The progress clock starts anew with each settled mini-batch, and ends the step when it runs out."""
+    supervisor = make(retry_settings=RetrySettings(timeout=5.0), limits=Limits(task_overhead_timeout=5.0))
+    supervisor.plan_is_complete(3)
+    manual_clock.advance(29)
+    await commit(0, 0, [entry(0)])
+    assert await supervisor.tick(Nodes()) is None
+    manual_clock.advance(29)
+    await commit(0, 1, [entry(1, status=Status.RETRIED, failure=FAILURE)])
+    assert await supervisor.tick(Nodes()) is None
+    manual_clock.advance(2)
+    verdict = await supervisor.tick(Nodes())
+    assert verdict is not None
+    assert verdict.reason.startswith("no progress in 30 seconds")
+
+
+async def test_trouble_of_the_workforce_is_the_reason(make: Make) -> None:
+    """When no node is left and none will come, the step fails with what is known of it."""
+    supervisor = make()
+    supervisor.plan_is_complete(3)
+    verdict = await supervisor.tick(Nodes("no node is left: killed by signal 9"))
+    assert verdict == Verdict(VerdictStatus.FAILED, "no node is left: killed by signal 9")
+
+
+async def test_a_script_that_cannot_start_is_the_reason(make: Make, store: ObjectStore) -> None:
+    """Nodes that gave up have left the init failure's own message, even between the last look and their end."""
+    supervisor = make()
+    supervisor.plan_is_complete(3)
+
+    await put(store, keys.node("r", "s", 0), b"{}")
+    failure = Failure(Cause.INIT, "ModuleNotFoundError: No module named 'nope'")
+    events = [Event("process000", 0.0, failure), Event("process001", 0.0, failure, gave_up=True)]
+
+    class LastWords(Nodes):
+        def trouble(self) -> str | None:
+            store.put(keys.result("r", "s", 0, 0), results.encode([], [], events))
+            return "no node is left"
+
+    verdict = await supervisor.tick(LastWords())
+    assert verdict is not None
+    assert verdict.status is VerdictStatus.FAILED
+    assert "No module named 'nope'" in verdict.reason
+
+
+async def test_nodes_that_left_after_the_last_result_are_no_trouble(
+    make: Make, store: ObjectStore, entry: Callable[..., Entry]
+) -> None:
+    """A result committed between the supervisor's look and its question about the nodes still counts."""
+    supervisor = make()
+    supervisor.plan_is_complete(1)
+    await put(store, keys.node("r", "s", 0), b"{}")
+    await supervisor.tick(Nodes())
+    body = results.encode([entry(0)], [b""])
+
+    class LeavesInBetween(Nodes):
+        def trouble(self) -> str | None:
+            store.put(keys.result("r", "s", 0, 0), body)
+            return "no node is left: they ended without a word"
+
+    verdict = await supervisor.tick(LeavesInBetween())
+    assert verdict is not None
+    assert verdict.completed
+
+
+async def _watched(supervisor: Supervisor, nodes: Nodes, clock: Any) -> Any:
+    task = asyncio.create_task(supervise(supervisor, nodes, clock))
+    while not task.done():
+        await clock.run(0.5)
+    return task.result()
+
+
+async def test_nodes_are_told_and_their_last_words_count(
+    make: Make, store: ObjectStore, commit: Any, entry: Callable[..., Entry], manual_clock: Any
+) -> None:
+    """At the end nodes that nobody tells find a marker, the others are told, and what they still commit is read."""
+    await commit(0, 0, [entry(0), entry(1)])
+    left = Event("process000", 0.0, None, files=("out/summary",))
+
+    async def shut_down() -> None:
+        await put(store, keys.result("r", "s", 0, 1), results.encode([], [], [left]))
+
+    nodes = Nodes(before_leaving=shut_down)
+    supervisor = make()
+    supervisor.plan_is_complete(2)
+    outcome = await _watched(supervisor, nodes, manual_clock)
+    assert outcome.verdict.completed
+    assert nodes.told == ["finish"]
+    assert outcome.ledger.sealed() == {0: 2}
+    assert await read(store, keys.settled("r", "s")) is not None
+
+
+async def test_a_failed_step_stops_its_nodes(
+    make: Make, store: ObjectStore, commit: Any, entry: Callable[..., Entry], manual_clock: Any
+) -> None:
+    """Nodes are stopped, results that still came are read, and what is open is canceled: the counts add up."""
+    await commit(0, 0, [entry(0, status=Status.FAILED, failure=FAILURE)])
+
+    async def one_more() -> None:
+        await put(store, keys.result("r", "s", 0, 1), results.encode([entry(1)], [b""]))
+
+    nodes = Nodes(before_leaving=one_more)
+    supervisor = make(thresholds=Thresholds(mini_batch_error_threshold=0))
+    supervisor.plan_is_complete(5)
+    outcome = await _watched(supervisor, nodes, manual_clock)
+    assert nodes.told == ["stop"]
+    counts = with_canceled(outcome.ledger.counts)
+    assert (counts.failed, counts.succeeded, counts.canceled) == (1, 1, 3)
+    assert counts.settled == counts.total == 5
+    assert await read(store, keys.settled("r", "s")) is None
+
+
+def test_what_was_never_planned_is_not_canceled() -> None:
+    """When planning was cut, only what is known of counts."""
+    assert with_canceled(Counts(total=None, succeeded=2)) == Counts(total=2, succeeded=2)
+
+
+async def test_two_supervisors_agree(
+    make: Make, store: ObjectStore, commit: Any, entry: Callable[..., Entry], manual_clock: Any
+) -> None:
+    """Both come to a verdict, the first seal holds for both, and dead letters are nobody's twice."""
+
+    async def to_the_end(number: int) -> Seal:
+        supervisor = make(number=number)
+        supervisor.plan_is_complete(4)
+        outcome = await supervise(supervisor, Nodes(), manual_clock)
+        mine = Seal(outcome.verdict, outcome.ledger.counts, outcome.ledger.sealed(), manual_clock.now(), number)
+        return await seal(store, keys.verdict("r", "s"), mine)
+
+    both = asyncio.gather(to_the_end(90), to_the_end(91))
+    groups: Sequence[list[Entry]] = ([entry(0), entry(1)], [entry(1), entry(2)], [entry(3)])
+    for seq, group in enumerate(groups):
+        await commit(0, seq, group)
+        await manual_clock.run(1.0)
+    while not both.done():
+        await manual_clock.run(1.0)
+    first, second = await both
+    assert first == second
+    assert first.verdict.completed
+    assert (first.counts.succeeded, first.counts.items) == (4, 8)
+
+
+async def test_a_second_supervisor_takes_over(
+    make: Make, commit: Any, entry: Callable[..., Entry], watch: Watch
+) -> None:
+    """Everything that a supervisor knew is in the store: another one starts where it was."""
+    first = make()
+    first.plan_is_complete(3)
+    await commit(0, 0, [entry(0, status=Status.RETRIED, failure=FAILURE), entry(1)])
+    assert await first.tick(Nodes()) is None
+    second = make(number=91)
+    await second.read_the_rest()
+    assert second.ledger.counts == Counts(
+        total=None, succeeded=1, retried=1, items=2, items_succeeded=2, items_failed=0, rows=0
+    )
+    assert second.ledger.next_attempts == {0: 1}
+
+
+async def test_rejected_messages_are_shown(make: Make, pair: QueuePair, manual_clock: Any) -> None:
+    """A message that a node put aside as unreadable is an event with its reason."""
+    supervisor = make()
+    supervisor.plan_is_complete(1)
+    await pair.dead.send([json.dumps({"message": "?", "reason": "message '?': not JSON"})])
+    manual_clock.advance(2.1)
+    await supervisor.tick(Nodes())
+    await supervisor.read_the_rest()
+    [(_, event)] = supervisor.ledger.events
+    assert event.failure is not None
+    assert event.failure.message == "message '?': not JSON"
