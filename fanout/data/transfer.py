@@ -45,7 +45,7 @@ async def download_file(uri: str, target: Path, access: Access) -> None:
 async def download_folder(uri: str, target: Path, access: Access) -> None:
     """Everything below `uri` is below the folder `target`; names that would lead out of it are refused."""
     entries = await asyncio.to_thread(lambda: list(list_folder(uri, access)))
-    await _some_at_once(
+    await some_at_once(
         download_file(entry.uri, target / uris.confined(uris.relative_to(entry.uri, uri) or ""), access)
         for entry in entries
     )
@@ -55,7 +55,7 @@ async def upload_folder(folder: Path, uri: str, access: Access) -> list[str]:
     """Every regular file below `folder` is below `uri`; their relative names, sorted."""
     names = await asyncio.to_thread(lambda: files_below(folder))
     store, prefix = locate(uri, access)
-    await _some_at_once(upload_file(folder / name, store, f"{prefix}/{name}".lstrip("/")) for name in names)
+    await some_at_once(upload_file(folder / name, store, f"{prefix}/{name}".lstrip("/")) for name in names)
     return names
 
 
@@ -65,7 +65,8 @@ async def upload_file(file: Path, store: "ObjectStore", key: str) -> None:
         await obstore.put_async(store, key, file)
 
 
-async def _some_at_once(jobs: Iterable[Awaitable[None]]) -> None:
+async def some_at_once(jobs: Iterable[Awaitable[None]]) -> None:
+    """Does all `jobs`, sixteen at a time, each made when its turn comes; the first error ends the rest."""
     waiting = iter(jobs)
     async with task_group() as group:
         for _ in range(AT_ONCE):

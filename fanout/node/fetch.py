@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fanout.data import uris
-from fanout.data.transfer import download_file
+from fanout.data.transfer import download_file, some_at_once
 from fanout.plan import minibatch
 from fanout.store.access import Access
 
@@ -27,9 +27,7 @@ class Fetcher:
         copies = {uri: self._folder / self._name(uri) for uri in remote}
         names = tuple(str(path) for path in copies.values())
         self._users.update(names)
-        for uri, path in copies.items():
-            if not path.exists():
-                await download_file(uri, path, self._access)
+        await some_at_once(download_file(uri, path, self._access) for uri, path in copies.items() if not path.exists())
         files = tuple(uris.from_path(copies[uri]) if uri in copies else uri for uri in batch.files)
         return minibatch.encode(replace(batch, files=files)).encode(), names
 

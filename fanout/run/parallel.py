@@ -28,6 +28,7 @@ from fanout.step.queues import StepQueues, note_filled, remove_queues, take_queu
 from fanout.step.reading import read_sealed
 from fanout.step.record import StepRecord
 from fanout.step.reduce import Source, reduce
+from fanout.step.results import ResultIndex
 from fanout.step.row_format import row_format
 from fanout.step.seal import Seal, seal, step_seal
 from fanout.step.supervise import Observers, Outcome, Progress, Supervisor, supervise, with_canceled
@@ -52,7 +53,7 @@ class ParallelRun:
         sealed = await step_seal(store, run, step)
         earlier = sealed is not None
         if sealed is not None and await read(store, keys.concluded_json(run, step)) is not None:
-            return self._report(sealed, await read_sealed(store, run, step, sealed.objects), earlier=True)
+            return self._report(sealed, await self._read_sealed(sealed), earlier=True)
         if sealed is None:
             self.observer.step_started(self.step)
         summary = await read_summary(store, run, step)
@@ -65,9 +66,13 @@ class ParallelRun:
                 sealed = await seal(store, keys.verdict(run, step), self._seal_of(outcome))
                 ledger = outcome.ledger
             if ledger is None or sealed.objects != ledger.sealed():  # another supervisor was faster
-                ledger = await read_sealed(store, run, step, sealed.objects, report.absorb)
+                ledger = await self._read_sealed(sealed, report.absorb)
             await self._conclude(sealed, ledger, report)
         return self._report(sealed, ledger, earlier=earlier)
+
+    async def _read_sealed(self, sealed: Seal, also: Callable[[int, ResultIndex], None] | None = None) -> Ledger:
+        store, checks_items = self.outside.store, self.step.thresholds.checks_items
+        return await read_sealed(store, self.run.name, self.step.name, sealed.objects, also, checks_items=checks_items)
 
     async def _work(
         self, record: StepRecord, planned: PlannedInput | None, summary: PlanSummary | None, report: JobReport

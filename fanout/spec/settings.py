@@ -26,6 +26,7 @@ from fanout.errors import SettingsError
 from fanout.spec.locations import datastore_path, uri_of
 from fanout.spec.report import Wrong, join, shorten, suggest
 from fanout.spec.settings_file import Keys, SettingsFile, read_file
+from fanout.store.access import LOCALSTACK
 
 FILE = "fanout.toml"
 ENGINES = ("local",)
@@ -170,7 +171,7 @@ def _check(settings: Settings, file: str) -> None:
 
 
 def _check_endpoint(url: str | None, where: str) -> None:
-    if url is None:
+    if url is None or url == LOCALSTACK:
         return
     try:
         parts = urlsplit(url)
@@ -179,7 +180,7 @@ def _check_endpoint(url: str | None, where: str) -> None:
         good = False
     if not good:
         shown = "" if "@" in url else f", found '{shorten(url)}'"
-        raise SettingsError(f"{where}: expected http://host:port{shown}")
+        raise SettingsError(f"{where}: expected http://host:port or '{LOCALSTACK}'{shown}")
     if parts.username or parts.password:
         raise SettingsError(f"{where}: holds credentials; they belong into the environment")
 

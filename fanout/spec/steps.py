@@ -117,6 +117,11 @@ class Thresholds:
     mini_batch_error_threshold: int = -1
     allowed_failed_percent: float = 100.0
 
+    @property
+    def checks_items(self) -> bool:
+        """Whether a return that is shorter than the mini-batch counts as failed items."""
+        return self.error_threshold >= 0
+
 
 @dataclass(frozen=True, slots=True)
 class RetrySettings:

@@ -71,10 +71,14 @@ class SettledIndexes:
 
 
 class Ledger:
-    """Grows with what is absorbed; `plan_total` is None while the plan is still being made."""
+    """Grows with what is absorbed; `plan_total` is None while the plan is still being made.
 
-    def __init__(self, plan_total: int | None = None) -> None:
-        self.plan_total = plan_total
+    Without `checks_items` (error_threshold is -1) a mini-batch that returned fewer elements than it had items counts as
+    wholly succeeded: nobody asked whether there is one for each, and joins and summaries return fewer on purpose.
+    """
+
+    def __init__(self, plan_total: int | None = None, *, checks_items: bool = True) -> None:
+        self.plan_total, self._checks_items = plan_total, checks_items
         self.failures: list[FailedAttempt] = []
         self.events: list[tuple[int, Event]] = []
         self.attempts = 0
@@ -195,13 +199,15 @@ class Ledger:
         index, outcome = entry.index, _OUTCOMES[entry.status]
         self._by_outcome[self._outcome[index]] -= 1
         self._by_outcome[outcome] += 1
+        whole = outcome == _SUCCEEDED and not self._checks_items
+        succeeded = entry.items if whole else entry.succeeded
         self._item_sum += entry.items - self._items[index]
-        self._succeeded_sum += entry.succeeded - self._succeeded[index]
+        self._succeeded_sum += succeeded - self._succeeded[index]
         self._row_sum += entry.rows - self._rows[index]
         self._outcome[index] = outcome
         self._object[index], self._position[index] = number, position
         self._start[index], self._length[index], self._crc[index] = entry.start, entry.length, entry.crc
-        self._items[index], self._succeeded[index], self._rows[index] = entry.items, entry.succeeded, entry.rows
+        self._items[index], self._succeeded[index], self._rows[index] = entry.items, succeeded, entry.rows
         self._header[index] = self._header_number(entry.header)
         self._files.pop(index, None)
         if entry.files:

@@ -74,9 +74,11 @@ async def read_sealed(
     step: str,
     objects: Mapping[int, int],
     also: Callable[[int, ResultIndex], None] | None = None,
+    *,
+    checks_items: bool = True,
 ) -> Ledger:
     """The ledger of exactly the results that a seal names; `also` is told of each index too."""
-    ledger = Ledger()
+    ledger = Ledger(checks_items=checks_items)
     for node, count in objects.items():
         for seq in range(count):
             key = keys.result(run, step, node, seq)

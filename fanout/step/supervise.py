@@ -99,7 +99,7 @@ class Supervisor:
         self._my_number: int | None = None
         self._begun = self._last_news = self._last_seldom = clock.monotonic()
         self._empty_since: float | None = None
-        self.ledger = Ledger()
+        self.ledger = Ledger(checks_items=record.step.thresholds.checks_items)
         self.has_news = False
         self.planned = 0  # mini-batches published so far
 

@@ -67,15 +67,16 @@ def exceeded(counts: Counts, thresholds: Thresholds) -> str | None:
     """
     t = thresholds
     if 0 <= t.error_threshold < counts.items_failed:
-        return f"{counts.items_failed} failed items exceed error_threshold {t.error_threshold}"
+        return f"failed items: {counts.items_failed}, more than error_threshold {t.error_threshold} allows"
     if 0 <= t.mini_batch_error_threshold < counts.lost:
-        return f"{counts.lost} failed mini-batches exceed mini_batch_error_threshold {t.mini_batch_error_threshold}"
+        allowed = t.mini_batch_error_threshold
+        return f"failed mini-batches: {counts.lost}, more than mini_batch_error_threshold {allowed} allows"
     if counts.total and t.allowed_failed_percent < 100:
         percent = 100 * counts.lost / counts.total
         if percent > t.allowed_failed_percent:
             return (
-                f"{counts.lost} of {counts.total} mini-batches failed: {percent:.1f} % exceed "
-                f"allowed_failed_percent {t.allowed_failed_percent:g}"
+                f"failed mini-batches: {counts.lost} of {counts.total}, {percent:.1f} %, more than "
+                f"allowed_failed_percent {t.allowed_failed_percent:g} allows"
             )
     return None
 

@@ -85,7 +85,7 @@ async def _step(
     if over:
         return StepStatus(step.name, State.DID_NOT_RUN)
     if isinstance(step, ParallelStep) and await read(store, keys.step_json(run, step.name)) is not None:
-        counts = await live_counts(store, run, step.name)
+        counts = await live_counts(store, run, step)
         nodes = len(await registered(store, run, step.name))
         return StepStatus(step.name, State.UNDER_WAY, counts=counts, nodes=nodes, logs=logs)
     before = (ended.get(name) for name in step.after)
@@ -93,11 +93,12 @@ async def _step(
     return StepStatus(step.name, State.STARTING if ready else State.WAITING)
 
 
-async def live_counts(store: "ObjectStore", run: str, step: str) -> Counts:
+async def live_counts(store: "ObjectStore", run: str, step: ParallelStep) -> Counts:
     """The counts of a step as its results say now."""
-    summary = await read_summary(store, run, step)
-    ledger = Ledger(None if summary is None else summary.mini_batches)
-    reader = ResultReader(store, run, step)
+    summary = await read_summary(store, run, step.name)
+    total = None if summary is None else summary.mini_batches
+    ledger = Ledger(total, checks_items=step.thresholds.checks_items)
+    reader = ResultReader(store, run, step.name)
     await reader.look_for_nodes()
     async for node, seq, index in reader.news():
         ledger.absorb(node, seq, index)

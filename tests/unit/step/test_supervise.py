@@ -134,7 +134,7 @@ async def test_a_threshold_ends_the_step_while_work_is_left(
     await commit(0, 1, [entry(1, status=Status.FAILED, failure=FAILURE)])
     verdict = await supervisor.tick(Nodes())
     assert verdict is not None
-    assert verdict.reason == "2 failed mini-batches exceed mini_batch_error_threshold 1"
+    assert verdict.reason == "failed mini-batches: 2, more than mini_batch_error_threshold 1 allows"
 
 
 async def test_retried_attempts_fail_no_threshold(make: Make, commit: Any, entry: Callable[..., Entry]) -> None:

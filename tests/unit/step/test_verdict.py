@@ -101,7 +101,7 @@ def test_a_dead_letter_counts_as_a_failed_mini_batch() -> None:
     """Mini-batches whose nodes vanished are lost like those whose tries are used up."""
     counts = Counts(total=4, succeeded=2, failed=1, dead_lettered=1, items=4, items_succeeded=2, items_failed=2, rows=2)
     verdict = judge(counts, Thresholds(mini_batch_error_threshold=1), append_row=False)
-    assert verdict == Verdict(FAILED, "2 failed mini-batches exceed mini_batch_error_threshold 1")
+    assert verdict == Verdict(FAILED, "failed mini-batches: 2, more than mini_batch_error_threshold 1 allows")
 
 
 def test_an_exceeded_threshold_ends_the_step_early() -> None:
@@ -136,7 +136,7 @@ def test_reasons_say_what_happened() -> None:
     assert nothing == Verdict(FAILED, NOTHING_SUCCEEDED)
     percent = judge(_ended(3, 1), Thresholds(allowed_failed_percent=10), append_row=False)
     assert percent is not None
-    assert percent.reason == "1 of 3 mini-batches failed: 33.3 % exceed allowed_failed_percent 10"
+    assert percent.reason == "failed mini-batches: 1 of 3, 33.3 %, more than allowed_failed_percent 10 allows"
 
 
 small = st.integers(0, 20)
