@@ -1,8 +1,8 @@
 """A node: keeps its slots fed, holds its deliveries, commits what they finish, and leaves in order.
 
-It receives a little more than its slots can take (`_receive`), brings remote data here (`_prepare`), hands mini-batches
-to slots (`feed`), and answers to what happens in them (the `slot_…` methods). It decides nothing itself: retries are
-in `decide`, durability in `committer`, the visibility of what it holds in `heartbeat`.
+It hands what its `intake` has received to its slots (`feed`), and answers to what happens in them (the `slot_…`
+methods). It decides nothing itself: retries are in `decide`, durability in `committer`, the visibility of what it holds
+in `heartbeat`.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ import itertools
 import logging
 import os
 import random
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,32 +19,29 @@ from obstore.store import ObjectStore
 
 from fanout.clock import Clock
 from fanout.data import uris
-from fanout.errors import DamagedRecordError, FanoutError, InfrastructureError, QueueError, StoreError
+from fanout.errors import DamagedRecordError, StoreError
 from fanout.node.committer import Committer, Finished
-from fanout.node.decide import Decision, back_off, decide
+from fanout.node.decide import Decision, decide
 from fanout.node.fetch import Fetcher
 from fanout.node.heartbeat import heartbeat
 from fanout.node.held import Held, Holdings
+from fanout.node.intake import Intake, IntakeEvents
 from fanout.node.orders import Done, Stopped
 from fanout.node.slot import EXIT_LIMIT, SHUTDOWN_LIMIT, ProcessFactory, Slot
-from fanout.plan import messages, minibatch
-from fanout.queue.port import Delivery, QueuePair
+from fanout.plan import minibatch
+from fanout.queue.port import QueuePair
 from fanout.step.record import StepRecord
-from fanout.step.results import Cause, Entry, Event, Failure, Status
+from fanout.step.results import Entry, Event, Failure, Status
 from fanout.store import keys
-from fanout.store.objects import read, read_range
+from fanout.store.objects import read
 from fanout.task_group import task_group
 
 log = logging.getLogger(__name__)
 
-RECEIVE_WAIT = 2.0
-"""Seconds that one receive waits for a message: bounds how long leaving takes, and what idling costs."""
 SECONDS_AHEAD = 0.2
 MOST_AHEAD = 512
 LOOK_EVERY = 3.0
 """Seconds between looks at the store for the end of the step."""
-MOST_REFUSALS = 10
-"""Receives in a row that may fail, with growing pauses of two minutes in all, before the node ends."""
 TIME_CHECK = 0.05
 
 
@@ -85,14 +81,21 @@ class Node:
         self._record, self._options, self._store, self._queues = record, options, store, queues
         self._fetcher, self._clock = fetcher, clock
         self.holdings = Holdings()
-        self._ready: deque[Held] = deque()
-        self._preparing: set[asyncio.Task[None]] = set()
         self._committer = committer(self)
+        self._intake = Intake(
+            (record.run, record.step.name),
+            queues.main,
+            store,
+            fetcher,
+            options.visibility,
+            self._committer,
+            self.holdings,
+            clock,
+            IntakeEvents(self._wanted, self.feed, self._not_brought),
+        )
         self._useless_starts = 0
         self._grace = 0.0
         self._leaving: asyncio.Future[Leaving] = asyncio.get_running_loop().create_future()
-        self._wanted = asyncio.Event()
-        self._stopped_slots = 0
         self._idle_slots = asyncio.Event()
         self._starts: set[asyncio.Task[None]] = set()
         numbers = itertools.count()
@@ -124,7 +127,7 @@ class Node:
             beating = tasks.create_task(
                 heartbeat(self._queues.main, self.holdings, self._options.visibility, self._clock)
             )
-            receiving = tasks.create_task(self._receive())
+            receiving = tasks.create_task(self._intake.run())
             watching = [tasks.create_task(self._check_times()), tasks.create_task(self._look_for_the_end())]
             for slot in self._slots:
                 self._start(slot)
@@ -154,12 +157,12 @@ class Node:
     @property
     def idle(self) -> bool:
         """Whether nothing runs and nothing is about to."""
-        return not self._ready and not self._preparing and not any(slot.busy for slot in self._slots)
+        return self._intake.empty and not any(slot.busy for slot in self._slots)
 
     def _leave_because(self, why: Leaving) -> None:
         if not self._leaving.done():
             self._leaving.set_result(why)
-            self._wanted.set()
+            self._intake.close()
 
     async def _leave(self, why: Leaving, receiving: asyncio.Task[None]) -> None:
         # 1. No more work. When the step is settled nothing can be on its way to us, so a receive may be cut off;
@@ -168,10 +171,9 @@ class Node:
             receiving.cancel()
         await asyncio.wait([receiving])
         # 2. What has not started goes back at once, for others.
-        for task in self._preparing:
+        for task in self._starts:
             task.cancel()
-        unstarted, self._ready = list(self._ready), deque()
-        await self._committer.give_back(unstarted)
+        await self._intake.give_back()
         # 3. What runs may finish, for a while. What does not is given back when its slot is ended.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._grace):
@@ -185,8 +187,7 @@ class Node:
         self.kill_slots()
         await asyncio.gather(*(slot.ended() for slot in self._slots))
         # 5. What they gave back while they ended.
-        unstarted, self._ready = list(self._ready), deque()
-        await self._committer.give_back(unstarted)
+        await self._intake.give_back()
 
     async def _until_no_slot_is_busy(self) -> None:
         while any(slot.busy for slot in self._slots):
@@ -215,108 +216,32 @@ class Node:
 
     # Work comes in.
 
-    async def _receive(self) -> None:
-        refusals = 0
-        while not self._leaving.done():
-            self._wanted.clear()
-            if (room := self._room()) <= 0:
-                await self._wanted.wait()
-                continue
-            try:
-                deliveries = await self._queues.main.receive(room, RECEIVE_WAIT)
-                refusals = 0
-            except QueueError as exc:
-                refusals += 1
-                if refusals > MOST_REFUSALS:
-                    raise
-                log.warning("cannot receive, will try again: %s", exc)
-                await self._clock.sleep(back_off(refusals, random.random()))  # noqa: S311 - spreads, guards nothing
-                continue
-            for delivery in deliveries:
-                await self._take(delivery)
-            self.feed()
-
-    def _room(self) -> int:
-        """How many mini-batches to ask the queue for: enough for the slots and a fraction of a second ahead."""
-        if self._committer.full:
-            return 0
+    def _wanted(self) -> int:
+        """How many mini-batches should wait for the slots: what these have room for, and a little ahead."""
         averages = [slot.average for slot in self._slots if slot.average is not None]
         wanted = sum(slot.wanted for slot in self._slots)
         if averages:
             wanted += min(MOST_AHEAD, int(SECONDS_AHEAD * len(self._slots) / max(min(averages), 1e-6)))
-        if self._fetcher is not None:
-            wanted = max(wanted, 2 * len(self._slots))
-        waiting = len(self._ready) + len(self._preparing)
-        room = wanted - waiting
-        return room if room >= wanted / 2 else 0
-
-    async def _take(self, delivery: Delivery) -> None:
-        expires = self._clock.monotonic() + self._options.visibility
-        try:
-            message = messages.decode(delivery.body)
-            if (message.run, message.step) != (self._record.run, self._record.step.name):
-                raise DamagedRecordError(f"message for {message.run}/{message.step}: this is the queue of another step")
-        except DamagedRecordError as exc:
-            log.warning("%s", exc)
-            await self._committer.reject(delivery, str(exc))
-            return
-        held = Held(delivery, message, (message.line or "").encode(), expires)
-        self.holdings.take(held)
-        if message.pointer is None and self._fetcher is None:
-            self._ready.append(held)
-        else:
-            task = asyncio.create_task(self._prepare(held))
-            self._preparing.add(task)
-            task.add_done_callback(self._prepared)
-
-    async def _prepare(self, held: Held) -> None:
-        """Brings what the mini-batch needs. Missing data is a failed attempt; trouble with the store is nobody's fault,
-        so the mini-batch is let go and comes back when its visibility runs out."""
-        try:
-            if (pointer := held.message.pointer) is not None:
-                stop = pointer.start + pointer.length
-                held.line = await read_range(self._store, pointer.key, pointer.start, stop) or b""
-            if self._fetcher is not None:
-                held.line, held.fetched = await self._fetcher.fetch(held.line)
-            self._ready.append(held)
-        except InfrastructureError as exc:
-            log.warning("mini-batch %d cannot be brought here now: %s", held.message.index, exc)
-            self.holdings.forget([held])
-        except FanoutError as exc:
-            failure = Failure(Cause.LOAD, str(exc))
-            self._finished(held, Done(0, 0, 0.0, 0.0, failure=failure), self._clock.now(), "fetch")
-        except asyncio.CancelledError:
-            self._ready.append(held)
-            raise
-
-    def _prepared(self, task: asyncio.Task[None]) -> None:
-        self._preparing.discard(task)
-        if not task.cancelled():
-            task.result()
-        self.feed()
+        return wanted if self._fetcher is None else max(wanted, 2 * len(self._slots))
 
     def feed(self) -> None:
         """Gives each slot what it has room for, the emptiest first."""
         if self._leaving.done():
             return
-        now = self._clock.monotonic()
         for slot in sorted(self._slots, key=lambda slot: -slot.room):
-            batches: list[Held] = []
-            while self._ready and len(batches) < slot.room:
-                held = self._ready.popleft()
-                if held.startable(now):
-                    batches.append(held)
-                else:
-                    log.warning("mini-batch %d ran out of visibility before it was started", held.message.index)
-                    self.holdings.forget([held])
-            if batches:
+            if (room := slot.room) and (batches := self._intake.start(room)):
                 slot.give(batches)
-        if self._room() > 0:
-            self._wanted.set()
+        self._intake.ask()
+
+    def _not_brought(self, held: Held, failure: Failure) -> None:
+        self._finished(held, Done(0, 0, 0.0, 0.0, failure=failure), self._clock.now(), "fetch")
 
     # What happens in the slots.
 
     def _start(self, slot: Slot, delay: float = 0.0) -> None:
+        if self._leaving.done():
+            return
+
         async def start() -> None:
             await self._clock.sleep(delay)
             await slot.start()
@@ -342,7 +267,7 @@ class Node:
         self.feed()
 
     def slot_unstarted(self, slot: Slot, held: Sequence[Held]) -> None:  # noqa: ARG002 - one signature for all events
-        self._ready.extendleft(reversed(held))
+        self._intake.put_back(held)
 
     def slot_died(self, slot: Slot) -> None:
         self._start(slot)

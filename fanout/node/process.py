@@ -99,8 +99,9 @@ class SlotProcess(asyncio.Protocol):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     async def ended(self) -> None:
-        """Returns when `on_end` has been called."""
-        await self._ended.wait()
+        """Returns when `on_end` has been called, or at once when there never was a process."""
+        if self._process is not None:
+            await self._ended.wait()
 
     def _died(self) -> None:
         assert self._process is not None  # noqa: S101 - the reader is added after the spawn

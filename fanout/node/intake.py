@@ -1,0 +1,177 @@
+"""What comes into a node: deliveries are received, checked, and brought to the point where a slot can start them."""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from obstore.store import ObjectStore
+
+from fanout.clock import Clock
+from fanout.errors import DamagedRecordError, FanoutError, InfrastructureError, QueueError
+from fanout.node.committer import Committer
+from fanout.node.decide import back_off
+from fanout.node.fetch import Fetcher
+from fanout.node.held import Held, Holdings
+from fanout.plan import messages
+from fanout.queue.port import Delivery, Queue
+from fanout.step.results import Cause, Failure
+from fanout.store.objects import read_range
+
+log = logging.getLogger(__name__)
+
+RECEIVE_WAIT = 2.0
+"""Seconds that one receive waits for a message: bounds how long leaving takes, and what idling costs."""
+MOST_REFUSALS = 10
+"""Receives in a row that may fail, with growing pauses of two minutes in all, before the node ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeEvents:
+    """What a node tells its intake, and what it wants to hear from it.
+
+    `wanted`: how many mini-batches should wait for a slot now. `arrived`: there are more of them. `failed`: one could
+    not be brought here, which is a failed attempt.
+    """
+
+    wanted: Callable[[], int]
+    arrived: Callable[[], None]
+    failed: Callable[[Held, Failure], None]
+
+
+class Intake:
+    """Receives for one step until it is closed; `ready` are the mini-batches that can be started."""
+
+    def __init__(
+        self,
+        step: tuple[str, str],
+        queue: Queue,
+        store: ObjectStore,
+        fetcher: Fetcher | None,
+        visibility: float,
+        committer: Committer,
+        holdings: Holdings,
+        clock: Clock,
+        events: IntakeEvents,
+    ) -> None:
+        self._step, self._queue, self._store, self._fetcher = step, queue, store, fetcher
+        self._visibility, self._committer, self._holdings, self._clock = visibility, committer, holdings, clock
+        self._events = events
+        self._ready: deque[Held] = deque()
+        self._preparing: set[asyncio.Task[None]] = set()
+        self._asked = asyncio.Event()
+        self._closed = False
+
+    async def run(self) -> None:
+        """Receives as long as something is wanted; raises QueueError when the queue refuses for minutes."""
+        refusals = 0
+        while not self._closed:
+            self._asked.clear()
+            if (room := self._room()) <= 0:
+                await self._asked.wait()
+                continue
+            try:
+                deliveries = await self._queue.receive(room, RECEIVE_WAIT)
+                refusals = 0
+            except QueueError as exc:
+                refusals += 1
+                if refusals > MOST_REFUSALS:
+                    raise
+                log.warning("cannot receive, will try again: %s", exc)
+                await self._clock.sleep(back_off(refusals, random.random()))  # noqa: S311 - spreads, guards nothing
+                continue
+            for delivery in deliveries:
+                await self._take(delivery)
+            self._events.arrived()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits for a slot, or is about to."""
+        return not self._ready and not self._preparing
+
+    def ask(self) -> None:
+        """Looks whether more should be received."""
+        if self._room() > 0:
+            self._asked.set()
+
+    def start(self, count: int) -> list[Held]:
+        """Up to `count` mini-batches, now to be started; those that may be somebody else's by now are dropped."""
+        now, started = self._clock.monotonic(), list[Held]()
+        while self._ready and len(started) < count:
+            held = self._ready.popleft()
+            if held.startable(now):
+                started.append(held)
+            else:
+                log.warning("mini-batch %d ran out of visibility before it was started", held.message.index)
+                self._holdings.forget([held])
+        return started
+
+    def put_back(self, unstarted: Iterable[Held]) -> None:
+        """These were handed to a slot that died before it came to them: they are next."""
+        self._ready.extendleft(reversed(list(unstarted)))
+
+    def close(self) -> None:
+        """Nothing more is received, and nothing more is brought here."""
+        self._closed = True
+        self._asked.set()
+        for task in self._preparing:
+            task.cancel()
+
+    async def give_back(self) -> None:
+        """What has not started goes back to the queue at once, for others."""
+        unstarted, self._ready = list(self._ready), deque()
+        await self._committer.give_back(unstarted)
+
+    def _room(self) -> int:
+        """How many to ask the queue for; none until half of what should wait is used up."""
+        if self._closed or self._committer.full:
+            return 0
+        wanted = self._events.wanted()
+        room = wanted - len(self._ready) - len(self._preparing)
+        return room if room >= wanted / 2 else 0
+
+    async def _take(self, delivery: Delivery) -> None:
+        expires = self._clock.monotonic() + self._visibility
+        try:
+            message = messages.decode(delivery.body)
+            if (message.run, message.step) != self._step:
+                raise DamagedRecordError(f"message for {message.run}/{message.step}: this is the queue of another step")
+        except DamagedRecordError as exc:
+            log.warning("%s", exc)
+            await self._committer.reject(delivery, str(exc))
+            return
+        held = Held(delivery, message, (message.line or "").encode(), expires)
+        self._holdings.take(held)
+        if message.pointer is None and self._fetcher is None:
+            self._ready.append(held)
+        else:
+            task = asyncio.create_task(self._prepare(held))
+            self._preparing.add(task)
+            task.add_done_callback(self._prepared)
+
+    async def _prepare(self, held: Held) -> None:
+        """Brings what the mini-batch needs. Missing data is a failed attempt; trouble with the store is nobody's fault,
+        so the mini-batch is let go and comes back when its visibility runs out."""
+        try:
+            if (pointer := held.message.pointer) is not None:
+                stop = pointer.start + pointer.length
+                held.line = await read_range(self._store, pointer.key, pointer.start, stop) or b""
+            if self._fetcher is not None:
+                held.line, held.fetched = await self._fetcher.fetch(held.line)
+            self._ready.append(held)
+        except InfrastructureError as exc:
+            log.warning("mini-batch %d cannot be brought here now: %s", held.message.index, exc)
+            self._holdings.forget([held])
+        except FanoutError as exc:
+            self._events.failed(held, Failure(Cause.LOAD, str(exc)))
+        except asyncio.CancelledError:
+            self._ready.append(held)
+            raise
+
+    def _prepared(self, task: asyncio.Task[None]) -> None:
+        self._preparing.discard(task)
+        if not task.cancelled():
+            task.result()
+        self._events.arrived()
