@@ -45,7 +45,7 @@ demo: setup
 	$(BIN)/fanout run examples/digits/pipeline.yml
 	@cat examples/output/digits/metrics.json
 
-# Half an hour on two cores: see docs/benchmarks.md for parts of it.
+# Ten minutes on two idle cores: see docs/benchmarks.md for parts of it.
 bench: setup localstack
 	$(BIN)/python -m benchmarks
 
