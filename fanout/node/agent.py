@@ -199,6 +199,7 @@ class Node:
             await self._clock.sleep(TIME_CHECK)
             for slot in self._slots:
                 slot.check_time()
+            self._intake.ask()  # a commit makes room, too, and nothing else may happen after it
 
     async def _look_for_the_end(self) -> None:
         """For nodes that nobody tells: the step is settled, sealed or canceled when the store says so."""
@@ -265,6 +266,8 @@ class Node:
         self._finished(held, done, started, slot.process_name)
         self._idle_slots.set()
         self.feed()
+        if not slot.busy and self.idle:
+            self._committer.hurry()
 
     def slot_unstarted(self, slot: Slot, held: Sequence[Held]) -> None:  # noqa: ARG002 - one signature for all events
         self._intake.put_back(held)
@@ -290,7 +293,7 @@ class Node:
 
     def _finished(self, held: Held, done: Done, started: float, process: str) -> None:
         decision = self._decide(held, done.failure)
-        items = done.items or held.items or _items_of(held.line)
+        items = done.items if done.failure is None else done.items or held.items or _items_of(held.line)
         entry = Entry(
             index=held.message.index,
             attempt=held.message.attempt,

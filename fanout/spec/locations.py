@@ -3,7 +3,7 @@
 import os.path
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from fanout.spec.check import expected
 from fanout.spec.nodes import Node, ScalarNode
@@ -12,6 +12,8 @@ from fanout.spec.steps import DataType
 
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):")
 _REMOTE = ("s3", "https", "http", "gs", "az", "abfs", "abfss", "adl", "wasb", "wasbs")
+_SIGNATURES = {"sig", "x-amz-signature", "x-amz-security-token", "signature", "x-goog-signature", "access_token"}
+"""Parameters of a query that let anybody in who has the URI."""
 _DATASTORE = re.compile(
     r"azureml://(?:subscriptions/[^/]+/resource[gG]roups/[^/]+/(?:providers/Microsoft\.MachineLearningServices/)?"
     r"workspaces/[^/]+/)?datastores/(?P<store>[A-Za-z0-9_-]+)(?:/paths(?P<path>/.*)?)?"
@@ -125,6 +127,11 @@ def _remote(text: str) -> str:
         raise Wrong(f"'{shorten(text)}' names no bucket or host; expected {parts.scheme}://name/path")
     if ":" in parts.netloc.rpartition("@")[0]:
         raise Wrong(f"the {parts.scheme} URI holds a password; credentials belong into the environment")
+    if signed := _SIGNATURES & {name.lower() for name, _ in parse_qsl(parts.query)}:
+        raise Wrong(
+            f"the {parts.scheme} URI is signed ('{min(signed)}' in its query), and what is in a pipeline file is stored "
+            "with the run; give the plain URI, and credentials in the environment"
+        )
     if ".." in unquote(parts.path).split("/"):
         raise Wrong(f"'{shorten(text)}': '..' is not allowed in a URI")
     return text

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 QUICKEST, SLOWEST = 0.02, 0.25
-"""Seconds between looks: short while there is news, longer while there is none."""
+"""Seconds between looks."""
 SELDOM = 2.0
 """Seconds between looks at what changes seldom: the dead-letter queue, a cancelation, lost messages."""
 
@@ -219,7 +219,7 @@ async def supervise(supervisor: Supervisor, workforce: Workforce, clock: Clock) 
     """Looks until the step is over, lets the nodes leave, and counts what they still committed."""
     pause = QUICKEST
     while (verdict := await supervisor.tick(workforce)) is None:
-        pause = QUICKEST if supervisor.has_news else min(SLOWEST, 1.5 * pause)
+        pause = next_pause(supervisor.ledger.counts, supervisor.seconds, pause, news=supervisor.has_news)
         await clock.sleep(pause)
     if verdict.completed:
         await supervisor.say_settled()
@@ -228,6 +228,19 @@ async def supervise(supervisor: Supervisor, workforce: Workforce, clock: Clock) 
         await workforce.stop()
     await supervisor.read_the_rest()
     return Outcome(supervisor.judge_again(verdict), supervisor.ledger, supervisor.seconds)
+
+
+def next_pause(counts: Counts, seconds: float, last: float, *, news: bool) -> float:
+    """Seconds until the next look: half of what the step still takes at its pace, longer while nothing happens.
+
+    Every look costs about a millisecond of the processors that user code could use; the last one should come early.
+    """
+    if not news:
+        return min(SLOWEST, 1.5 * last)
+    if counts.total is None:
+        return SLOWEST / 2
+    left = (counts.total - counts.settled) * seconds / max(1, counts.settled)
+    return min(SLOWEST, max(QUICKEST, left / 2))
 
 
 def with_canceled(counts: Counts) -> Counts:

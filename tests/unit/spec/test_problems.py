@@ -211,6 +211,11 @@ INPUTS = [
     ("{path: 's3://b/../x'}", "path: 's3://b/../x': '..' is not allowed in a URI"),
     ("{path: 'https://u:secret@h/x'}", "path: the https URI holds a password; credentials belong into the environment"),
     (
+        "{path: 'https://h/x?sv=1&sig=abc'}",
+        "path: the https URI is signed ('sig' in its query), and what is in a pipeline file is stored with the run; "
+        "give the plain URI, and credentials in the environment",
+    ),
+    (
         "{path: 'azureml:data:1'}",
         "path: 'azureml:data:1' is an asset of an Azure workspace, which cannot be looked up here",
     ),
