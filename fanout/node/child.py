@@ -109,7 +109,7 @@ def main(descriptor: int) -> None:
         _leave_without_waiting(1)
     channel.sendall(orders.ready_frame(time.perf_counter() - begun))
     _serve(worker, incoming)
-    channel.sendall(_shut_down(worker, start.process))
+    channel.sendall(_shut_down(worker))
 
 
 def _serve(worker: Worker, incoming: Iterator[tuple[dict[str, Any], bytes]]) -> None:
@@ -127,17 +127,18 @@ def _leave_without_waiting(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _shut_down(worker: Worker, process: str) -> bytes:
+def _shut_down(worker: Worker) -> bytes:
     failure = None
     try:
         worker.script.shutdown()
     except BaseException as exc:  # noqa: BLE001 - user code
         failure = _failure(Cause.SHUTDOWN, exc)
-    return orders.stopped_frame(failure, worker.folders.set_aside(f"shutdown-{process}"))
+    return orders.stopped_frame(failure, worker.folders.set_aside("shutdown"))
 
 
 def _prepare(start: Start, send: Callable[[bytes], None]) -> Worker:
-    folders = OutputFolders({name: Path(path) for name, path in start.outputs.items()}, Path(start.attempts))
+    outputs = {name: Path(path) for name, path in start.outputs.items()}
+    folders = OutputFolders(outputs, Path(start.attempts), start.process)
     folders.create()
     row_format = RowFormat(start.row_format)
     return Worker(

@@ -6,6 +6,7 @@ Everything here runs inside a slot, around user code. Imported by the slot's chi
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ from typing import Any
 
 from fanout.errors import EntryScriptError
 
-OURS = str(Path(__file__).parents[1])
+OURS = f"{Path(__file__).parents[1]}{os.sep}"
 TRACEBACK_LIMIT = 16 * 1024
 
 
@@ -57,11 +58,13 @@ def _import(entry_script: str, code: Path) -> ModuleType:
         if entry_script.endswith(".py"):
             raise EntryScriptError(f"there is no {entry_script} in the code folder {code}")
         return importlib.import_module(entry_script)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    # A script that is named like a library must not take its place for those that import it later.
+    name = f"entry_script_{path.stem}" if path.stem in {*sys.stdlib_module_names, *sys.modules} else path.stem
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise EntryScriptError(f"{entry_script} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
@@ -106,7 +109,10 @@ def user_traceback(exc: BaseException) -> str:
 
 def one_line(exc: BaseException) -> str:
     """`ValueError: what it says`, in one line."""
-    text = " ".join(str(exc).split())
+    try:
+        text = " ".join(str(exc).split())
+    except Exception:  # noqa: BLE001 - str() of the user's exception is user code too
+        text = "its own text cannot be made"
     return _shorten(f"{type(exc).__name__}: {text}" if text else type(exc).__name__, 500)
 
 

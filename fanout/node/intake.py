@@ -144,7 +144,7 @@ class Intake:
             return
         held = Held(delivery, message, (message.line or "").encode(), expires)
         self._holdings.take(held)
-        if message.pointer is None and self._fetcher is None:
+        if self._closed or (message.pointer is None and self._fetcher is None):
             self._ready.append(held)
         else:
             task = asyncio.create_task(self._prepare(held))
@@ -161,7 +161,7 @@ class Intake:
             if self._fetcher is not None:
                 held.line, held.fetched = await self._fetcher.fetch(held.line)
             self._ready.append(held)
-        except InfrastructureError as exc:
+        except (InfrastructureError, OSError) as exc:
             log.warning("mini-batch %d cannot be brought here now: %s", held.message.index, exc)
             self._holdings.forget([held])
         except FanoutError as exc:

@@ -24,7 +24,7 @@ class Start:
     process: str
     logs: str  # the folder that holds `user/` and `sys/`
     outputs: Mapping[str, str]  # staging folder of each output that user code writes into
-    attempts: str  # where a successful attempt's files are put aside: <attempts>/<index>-<attempt>/<output>/…
+    attempts: str  # where a successful attempt's files are put aside: <attempts>/<index>-<attempt>-<process>/<output>/…
     output_dir: str
     input_dir: str
     logging_level: str

@@ -56,8 +56,12 @@ class SlotProcess(asyncio.Protocol):
         """The process runs and has been told what to load; `Ready` or `Broken` follows."""
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = self._spawn(theirs)
+        try:
+            with theirs:
+                self._process = self._spawn(theirs)
+        except OSError:
+            ours.close()
+            raise
         self._pidfd = os.pidfd_open(self._process.pid)
         loop.add_reader(self._pidfd, self._died)
         self._transport, _ = await loop.create_connection(lambda: self, sock=ours)

@@ -146,16 +146,17 @@ def _stager(store: ObjectStore, record: StepRecord, place: Workspace) -> Stage:
             for file in files:
                 await upload_file(folder / file, store, f"{target}/{file}")
         else:
-            _replace(folder, place.store_folder / target)
+            _move(folder, place.store_folder / target)
+        shutil.rmtree(folder, ignore_errors=True)
 
     return stage
 
 
-def _replace(folder: Path, target: Path) -> None:
-    if target.exists():
-        shutil.rmtree(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    folder.rename(target)
+def _move(folder: Path, target: Path) -> None:
+    """What is there already stays: it belongs to an earlier result of the same node, which is the one that counts."""
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(target)
 
 
 def _log_to(place: Workspace) -> None:

@@ -83,7 +83,11 @@ class Slot:
         self.ready, self._overdue = False, None
         self._since = self._clock.monotonic()
         self._process = self._make_process(self.process_name, self._answered, self._ended)
-        await self._process.start()
+        try:
+            await self._process.start()
+        except OSError:
+            self._process = None  # there is none whose end could be waited for
+            raise
 
     @property
     def busy(self) -> bool:

@@ -18,6 +18,7 @@ class OutputFolders:
 
     folders: Mapping[str, Path]
     attempts: Path
+    process: str
 
     def create(self) -> None:
         """The folders exist before the script starts."""
@@ -25,11 +26,11 @@ class OutputFolders:
             folder.mkdir(parents=True, exist_ok=True)
 
     def set_aside(self, attempt: str) -> tuple[str, ...]:
-        """Moves what is in the folders to <attempts>/<attempt>; the files' names, `<output>/<path>`, sorted."""
+        """Moves what is in the folders to <attempts>/<attempt>-<process>; the files, `<output>/<path>`, sorted."""
         written = {name: folder for name, folder in self.folders.items() if _holds_something(folder)}
         if not written:
             return ()
-        target = self.attempts / attempt
+        target = self.attempts / f"{attempt}-{self.process}"
         shutil.rmtree(target, ignore_errors=True)  # of an earlier delivery of the same message
         target.mkdir(parents=True)
         for name, folder in written.items():

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fanout.errors import DamagedRecordError
-from fanout.step.results import Entry, Event, Failure, ResultIndex, Status
+from fanout.step.results import Entry, Event, Failure, ResultIndex, Status, folder_of
 from fanout.step.verdict import Counts
 
 _NONE, _SUCCEEDED, _FAILED, _DEAD = range(4)
@@ -212,7 +212,7 @@ class Ledger:
         self._files.pop(index, None)
         if entry.files:
             node = self._objects[number].node
-            self._files[index] = StagedFiles(f"{index}-{entry.attempt}-{node:03d}", entry.files)
+            self._files[index] = StagedFiles(f"{folder_of(entry)}-{node:03d}", entry.files)
 
     def _header_number(self, header: str | None) -> int:
         if header not in self._header_numbers:

@@ -102,6 +102,11 @@ class ResultIndex:
     rows_at: int
 
 
+def folder_of(entry: Entry) -> str:
+    """Where a slot puts the output files of an attempt aside; in the store the node's number follows."""
+    return f"{entry.index}-{entry.attempt}-{entry.process}"
+
+
 def encode(entries: Sequence[Entry], rows: Sequence[bytes], events: Sequence[Event] = ()) -> bytes:
     """One result object; `rows[k]` belongs to `entries[k]`, whose start, length and crc are filled in here."""
     lines, at = [], 0
