@@ -1,0 +1,68 @@
+from typing import Any
+
+from fanout.step.results import Cause, Event, Failure
+from fanout.view.board import Board, Phase, end_line, progress_line
+
+
+def board_of(steps: Any) -> Board:
+    board = Board()
+    board.begin("r", steps)
+    return board
+
+
+def test_steps_go_through_their_phases(steps: Any, step_report: Any) -> None:
+    """Waiting, then running, then ended; or skipped."""
+    board = board_of(steps)
+    board.start(steps[1])
+    assert [state.phase for state in board.states.values()] == [Phase.WAITING, Phase.RUNNING]
+    board.end(step_report())
+    board.skip(steps[0], "no need")
+    assert [state.phase for state in board.states.values()] == [Phase.SKIPPED, Phase.ENDED]
+
+
+def test_rate_and_time_left_come_from_the_last_seconds(steps: Any, progress: Any) -> None:
+    """What was counted at once at the start of a resumed run does not flatter the rate."""
+    board = board_of(steps)
+    for seconds, done in ((0.0, 0), (0.1, 50), (20.0, 60), (30.0, 70)):
+        state = board.progress(progress(seconds, succeeded=done))
+    assert state.rate == 1.0
+    assert state.seconds_left == 30.0
+    assert progress_line(state) == "70 of 100 mini-batches, 30 s left, 1.0/s, 0 items"
+
+
+def test_too_little_to_tell(steps: Any, progress: Any) -> None:
+    """One look gives no rate."""
+    state = board_of(steps).progress(progress(1.0, succeeded=5))
+    assert state.rate is None
+    assert state.seconds_left is None
+
+
+def test_failures_are_counted_in_the_line(steps: Any, progress: Any) -> None:
+    """Failed mini-batches, new tries and failed items show while the step runs."""
+    state = board_of(steps).progress(
+        progress(1.0, succeeded=5, failed=1, dead_lettered=1, retried=3, items=14, items_failed=4)
+    )
+    assert progress_line(state) == "7 of 100 mini-batches, 2 failed, 3 tried again, 14 items (4 failed)"
+
+
+def test_planning_is_said(steps: Any, progress: Any) -> None:
+    """Before the plan is complete there is no total."""
+    state = board_of(steps).progress(progress(1.0, total=None, succeeded=5))
+    assert progress_line(state).startswith("5 of 100 mini-batches planned so far")
+
+
+def test_a_script_that_does_not_start_is_told_at_once_and_once(steps: Any, progress: Any) -> None:
+    """The same sentence from every process is one sentence; the end of a slot without a failure is none."""
+    board = board_of(steps)
+    broken = Event("process000", 0.0, Failure(Cause.INIT, "ImportError: no\x1b module"))
+    news = progress(1.0, events=[(0, broken), (1, broken), (0, Event("process001", 0.0, None, files=("a",)))])
+    assert list(board.new_trouble(news)) == [
+        "score: init failed (node 0, process000): ImportError: no\ufffd module",
+    ]
+    assert list(board.new_trouble(news)) == []
+
+
+def test_the_end_of_a_step_is_one_line(step_report: Any) -> None:
+    """How, how long, and why."""
+    assert end_line(step_report()) == "Completed in 12 s: all 10 mini-batches succeeded"
+    assert end_line(step_report(earlier=True)) == "Completed earlier: all 10 mini-batches succeeded"

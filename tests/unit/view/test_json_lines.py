@@ -1,0 +1,73 @@
+import json
+from typing import Any
+
+import pytest
+
+from fanout.plan.minibatch import MiniBatch
+from fanout.step.verdict import VerdictStatus
+from fanout.view.json_lines import JsonLinesView
+
+
+@pytest.fixture
+def view(output: Any, manual_clock: Any) -> JsonLinesView:
+    return JsonLinesView(output, manual_clock)
+
+
+def events(output: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.stream.getvalue().splitlines()]
+
+
+def test_every_line_is_an_object_with_event_and_time(
+    view: JsonLinesView, output: Any, steps: Any, step_report: Any, run_report: Any
+) -> None:
+    """The documented schema, from the start to the end."""
+    view.run_started("r", steps, False)
+    view.notice("note")
+    view.step_started(steps[1])
+    view.step_ended(step_report(outputs={"rows": "file:///rows"}))
+    view.step_skipped(steps[0], "why")
+    view.run_ended(report := run_report(step_report()))
+    view.conclude(report, {})
+    view.interrupted()
+    view.close()
+    found = events(output)
+    assert [event["event"] for event in found] == [
+        *("run_started", "notice", "step_started", "step_ended", "step_skipped", "run_ended", "interrupted"),
+    ]
+    assert {event["time"] for event in found} == {"2023-11-14T22:13:20.000+00:00"}
+    assert found[0]["schema"] == 1
+    assert found[0]["steps"][1] == {"name": "score", "kind": "parallel", "after": ["prepare"]}
+    assert found[3]["outputs"] == {"rows": "file:///rows"}
+    assert found[3]["counts"]["succeeded"] == 10
+    assert (found[5]["status"], found[5]["seconds"]) == ("Completed", 61.0)
+
+
+def test_progress_comes_at_most_once_a_second(
+    view: JsonLinesView, output: Any, progress: Any, manual_clock: Any
+) -> None:
+    """A program that follows is not flooded."""
+    for look in range(10):
+        view.step_progress(progress(look / 4, succeeded=look))
+        manual_clock.advance(0.25)
+    assert [event["counts"]["succeeded"] for event in events(output)] == [0, 4, 8]
+
+
+def test_failures_are_grouped_and_carry_no_secrets(
+    view: JsonLinesView, output: Any, step_report: Any, run_report: Any, failed: Any
+) -> None:
+    """One object for all that are alike, with the items of the first and the author's paths."""
+    alike = (failed(4, message="E: password=x1"), failed(5, message="E: password=x1"))
+    report = run_report(step_report(status=VerdictStatus.FAILED, failures=alike))
+    view.conclude(report, {("score", 4): MiniBatch(4, files=("file:///a",))})
+    failures, end = events(output)
+    assert end["event"] == "run_ended"
+    assert (failures["count"], failures["mini_batches"], failures["given_up"]) == (2, [4, 5], 2)
+    assert "/home/me/src/score.py" in failures["traceback"]
+    assert failures["message"] == "E: password=[hidden]"
+    assert failures["first"] == {
+        "mini_batch": 4,
+        "attempt": 3,
+        "node": 0,
+        "process": "process001",
+        "items": ["/a"],
+    }

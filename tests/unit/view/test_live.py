@@ -1,0 +1,74 @@
+import io
+import re
+from typing import Any
+
+import pytest
+
+from fanout.step.verdict import VerdictStatus
+from fanout.view.commands import Commands
+from fanout.view.live import LiveView
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return Terminal()
+
+
+def shown(terminal: Terminal) -> str:
+    """What was drawn last of all, without colours."""
+    return ESCAPES.sub("", terminal.getvalue())
+
+
+def test_one_line_a_step(terminal: Terminal, steps: Any, progress: Any, manual_clock: Any) -> None:
+    """The step that runs with its numbers, the other with what it waits for."""
+    view = LiveView(terminal, Commands(), manual_clock)
+    view.run_started("brave_lake", steps, False)
+    view.step_started(steps[1])
+    manual_clock.advance(3.0)
+    view.step_progress(progress(3.0, succeeded=25, failed=1, items=50))
+    view.interrupted()
+    text = shown(terminal)
+    assert text.startswith("brave_lake\n")
+    assert "3.0 s, 26 of 100 mini-batches, 1 failed, 50 items" in text
+    assert text.endswith("stopped; go on with: fanout resume brave_lake\n")
+
+
+def test_what_is_drawn_stays_and_the_conclusion_follows(
+    terminal: Terminal, steps: Any, step_report: Any, run_report: Any, manual_clock: Any
+) -> None:
+    """At the end each step has its verdict, long reasons whole, and the cursor is given back."""
+    view = LiveView(terminal, Commands(), manual_clock)
+    view.run_started("r", steps, False)
+    view.notice("a note [not markup]")
+    view.step_started(steps[1])
+    reason = "12 failed items exceed error_threshold 5, " * 4
+    view.step_ended(report := step_report(reason, status=VerdictStatus.FAILED))
+    view.step_skipped(steps[0], "not needed")
+    view.run_ended(run_report(report))
+    view.conclude(run_report(report), {})
+    view.close()
+    text = shown(terminal)
+    assert "note: a note [not markup]" in text
+    assert "skipped: not needed" in text
+    assert text.count("error_threshold") >= 8  # four in the table, four in the conclusion
+    assert text.splitlines()[-1] == "  more        fanout status r"
+    assert "\x1b[?25h" in terminal.getvalue()
+
+
+def test_user_code_cannot_write_markup_or_escapes(terminal: Terminal, steps: Any, manual_clock: Any) -> None:
+    """A notice is text, whatever stands in it."""
+    view = LiveView(terminal, Commands(), manual_clock)
+    view.run_started("r", steps, False)
+    view.notice("[red]x[/red]\x1b]0;title\x07")
+    view.close()
+    assert "[red]x[/red]\ufffd]0;title\ufffd" in shown(terminal)

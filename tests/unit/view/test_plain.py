@@ -1,0 +1,56 @@
+from typing import Any
+
+import pytest
+
+from fanout.view.commands import Commands
+from fanout.view.plain import PROGRESS_EVERY, PlainView
+
+
+@pytest.fixture
+def view(output: Any, manual_clock: Any) -> PlainView:
+    return PlainView(output, Commands(), manual_clock)
+
+
+def test_a_run_is_a_few_lines(view: PlainView, output: Any, steps: Any, step_report: Any, run_report: Any) -> None:
+    """Start, each step, end: in the order it happened."""
+    view.run_started("r", steps, False)
+    view.notice("environments are not built")
+    view.step_started(steps[1])
+    view.step_ended(step_report())
+    view.step_skipped(steps[0], "not needed")
+    view.run_ended(report := run_report(step_report()))
+    view.conclude(report, {})
+    view.close()
+    assert output.stream.getvalue().splitlines() == [
+        "run r started: 2 steps",
+        "note: environments are not built",
+        "score: started",
+        "score: Completed in 12 s: all 10 mini-batches succeeded",
+        "prepare: skipped, not needed",
+        "Completed r in 1 min 01 s: all 10 mini-batches succeeded",
+        "  more  fanout status r",
+    ]
+
+
+def test_progress_is_told_now_and_then(
+    view: PlainView, output: Any, steps: Any, progress: Any, manual_clock: Any
+) -> None:
+    """A line every few seconds, and only when there is something new."""
+    view.run_started("r", steps, True)
+    view.step_started(steps[1])
+    for second in range(1, 13):
+        manual_clock.advance(1.0)
+        view.step_progress(progress(float(second), succeeded=min(second, 8)))
+    lines = output.stream.getvalue().splitlines()
+    assert lines[0] == "run r goes on: 2 steps"
+    assert [line for line in lines if " of 100 " in line] == [
+        f"score: {PROGRESS_EVERY:.0f} of 100 mini-batches, 1 min 35 s left, 1.0/s, 0 items",
+        "score: 8 of 100 mini-batches, 1 min 58 s left, 0.8/s, 0 items",
+    ]
+
+
+def test_an_interrupted_run_says_how_to_go_on(view: PlainView, output: Any, steps: Any) -> None:
+    """The command stands ready to be copied."""
+    view.run_started("r", steps, False)
+    view.interrupted()
+    assert output.stream.getvalue().endswith("stopped; go on with: fanout resume r\n")

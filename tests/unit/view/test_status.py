@@ -1,0 +1,98 @@
+from typing import Any
+
+import pytest
+from obstore.store import MemoryStore, ObjectStore
+
+from fanout.errors import RunError
+from fanout.plan.manifests import PlanSummary, write_summary
+from fanout.run.record import RunRecord
+from fanout.spec.settings import Settings
+from fanout.spec.steps import Pipeline
+from fanout.step import results
+from fanout.step.results import Cause, Entry, Failure, Status
+from fanout.step.seal import Seal, seal
+from fanout.step.verdict import Counts, Verdict, VerdictStatus
+from fanout.store import keys
+from fanout.store.objects import put
+from fanout.view.commands import Commands
+from fanout.view.output import Paint
+from fanout.view.status import RunStatus, State, live_counts, pick, read_status
+from fanout.view.status_text import status_fields, status_lines
+
+SETTINGS = Settings(store="file:///store")
+GOOD = Seal(Verdict(VerdictStatus.COMPLETED, "the command ended well"), Counts(None), seconds=2.0)
+
+
+@pytest.fixture
+def store() -> ObjectStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def record(steps: Any) -> RunRecord:
+    return RunRecord("r", Pipeline("/p/pipeline.yml", None, steps), 1_700_000_000.0)
+
+
+async def begin_score(store: ObjectStore) -> None:
+    """`score` has started: a plan of four mini-batches, one result object of one node."""
+    await put(store, keys.step_json("r", "score"), b"{}")
+    await write_summary(store, "r", "score", PlanSummary(4, 8, "digest"))
+    await put(store, keys.node("r", "score", 0), b"{}")
+    done = Entry(0, 0, Status.SUCCEEDED, 2, 2, "process000", 0.0, 0.0, 0.1, rows=1)
+    lost = Entry(1, 2, Status.FAILED, 2, 0, "process000", 0.0, 0.0, 0.1, failure=Failure(Cause.EXIT, "gone"))
+    await put(store, keys.result("r", "score", 0, 0), results.encode([done, lost], [b"", b""]))
+
+
+def told(status: RunStatus) -> str:
+    return "\n".join(status_lines(status, Commands(), Paint()))
+
+
+async def test_a_run_that_has_just_started(store: ObjectStore, record: RunRecord) -> None:
+    """Without anything in the store the first step is not started, and the others wait."""
+    status = await read_status(store, record, SETTINGS)
+    assert [step.state for step in status.steps] == [State.STARTING, State.WAITING]
+    assert "r  not ended" in told(status)
+    assert "fanout resume r" in told(status)
+
+
+async def test_numbers_of_a_step_under_way_are_counted_from_its_results(store: ObjectStore, record: RunRecord) -> None:
+    """Nobody is asked: what nodes have committed says where the step stands."""
+    await seal(store, keys.verdict("r", "prepare"), GOOD)
+    await begin_score(store)
+    status = await read_status(store, record, SETTINGS)
+    text = told(status)
+    assert "prepare  Completed in 2.0 s" in text
+    assert "score    under way, 1 of 4 mini-batches succeeded, 1 failed, 2 items failed, 1 node so far" in text
+    assert (await live_counts(store, "r", "score")).rows == 1
+
+
+async def test_planning_is_told(store: ObjectStore, record: RunRecord) -> None:
+    """Before the plan is complete there is no total to compare with."""
+    await put(store, keys.step_json("r", "score"), b"{}")
+    assert "score    under way, 0 mini-batches succeeded, still planning" in told(
+        await read_status(store, record, SETTINGS)
+    )
+
+
+async def test_a_run_that_is_over(store: ObjectStore, record: RunRecord) -> None:
+    """Verdict and reason of the run and of each step; a step that never ran says so."""
+    bad = Seal(Verdict(VerdictStatus.FAILED, "exit code 4"), Counts(None), seconds=2.0)
+    await seal(store, keys.verdict("r", "prepare"), bad)
+    await seal(
+        store, keys.run_verdict("r"), Seal(Verdict(VerdictStatus.FAILED, "step prepare: exit code 4"), Counts(None))
+    )
+    status = await read_status(store, record, SETTINGS)
+    text = told(status)
+    assert text.startswith("r  Failed in 0.0 s\n")
+    assert "look closer: fanout logs r --step prepare" in text
+    assert "score    did not run" in text
+    fields: Any = status_fields(status)
+    assert fields["status"] == "Failed"
+    assert [step["status"] for step in fields["steps"]] == ["Failed", None]
+
+
+def test_a_step_is_picked_by_name(record: RunRecord) -> None:
+    """A name that is none of them names those there are."""
+    assert pick(record, "score").name == "score"
+    with pytest.raises(RunError, match="run r has no step scores; it has prepare, score"):
+        pick(record, "scores")
