@@ -129,8 +129,8 @@ def _remote(text: str) -> str:
         raise Wrong(f"the {parts.scheme} URI holds a password; credentials belong into the environment")
     if signed := _SIGNATURES & {name.lower() for name, _ in parse_qsl(parts.query)}:
         raise Wrong(
-            f"the {parts.scheme} URI is signed ('{min(signed)}' in its query), and what is in a pipeline file is stored "
-            "with the run; give the plain URI, and credentials in the environment"
+            f"the {parts.scheme} URI is signed ('{min(signed)}' in its query); give the plain one, and credentials in "
+            "the environment"
         )
     if ".." in unquote(parts.path).split("/"):
         raise Wrong(f"'{shorten(text)}': '..' is not allowed in a URI")

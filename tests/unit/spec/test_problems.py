@@ -212,8 +212,7 @@ INPUTS = [
     ("{path: 'https://u:secret@h/x'}", "path: the https URI holds a password; credentials belong into the environment"),
     (
         "{path: 'https://h/x?sv=1&sig=abc'}",
-        "path: the https URI is signed ('sig' in its query), and what is in a pipeline file is stored with the run; "
-        "give the plain URI, and credentials in the environment",
+        "path: the https URI is signed ('sig' in its query); give the plain one, and credentials in the environment",
     ),
     (
         "{path: 'azureml:data:1'}",
