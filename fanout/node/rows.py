@@ -78,8 +78,8 @@ def read_settings(code: str | None) -> dict[str, Any]:
 
 
 def _is_frame(result: Any) -> bool:
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(result, pandas.DataFrame)
+    frame = getattr(sys.modules.get("pandas"), "DataFrame", None)
+    return frame is not None and isinstance(result, frame)
 
 
 def _delimited_elements(elements: Sequence[Any], separator: str) -> EncodedRows:

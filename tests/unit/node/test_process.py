@@ -1,0 +1,158 @@
+"""A slot's process from outside, started for real: its frames, its prints, its end and that of all it has started."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fanout.node.orders import Done
+from fanout.node.process import Placement, SlotProcess, death
+from fanout.step.results import Cause
+
+Launch = Callable[..., Any]
+WriteScript = Callable[..., Path]
+
+
+async def test_prints_are_kept(launch: Launch, write_script: WriteScript) -> None:
+    """Both streams go to files, a line as soon as it is complete, the rest at the end, and odd characters escaped."""
+    write_script(
+        """
+        import sys
+        def run(mini_batch):
+            print("out é \\udcff")
+            print("err", file=sys.stderr)
+            print("no newline", end="")
+            return mini_batch
+        """
+    )
+    slot = await launch()
+    await slot.run()
+    assert slot.stdout.read_text().splitlines()[0] == "out é \\udcff"
+    assert slot.stderr.read_text() == "err\n"
+    await slot.stop()
+    assert slot.stdout.read_text().endswith("no newline")
+
+
+@pytest.mark.parametrize(
+    ("body", "returncode"),
+    [
+        ("os._exit(0)", 0),
+        ("os._exit(7)", 7),
+        ("os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
+        ("signal.raise_signal(signal.SIGSEGV)", -signal.SIGSEGV),
+    ],
+)
+async def test_the_death_of_the_process_is_seen_as_it_was(
+    launch: Launch, write_script: WriteScript, body: str, returncode: int
+) -> None:
+    """Exit code or signal, at once, and answers given before it still count."""
+    write_script(
+        f"import os, signal\ndef run(batch, context):\n    if context.minibatch_index: {body}\n    return batch\n"
+    )
+    slot = await launch()
+    slot.give(0)
+    slot.give(1)
+    assert await slot.ended() == returncode
+    assert sum(isinstance(answer, Done) for answer in slot.answers) == 1
+    assert slot.process.pid is not None
+    slot.process.kill()  # of a process that is gone, nothing happens
+
+
+def test_a_death_in_words() -> None:
+    """The reason says what was seen, and guesses only as advice."""
+    assert death(3).message == "the slot's process ended by itself with exit code 3"
+    assert death(-11).message == "the slot's process was killed by SIGSEGV"
+    assert "memory may have run out" in death(-9).message
+    assert death(-60).cause is Cause.SIGNAL
+
+
+async def test_killing_takes_the_whole_group(launch: Launch, write_script: WriteScript) -> None:
+    """An endless loop ends, and so does what it has started."""
+    write_script(
+        """
+        import subprocess
+        def run(mini_batch):
+            child = subprocess.Popen(["sleep", "1000"])
+            print(child.pid)
+            while True: pass
+        """
+    )
+    slot = await launch()
+    slot.give()
+    await _eventually(lambda: slot.stdout.read_text().endswith("\n"))
+    slot.process.kill()
+    assert await slot.ended() == -signal.SIGKILL
+    grandchild = int(slot.stdout.read_text())
+    await _eventually(lambda: not _runs(grandchild))
+
+
+async def test_what_a_script_started_ends_with_its_process(launch: Launch, write_script: WriteScript) -> None:
+    """Also when the process leaves by itself, nothing of its group stays."""
+    write_script(
+        """
+        import subprocess
+        def run(mini_batch): return [subprocess.Popen(["sleep", "1000"]).pid]
+        """
+    )
+    slot = await launch()
+    pid = int((await slot.run()).rows)
+    await slot.stop()
+    await _eventually(lambda: not _runs(pid))
+
+
+async def _eventually(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110 - another process makes it so, without telling us
+            await asyncio.sleep(0.01)
+
+
+def _runs(pid: int) -> bool:
+    """Whether the process is there and not a zombie that nobody has collected."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("where", ["run", "shutdown"])
+async def test_the_current_folder_may_vanish(launch: Launch, write_script: WriteScript, where: str) -> None:
+    """A script that deletes its own folder hurts nobody but itself."""
+    write_script(
+        f"""
+        import os, shutil
+        def vanish(): shutil.rmtree(os.getcwd())
+        def run(mini_batch):
+            if {where!r} == "run": vanish()
+            return mini_batch
+        def shutdown():
+            if {where!r} == "shutdown": vanish()
+        """
+    )
+    slot = await launch()
+    assert (await slot.run()).failure is None
+    assert (await slot.stop()).failure is None
+
+
+async def test_large_rows_and_many_mini_batches(launch: Launch, write_script: WriteScript) -> None:
+    """Frames of any size arrive whole and in order."""
+    write_script("def run(batch, c): return [str(c.minibatch_index) * (3_000_000 if c.minibatch_index == 5 else 1)]\n")
+    slot = await launch()
+    for index in range(200):
+        slot.give(index % 10)
+    await slot.until(Done, 200)
+    found = [answer.rows for answer in slot.answers if isinstance(answer, Done)]
+    assert [rows[:1] for rows in found] == [str(index % 10).encode() for index in range(200)]
+    assert {len(rows) for rows in found[5::10]} == {3_000_001}
+
+
+async def test_a_place_where_nothing_can_run(start_order: Callable[..., Any], tmp_path: Path) -> None:
+    """When the process cannot even be started the error comes out, and no descriptor stays open."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    place = Placement(tmp_path / "gone", dict(os.environ), tmp_path / "out", tmp_path / "err")
+    with pytest.raises(OSError, match="gone"):
+        await SlotProcess(start_order(), place, lambda _: None, lambda _: None).start()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
