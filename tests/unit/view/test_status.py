@@ -55,7 +55,9 @@ async def test_a_run_that_has_just_started(store: ObjectStore, record: RunRecord
     assert "fanout resume r" in told(status)
 
 
-async def test_numbers_of_a_step_under_way_are_counted_from_its_results(store: ObjectStore, record: RunRecord) -> None:
+async def test_numbers_of_a_step_under_way_are_counted_from_its_results(
+    store: ObjectStore, record: RunRecord, steps: Any
+) -> None:
     """Nobody is asked: what nodes have committed says where the step stands."""
     await seal(store, keys.verdict("r", "prepare"), GOOD)
     await begin_score(store)
@@ -63,7 +65,7 @@ async def test_numbers_of_a_step_under_way_are_counted_from_its_results(store: O
     text = told(status)
     assert "prepare  Completed in 2.0 s" in text
     assert "score    under way, 1 of 4 mini-batches succeeded, 1 failed, 2 items failed, 1 node so far" in text
-    assert (await live_counts(store, "r", "score")).rows == 1
+    assert (await live_counts(store, "r", steps[1])).rows == 1
 
 
 async def test_planning_is_told(store: ObjectStore, record: RunRecord) -> None:

@@ -1,0 +1,51 @@
+from pathlib import Path
+from typing import Any
+
+
+def test_a_valid_file_says_what_it_holds(fanout: Any, pipeline: Path) -> None:
+    """Its steps, and what is accepted without effect."""
+    said = fanout("validate", "pipeline.yml")
+    assert said.code == 0
+    assert said.out.startswith("pipeline.yml is valid: parallel step score\nnote: ")
+
+
+def test_all_problems_are_told_at_once(fanout: Any, pipeline: Path) -> None:
+    """One line each in the form editors know, on stderr."""
+    said = fanout("validate", "pipeline.yml", "--set", "jobs.score.bogus=1", "--set", "jobs.score.mini_batch_size=-1")
+    assert (said.code, said.out) == (2, "")
+    first, second, count = said.err.splitlines()
+    assert first.startswith("--set jobs.score.bogus=1:1:12: jobs.score.bogus: ")
+    assert second.startswith("--set jobs.score.mini_batch_size=-1:1:28: ")
+    assert count == "2 problems"
+
+
+def test_problems_as_json(fanout: Any, pipeline: Path) -> None:
+    """For editors and CI: places as numbers, exit code 2."""
+    assert fanout("validate", "pipeline.yml", "--json").fields["valid"] is True
+    said = fanout("validate", "pipeline.yml", "--json", "--set", "jobs.score.bogus=1")
+    assert said.code == 2
+    [problem] = said.fields["problems"]
+    assert (problem["line"], problem["column"], problem["key"]) == (1, 12, "jobs.score.bogus")
+
+
+def test_a_plan_runs_and_writes_nothing(fanout: Any, pipeline: Path, folder: Path) -> None:
+    """The mini-batches and their cost, and no store made for it."""
+    said = fanout("plan", "pipeline.yml", "--show", "1")
+    assert said.code == 0
+    assert said.out.startswith("score: 3 mini-batches, 6 items\n")
+    assert f"0  {folder}/in/0.txt; {folder}/in/1.txt\n" in said.out
+    assert not (folder / ".fanout").exists()
+
+
+def test_a_plan_as_json(fanout: Any, pipeline: Path) -> None:
+    """With the options that a run would have."""
+    [step] = fanout("plan", "pipeline.yml", "--json", "--set", "jobs.score.mini_batch_size=6").fields["steps"]
+    assert (step["step"], step["mini_batches"], step["messages"]) == ("score", 1, 1)
+
+
+def test_an_input_that_is_missing_is_the_users_mistake(fanout: Any, pipeline: Path, folder: Path) -> None:
+    """Named, with exit code 2."""
+    (folder / "empty").mkdir()
+    said = fanout("plan", "pipeline.yml", "--input", "files=empty")
+    assert said.code == 2
+    assert f"{folder}/empty" in said.err

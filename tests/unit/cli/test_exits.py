@@ -1,0 +1,58 @@
+import pytest
+
+from fanout.cli.exits import exit_code, tell, the_one_inside
+from fanout.errors import ExitCode, Place, Problem, QueueError, RunError, SpecError, StoreError
+from fanout.step.verdict import Verdict, VerdictStatus
+
+
+@pytest.mark.parametrize(("status", "code"), [("Completed", 0), ("Failed", 1), ("Canceled", 130)])
+def test_verdicts_have_exit_codes(status: str, code: int) -> None:
+    """As the design's section on what a run shows says."""
+    assert exit_code(Verdict(VerdictStatus(status), "")) == code
+
+
+def test_a_users_mistake_is_its_sentence_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """On stderr, exit code 2."""
+    assert tell(RunError("there is no run named r")) is ExitCode.USAGE
+    assert capsys.readouterr() == ("", "there is no run named r\n")
+
+
+def test_problems_of_a_file_are_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without the source when nobody looks at a terminal."""
+    assert tell(SpecError([Problem(Place("p.yml", 3, 1), "k", "no")])) is ExitCode.USAGE
+    assert capsys.readouterr().err == "p.yml:3:1: k: no\n"
+
+
+@pytest.mark.parametrize(
+    "error", [StoreError("cannot write x: password=hunter2"), QueueError("gone: password=hunter2")]
+)
+def test_infrastructure_trouble_says_what_to_try(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    """The sentence, then what to do about it; credentials taken out."""
+    assert tell(error) is ExitCode.INTERNAL
+    err = capsys.readouterr().err
+    assert "fanout resume" in err
+    assert "hunter2" not in err
+
+
+def test_a_bug_is_called_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its traceback, and what became of the run."""
+    assert tell(ZeroDivisionError("division by zero")) is ExitCode.INTERNAL
+    err = capsys.readouterr().err
+    assert "ZeroDivisionError: division by zero" in err
+    assert "This is a bug in fanout." in err
+
+
+def test_an_interrupt_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever presses Ctrl-C knows."""
+    assert tell(KeyboardInterrupt()) is ExitCode.CANCELED
+    assert capsys.readouterr() == ("", "")
+
+
+def test_errors_of_tasks_come_out_of_their_group() -> None:
+    """The one with a sentence for the user is told, not that tasks failed."""
+    known, bug = StoreError("no"), ValueError("bug")
+    assert the_one_inside(ExceptionGroup("", [ExceptionGroup("", [known])])) is known
+    assert the_one_inside(ExceptionGroup("", [bug, known])) is known
+    assert the_one_inside(ExceptionGroup("", [bug])) is bug
+    both = ExceptionGroup("", [bug, TypeError()])
+    assert the_one_inside(both) is both

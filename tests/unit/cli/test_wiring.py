@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import pytest
+
+from fanout.cli.options import Where
+from fanout.cli.wiring import commands_of, open_to_read, outside_of, settings_of
+from fanout.errors import RunError, SettingsError
+
+TOML = """\
+store = "from_file"
+queue = "sqlite:queues_of_file"
+[profiles.other]
+store = "s3://bucket/runs"
+"""
+
+
+def test_option_then_environment_then_file_then_default(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is nearer to the command line wins; relative folders start where they were written."""
+    assert settings_of(folder, Where()).store == (folder / ".fanout").as_uri()
+    (folder / "fanout.toml").write_text(TOML)
+    assert settings_of(folder, Where()).store == (folder / "from_file").as_uri()
+    monkeypatch.setenv("FANOUT_STORE", "from_environment")
+    assert settings_of(folder, Where()).store == (folder / "from_environment").as_uri()
+    assert settings_of(folder, Where(store="s3://b/p")).store == "s3://b/p"
+
+
+def test_another_store_has_another_queue(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The queue of fanout.toml belongs to the store of fanout.toml, unless one is named as well."""
+    (folder / "fanout.toml").write_text(TOML)
+    assert settings_of(folder, Where()).queue == f"sqlite:{folder}/queues_of_file"
+    assert settings_of(folder, Where(store="elsewhere")).queue is None
+    assert settings_of(folder, Where(queue="sqlite:mine")).queue == f"sqlite:{folder}/mine"
+    monkeypatch.setenv("FANOUT_QUEUE", "sqs://eu-west-1")
+    assert settings_of(folder, Where()).queue == "sqs://eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("where", "sentence"),
+    [
+        (Where(store="gs://bucket"), "--store: expected a folder or s3://bucket/prefix, found 'gs://bucket'"),
+        (Where(store="ftp://x"), "--store: 'ftp://x' has an unknown scheme"),
+        (Where(queue="amqp:x"), "--queue: expected sqlite:FOLDER, sqs: or sqs://REGION, found 'amqp:x'"),
+        (Where(profile="p"), "profile 'p': there is no fanout.toml"),
+    ],
+)
+def test_what_cannot_be_is_said(folder: Path, where: Where, sentence: str) -> None:
+    """The option is named, and what would be right."""
+    with pytest.raises(SettingsError) as caught:
+        settings_of(folder, where)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_looking_makes_no_store(folder: Path) -> None:
+    """A folder that is not there holds no runs, and stays away."""
+    with pytest.raises(RunError, match="there are no runs here"):
+        open_to_read(settings_of(folder, Where()))
+    assert not (folder / ".fanout").exists()
+
+
+async def test_a_run_gets_its_store_and_queues(folder: Path) -> None:
+    """Opened together and given back."""
+    async with outside_of(settings_of(folder, Where())) as outside:
+        assert outside.settings.store == (folder / ".fanout").as_uri()
+        assert (folder / ".fanout").is_dir()
+
+
+def test_commands_name_what_the_current_folder_does_not(folder: Path) -> None:
+    """Options are repeated only where the same command would look elsewhere without them."""
+    (folder / "fanout.toml").write_text(TOML)
+    assert commands_of(settings_of(folder, Where()), Where()).status("r") == "fanout status r"
+    where = Where(profile="other")
+    assert commands_of(settings_of(folder, where), where).status("r") == "fanout status r --profile other"
+    where = Where(store="x y")
+    assert commands_of(settings_of(folder, where), where).status("r") == f"fanout status r --store '{folder}/x y'"
