@@ -63,7 +63,6 @@ async def serve(
         raise RunError(f"step {step} of run {run} has no queue (any more): it has ended, or was never started")
     number = await register(outside.store, run, step)
     async with workspace(record, outside.store, number) as place:
-        _log_to(place)
         options = NodeOptions(number, slots or slots_of(record), record.visibility)
         make_process = await _process_factory(record, place, outside.access)
         node = Node(
@@ -83,7 +82,7 @@ async def serve(
             _fetcher(record, place, outside.access),
             outside.clock,
         )
-        with _signals(node), _parent(node, with_parent):
+        with _log_to(place), _signals(node), _parent(node, with_parent):
             return await node.run()
 
 
@@ -159,7 +158,9 @@ def _move(folder: Path, target: Path) -> None:
         folder.rename(target)
 
 
-def _log_to(place: Workspace) -> None:
+@contextlib.contextmanager
+def _log_to(place: Workspace) -> Iterator[None]:
+    """What this node has to say goes to its own file in the step's logs (reference, section 11)."""
     path = place.logs / "sys" / "node" / str(place.node) / "_main.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
@@ -167,6 +168,11 @@ def _log_to(place: Workspace) -> None:
     root = logging.getLogger("fanout")
     root.setLevel(logging.INFO)
     root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()
 
 
 @contextlib.contextmanager
@@ -194,7 +200,10 @@ def _signals(node: Node) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _parent(node: Node, with_parent: bool) -> Iterator[None]:
-    """Listens to the engine at the other end of standard input."""
+    """Listens to the engine at the other end of standard input, when there is one."""
+    if not with_parent:
+        yield
+        return
     loop = asyncio.get_running_loop()
     descriptor = sys.stdin.fileno()
 
@@ -209,10 +218,8 @@ def _parent(node: Node, with_parent: bool) -> Iterator[None]:
             loop.remove_reader(descriptor)
             node.drain(GRACE_WHEN_ORPHANED)
 
-    if with_parent:
-        loop.add_reader(descriptor, on_input)
+    loop.add_reader(descriptor, on_input)
     try:
         yield
     finally:
-        if with_parent:
-            loop.remove_reader(descriptor)
+        loop.remove_reader(descriptor)

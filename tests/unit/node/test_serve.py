@@ -1,0 +1,454 @@
+"""A node from its start to its end: real slots, a real queue, a real store."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+from obstore.store import LocalStore, MemoryStore, ObjectStore
+
+from fanout.clock import SystemClock
+from fanout.data import uris
+from fanout.errors import RunError, StoreError
+from fanout.node import committer
+from fanout.node.agent import Leaving
+from fanout.node.serve import Surroundings, serve, slots_of
+from fanout.plan import messages, minibatch
+from fanout.plan.messages import Message
+from fanout.plan.minibatch import MiniBatch
+from fanout.queue.port import QueuePair
+from fanout.queue.sqlite import SqliteQueueService
+from fanout.spec.steps import EntryTask, ParallelStep, RetrySettings
+from fanout.step import record as step_record
+from fanout.step.code import snapshot
+from fanout.step.ledger import Ledger
+from fanout.step.queues import take_queues
+from fanout.step.reading import ResultReader
+from fanout.step.record import BoundInput, BoundOutput, StepRecord
+from fanout.step.results import Cause, Entry, Status
+from fanout.step.row_format import RowFormat
+from fanout.step.rows import rows_in_order
+from fanout.store import keys
+from fanout.store.access import Access
+from fanout.store.objects import list_keys, put, read
+
+ACCESS = Access.from_environ({})
+PATIENCE = 30.0
+ECHO = "def run(b, c): return [c.minibatch_index] * len(b)\n"
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nodes look for the end of their step more often than they would."""
+    monkeypatch.setattr("fanout.node.agent.LOOK_EVERY", 0.05)
+    monkeypatch.setattr("fanout.node.intake.RECEIVE_WAIT", 0.1)
+
+
+@dataclass
+class Work:
+    """One step in a store, its queues, and what became of it."""
+
+    outside: Surroundings
+    pair: QueuePair
+    folder: Path
+    leaving: "asyncio.Task[Leaving] | None" = None
+
+    async def send(self, count: int, first: int = 0) -> None:
+        """Messages of so many mini-batches of two files each."""
+        batches = [MiniBatch(index, files=("file:///a", "file:///b")) for index in range(first, first + count)]
+        await self.send_batches(*batches)
+
+    async def send_batches(self, *batches: MiniBatch) -> None:
+        """Messages of these mini-batches."""
+        bodies = [messages.encode(Message("r", "s", b.index, 0, line=minibatch.encode(b))) for b in batches]
+        await self.pair.main.send(bodies)
+
+    async def ledger(self) -> Ledger:
+        """Everything that is committed now."""
+        ledger, reader = Ledger(), ResultReader(self.outside.store, "r", "s")
+        await reader.look_for_nodes()
+        async for node, seq, index in reader.news():
+            ledger.absorb(node, seq, index)
+        return ledger
+
+    async def entries(self) -> list[Entry]:
+        """Every entry that is committed now."""
+        reader = ResultReader(self.outside.store, "r", "s")
+        await reader.look_for_nodes()
+        return [entry async for _, _, index in reader.news() for entry in index.entries]
+
+    async def until(self, holds: Callable[[Ledger], bool]) -> Ledger:
+        """The ledger, as soon as this holds of it."""
+        async with asyncio.timeout(PATIENCE):
+            while not holds(ledger := await self.ledger()):
+                self._still_works()
+                await asyncio.sleep(0.02)
+        return ledger
+
+    def _still_works(self) -> None:
+        assert self.leaving is None or not self.leaving.done(), f"the node has left: {self.leaving.result()}"
+
+    async def file(self, name: str) -> None:
+        """Returns when a script has written this file."""
+        async with asyncio.timeout(PATIENCE):
+            while not (self.folder / name).exists():
+                self._still_works()
+                await asyncio.sleep(0.01)
+
+    async def settle(self) -> None:
+        """Says that nothing is left to do."""
+        await put(self.outside.store, keys.settled("r", "s"), b"{}")
+
+    async def rows(self) -> bytes:
+        """The rows of all winners, joined."""
+        winners = (await self.ledger()).winners()
+        return b"".join([bytes(r.payload) async for r in rows_in_order(self.outside.store, "r", "s", winners)])
+
+    @asynccontextmanager
+    async def node(self, slots: int = 2) -> AsyncIterator["asyncio.Task[Leaving]"]:
+        """A node at work; it has left at the end."""
+        task = self.leaving = asyncio.create_task(serve("r", "s", self.outside, slots=slots))
+        try:
+            yield task
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.wait([task])
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+
+Prepare = Callable[..., Any]
+
+
+@pytest.fixture
+async def prepare(tmp_path: Path) -> AsyncIterator[Prepare]:
+    """A step with this script and these settings, ready for nodes."""
+    services: list[SqliteQueueService] = []
+
+    async def make(
+        script: str,
+        store: ObjectStore | None = None,
+        outputs: Mapping[str, BoundOutput] | None = None,
+        recipe: str | None = None,
+        visibility: float = 20.0,
+        **settings: Any,
+    ) -> Work:
+        where = store or LocalStore(tmp_path / "store", mkdir=True)
+        code = tmp_path / "code"
+        code.mkdir()
+        (code / "score.py").write_text(f"PLACE = {str(tmp_path)!r}\n" + dedent(script))
+        packed = snapshot(code)
+        await put(where, keys.code(packed.digest), packed.archive)
+        step = replace(ParallelStep(name="s", task=EntryTask("score.py"), input_data="files"), **settings)
+        inputs = {"files": BoundInput(uri="file:///data"), "rate": BoundInput(literal="0.5")}
+        found = StepRecord(
+            "r", step, inputs, dict(outputs or {}), RowFormat.TEXT, visibility, packed.digest, recipe=recipe
+        )
+        await put(where, keys.step_json("r", "s"), step_record.dump(found))
+        clock = SystemClock()
+        services.append(service := SqliteQueueService(tmp_path / "queues", clock))
+        taken = await take_queues(where, service, "r", "s", "file:///store", visibility=visibility, max_receives=3)
+        return Work(Surroundings(where, service, ACCESS, clock), taken.pair, tmp_path)
+
+    yield make
+    for service in services:
+        await service.close()
+
+
+async def test_everything_is_committed_and_nothing_left(prepare: Prepare) -> None:
+    """Every mini-batch once, rows in order, an empty queue; shutdown() ran in each slot, and scratch is gone."""
+    work = await prepare(ECHO + "def shutdown(): open(f'{PLACE}/bye-{__import__(\"os\").getpid()}', 'w').close()\n")
+    await work.send(60)
+    async with work.node() as node:
+        ledger = await work.until(lambda ledger: ledger.counts.succeeded == 60)
+        await work.settle()
+    assert node.result() is Leaving.FINISHED
+    assert ledger.counts.items_succeeded == 120
+    assert await work.rows() == "".join(f"{n}\n{n}\n" for n in range(60)).encode()
+    assert (await work.pair.main.depth()).total == 0
+    assert len(list(work.folder.glob("bye-*"))) == 2
+    assert list((work.folder / "store" / "scratch").iterdir()) == []
+
+
+async def test_a_retry_that_succeeds(prepare: Prepare) -> None:
+    """A failed attempt is recorded, tried again after its back-off, and counts as nothing in the end."""
+    work = await prepare("def run(b, c):\n    if not c.retry_count: raise ValueError('first')\n    return b\n")
+    await work.send(3)
+    async with work.node():
+        ledger = await work.until(lambda ledger: ledger.counts.succeeded == 3)
+        await work.settle()
+    assert ledger.counts.retried == 3
+    assert ledger.counts.items_failed == 0
+    assert {failure.failure.message for failure in ledger.failures} == {"ValueError: first"}
+    assert (await work.pair.dead.depth()).total == 0
+
+
+async def test_poison_is_dead_lettered_and_the_others_finish(prepare: Prepare) -> None:
+    """A mini-batch that kills its slot at every try ends with its reason after max_retries + 1 tries (fault 2)."""
+    script = "import os\ndef run(b, c):\n    if c.minibatch_index == 2: os._exit(7)\n    return b\n"
+    work = await prepare(script, retry_settings=RetrySettings(max_retries=1))
+    await work.send(6)
+    async with work.node():
+        ledger = await work.until(lambda ledger: ledger.counts.settled == 6)
+        await work.settle()
+    assert (ledger.counts.succeeded, ledger.counts.failed, ledger.counts.retried) == (5, 1, 1)
+    assert [f.attempt for f in ledger.failures] == [0, 1]
+    assert all(f.failure.cause is Cause.EXIT and "exit code 7" in f.failure.message for f in ledger.failures)
+    assert ledger.counts.items_failed == 2, "all its items, as its files tell"
+    [dead] = await work.pair.dead.receive(10, 0)
+    fields = json.loads(dead.body)
+    assert (fields["index"], fields["tries"]) == (2, 2)
+    assert "exit code 7" in fields["reason"]
+
+
+async def test_a_time_limit_kills_and_goes_on(prepare: Prepare) -> None:
+    """An endless run() is ended at its limit, by name; the slot's next process goes on with the others."""
+    script = "def run(b, c):\n    while c.minibatch_index == 0: pass\n    return b\n"
+    work = await prepare(script, retry_settings=RetrySettings(max_retries=0, timeout=0.3))
+    await work.send(3)
+    async with work.node(slots=1):
+        ledger = await work.until(lambda ledger: ledger.counts.settled == 3)
+        await work.settle()
+    [failure] = ledger.failures
+    assert failure.failure.cause is Cause.TIME_LIMIT
+    assert "0.3 seconds" in failure.failure.message
+    assert ledger.counts.succeeded == 2
+
+
+async def test_the_first_signal_drains(prepare: Prepare) -> None:
+    """What runs is finished and committed, what has not started goes back as if it had never been received."""
+    work = await prepare(
+        """
+        import os, time
+        def run(b, c):
+            open(f"{PLACE}/running", "w").close()
+            while not os.path.exists(f"{PLACE}/go"): time.sleep(0.01)
+            return b
+        """
+    )
+    await work.send(5)
+    async with work.node(slots=1) as node:
+        await work.file("running")
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(0)
+        (work.folder / "go").touch()
+    assert node.result() is Leaving.DRAINED
+    assert (await work.ledger()).counts.succeeded == 1
+    assert (await work.pair.main.depth()).visible == 4
+    assert {delivery.receive_count for delivery in await work.pair.main.receive(10, 0)} == {1}
+
+
+async def test_a_canceled_run_stops_at_once(prepare: Prepare) -> None:
+    """User code is ended in the middle; nothing of it counts, and nothing is lost."""
+    work = await prepare(
+        """
+        import time
+        def run(b, c):
+            open(f"{PLACE}/running", "w").close()
+            time.sleep(1000)
+        """
+    )
+    await work.send(3)
+    async with work.node(slots=1) as node:
+        await work.file("running")
+        await put(work.outside.store, keys.cancel("r"), b"{}")
+    assert node.result() is Leaving.DRAINED
+    assert await work.entries() == []
+    assert (await work.pair.main.depth()).visible == 3
+
+
+async def test_a_script_that_never_starts(prepare: Prepare) -> None:
+    """After three useless starts for each slot the node gives up, says why, and gives its work back."""
+    work = await prepare("def init(): raise ValueError('no model')\n" + ECHO)
+    await work.send(4)
+    async with work.node() as node:
+        pass
+    assert node.result() is Leaving.GAVE_UP
+    events = [event for _, event in (await work.ledger()).events]
+    assert len(events) == 6
+    assert [event.gave_up for event in events] == [False] * 5 + [True]
+    assert {event.failure.message for event in events if event.failure} == {"ValueError: no model"}
+    assert (await work.pair.main.depth()).visible == 4
+
+
+async def test_messages_that_cannot_be_read(prepare: Prepare) -> None:
+    """They are put aside with their reason, and the work goes on."""
+    work = await prepare(ECHO)
+    foreign = messages.encode(Message("another", "s", 0, 0, line='{"index":0}'))
+    await work.pair.main.send(["no message", foreign, '{"v":99}'])
+    await work.send(2)
+    async with work.node():
+        await work.until(lambda ledger: ledger.counts.succeeded == 2)
+        await work.settle()
+    reasons = [json.loads(delivery.body)["reason"] for delivery in await work.pair.dead.receive(10, 0)]
+    assert len(reasons) == 3
+    assert any("another/s" in reason for reason in reasons)
+    assert (await work.pair.main.depth()).total == 0
+
+
+async def test_a_message_may_point_to_its_mini_batch(prepare: Prepare) -> None:
+    """A long mini-batch is read from its manifest; a pointer to nowhere comes back, and blocks nobody."""
+    work = await prepare("def run(b): return [len(b)]\n")
+    line = minibatch.encode(MiniBatch(0, files=tuple(f"file:///{n}" for n in range(1000))))
+    key = keys.manifest("r", "s", 0)
+    await put(work.outside.store, key, f"{line}\n".encode())
+    pointer = messages.Pointer(key, 0, len(line))
+    nowhere = messages.Pointer(keys.manifest("r", "s", 7), 0, 10)
+    await work.pair.main.send([messages.encode(Message("r", "s", 1, 0, pointer=nowhere))])
+    await work.pair.main.send([messages.encode(Message("r", "s", 0, 0, pointer=pointer))])
+    async with work.node():
+        await work.until(lambda ledger: ledger.is_settled(0))
+        await work.settle()
+    assert (await work.rows()).splitlines()[0] == b"1000"
+
+
+async def test_rows_larger_than_the_committers_memory(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that has stopped receiving because too much waited goes on as soon as it is written."""
+    monkeypatch.setattr(committer, "FULL_BYTES", 100)
+    work = await prepare("import time\ndef run(b):\n    time.sleep(0.3)\n    return ['x' * 1000]\n")
+    await work.send(4)
+    async with work.node(slots=1):
+        ledger = await work.until(lambda ledger: ledger.counts.succeeded == 4)
+        await work.settle()
+    assert ledger.counts.rows == 4
+
+
+@pytest.mark.parametrize("kind", ["local", "memory"])
+async def test_output_files_are_staged_by_attempt(prepare: Prepare, kind: str) -> None:
+    """Only successful attempts leave files, each under its own name; what shutdown() wrote comes too."""
+    store = None if kind == "local" else MemoryStore()
+    work = await prepare(
+        """
+        import pathlib, sys
+        out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+        def run(b, c):
+            (out / f"{c.minibatch_index}-{c.retry_count}").write_text("x")
+            print("ran", c.minibatch_index)
+            if c.minibatch_index == 1 and not c.retry_count: raise ValueError
+            return b
+        def shutdown(): (out / "bye").write_text("y")
+        """,
+        store=store,
+        outputs={"plots": BoundOutput("file:///nowhere")},
+        task=EntryTask("score.py", program_arguments="--out ${{outputs.plots}} --rate ${{inputs.rate}}"),
+    )
+    await work.send(2)
+    async with work.node(slots=1):
+        await work.until(lambda ledger: ledger.counts.succeeded == 2)
+        await work.settle()
+    staged = list((await work.ledger()).staged())
+    assert sorted(name for files in staged for name in files.names) == ["plots/0-0", "plots/1-1", "plots/bye"]
+    found = [listed.key async for listed in list_keys(work.outside.store, keys.staged("r", "s"))]
+    expected = [f"{keys.staged('r', 's')}{files.folder}/{name}" for files in staged for name in files.names]
+    assert sorted(found) == sorted(expected)
+    log = await read(work.outside.store, f"{keys.logs('r', 's')}user/stdout/0/process000.stdout.txt")
+    assert log is not None
+    assert b"ran 0\n" in log
+
+
+async def test_the_same_message_twice_on_one_node(prepare: Prepare) -> None:
+    """Two deliveries of one mini-batch at the same time: files and rows of one of them count (fault 3)."""
+    work = await prepare(
+        """
+        import os, pathlib, sys, time
+        def run(b, c):
+            (pathlib.Path(sys.argv[1]) / "same").write_text("x" * 1000)
+            open(f"{PLACE}/running-{os.getpid()}", "w").close()
+            while len([n for n in os.listdir(PLACE) if n.startswith("running")]) < 2: time.sleep(0.01)
+            return b
+        """,
+        outputs={"plots": BoundOutput("file:///nowhere")},
+        task=EntryTask("score.py", program_arguments="${{outputs.plots}}"),
+    )
+    await work.send(1)
+    await work.send(1)
+    async with work.node():
+        async with asyncio.timeout(PATIENCE):
+            while len(await work.entries()) < 2:  # noqa: ASYNC110 - the node commits without telling us
+                await asyncio.sleep(0.02)
+        await work.settle()
+    assert {entry.status for entry in await work.entries()} == {Status.SUCCEEDED}
+    ledger = await work.ledger()
+    assert ledger.counts.succeeded == 1
+    [files] = ledger.staged()
+    key = f"{keys.staged('r', 's')}{files.folder}/plots/same"
+    assert await read(work.outside.store, key) == b"x" * 1000
+
+
+async def test_an_empty_block_of_a_table_has_no_items(prepare: Prepare) -> None:
+    """A mini-batch whose rows were all filtered out has no items, so none of them has failed."""
+    from fanout.data.mltable import load_mltable
+    from fanout.data.resolve import resolve_recipe
+    from fanout.plan.minibatch import Cut, Piece
+
+    work = await prepare("def run(frame): return [1] * len(frame)\n")
+    table = work.folder / "table"
+    table.mkdir()
+    (table / "a.csv").write_text("x\n1\n2\n3\n")
+    (table / "MLTable").write_text(
+        "paths:\n- file: ./a.csv\ntransformations:\n- read_delimited\n- filter: 'col(\"x\") > 2'\n"
+    )
+    uri, access = uris.from_path(table / "a.csv"), ACCESS
+    recipe = resolve_recipe(
+        load_mltable(uris.from_path(table), access), [uri], lambda _uri, _size: (table / "a.csv").read_bytes()
+    )
+    key = keys.step_json("r", "s")
+    found = step_record.load(await read(work.outside.store, key) or b"", key)
+    await put(work.outside.store, key, step_record.dump(replace(found, recipe=recipe.to_json())))
+    halves = [MiniBatch(n, pieces=(Piece(uri, *cut, Cut.BYTES),)) for n, cut in enumerate([(0, 6), (6, 8)])]
+    await work.send_batches(*halves)
+    async with work.node(slots=1):
+        ledger = await work.until(lambda ledger: ledger.counts.succeeded == 2)
+        await work.settle()
+    assert (ledger.counts.items, ledger.counts.items_failed) == (1, 0)
+
+
+async def test_a_store_that_refuses_ends_the_node(prepare: Prepare) -> None:
+    """When results cannot be made durable nothing is deleted, and the node says so and ends (promise I5)."""
+    work = await prepare(ECHO, visibility=1.0)
+    (work.folder / "store" / "runs" / "r" / "s" / "results").write_text("in the way")
+    await work.send(2)
+    async with work.node() as node:
+        pass
+    with pytest.raises(StoreError, match="results"):
+        node.result()
+    assert (await work.pair.main.depth()).total == 2
+
+
+async def test_a_slot_that_cannot_be_started_again(prepare: Prepare) -> None:
+    """A script that deletes its folder and dies takes its node with it, at once and without hanging."""
+    script = "import os, shutil\ndef run(b):\n    shutil.rmtree(os.getcwd())\n    os._exit(1)\n"
+    work = await prepare(script, retry_settings=RetrySettings(max_retries=5))
+    await work.send(1)
+    async with work.node(slots=1) as node:
+        pass
+    assert node.result() is Leaving.FAILED
+    assert [entry.status for entry in await work.entries()] == [Status.RETRIED]
+    assert (await work.pair.main.depth()).total == 1
+
+
+async def test_where_there_is_nothing_to_serve(prepare: Prepare) -> None:
+    """An unknown step, and a step whose queue is gone, are errors that say which."""
+    work = await prepare(ECHO)
+    with pytest.raises(RunError, match="there is no step other of a run r"):
+        await serve("r", "other", work.outside)
+    (work.folder / "queues").rename(work.folder / "gone")
+    with pytest.raises(RunError, match="step s of run r has no queue"):
+        await serve("r", "s", replace(work.outside, queues=SqliteQueueService(work.folder / "queues", SystemClock())))
+
+
+async def test_slots_follow_the_step_or_the_cores(prepare: Prepare) -> None:
+    """max_concurrency_per_instance decides; without it there is a slot for each core (reference, section 2)."""
+    work = await prepare(ECHO, max_concurrency_per_instance=3)
+    key = keys.step_json("r", "s")
+    found = step_record.load(await read(work.outside.store, key) or b"", key)
+    assert slots_of(found) == 3
+    plain = replace(found, step=replace(found.step, max_concurrency_per_instance=None))
+    assert slots_of(plain) == len(os.sched_getaffinity(0))
