@@ -1,0 +1,217 @@
+"""A command step: one shell command, its folders, its end (reference, section 1)."""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from obstore.store import LocalStore, MemoryStore, ObjectStore
+
+from fanout.commands.command import LOG_FILE, CommandEnd, CommandOrder, run_command
+from fanout.data import uris
+from fanout.errors import UserError
+from fanout.spec.steps import CommandStep, DataType
+from fanout.step.code import snapshot
+from fanout.step.record import BoundInput, BoundOutput
+from fanout.store import keys
+from fanout.store.access import Access
+from fanout.store.objects import put, read
+
+ACCESS = Access.from_environ({})
+Run = Callable[..., Any]
+
+
+@pytest.fixture(params=["local", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    """The run's store: a folder, or memory."""
+    return LocalStore(tmp_path / "store", mkdir=True) if request.param == "local" else MemoryStore()
+
+
+@pytest.fixture
+def run(store: ObjectStore, tmp_path: Path) -> Run:
+    """Runs a command of step `r/s` with these inputs, outputs and files of code."""
+
+    async def carry_out(
+        command: str,
+        inputs: Mapping[str, BoundInput] | None = None,
+        outputs: Mapping[str, BoundOutput] | None = None,
+        code: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> CommandEnd:
+        digest = None
+        if code is not None:
+            folder = tmp_path / "code"
+            for name, text in code.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_text(text)
+            packed = snapshot(folder)
+            await put(store, keys.code(packed.digest), packed.archive)
+            digest = packed.digest
+        step = CommandStep(name="s", command=command, **settings)
+        return await run_command(CommandOrder("r", step, inputs or {}, outputs or {}, digest), store, ACCESS)
+
+    return carry_out
+
+
+def _folder(path: Path) -> BoundOutput:
+    return BoundOutput(uris.from_path(path))
+
+
+async def test_a_command_that_ends_well(run: Run, store: ObjectStore) -> None:
+    """No reason, what it printed on both streams in order, and a log in the store."""
+    end = await run("echo one; echo two >&2; echo three")
+    assert end == CommandEnd(None, "one\ntwo\nthree\n")
+    assert await read(store, keys.logs("r", "s") + LOG_FILE) == b"one\ntwo\nthree\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("exit 3", "the command ended with exit code 3"),
+        ("no_such_program_here", "the command ended with exit code 127"),
+        ("kill -9 $$", "killed by signal 9"),
+        ("false; true", None),
+        ("false && true", "the command ended with exit code 1"),
+    ],
+)
+async def test_exit_codes(run: Run, command: str, reason: str | None) -> None:
+    """The exit code of the shell decides, and is the reason."""
+    assert (await run(command)).reason == reason
+
+
+async def test_several_commands_in_one_text(run: Run) -> None:
+    """Commands on several lines, or with semicolons, are one shell's (reference, section 0)."""
+    end = await run('cd /; X=5\npython -c "print(40 + 2)"; echo "$X $(pwd)";')
+    assert end == CommandEnd(None, "42\n5 /\n")
+
+
+async def test_code_is_the_current_folder(run: Run) -> None:
+    """The command starts in its snapshot; without code it starts in an empty folder of its own."""
+    files = {"main.py": "import sys; print(sys.argv[1:], open('data.txt').read())", "data.txt": "d"}
+    assert (await run("python main.py a 'b c'", code=files)).said == "['a', 'b c'] d\n"
+
+
+async def test_python_is_the_one_that_runs_fanout(run: Run) -> None:
+    """Whether or not its environment is activated."""
+    end = await run("python -c 'import fanout, sys; print(sys.prefix)'")
+    import sys
+
+    assert end.said.strip() == sys.prefix
+
+
+async def test_environment_variables(run: Run) -> None:
+    """The step's own win over everything; the run's name is there (reference, section 6)."""
+    end = await run(
+        "echo $AZUREML_RUN_ID $A; printenv PATH", environment_variables={"A": "x y", "PATH": os.environ["PATH"]}
+    )
+    assert end.said == f"r x y\n{os.environ['PATH']}\n"
+
+
+async def test_inputs_and_outputs_are_filled_in(run: Run, tmp_path: Path) -> None:
+    """Values arrive as written, whatever they hold; outputs are folders that exist, or a file in one."""
+    nasty = 'it\'s $(touch pwned); `x` "q"'
+    data = tmp_path / "in put"
+    data.mkdir()
+    (data / "f").write_text("content")
+    end = await run(
+        "printf '%s\\n' ${{inputs.text}}; cat ${{inputs.data}}/f > ${{outputs.folder}}/copy\n"
+        "echo m > ${{outputs.file}}; ls",
+        inputs={"text": BoundInput(literal=nasty), "data": BoundInput(uri=uris.from_path(data))},
+        outputs={
+            "folder": _folder(tmp_path / "out" / "folder"),
+            "file": BoundOutput(uris.from_path(tmp_path / "out" / "model.bin"), DataType.URI_FILE),
+        },
+        code={"only.txt": ""},
+    )
+    assert end == CommandEnd(None, f"{nasty}\nonly.txt\n")
+    assert (tmp_path / "out" / "folder" / "copy").read_text() == "content"
+    assert (tmp_path / "out" / "model.bin").read_text() == "m\n"
+
+
+async def test_a_missing_value_is_said(run: Run) -> None:
+    """An optional input without a value outside of a group is the user's mistake, with its name."""
+    with pytest.raises(UserError, match=r"inputs\.rate"):
+        await run("echo ${{inputs.rate}}", inputs={"rate": BoundInput()})
+    assert (await run("echo a $[[--rate ${{inputs.rate}}]]", inputs={"rate": BoundInput()})).said == "a\n"
+
+
+async def test_nothing_is_published_of_a_failed_command(run: Run, tmp_path: Path) -> None:
+    """Half of an output never appears; what was there before stays."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "old").write_text("old")
+    end = await run("echo half > ${{outputs.o}}/new; exit 1", outputs={"o": _folder(out)})
+    assert end.reason is not None
+    assert [path.name for path in out.iterdir()] == ["old"]
+
+
+async def test_outputs_are_merged_into_what_is_there(run: Run, tmp_path: Path) -> None:
+    """Files of the same name are replaced, everything else in the output is left alone."""
+    out = tmp_path / "out"
+    (out / "sub").mkdir(parents=True)
+    (out / "sub" / "old").write_text("old")
+    (out / "same").write_text("old")
+    await run("cd ${{outputs.o}}; mkdir sub; echo n > sub/new; echo n > same", outputs={"o": _folder(out)})
+    assert {str(p.relative_to(out)): p.read_text() for p in out.rglob("*") if p.is_file()} == {
+        "sub/old": "old",
+        "sub/new": "n\n",
+        "same": "n\n",
+    }
+
+
+async def test_a_time_limit_ends_the_whole_group(run: Run, tmp_path: Path) -> None:
+    """limits.timeout ends the command and all it has started, with a reason that names the limit."""
+    end = await run(f"sleep 1000 & echo $! > {tmp_path}/pid; wait", timeout=0.3)
+    assert end.reason == "the command took longer than its limit of 0.3 seconds"
+    await _gone(int((tmp_path / "pid").read_text()))
+
+
+async def test_what_a_command_leaves_running_is_ended(run: Run, tmp_path: Path) -> None:
+    """A background process does not outlive its step."""
+    end = await run(f"sleep 1000 > /dev/null 2>&1 & echo $! > {tmp_path}/pid")
+    assert end.reason is None
+    await _gone(int((tmp_path / "pid").read_text()))
+
+
+async def test_a_canceled_command_is_ended(run: Run, tmp_path: Path) -> None:
+    """Whoever stops waiting for a command ends it, and no folder of it stays."""
+    task = asyncio.create_task(run(f"echo $$ > {tmp_path}/pid.part; mv {tmp_path}/pid.part {tmp_path}/pid; sleep 1000"))
+    async with asyncio.timeout(20):
+        while not (tmp_path / "pid").exists():  # noqa: ASYNC110 - the command writes it without telling us
+            await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await _gone(int((tmp_path / "pid").read_text()))
+
+
+async def _gone(pid: int) -> None:
+    def runs() -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except FileNotFoundError:
+            return False
+
+    async with asyncio.timeout(20):
+        while runs():  # noqa: ASYNC110 - the kernel ends it without telling us
+            await asyncio.sleep(0.01)
+
+
+async def test_only_the_end_of_much_output_is_told(run: Run, store: ObjectStore) -> None:
+    """What is shown is bounded; the log has it all."""
+    end = await run("seq 1 20000; exit 1")
+    assert len(end.said) <= 16 * 1024
+    assert end.said.endswith("20000\n")
+    log = await read(store, keys.logs("r", "s") + LOG_FILE)
+    assert log is not None
+    assert log.startswith(b"1\n2\n")
+
+
+async def test_the_scratch_folder_is_gone(run: Run, tmp_path: Path) -> None:
+    """Nothing of a command stays outside of the store and its outputs (promise I9)."""
+    end = await run("pwd", code={"a": ""})
+    assert not Path(end.said.strip()).exists()
+    scratch = tmp_path / "store" / "scratch"
+    assert not scratch.exists() or list(scratch.iterdir()) == []
