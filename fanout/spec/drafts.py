@@ -18,7 +18,7 @@ from fanout.spec.expressions import DOTTED
 from fanout.spec.fields import Fields
 from fanout.spec.nodes import Entry, MapNode, Node, Origin, ScalarNode, child_key, is_null
 from fanout.spec.report import Report, Wrong, suggest
-from fanout.spec.steps import DataType, Input, LiteralInput, Output
+from fanout.spec.steps import DataInput, DataType, Input, LiteralInput, Output
 
 _NAME = re.compile(DOTTED)
 _STEP_NAME = re.compile(r"[a-z_][a-z0-9_]{0,254}")
@@ -138,8 +138,12 @@ def _pipeline_input(name: str, inputs: Inputs, fields: Fields, report: Report) -
         return own_value(inputs.given.get(name), inputs.declared[name], f"required input '{name}' has no value")
 
     node = inputs.given.get(name, fields.node.entries[name].value)
-    missing: Input = LiteralInput(None)
-    return report.attempt(node, check, missing)
+    return report.attempt(node, check, _stand_in(inputs.declared[name]))
+
+
+def _stand_in(declaration: Declaration) -> Input:
+    """What those who use a wrong input see, so that one mistake is one problem."""
+    return DataInput("file:///", declaration.type) if isinstance(declaration.type, DataType) else LiteralInput(None)
 
 
 def pipeline_outputs(fields: Fields, report: Report) -> Mapping[str, OutputDeclaration]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fanout.errors import SpecError
+from fanout.spec.load import load_pipeline
 from fanout.spec.steps import (
     CommandStep,
     DataInput,
@@ -393,3 +395,24 @@ def test_what_has_no_effect_is_said_in_one_line(load: Load, text: str, notice: s
 def test_a_plain_file_has_no_notices(load: Load) -> None:
     """Tags, descriptions and the like need none."""
     assert load(parallel(top="tags: {a: b}\ndescription: x\nproperties: {p: 1}")).notices == ()
+
+
+def test_a_missing_input_is_one_problem(tmp_path: Path) -> None:
+    """Whoever uses an input that is wrong does not add problems of its own."""
+    path = tmp_path / "pipeline.yml"
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "score.py").write_text("def run(b):\n    return b\n")
+    path.write_text(
+        "type: pipeline\n"
+        "inputs:\n"
+        "  files: {type: uri_folder, path: ./nope}\n"
+        "jobs:\n"
+        "  score:\n"
+        "    type: parallel\n"
+        "    inputs: {data: '${{parent.inputs.files}}'}\n"
+        "    input_data: ${{inputs.data}}\n"
+        "    task: {type: run_function, code: ./src, entry_script: score.py, environment: 'azureml:e@latest'}\n"
+    )
+    with pytest.raises(SpecError) as caught:
+        load_pipeline(path)
+    assert [problem.key for problem in caught.value.problems] == ["inputs.files.path"]
