@@ -1,5 +1,6 @@
 """Remote files come to the node while its slots still compute; local files are read in place, never copied."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,7 +28,13 @@ class Fetcher:
         copies = {uri: self._folder / self._name(uri) for uri in remote}
         names = tuple(str(path) for path in copies.values())
         self._users.update(names)
-        await some_at_once(download_file(uri, path, self._access) for uri, path in copies.items() if not path.exists())
+        try:
+            await some_at_once(
+                download_file(uri, path, self._access) for uri, path in copies.items() if not path.exists()
+            )
+        except BaseException:
+            self.release(names)
+            raise
         files = tuple(uris.from_path(copies[uri]) if uri in copies else uri for uri in batch.files)
         return minibatch.encode(replace(batch, files=files)).encode(), names
 
@@ -40,6 +47,9 @@ class Fetcher:
                 Path(name).unlink(missing_ok=True)
 
     def _name(self, uri: str) -> str:
-        """The path below the input's own folder, so that scripts find the names they know."""
-        below = uris.relative_to(uri, self._base)
-        return uris.confined(below or uris.path_of(uri).lstrip("/"))
+        """The path below the input's own folder, so that scripts find the names they know; files that a table names
+        elsewhere are in a folder for each bucket, as keys in two buckets may be the same."""
+        if below := uris.relative_to(uri, self._base):
+            return uris.confined(below)
+        bucket = hashlib.sha256(uris.authority(uri).encode()).hexdigest()[:8]
+        return uris.confined(f".elsewhere/{bucket}/{uris.path_of(uri).lstrip('/')}")
