@@ -126,7 +126,11 @@ def _json_line(element: Any) -> str:
             pass
         else:
             return element.strip().replace("\r", " ").replace("\n", " ")  # raw line ends are outside of its texts
-    return json.dumps(element, ensure_ascii=False, default=_plain)
+    try:
+        return json.dumps(element, ensure_ascii=False, default=_plain, allow_nan=False)
+    except ValueError:  # JSON has no NaN and no infinity: null, as pandas writes them
+        finite = json.loads(json.dumps(element, default=_plain), parse_constant=lambda _: None)
+        return json.dumps(finite, ensure_ascii=False)
 
 
 def _plain(value: Any) -> Any:

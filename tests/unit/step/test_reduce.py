@@ -131,6 +131,7 @@ async def test_jsonl(written: Written) -> None:
         np.array([1, 2]),
         ['{"ready":\n "made"}', "{plain text}", "plain"],
         pd.DataFrame(),
+        [{"n": float("nan"), "i": [float("-inf"), np.float64("nan")], "t": "NaN"}],
     )
     assert body.decode().splitlines() == [
         '{"a": 1, "n": 5}',
@@ -141,6 +142,7 @@ async def test_jsonl(written: Written) -> None:
         '{"ready":  "made"}',
         '"{plain text}"',
         '"plain"',
+        '{"n": null, "i": [null, null], "t": "NaN"}',
     ]
 
 
