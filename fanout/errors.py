@@ -11,6 +11,7 @@
     └── InfrastructureError       store, queue or machine did not do what we need               exit 3
         ├── StoreError
         ├── QueueError
+        │   └── QueueGoneError    it was removed: the step is over, or another supervisor took a new one
         └── DamagedRecordError    a stored record is truncated, altered or of another version
 
 Anything else that escapes is a bug of ours: exit 3 too, with a traceback.
@@ -105,6 +106,10 @@ class StoreError(InfrastructureError):
 
 class QueueError(InfrastructureError):
     """The queue refused or lost something."""
+
+
+class QueueGoneError(QueueError):
+    """The queue was removed: the step is over, or another supervisor took a new one."""
 
 
 class DamagedRecordError(InfrastructureError):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from obstore.store import ObjectStore
 
 from fanout.clock import Clock
-from fanout.errors import DamagedRecordError, FanoutError, InfrastructureError, QueueError
+from fanout.errors import DamagedRecordError, FanoutError, InfrastructureError, QueueError, QueueGoneError
 from fanout.node.committer import Committer
 from fanout.node.decide import back_off
 from fanout.node.fetch import Fetcher
@@ -79,7 +79,8 @@ class Intake:
                 refusals += 1
                 if refusals > MOST_REFUSALS:
                     raise
-                log.warning("cannot receive, will try again: %s", exc)
+                gone = isinstance(exc, QueueGoneError)  # no surprise at the end of a step: the store will tell
+                log.log(logging.INFO if gone else logging.WARNING, "cannot receive, will try again: %s", exc)
                 await self._clock.sleep(back_off(refusals, random.random()))  # noqa: S311 - spreads, guards nothing
                 continue
             for delivery in deliveries:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fanout.errors import QueueError
+from fanout.errors import QueueError, QueueGoneError
 
 DATABASE = "queue.sqlite3"
 BUSY_TIMEOUT = 30.0
@@ -117,9 +117,9 @@ class Database:
         try:
             found = os.stat(self._file)  # noqa: PTH116 - in the path of every mini-batch; Path.stat is three times slower
         except FileNotFoundError:
-            raise QueueError(f"queue {self.path.parent} no longer exists") from None
+            raise QueueGoneError(f"queue {self.path.parent} no longer exists") from None
         if _identity(found) != self._identity:
-            raise QueueError(f"queue {self.path.parent} no longer exists: another of the same name took its place")
+            raise QueueGoneError(f"queue {self.path.parent} no longer exists: another of the same name took its place")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fanout.clock import Clock
-from fanout.errors import QueueError
+from fanout.errors import QueueError, QueueGoneError
 from fanout.queue.port import Delivery, Depth, QueuePair
 from fanout.queue.sqs_batches import BATCH_COUNT, DEAD_SUFFIX, receipt_batches, send_batches, sqs_name
-from fanout.queue.sqs_requests import QueueMissingError, SqsRequests
+from fanout.queue.sqs_requests import SqsRequests
 from fanout.store.access import Access
 
 DEPTH_LAG = 60.0  # AWS: the counts are right about a minute after the last change
@@ -108,7 +108,7 @@ class SqsQueueService:
         stem = sqs_name(name)
         try:
             main, dead = await asyncio.gather(self._url(stem), self._url(stem + DEAD_SUFFIX))
-        except QueueMissingError:
+        except QueueGoneError:
             return None
         return self._pair(main, dead)
 
@@ -117,7 +117,7 @@ class SqsQueueService:
         for queue in (stem, stem + DEAD_SUFFIX):  # the main queue first: it refers to the other
             try:
                 await self._requests.call("delete_queue", QueueUrl=await self._url(queue))
-            except QueueMissingError:
+            except QueueGoneError:
                 continue
 
     async def close(self) -> None:

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from fanout.clock import Clock
-from fanout.errors import MissingExtraError, QueueError, SettingsError
+from fanout.errors import MissingExtraError, QueueError, QueueGoneError, SettingsError
 from fanout.queue.sqs_batches import Entry
 from fanout.store.access import Access
 from fanout.store.credentials import client_arguments
@@ -19,10 +19,6 @@ ENTRY_TRIES = 6
 REQUEST_TRIES = 6  # botocore waits up to 1, 2, 4, 8, 16 s in between
 _MISSING = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "NonExistentQueue")
 _FINAL = ("Invalid", "MessageNotInflight", "UnsupportedOperation")
-
-
-class QueueMissingError(QueueError):
-    """The queue a request named does not exist (any more)."""
 
 
 class SqsRequests:
@@ -91,7 +87,7 @@ class SqsRequests:
         return self._access.endpoint_url_sqs or f"AWS, region {self._access.region or 'of the profile'}"
 
     def _refused(self, action: str, error: Mapping[str, Any]) -> QueueError:
-        kind = QueueMissingError if error.get("Code") in _MISSING else QueueError
+        kind = QueueGoneError if error.get("Code") in _MISSING else QueueError
         return kind(f"SQS {action} at {self._where}: {_reason(error)}")
 
 
