@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from fanout.errors import DamagedRecordError, InputError
+from fanout.errors import DamagedRecordError, RunError
 from fanout.plan.minibatch import MiniBatch, decode, encode
 from fanout.store import keys
 
@@ -192,7 +192,7 @@ async def _create_once(store: "ObjectStore", key: str, body: bytes, run: str, st
     from fanout.store.objects import create, read
 
     if not await create(store, key, body) and await read(store, key) != body:
-        raise InputError(
+        raise RunError(  # not a verdict: with the input put back the run can go on
             f"{step}: its input has changed since run {run} planned it ({key} differs); "
             "put the input back as it was, or start a new run"
         )

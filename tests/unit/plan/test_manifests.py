@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from obstore.store import MemoryStore
 
-from fanout.errors import DamagedRecordError, InputError
+from fanout.errors import DamagedRecordError, RunError
 from fanout.plan.manifests import (
     SHARD_SIZE,
     PlanSummary,
@@ -77,11 +77,11 @@ async def test_writing_again_is_no_error_unless_the_input_changed() -> None:
     store = MemoryStore()
     await write_shard(store, "r", "s", shard_of(*batches(3)))
     await write_shard(store, "r", "s", shard_of(*batches(3)))
-    with pytest.raises(InputError, match=r"s: its input has changed since run r planned it .*00000\.jsonl differs"):
+    with pytest.raises(RunError, match=r"s: its input has changed since run r planned it .*00000\.jsonl differs"):
         await write_shard(store, "r", "s", shard_of(*batches(4)))
     await write_summary(store, "r", "s", SUMMARY)
     await write_summary(store, "r", "s", SUMMARY)
-    with pytest.raises(InputError, match="input has changed"):
+    with pytest.raises(RunError, match="input has changed"):
         await write_summary(store, "r", "s", replace(SUMMARY, digest="d2"))
 
 

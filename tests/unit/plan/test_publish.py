@@ -9,7 +9,7 @@ import pytest
 from obstore.store import MemoryStore
 
 from fanout.clock import SystemClock
-from fanout.errors import InputError, QueueError
+from fanout.errors import InputError, QueueError, RunError
 from fanout.plan.division import ByCount
 from fanout.plan.manifests import SHARD_SIZE, read_line, read_summary
 from fanout.plan.messages import INLINE_LIMIT, Message, decode
@@ -134,7 +134,7 @@ async def test_input_that_changed_in_between(queue: Queue) -> None:
     with pytest.raises(QueueError):
         await publish(lambda: plan(3500), store, Outbox(Flaky(1), "r", "s"))
     changed = PlannedInput((MiniBatch(b.index, files=("file:///x",)) for b in batches(3500)), ByCount(1))
-    with pytest.raises(InputError, match="input has changed"):
+    with pytest.raises(RunError, match="input has changed"):
         await publish(lambda: changed, store, Outbox(queue, "r", "s"))
 
 
