@@ -85,12 +85,12 @@ def next_shard(batches: Iterator[MiniBatch], number: int) -> Shard:
 
 
 async def write_shard(store: "ObjectStore", run: str, step: str, shard: Shard) -> None:
-    """The shard is in the store; InputError when another one is there: the input changed since it was planned."""
+    """The shard is in the store; RunError when another one is there: the input changed since it was planned."""
     await _create_once(store, keys.manifest(run, step, shard.number), shard.body, run, step)
 
 
 async def write_summary(store: "ObjectStore", run: str, step: str, summary: PlanSummary) -> None:
-    """plan.json is in the store, which says that every shard is; InputError when it says something else already."""
+    """plan.json is in the store, which says that every shard is; RunError when it says something else already."""
     await _create_once(store, keys.plan_json(run, step), _compose(summary), run, step)
 
 
