@@ -49,7 +49,7 @@ class SlotProcess(asyncio.Protocol):
         self._buffer = FrameBuffer()
         self._transport: asyncio.Transport | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._pidfd = -1
+        self._pidfd = self._answers = -1
         self._ended = asyncio.Event()
 
     async def start(self) -> None:
@@ -62,6 +62,7 @@ class SlotProcess(asyncio.Protocol):
         except OSError:
             ours.close()
             raise
+        self._answers = os.dup(ours.fileno())
         self._pidfd = os.pidfd_open(self._process.pid)
         loop.add_reader(self._pidfd, self._died)
         self._transport, _ = await loop.create_connection(lambda: self, sock=ours)
@@ -118,14 +119,17 @@ class SlotProcess(asyncio.Protocol):
         self._ended.set()
 
     def _read_the_rest(self) -> None:
-        """Answers that were written before the end count."""
-        if self._transport is None:
-            return
-        channel: socket.socket = self._transport.get_extra_info("socket")
+        """Answers that were written before the end count.
+
+        They are read through a descriptor of our own: asyncio closes its one, unread, as soon as a write to the dead
+        process fails.
+        """
+        if self._transport is not None:
+            self._transport.abort()
         with contextlib.suppress(OSError):
-            while data := os.read(channel.fileno(), 256 * 1024):
+            while data := os.read(self._answers, 256 * 1024):
                 self.data_received(data)
-        self._transport.abort()
+        os.close(self._answers)
 
 
 def death(returncode: int) -> Failure:

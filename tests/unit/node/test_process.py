@@ -37,6 +37,28 @@ async def test_prints_are_kept(launch: Launch, write_script: WriteScript) -> Non
     assert slot.stdout.read_text().endswith("no newline")
 
 
+async def test_answers_count_although_a_write_fails_before_they_are_read(
+    launch: Launch, write_script: WriteScript
+) -> None:
+    """A slot that dies in its second mini-batch has answered the first, even when the node writes to it meanwhile."""
+    write_script("import os\ndef run(batch, context):\n    if context.minibatch_index: os._exit(3)\n    return batch\n")
+    slot = await launch()
+    pid = slot.process.pid
+    assert pid is not None
+    for index in (0, 1, 2):
+        slot.give(index)
+    _wait_for_the_end_without_the_loop(pid)
+    for index in range(3, 30):
+        slot.give(index)  # fails, and asyncio closes the connection
+    assert await slot.ended() == 3
+    assert sum(isinstance(answer, Done) for answer in slot.answers) == 1
+
+
+def _wait_for_the_end_without_the_loop(pid: int) -> None:
+    """Returns when the process is dead; blocks, so that nothing of it has been read yet."""
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
 @pytest.mark.parametrize(
     ("body", "returncode"),
     [
