@@ -39,7 +39,7 @@ class StepFailures:
 
 
 def failures_of(report: RunReport) -> list[StepFailures]:
-    """The failures of each step that has any; those of steps that completed in an earlier session were told then."""
+    """The failures of each step that has any; those of steps that completed before a resume were told then."""
     found = []
     for step in report.steps:
         told = step.earlier and step.seal.verdict.completed
