@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
     from fanout.node.agent import Leaving
+    from fanout.run.record import RunRecord
     from fanout.spec.settings import Settings
 
 Slots = Annotated[
@@ -45,23 +46,25 @@ def node(
 async def _work(run: str, step: str | None, slots: int | None, settings: "Settings") -> "Leaving":
     from fanout.cli import wiring
     from fanout.node.serve import Surroundings, serve
+    from fanout.run.record import load_record
+    from fanout.view.status import pick
 
     wiring.open_to_read(settings)
     async with wiring.outside_of(settings) as outside:
-        chosen = step or await _step_under_way(outside.store, run)
+        record = await load_record(outside.store, run)
+        chosen = pick(record, step).name if step else await _step_under_way(outside.store, record)
         surroundings = Surroundings(outside.store, outside.queues, outside.access, outside.clock)
         return await serve(run, chosen, surroundings, slots=slots)
 
 
-async def _step_under_way(store: "ObjectStore", run: str) -> str:
+async def _step_under_way(store: "ObjectStore", record: "RunRecord") -> str:
     """The first parallel step that has started and is not over; RunError when there is none."""
-    from fanout.run.record import load_record
     from fanout.spec.steps import ParallelStep
     from fanout.step.seal import step_seal
     from fanout.store import keys
     from fanout.store.objects import read
 
-    record = await load_record(store, run)
+    run = record.name
     for step in record.pipeline.steps:
         if not isinstance(step, ParallelStep) or await step_seal(store, run, step.name) is not None:
             continue

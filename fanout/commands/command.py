@@ -6,11 +6,12 @@ Its outputs are staged in folders of its own and published when it has succeeded
 import asyncio
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from fanout.step.inputs import bring
 from fanout.step.record import BoundInput, BoundOutput
 from fanout.store import keys
 from fanout.store.access import Access
+from fanout.store.objects import translated
 from fanout.store.open import locate
 
 LOG_FILE = "user_logs/std_log.txt"
@@ -59,7 +61,7 @@ async def run_command(order: CommandOrder, store: ObjectStore, access: Access) -
         text = render_command(order.step.command, values, {name: str(path) for name, path in staged.items()})
         log = scratch / "std_log.txt"
         try:
-            reason = await _execute(order, text, code or scratch, log)
+            reason = await _execute(order, text, code or scratch, log) or _clash(order.outputs, staged)
             if reason is None:
                 await _publish(order, staged, access)
         finally:
@@ -110,11 +112,24 @@ def _stage(outputs: Mapping[str, BoundOutput], folder: Path) -> dict[str, Path]:
     return staged
 
 
+def _clash(outputs: Mapping[str, BoundOutput], staged: Mapping[str, Path]) -> str | None:
+    """Why what the command made cannot go where it belongs, if it cannot: looked at before anything goes there."""
+    for name, place in staged.items():
+        if uris.is_local(uri := outputs[name].uri):
+            for made, target in _pairs(place, Path(uris.to_path(uri))):
+                if os.path.lexists(target) and target.is_dir() != _is_folder(made) and not _replaces(made, target):
+                    there, ours = ("folder", "file") if target.is_dir() else ("file", "folder")
+                    return f"output {name}: {target} is a {there}, and the command made a {ours} of this name"
+    return None
+
+
 async def _publish(order: CommandOrder, staged: Mapping[str, Path], access: Access) -> None:
     for name, place in staged.items():
         output = order.outputs[name]
         if uris.is_local(output.uri):
-            _move(place, Path(uris.to_path(output.uri)))
+            with translated("write", uris.display(output.uri)):
+                for made, target in list(_pairs(place, Path(uris.to_path(output.uri)))):
+                    _move(made, target)
         elif output.type is DataType.URI_FILE:
             if place.is_file():
                 store, key = locate(output.uri, access)
@@ -123,16 +138,33 @@ async def _publish(order: CommandOrder, staged: Mapping[str, Path], access: Acce
             await upload_folder(place, output.uri, access)
 
 
+def _pairs(place: Path, target: Path) -> Iterator[tuple[Path, Path]]:
+    """What moves whole, and where to: what a folder holds one by one where there is a folder already."""
+    if _is_folder(place) and target.is_dir():
+        for child in sorted(place.iterdir()):
+            yield from _pairs(child, target / child.name)
+    elif place.exists():
+        yield place, target
+
+
+def _is_folder(path: Path) -> bool:
+    # A link to a folder moves as the link it is: what it points at is not the command's.
+    return path.is_dir() and not path.is_symlink()
+
+
+def _replaces(made: Path, target: Path) -> bool:
+    return not _is_folder(made) and target.is_symlink()
+
+
 def _move(place: Path, target: Path) -> None:
-    """Files go over one by one where there is something already, so that nothing else in the output is touched."""
-    if not place.exists():
-        return
+    """What is at `target` is replaced at once, by the whole of `place`."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    if place.is_dir() and target.is_dir():
-        for child in place.iterdir():
-            _move(child, target / child.name)
-    else:
-        shutil.move(place, target)
+    try:
+        place.replace(target)
+    except OSError:  # on another file system
+        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        shutil.move(place, partial)
+        partial.replace(target)
 
 
 @contextlib.asynccontextmanager

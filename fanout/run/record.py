@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fanout import __version__
 from fanout.errors import DamagedRecordError, RunError
+from fanout.run.names import check_name
 from fanout.spec import stored
 from fanout.spec.settings import Settings
 from fanout.spec.steps import Pipeline
@@ -53,8 +54,8 @@ async def create_record(store: "ObjectStore", record: RunRecord) -> None:
 
 
 async def load_record(store: "ObjectStore", name: str) -> RunRecord:
-    """The run of this name; RunError when there is none."""
-    key = keys.run_json(name)
+    """The run of this name; RunError when there is none, or no run can have it."""
+    key = keys.run_json(check_name(name))
     body = await read(store, key)
     if body is None:
         raise RunError(f"there is no run named {name} in this store; `fanout list` shows those there are")
