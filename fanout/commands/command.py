@@ -117,8 +117,8 @@ def _clash(outputs: Mapping[str, BoundOutput], staged: Mapping[str, Path]) -> st
     for name, place in staged.items():
         if uris.is_local(uri := outputs[name].uri):
             for made, target in _pairs(place, Path(uris.to_path(uri))):
-                if os.path.lexists(target) and target.is_dir() != _is_folder(made) and not _replaces(made, target):
-                    there, ours = ("folder", "file") if target.is_dir() else ("file", "folder")
+                if os.path.lexists(target) and (_is_folder(made) or _is_folder(target)):
+                    there, ours = ("folder", "file") if _is_folder(target) else ("file", "folder")
                     return f"output {name}: {target} is a {there}, and the command made a {ours} of this name"
     return None
 
@@ -150,10 +150,6 @@ def _pairs(place: Path, target: Path) -> Iterator[tuple[Path, Path]]:
 def _is_folder(path: Path) -> bool:
     # A link to a folder moves as the link it is: what it points at is not the command's.
     return path.is_dir() and not path.is_symlink()
-
-
-def _replaces(made: Path, target: Path) -> bool:
-    return not _is_folder(made) and target.is_symlink()
 
 
 def _move(place: Path, target: Path) -> None:
