@@ -27,3 +27,12 @@ def test_a_run_that_is_not_there_is_named(fanout: Any, folder: Path) -> None:
     (folder / ".fanout").mkdir()
     assert "there is no run named r" in fanout("status", "r").err
     assert "`fanout list`" in fanout("logs", "r").err
+
+
+@pytest.mark.parametrize("verb", ["status", "logs", "resume", "node"])
+def test_a_name_that_no_run_has_is_the_users_mistake(fanout: Any, folder: Path, verb: str) -> None:
+    """Exit code 2 and what a name looks like, whichever verb it was given to."""
+    (folder / ".fanout").mkdir()
+    said = fanout(verb, "../x")
+    assert said.code == 2
+    assert said.err.startswith("'../x' cannot name a run: expected ")

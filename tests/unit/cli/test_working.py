@@ -2,6 +2,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from fanout.cli.pipelines import load
 from fanout.run.record import RunRecord, create_record
 from fanout.store.access import Access
@@ -25,3 +27,12 @@ def test_a_node_needs_a_step_under_way(fanout: Any, pipeline: Path, folder: Path
     said = fanout("node", "r", "--step", "score")
     assert said.code == 2
     assert "there is no step score of a run r in this store, or it has not started yet" in said.err
+
+
+@pytest.mark.parametrize("step", ["../score", "nothing", "/"])
+def test_a_step_that_the_run_does_not_have_is_named(fanout: Any, pipeline: Path, folder: Path, step: str) -> None:
+    """With those it has; exit code 2."""
+    store = open_store(str(folder / ".fanout"), Access())
+    asyncio.run(create_record(store, RunRecord("r", load(pipeline, None), 0.0)))
+    said = fanout("node", "r", "--step", step)
+    assert (said.code, said.err) == (2, f"run r has no step {step}; it has score\n")

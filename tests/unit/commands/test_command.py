@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ from obstore.store import LocalStore, MemoryStore, ObjectStore
 
 from fanout.commands.command import LOG_FILE, CommandEnd, CommandOrder, run_command
 from fanout.data import uris
-from fanout.errors import UserError
+from fanout.errors import StoreError, UserError
 from fanout.spec.steps import CommandStep, DataType
 from fanout.step.code import snapshot
 from fanout.step.record import BoundInput, BoundOutput
 from fanout.store import keys
 from fanout.store.access import Access
 from fanout.store.objects import put, read
+from fanout.store.open import ensure_bucket, open_store
 
 ACCESS = Access.from_environ({})
 Run = Callable[..., Any]
@@ -159,6 +161,84 @@ async def test_outputs_are_merged_into_what_is_there(run: Run, tmp_path: Path) -
         "sub/new": "n\n",
         "same": "n\n",
     }
+
+
+@pytest.mark.parametrize(
+    ("there", "made", "reason"),
+    [
+        ("mkdir x", "echo n > x", "x is a folder, and the command made a file of this name"),
+        ("echo o > x", "mkdir x; echo n > x/y", "x is a file, and the command made a folder of this name"),
+        ("mkdir sub sub/x", "mkdir sub; ln -s / sub/x", "sub/x is a folder, and the command made a file of this name"),
+    ],
+)
+async def test_files_and_folders_do_not_take_each_others_place(
+    run: Run, tmp_path: Path, there: str, made: str, reason: str
+) -> None:
+    """The command fails with the place in its reason, and nothing of any output is published."""
+    out = tmp_path / "out"
+    out.mkdir()
+    await run(f"cd '{out}'; {there}")
+    before = sorted(out.rglob("*"))
+    outputs = {"a": _folder(tmp_path / "first"), "o": _folder(out)}
+    end = await run(f"touch ${{{{outputs.a}}}}/f; cd ${{{{outputs.o}}}}; touch b; {made}", outputs=outputs)
+    assert end.reason is not None
+    assert end.reason.startswith(f"output o: {out}/")
+    assert end.reason.endswith(reason)
+    assert sorted(out.rglob("*")) == before
+    assert not (tmp_path / "first").exists()
+
+
+async def test_links_are_published_as_links(run: Run, tmp_path: Path) -> None:
+    """What a link points at is not the command's: it is left where it is, also when the command runs again."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "precious").write_text("p")
+    out = tmp_path / "out"
+    for _ in range(2):
+        end = await run(f"ln -s '{tmp_path}/data' ${{{{outputs.o}}}}/link", outputs={"o": _folder(out)})
+        assert end.reason is None
+        assert (out / "link").readlink() == tmp_path / "data"
+        assert (tmp_path / "data" / "precious").read_text() == "p"
+
+
+async def test_an_output_that_cannot_be_written_is_named(run: Run, tmp_path: Path) -> None:
+    """A file where a folder on the way should be is trouble with the output's place in its words."""
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match=r"cannot write .*/file/out"):
+        await run("touch ${{outputs.o}}/f", outputs={"o": _folder(tmp_path / "file" / "out")})
+
+
+async def test_outputs_on_another_file_system(run: Run, tmp_path: Path) -> None:
+    """Where renaming does not reach, outputs are copied, and replace what was there all the same."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as elsewhere:
+        out = Path(elsewhere) / "out"
+        for word in ("old", "new"):
+            await run(
+                f"cd ${{{{outputs.o}}}}; echo {word} > f; mkdir sub; echo {word} > sub/g", outputs={"o": _folder(out)}
+            )
+        found = {str(p.relative_to(out)): p.read_text() for p in out.rglob("*") if p.is_file()}
+        assert found == {"f": "new\n", "sub/g": "new\n"}
+
+
+@pytest.mark.moto
+async def test_remote_inputs_come_down_and_outputs_go_up(
+    moto_endpoint: str, aws_environ: Callable[[str], dict[str, str]], tmp_path: Path
+) -> None:
+    """The command sees folders and files of this machine; its outputs are objects afterwards."""
+    access, root = Access.from_environ(aws_environ(moto_endpoint)), "s3://command-step"
+    await ensure_bucket(root, access)
+    remote = open_store(root, access)
+    await put(remote, "in/sub/a", b"a")
+    step = CommandStep(name="s", command="cp -r ${{inputs.data}}/. ${{outputs.folder}}; echo m > ${{outputs.file}}")
+    order = CommandOrder(
+        "r",
+        step,
+        {"data": BoundInput(uri=f"{root}/in")},
+        {"folder": BoundOutput(f"{root}/out"), "file": BoundOutput(f"{root}/model.bin", DataType.URI_FILE)},
+        None,
+    )
+    assert (await run_command(order, LocalStore(tmp_path / "store", mkdir=True), access)).reason is None
+    assert await read(remote, "out/sub/a") == b"a"
+    assert await read(remote, "model.bin") == b"m\n"
 
 
 async def test_a_time_limit_ends_the_whole_group(run: Run, tmp_path: Path) -> None:

@@ -49,6 +49,13 @@ async def test_an_unknown_run_is_told() -> None:
         await load_record(MemoryStore(), "nobody")
 
 
+@pytest.mark.parametrize("name", ["../x", "a/b", "/etc", ""])
+async def test_a_name_that_no_run_has_is_the_users_mistake(name: str) -> None:
+    """It is refused before it becomes part of a key."""
+    with pytest.raises(RunError, match="cannot name a run"):
+        await load_record(MemoryStore(), name)
+
+
 @pytest.mark.parametrize("change", [{"version": 9}, {"created": "soon"}, {"pipeline": {}}, {"code": 3}])
 async def test_a_damaged_record_is_refused_by_name(change: dict[str, object]) -> None:
     """Whatever is wrong with run.json, its key is in the message."""
