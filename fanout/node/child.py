@@ -128,12 +128,17 @@ def _leave_without_waiting(code: int) -> NoReturn:
 
 
 def _shut_down(worker: Worker) -> bytes:
-    failure = None
+    failure: Failure | None = None
+    files: tuple[str, ...] = ()
     try:
         worker.script.shutdown()
     except BaseException as exc:  # noqa: BLE001 - user code
         failure = _failure(Cause.SHUTDOWN, exc)
-    return orders.stopped_frame(failure, worker.folders.set_aside("shutdown"))
+    try:
+        files = worker.folders.set_aside("shutdown")
+    except EntryScriptError as exc:
+        failure = failure or _failure(Cause.SHUTDOWN, exc)
+    return orders.stopped_frame(failure, files)
 
 
 def _prepare(start: Start, send: Callable[[bytes], None]) -> Worker:

@@ -4,12 +4,17 @@ Runs inside the slot, so that the files of one attempt never mix with those of t
 """
 
 import os
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from fanout.data.folder import files_below
+from fanout.errors import EntryScriptError
+
+_SPOILS_A_KEY = re.compile(r"[\\\x00-\x1f\x7f\ud800-\udfff]")
+"""Surrogates stand for bytes of a file name that are no UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,10 @@ class OutputFolders:
             folder.mkdir(parents=True, exist_ok=True)
 
     def set_aside(self, attempt: str) -> tuple[str, ...]:
-        """Moves what is in the folders to <attempts>/<attempt>-<process>; the files, `<output>/<path>`, sorted."""
+        """Moves what is in the folders to <attempts>/<attempt>-<process>; the files, `<output>/<path>`, sorted.
+
+        EntryScriptError when one of them has a name that not every store can hold.
+        """
         written = {name: folder for name, folder in self.folders.items() if _holds_something(folder)}
         if not written:
             return ()
@@ -36,7 +44,9 @@ class OutputFolders:
         for name, folder in written.items():
             folder.rename(target / name)
         self.create()
-        return tuple(files_below(target))
+        files = tuple(files_below(target))
+        _check_names(files)
+        return files
 
     def discard(self) -> None:
         """A failed attempt leaves nothing behind."""
@@ -44,6 +54,15 @@ class OutputFolders:
             if _holds_something(folder):
                 shutil.rmtree(folder, ignore_errors=True)
         self.create()
+
+
+def _check_names(files: Iterable[str]) -> None:
+    for file in files:
+        if _SPOILS_A_KEY.search(file):
+            raise EntryScriptError(
+                f"the script wrote the output file {file!r}: its name must be UTF-8 without backslashes and control "
+                "characters, since it becomes part of a URI"
+            )
 
 
 def _holds_something(folder: Path) -> bool:

@@ -154,6 +154,8 @@ class _Story:
                 return await ParallelRun(self.record, step, binding, self.outside, self.observer).carry_out()
             return await self._command(step, binding)
         except InputError as exc:
+            if await step_seal(self.outside.store, self.record.name, step.name) is not None:
+                raise  # the step has its end: what follows from that is what went wrong
             return await self._sealed(step, Verdict(VerdictStatus.FAILED, str(exc)))
 
     async def _command(self, step: CommandStep, binding: Binding) -> StepReport:

@@ -1,0 +1,70 @@
+"""Output folders of a slot: what an attempt wrote is put aside as one, or not at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fanout.errors import EntryScriptError
+from fanout.node.staging import OutputFolders
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> OutputFolders:
+    """The folders of outputs `a` and `b` of one process, made as before a script starts."""
+    made = OutputFolders({name: tmp_path / "slot" / name for name in "ab"}, tmp_path / "attempts", "process000")
+    made.create()
+    return made
+
+
+def _write(folders: OutputFolders, output: str, name: str) -> None:
+    path = folders.folders[output] / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(name, errors="replace")
+
+
+def test_what_an_attempt_wrote_is_put_aside(folders: OutputFolders, tmp_path: Path) -> None:
+    """Every file by output and path, sorted; the next attempt finds empty folders."""
+    _write(folders, "b", "z é")
+    _write(folders, "a", "sub/x")
+    assert folders.set_aside("3-1") == ("a/sub/x", "b/z é")
+    assert (tmp_path / "attempts" / "3-1-process000" / "a" / "sub" / "x").read_text() == "sub/x"
+    assert [list(folder.iterdir()) for folder in folders.folders.values()] == [[], []]
+
+
+def test_nothing_written_is_nothing_put_aside(folders: OutputFolders, tmp_path: Path) -> None:
+    """No folder is made for an attempt without files."""
+    assert folders.set_aside("0-0") == ()
+    assert not (tmp_path / "attempts").exists()
+
+
+def test_an_earlier_delivery_of_the_same_attempt_is_replaced(folders: OutputFolders, tmp_path: Path) -> None:
+    """Its files never mix with those of the later one."""
+    _write(folders, "a", "first")
+    folders.set_aside("0-0")
+    _write(folders, "a", "second")
+    assert folders.set_aside("0-0") == ("a/second",)
+    assert [p.name for p in (tmp_path / "attempts" / "0-0-process000" / "a").iterdir()] == ["second"]
+
+
+def test_a_failed_attempt_leaves_nothing(folders: OutputFolders) -> None:
+    """Its files are gone, also when the script has removed a folder of its own."""
+    _write(folders, "a", "half")
+    folders.folders["b"].rmdir()
+    folders.discard()
+    assert [list(folder.iterdir()) for folder in folders.folders.values()] == [[], []]
+
+
+@pytest.mark.parametrize("name", ["a\\b", "a\nb", os.fsdecode(b"\xff")])
+def test_names_that_no_store_can_hold_are_refused(folders: OutputFolders, name: str) -> None:
+    """The attempt fails with the name, instead of the step after its end."""
+    _write(folders, "a", name)
+    with pytest.raises(EntryScriptError, match="UTF-8 without backslashes"):
+        folders.set_aside("0-0")
+
+
+def test_links_are_left_out(folders: OutputFolders, tmp_path: Path) -> None:
+    """They could lead anywhere."""
+    (folders.folders["a"] / "link").symlink_to(tmp_path)
+    _write(folders, "a", "file")
+    assert folders.set_aside("0-0") == ("a/file",)
