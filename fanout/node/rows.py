@@ -59,9 +59,11 @@ class RowEncoder:
     def _delimited(self, result: Any) -> EncodedRows:
         separator = "\t" if self.format is RowFormat.TSV else ","
         if _is_frame(result):
-            options = {"sep": separator, "index": False, **self.to_csv, "header": False}
-            header = result.iloc[:0].to_csv(**{**options, "header": True})
-            return EncodedRows(len(result), result.to_csv(**options).encode(), _encodable(header))
+            options = {"sep": separator, "index": False, "lineterminator": "\r\n", **self.to_csv}
+            header, rows = _Lines(), _Lines()
+            result.iloc[:0].to_csv(header, **{**options, "header": True})
+            result.to_csv(rows, **{**options, "header": False})
+            return EncodedRows(len(result), rows.getvalue().encode(), _encodable(header.getvalue()))
         return _delimited_elements(list(result), separator)
 
 
@@ -82,12 +84,20 @@ def _is_frame(result: Any) -> bool:
     return frame is not None and isinstance(result, frame)
 
 
+class _Lines(io.StringIO):
+    """Lines of a CSV writer, ended by a newline alone. The writer itself must end them by both characters of a line
+    end, else it leaves fields that hold the other one without quotes, and readers find a line too many."""
+
+    def write(self, line: str) -> int:
+        return super().write(line[:-2] + "\n" if line.endswith("\r\n") else line)
+
+
 def _delimited_elements(elements: Sequence[Any], separator: str) -> EncodedRows:
     """Dicts become columns, tuples and lists become fields, anything else a line as it is."""
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter=separator, lineterminator="\n")
+    text = _Lines()
+    writer = csv.writer(text, delimiter=separator)
     if elements and all(isinstance(element, Mapping) for element in elements):
-        columns = list(dict.fromkeys(str(key) for element in elements for key in element))
+        columns = list(dict.fromkeys(key for element in elements for key in element))
         writer.writerows([[element.get(column) for column in columns] for element in elements])
         return EncodedRows(len(elements), text.getvalue().encode(), _header_line(columns, separator))
     for element in elements:
@@ -98,9 +108,9 @@ def _delimited_elements(elements: Sequence[Any], separator: str) -> EncodedRows:
     return EncodedRows(len(elements), text.getvalue().encode())
 
 
-def _header_line(columns: Sequence[str], separator: str) -> str:
-    text = io.StringIO()
-    csv.writer(text, delimiter=separator, lineterminator="\n").writerow(columns)
+def _header_line(columns: Sequence[Any], separator: str) -> str:
+    text = _Lines()
+    csv.writer(text, delimiter=separator).writerow(columns)
     return _encodable(text.getvalue())
 
 
@@ -111,10 +121,17 @@ def _encodable(header: str) -> str:
 
 
 def _json_lines(result: Any) -> EncodedRows:
-    if _is_frame(result):
-        text = result.to_json(orient="records", lines=True, date_format="iso", force_ascii=False) if len(result) else ""
-        return EncodedRows(len(result), (text if text.endswith("\n") or not text else text + "\n").encode())
-    return EncodedRows(len(result), "".join([_json_line(element) + "\n" for element in result]).encode())
+    elements = _records(result) if _is_frame(result) else result
+    return EncodedRows(len(result), "".join([_json_line(element) + "\n" for element in elements]).encode())
+
+
+def _records(frame: Any) -> list[dict[str, Any]]:
+    """Its rows, with None for whatever is missing. Not `to_json`: that cuts numbers off after a few digits."""
+    names = [str(column) for column in frame.columns]
+    if len(set(names)) < len(names):
+        raise EntryScriptError(f"run() returned a DataFrame with two columns of one name: {', '.join(names)}")
+    rows = frame.astype(object).where(frame.notna(), None).itertuples(index=False, name=None)
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _json_line(element: Any) -> str:
@@ -127,15 +144,20 @@ def _json_line(element: Any) -> str:
         else:
             return element.strip().replace("\r", " ").replace("\n", " ")  # raw line ends are outside of its texts
     try:
-        return json.dumps(element, ensure_ascii=False, default=_plain, allow_nan=False)
+        return _STRICT.encode(element)
     except ValueError:  # JSON has no NaN and no infinity: null, as pandas writes them
         finite = json.loads(json.dumps(element, default=_plain), parse_constant=lambda _: None)
-        return json.dumps(finite, ensure_ascii=False)
+        return _STRICT.encode(finite)
 
 
 def _plain(value: Any) -> Any:
-    """Numpy's scalars and arrays as Python's own; anything else as text."""
-    return value.tolist() if hasattr(value, "tolist") else str(value)
+    """Numpy's scalars and arrays as Python's own, times as ISO 8601; anything else as text."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+_STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_plain)
 
 
 def _arrow_stream(result: Any) -> EncodedRows:

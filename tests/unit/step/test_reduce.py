@@ -135,8 +135,8 @@ async def test_jsonl(written: Written) -> None:
     )
     assert body.decode().splitlines() == [
         '{"a": 1, "n": 5}',
-        '{"a":1.5,"t":"é"}',
-        '{"a":null,"t":"b"}',
+        '{"a": 1.5, "t": "é"}',
+        '{"a": null, "t": "b"}',
         "1",
         "2",
         '{"ready":  "made"}',
