@@ -119,7 +119,12 @@ class Node:
         try:
             return await self._work()
         finally:
+            for task in self._starts:
+                task.cancel()
             self.kill_slots()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(EXIT_LIMIT):
+                    await asyncio.gather(*(slot.ended() for slot in self._slots))
 
     async def _work(self) -> Leaving:
         async with task_group() as tasks:
