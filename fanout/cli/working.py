@@ -31,13 +31,12 @@ def node(
 ) -> None:
     """Work on a run from this machine; any number of nodes may join."""
     import asyncio
-    import logging
 
     from fanout.cli import wiring
-    from fanout.node.__main__ import exit_code
+    from fanout.node.__main__ import exit_code, say_warnings
 
     settings = wiring.settings_of(Path.cwd(), Where(store, queue, profile))
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    say_warnings()
     why = asyncio.run(_work(run, step, slots, settings))
     typer.echo(f"left: {why}")
     raise typer.Exit(exit_code(why))

@@ -133,7 +133,7 @@ class LocalNodes:
                 process.kill()
                 await process.wait()
         if returncode:
-            self._last_words = _last_line(node.stderr) or _death(returncode)
+            self._last_words = _last_words(_last_line(node.stderr), returncode)
         return returncode, loop.time() - node.begun
 
 
@@ -149,5 +149,8 @@ def _last_line(said: bytearray) -> str:
     return lines[-1] if lines else ""
 
 
-def _death(returncode: int) -> str:
-    return f"a node was killed by signal {-returncode}" if returncode < 0 else f"a node ended with {returncode}"
+def _last_words(said: str, returncode: int) -> str:
+    if returncode < 0:  # what it said before need not be why
+        death = f"a node was killed by signal {-returncode}"
+        return f"{death}; the last it said: {said}" if said else death
+    return said or f"a node ended with {returncode}"

@@ -30,6 +30,13 @@ def exit_code(why: Leaving) -> int:
             return ExitCode.INTERNAL
 
 
+def say_warnings() -> None:
+    """Warnings go to stderr; the rest only to the node's log, whatever level that asks the loggers for."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    logging.basicConfig(handlers=[handler], format="%(levelname)s %(message)s")
+
+
 async def work(
     run: str, step: str, store: str, queue: str | None, *, slots: int | None = None, with_parent: bool = False
 ) -> Leaving:
@@ -52,7 +59,7 @@ def main() -> int:
     parser.add_argument("--store", required=True)
     parser.add_argument("--queue")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    say_warnings()
     try:
         return exit_code(
             asyncio.run(work(arguments.run, arguments.step, arguments.store, arguments.queue, with_parent=True))

@@ -94,6 +94,14 @@ async def test_a_death_without_words(nodes: Callable[..., LocalNodes], monkeypat
         assert kept.trouble() == "no node is left: a node was killed by signal 11"
 
 
+async def test_a_death_after_words(nodes: Callable[..., LocalNodes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was said before a signal is told, but is not the reason."""
+    monkeypatch.setattr(local, "MOST_QUICK_DEATHS", 0)
+    async with nodes("print('WARNING slow', file=sys.stderr)\nos.kill(os.getpid(), signal.SIGKILL)") as kept:
+        await _eventually(kept.trouble)
+        assert kept.trouble() == "no node is left: a node was killed by signal 9; the last it said: WARNING slow"
+
+
 @pytest.mark.parametrize("returncode", [0, local.GAVE_UP])
 async def test_a_node_that_leaves_for_a_reason_is_not_replaced(
     nodes: Callable[..., LocalNodes], tmp_path: Path, returncode: int

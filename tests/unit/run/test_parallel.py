@@ -114,7 +114,7 @@ async def test_a_run_cut_while_it_was_planned_has_the_same_end(
     await delete(world.store, keys.plan_json("r", "score"), keys.published_json("r", "score"))
     report = await resume("r", world.outside, notes)
     assert report.verdict.completed
-    assert sorted(world.engine.answered) == list(range(12))
+    assert set(world.engine.answered) == set(range(12))
     assert (world.folder / "rows.txt").read_bytes() == ROWS
 
 
