@@ -115,6 +115,8 @@ def _stage(outputs: Mapping[str, BoundOutput], folder: Path) -> dict[str, Path]:
 def _clash(outputs: Mapping[str, BoundOutput], staged: Mapping[str, Path]) -> str | None:
     """Why what the command made cannot go where it belongs, if it cannot: looked at before anything goes there."""
     for name, place in staged.items():
+        if outputs[name].type is DataType.URI_FILE and place.is_dir():
+            return f"output {name} is a uri_file, and the command made a folder of it"
         if uris.is_local(uri := outputs[name].uri):
             for made, target in _pairs(place, Path(uris.to_path(uri))):
                 if os.path.lexists(target) and (_is_folder(made) or _is_folder(target)):

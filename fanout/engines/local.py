@@ -80,7 +80,8 @@ class LocalNodes:
         self._say(b"stop\n")
         await self._wait(STOP_LIMIT)
         for node in self._living.values():
-            node.process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                node.process.kill()
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)

@@ -188,6 +188,14 @@ async def test_files_and_folders_do_not_take_each_others_place(
     assert not (tmp_path / "first").exists()
 
 
+async def test_a_file_output_is_a_file(run: Run, tmp_path: Path) -> None:
+    """A folder in its place fails the command."""
+    output = BoundOutput(uris.from_path(tmp_path / "model.bin"), DataType.URI_FILE)
+    end = await run("mkdir ${{outputs.o}}", outputs={"o": output})
+    assert end.reason == "output o is a uri_file, and the command made a folder of it"
+    assert not (tmp_path / "model.bin").exists()
+
+
 async def test_links_are_published_as_links(run: Run, tmp_path: Path) -> None:
     """What a link points at is not the command's: it is left where it is, also when the command runs again."""
     (tmp_path / "data").mkdir()
