@@ -1,6 +1,7 @@
 """The folders of a node on its machine: scratch space, the unpacked code, the logs."""
 
 import contextlib
+import logging
 import os
 import shutil
 import tempfile
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from obstore.store import LocalStore
 
 from fanout.data.folder import files_below
-from fanout.data.transfer import upload_file
+from fanout.data.transfer import some_at_once, upload_file
 from fanout.errors import StoreError
 from fanout.node.orders import Start
 from fanout.node.process import Placement
@@ -21,9 +22,12 @@ from fanout.step import code
 from fanout.step.record import BoundOutput, StepRecord
 from fanout.store import keys
 from fanout.store.objects import read
+from fanout.task_group import first_error
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +135,12 @@ def _make_scratch(record: StepRecord, root: Path | None, node: int) -> Path:
 
 
 async def _upload_logs(logs: Path, store: "ObjectStore", prefix: str) -> None:
-    for name in files_below(logs):
-        await upload_file(logs / name, store, prefix + name)
+    """Logs are worth a warning, not the end of a node whose results are durable already."""
+    names = [name for name in files_below(logs) if name.isprintable()]  # a script may log under any name
+    try:
+        await some_at_once(upload_file(logs / name, store, prefix + name) for name in names)
+    except* (StoreError, OSError) as several:
+        log.warning("the logs of this node could not be kept: %s", first_error(several))
 
 
 def slot_environ(record: StepRecord, place: Workspace, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
