@@ -173,7 +173,7 @@ async def test_everything_is_committed_and_nothing_left(prepare: Prepare) -> Non
     assert ledger.counts.items_succeeded == 120
     assert await work.rows() == "".join(f"{n}\n{n}\n" for n in range(60)).encode()
     assert (await work.pair.main.depth()).total == 0
-    assert len(list(work.folder.glob("bye-*"))) == 2
+    assert 1 <= len(list(work.folder.glob("bye-*"))) <= 2  # a slot that was not ready yet has nothing to shut down
     assert list((work.folder / "store" / "scratch").iterdir()) == []
 
 
