@@ -106,7 +106,7 @@ class Intake:
                 started.append(held)
             else:
                 log.warning("mini-batch %d ran out of visibility before it was started", held.message.index)
-                self._holdings.forget([held])
+                self._let_go(held)
         return started
 
     def put_back(self, unstarted: Iterable[Held]) -> None:
@@ -132,6 +132,12 @@ class Intake:
         wanted = self._events.wanted()
         room = wanted - len(self._ready) - len(self._preparing)
         return room if room >= wanted / 2 else 0
+
+    def _let_go(self, held: Held) -> None:
+        """It comes back when its visibility runs out, to whoever asks then."""
+        self._holdings.forget([held])
+        if self._fetcher is not None:
+            self._fetcher.release(held.fetched)
 
     async def _take(self, delivery: Delivery) -> None:
         expires = self._clock.monotonic() + self._visibility

@@ -1,0 +1,310 @@
+"""Intake: what is received, what can be started, and what goes back."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from obstore.store import MemoryStore
+
+from fanout.errors import InputError, QueueError, StoreError
+from fanout.node import committer as committing
+from fanout.node.committer import Committer
+from fanout.node.held import Held, Holdings
+from fanout.node.intake import MOST_REFUSALS, Intake, IntakeEvents
+from fanout.plan import messages, minibatch
+from fanout.plan.messages import Message, Pointer
+from fanout.plan.minibatch import MiniBatch
+from fanout.queue.port import Delivery, QueuePair
+from fanout.step.results import Cause, Failure
+from fanout.store.objects import put
+
+VISIBILITY = 10.0
+RECEIVE_WAIT = 0.1
+PATIENCE = 20.0
+
+
+async def _nothing(*_: object) -> None:
+    """Nothing is committed here."""
+
+
+class Refusing:
+    """A queue that refuses for a while, and then receives from another one."""
+
+    def __init__(self, queue: Any, refusals: int) -> None:
+        self.queue, self.refusals = queue, refusals
+
+    async def receive(self, limit: int, wait: float) -> list[Delivery]:
+        self.refusals -= 1
+        if self.refusals >= 0:
+            raise QueueError("not now")
+        return list(await self.queue.receive(limit, wait))
+
+
+@dataclass
+class Fetching:
+    """Brings copies of files here, when the test lets it; knows which are still here."""
+
+    trouble: Exception | None = None
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    here: list[str] = field(default_factory=list)
+
+    async def fetch(self, line: bytes) -> tuple[bytes, tuple[str, ...]]:
+        await self.gate.wait()
+        if self.trouble:
+            raise self.trouble
+        name = f"copy-{minibatch.decode(line, 'test').index}"
+        self.here.append(name)
+        return line, (name,)
+
+    def release(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.here.remove(name)
+
+
+@dataclass
+class Door:
+    """An intake over a real queue, and everything it says."""
+
+    pair: QueuePair
+    clock: Any
+    queue: Any = None
+    fetcher: Any = None
+    wanted: int = 4
+    failed: list[tuple[int, Failure]] = field(default_factory=list)
+    store: MemoryStore = field(default_factory=MemoryStore)
+    holdings: Holdings = field(default_factory=Holdings)
+
+    def __post_init__(self) -> None:
+        self.intake = Intake(
+            ("r", "s"),
+            self.queue or self.pair.main,
+            self.store,
+            self.fetcher,
+            VISIBILITY,
+            Committer(_nothing, _nothing, self.pair, self.holdings, self.clock, lambda: True),
+            self.holdings,
+            self.clock,
+            IntakeEvents(lambda: self.wanted, lambda: None, self._failed),
+        )
+
+    def _failed(self, held: Held, failure: Failure) -> None:
+        self.failed.append((held.message.index, failure))
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """It receives."""
+        task = asyncio.create_task(self.intake.run())
+        try:
+            yield
+            self.intake.close()
+            await self.until(task.done)
+            task.result()
+        finally:
+            task.cancel()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Returns when this holds; meanwhile the clock goes, so that a receive that waits ends."""
+        async with asyncio.timeout(PATIENCE):
+            while not holds():
+                await asyncio.sleep(0.001)
+                await self.clock.run(RECEIVE_WAIT / 10, step=RECEIVE_WAIT / 10)
+
+    def start(self, count: int = 100) -> list[int]:
+        """Which mini-batches a slot would get."""
+        return [held.message.index for held in self.intake.start(count)]
+
+    async def send(self, *wanted: Message) -> None:
+        await self.pair.main.send([messages.encode(message) for message in wanted])
+
+
+@pytest.fixture
+def door(pair: QueuePair, manual_clock: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Door]:
+    """An intake with these changes."""
+    monkeypatch.setattr("fanout.node.intake.RECEIVE_WAIT", RECEIVE_WAIT)
+    return lambda **changes: Door(changes.pop("pair", pair), manual_clock, **changes)
+
+
+MakeDoor = Callable[..., Door]
+MakeMessage = Callable[..., Message]
+
+
+async def test_no_more_is_received_than_wanted(door: MakeDoor, message: MakeMessage) -> None:
+    """What waits here is hidden from other nodes, so only as much as the slots will soon need."""
+    here = door(wanted=3)
+    await here.send(*map(message, range(10)))
+    async with here.open():
+        await here.until(lambda: len(here.holdings) == 3)
+        assert (await here.pair.main.depth()).visible == 7
+        assert here.start(2) == [0, 1]
+        here.intake.ask()
+        await here.until(lambda: len(here.holdings) == 5)
+    assert here.start() == [2, 3, 4]
+
+
+async def test_nothing_is_received_while_too_much_waits_for_the_store(
+    door: MakeDoor, message: MakeMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory is bounded by the committer, whatever the slots could do."""
+    monkeypatch.setattr(committing, "FULL_COUNT", -1)
+    here = door()
+    await here.send(message(0))
+    async with here.open():
+        await asyncio.sleep(0)
+        assert (await here.pair.main.depth()).visible == 1
+        monkeypatch.setattr(committing, "FULL_COUNT", 10)
+        here.intake.ask()
+        await here.until(lambda: not here.intake.empty)
+
+
+async def test_what_ran_out_is_not_started(door: MakeDoor, message: MakeMessage, manual_clock: Any) -> None:
+    """After its visibility a mini-batch may be somebody else's: it is dropped, and its copies with it."""
+    fetching = Fetching()
+    fetching.gate.set()
+    here = door(fetcher=fetching, wanted=2)
+    await here.send(message(0), message(1))
+    async with here.open():
+        await here.until(lambda: len(fetching.here) == 2)
+        here.wanted = 0
+        extended = next(held for held in here.holdings.all() if held.message.index == 1)
+        extended.expires += 1000
+        manual_clock.advance(VISIBILITY + 1)
+        assert here.start() == [1]
+    assert [held.message.index for held in here.holdings.all()] == [1]
+    assert fetching.here == ["copy-1"]
+
+
+async def test_what_a_dead_slot_had_not_begun_is_next(door: MakeDoor, message: MakeMessage) -> None:
+    """In the order in which it was handed over."""
+    here = door(wanted=5)
+    await here.send(*map(message, range(5)))
+    async with here.open():
+        await here.until(lambda: len(here.holdings) == 5)
+    given = here.intake.start(3)
+    here.intake.put_back(given[1:])
+    assert here.start() == [1, 2, 3, 4]
+
+
+async def test_what_has_not_started_goes_back(door: MakeDoor, message: MakeMessage) -> None:
+    """Others can receive it at once, as if it had never been received."""
+    here = door()
+    await here.send(*map(message, range(4)))
+    async with here.open():
+        await here.until(lambda: len(here.holdings) == 4)
+        assert here.start(1) == [0]
+    await here.intake.give_back()
+    back = await here.pair.main.receive(10, 0)
+    assert sorted(messages.decode(delivery.body).index for delivery in back) == [1, 2, 3]
+    assert {delivery.receive_count for delivery in back} == {1}
+    assert here.intake.empty
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("no message", "JSONDecodeError"),
+        ('{"v":99}', "version 99"),
+        ('{"v":1}', "KeyError"),
+        (None, "message for other/s: this is the queue of another step"),
+    ],
+)
+async def test_messages_of_others_are_put_aside(
+    door: MakeDoor, message: MakeMessage, body: str | None, reason: str
+) -> None:
+    """They are kept with their reason, and block nobody."""
+    here = door()
+    await here.pair.main.send([body or messages.encode(message(0, run="other"))])
+    await here.send(message(1))
+    async with here.open():
+        await here.until(lambda: not here.intake.empty)
+    assert here.start() == [1]
+    [dead] = await here.pair.dead.receive(10, 0)
+    assert reason in json.loads(dead.body)["reason"]
+    assert (await here.pair.main.depth()).total == 1, "only the one that is held"
+
+
+async def test_a_pointer_is_followed(door: MakeDoor) -> None:
+    """A long mini-batch stands in its manifest; the slot gets it as it stands there."""
+    here = door(wanted=1)
+    line = minibatch.encode(MiniBatch(3, files=("file:///a",))).encode()
+    await put(here.store, "manifest", b"before\n" + line + b"\nafter")
+    await here.send(Message("r", "s", 3, 0, pointer=Pointer("manifest", 7, len(line))))
+    started: list[Held] = []
+    async with here.open():
+        await here.until(lambda: bool(started.extend(here.intake.start(1)) or started))
+        here.wanted = 0
+    assert [held.line for held in started] == [line]
+
+
+@pytest.mark.parametrize("trouble", [StoreError("cannot read x: timed out"), OSError(28, "No space left on device")])
+async def test_trouble_of_the_store_is_no_failed_attempt(
+    door: MakeDoor, message: MakeMessage, manual_clock: Any, trouble: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody tried user code: the mini-batch comes back when its visibility runs out."""
+    fetching = Fetching(trouble)
+    fetching.gate.set()
+    here = door(fetcher=fetching, wanted=1)
+    await here.send(message(0))
+    with caplog.at_level(logging.WARNING):
+        async with here.open():
+            await here.until(lambda: "cannot be brought here now" in caplog.text)
+            here.wanted = 0
+    assert here.failed == []
+    assert len(here.holdings) == 0
+    manual_clock.advance(VISIBILITY + 1)
+    assert len(await here.pair.main.receive(1, 0)) == 1
+
+
+async def test_missing_data_is_a_failed_attempt(door: MakeDoor, message: MakeMessage) -> None:
+    """A file that is not there will not be there for the next node either: the reason is told."""
+    fetching = Fetching(InputError("s3://b/gone: there is no such object"))
+    fetching.gate.set()
+    here = door(fetcher=fetching, wanted=1)
+    await here.send(message(0))
+    async with here.open():
+        await here.until(lambda: bool(here.failed))
+        here.wanted = 0
+    assert here.failed == [(0, Failure(Cause.LOAD, "s3://b/gone: there is no such object"))]
+
+
+async def test_closing_gives_up_what_is_being_fetched(door: MakeDoor, message: MakeMessage) -> None:
+    """A node that leaves does not wait for files; the mini-batch goes back with the others."""
+    here = door(fetcher=Fetching(), wanted=2)
+    await here.send(message(0), message(1))
+    async with here.open():
+        await here.until(lambda: len(here.holdings) == 2)
+        assert here.start() == []
+        assert not here.intake.empty
+    await here.intake.give_back()
+    assert (await here.pair.main.depth()).visible == 2
+
+
+async def test_a_queue_that_refuses_for_a_moment(
+    door: MakeDoor, message: MakeMessage, pair: QueuePair, manual_clock: Any
+) -> None:
+    """It is asked again after growing pauses, and the work goes on."""
+    here = door(queue=Refusing(pair.main, refusals=MOST_REFUSALS))
+    await here.send(message(0))
+    async with here.open():
+        async with asyncio.timeout(PATIENCE):
+            while here.intake.empty:
+                await manual_clock.run(0.5, step=0.5)
+    assert len(here.holdings) == 1
+
+
+async def test_a_queue_that_refuses_for_minutes_ends_the_node(
+    door: MakeDoor, pair: QueuePair, manual_clock: Any
+) -> None:
+    """The error is the queue's own."""
+    here = door(queue=Refusing(pair.main, refusals=1000))
+    receiving = asyncio.create_task(here.intake.run())
+    async with asyncio.timeout(PATIENCE):
+        while not receiving.done():
+            await manual_clock.run(0.5, step=0.5)
+    with pytest.raises(QueueError, match="not now"):
+        receiving.result()
+    assert 60 < manual_clock.monotonic() < 180
