@@ -9,7 +9,7 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -116,15 +116,15 @@ def one_line(exc: BaseException) -> str:
     return _shorten(f"{type(exc).__name__}: {text}" if text else type(exc).__name__, 500)
 
 
-def _chain(summary: traceback.TracebackException) -> list[traceback.TracebackException]:
-    found: list[traceback.TracebackException] = []
-    waiting: list[traceback.TracebackException | None] = [summary]
+def _chain(summary: traceback.TracebackException) -> Iterator[traceback.TracebackException]:
+    """It and every error behind it; the same error may be there twice, as cause and as member of a group."""
+    seen, waiting = set[int](), [summary]
     while waiting:
         part = waiting.pop()
-        if part is not None and part not in found:
-            found.append(part)
-            waiting += [part.__cause__, part.__context__, *(part.exceptions or ())]
-    return found
+        if id(part) not in seen:
+            seen.add(id(part))
+            yield part
+            waiting += filter(None, (part.__cause__, part.__context__, *(part.exceptions or ())))
 
 
 def _is_ours(filename: str) -> bool:

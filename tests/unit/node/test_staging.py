@@ -1,5 +1,6 @@
-"""Output folders: an attempt's files are put aside whole, or not at all."""
+"""Output folders of a slot: what an attempt wrote is put aside as one, or not at all."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,67 +13,66 @@ from fanout.node.staging import OutputFolders
 
 @pytest.fixture
 def folders(tmp_path: Path) -> OutputFolders:
-    """Two outputs of one slot."""
-    made = OutputFolders(
-        {"plots": tmp_path / "out" / "plots", "model": tmp_path / "out" / "model"}, tmp_path / "attempts", "process003"
-    )
+    """The folders of outputs `a` and `b` of one process, made as before a script starts."""
+    made = OutputFolders({name: tmp_path / "slot" / name for name in "ab"}, tmp_path / "attempts", "process000")
     made.create()
     return made
 
 
-def test_nothing_written_is_nothing_put_aside(folders: OutputFolders) -> None:
-    """No folder is made for attempts that write no files."""
-    assert folders.set_aside("0-0") == ()
-    assert not folders.attempts.exists()
+def _write(folders: OutputFolders, output: str, name: str) -> None:
+    path = folders.folders[output] / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(name, errors="replace")
 
 
-def test_files_of_every_output(folders: OutputFolders) -> None:
-    """Named by output and path, sorted; the folders are empty again, for the next attempt."""
-    (folders.folders["plots"] / "b" / "c").mkdir(parents=True)
-    (folders.folders["plots"] / "b" / "c" / "deep").write_text("1")
-    (folders.folders["model"] / "é x").write_text("2")
-    assert folders.set_aside("4-1") == ("model/é x", "plots/b/c/deep")
-    assert (folders.attempts / "4-1-process003" / "plots" / "b" / "c" / "deep").read_text() == "1"
+def test_what_an_attempt_wrote_is_put_aside(folders: OutputFolders, tmp_path: Path) -> None:
+    """Every file by output and path, sorted; the next attempt finds empty folders."""
+    _write(folders, "b", "z é")
+    _write(folders, "a", "sub/x")
+    assert folders.set_aside("3-1") == ("a/sub/x", "b/z é")
+    assert (tmp_path / "attempts" / "3-1-process000" / "a" / "sub" / "x").read_text() == "sub/x"
     assert [list(folder.iterdir()) for folder in folders.folders.values()] == [[], []]
 
 
-def test_a_second_delivery_replaces_what_the_first_left(folders: OutputFolders) -> None:
-    """Files of two tries under one name never mix."""
-    for name in ("old", "new"):
-        (folders.folders["plots"] / name).write_text(name)
-        folders.set_aside("4-1")
-    assert [p.name for p in (folders.attempts / "4-1-process003" / "plots").iterdir()] == ["new"]
-
-
-def test_links_are_not_followed(folders: OutputFolders, tmp_path: Path) -> None:
-    """A link could publish any file of the machine: it is no output file."""
-    (tmp_path / "secret").write_text("s")
-    (folders.folders["plots"] / "link").symlink_to(tmp_path / "secret")
-    (folders.folders["plots"] / "folder").symlink_to(tmp_path)
+def test_nothing_written_is_nothing_put_aside(folders: OutputFolders, tmp_path: Path) -> None:
+    """No folder is made for an attempt without files."""
     assert folders.set_aside("0-0") == ()
+    assert not (tmp_path / "attempts").exists()
 
 
-@pytest.mark.parametrize("name", ["a\\b", "a\nb", "a\udcff"])
-def test_names_that_no_store_can_hold(folders: OutputFolders, name: str) -> None:
-    """The script is told which file it was, and the next attempt starts with empty folders."""
-    (folders.folders["plots"] / name).write_text("x")
-    with pytest.raises(EntryScriptError, match="its name must be UTF-8"):
-        folders.set_aside("0-0")
-    assert list(folders.folders["plots"].iterdir()) == []
+def test_an_earlier_delivery_of_the_same_attempt_is_replaced(folders: OutputFolders, tmp_path: Path) -> None:
+    """Its files never mix with those of the later one."""
+    _write(folders, "a", "first")
+    folders.set_aside("0-0")
+    _write(folders, "a", "second")
+    assert folders.set_aside("0-0") == ("a/second",)
+    assert [p.name for p in (tmp_path / "attempts" / "0-0-process000" / "a").iterdir()] == ["second"]
 
 
 @pytest.mark.parametrize(
     "harm",
-    [
-        lambda folder: shutil.rmtree(folder),
-        lambda folder: shutil.rmtree(folder.parent),
-        lambda folder: (folder / "x").write_text("half"),
-    ],
-    ids=["folder removed", "all removed", "half written"],
+    [lambda folder: folder.rmdir(), lambda folder: shutil.rmtree(folder.parent), Path.exists],
+    ids=["one folder removed", "all removed", "half written"],
 )
-def test_a_failed_attempt_leaves_empty_folders(folders: OutputFolders, harm: Callable[[Path], object]) -> None:
-    """Whatever a script did to its folders before it failed."""
-    harm(folders.folders["plots"])
+def test_a_failed_attempt_leaves_nothing(folders: OutputFolders, harm: Callable[[Path], object]) -> None:
+    """Its files are gone and its folders there again, whatever the script did to them."""
+    _write(folders, "a", "half")
+    harm(folders.folders["b"])
     folders.discard()
     assert [list(folder.iterdir()) for folder in folders.folders.values()] == [[], []]
     assert not folders.attempts.exists()
+
+
+@pytest.mark.parametrize("name", ["a\\b", "a\nb", os.fsdecode(b"\xff")])
+def test_names_that_no_store_can_hold_are_refused(folders: OutputFolders, name: str) -> None:
+    """The attempt fails with the name, instead of the step after its end."""
+    _write(folders, "a", name)
+    with pytest.raises(EntryScriptError, match="UTF-8 without backslashes"):
+        folders.set_aside("0-0")
+
+
+def test_links_are_left_out(folders: OutputFolders, tmp_path: Path) -> None:
+    """They could lead anywhere."""
+    (folders.folders["a"] / "link").symlink_to(tmp_path)
+    _write(folders, "a", "file")
+    assert folders.set_aside("0-0") == ("a/file",)
