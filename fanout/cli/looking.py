@@ -110,7 +110,7 @@ def logs(
         record = await _record(objects, run)
         steps = [pick(record, step)] if step else record.pipeline.steps
         shown = await _show_logs(
-            objects, record.name, [found.name for found in steps], LogChoice(node, process, stderr), follow=follow
+            objects, record, [found.name for found in steps], LogChoice(node, process, stderr), follow=follow
         )
         if not shown:
             typer.echo("nothing was printed so far by what was asked for", err=True)
@@ -119,7 +119,7 @@ def logs(
 
 
 async def _show_logs(
-    store: "ObjectStore", run: str, steps: "Sequence[str]", choice: "LogChoice", *, follow: bool
+    store: "ObjectStore", record: "RunRecord", steps: "Sequence[str]", choice: "LogChoice", *, follow: bool
 ) -> int:
     """Writes the logs of these steps; returns how many bytes."""
     import asyncio
@@ -132,11 +132,11 @@ async def _show_logs(
         sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
 
-    readers = [LogReader(store, keys.logs(run, step), choice, write) for step in steps]
+    readers = [LogReader(store, keys.logs(record.at(step)), choice, write) for step in steps]
     shown = 0
     while True:
         # Asked before the pass: what was written until the end is in it.
-        over = not follow or await read_seal(store, keys.run_verdict(run)) is not None
+        over = not follow or await read_seal(store, keys.run_verdict(record.name, record.round)) is not None
         for reader in readers:
             shown += await reader.pass_on()
         if over:

@@ -53,7 +53,7 @@ async def _work(run: str, step: str | None, slots: int | None, settings: "Settin
         record = await load_record(outside.store, run)
         chosen = pick(record, step).name if step else await _step_under_way(outside.store, record)
         surroundings = Surroundings(outside.store, outside.queues, outside.access, outside.clock)
-        return await serve(run, chosen, surroundings, slots=slots)
+        return await serve(record.at(chosen), surroundings, slots=slots)
 
 
 async def _step_under_way(store: "ObjectStore", record: "RunRecord") -> str:
@@ -65,8 +65,8 @@ async def _step_under_way(store: "ObjectStore", record: "RunRecord") -> str:
 
     run = record.name
     for step in record.pipeline.steps:
-        if not isinstance(step, ParallelStep) or await step_seal(store, run, step.name) is not None:
+        if not isinstance(step, ParallelStep) or await step_seal(store, record.at(step.name)) is not None:
             continue
-        if await read(store, keys.step_json(run, step.name)) is not None:
+        if await read(store, keys.step_json(record.at(step.name))) is not None:
             return step.name
     raise RunError(f"no parallel step of run {run} is under way; `fanout status {run}` shows where it stands")

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from obstore.store import LocalStore, ObjectStore
 
@@ -22,10 +23,12 @@ from fanout.data.transfer import upload_file, upload_folder
 from fanout.node.workspace import unpack_code
 from fanout.spec.expressions import render_command
 from fanout.spec.steps import CommandStep, DataType
+from fanout.step.cancelation import Cancelation
 from fanout.step.inputs import bring
 from fanout.step.record import BoundInput, BoundOutput
 from fanout.store import keys
 from fanout.store.access import Access
+from fanout.store.keys import StepRound
 from fanout.store.objects import translated
 from fanout.store.open import locate
 
@@ -37,7 +40,7 @@ LAST_WORDS = 16 * 1024
 class CommandOrder:
     """A command step of one run, and where its data is."""
 
-    run: str
+    at: StepRound
     step: CommandStep
     inputs: Mapping[str, BoundInput]
     outputs: Mapping[str, BoundOutput]
@@ -50,30 +53,46 @@ class CommandEnd:
 
     reason: str | None
     said: str = ""
+    canceled: bool = False  # ended because somebody wanted that
 
 
-async def run_command(order: CommandOrder, store: ObjectStore, access: Access) -> CommandEnd:
-    """Runs the command to its end; its outputs are published when it ended with exit code 0."""
+async def run_command(
+    order: CommandOrder, store: ObjectStore, access: Access, canceled: "asyncio.Future[Cancelation] | None" = None
+) -> CommandEnd:
+    """Runs the command to its end, or until `canceled` is done; its outputs are published when it ended with 0."""
     async with _scratch(order, store) as scratch:
-        code = await unpack_code(order.code, store, scratch / "code")
-        values = await bring(order.inputs, scratch / "inputs", access)
-        staged = _stage(order.outputs, scratch / "outputs")
-        text = render_command(order.step.command, values, {name: str(path) for name, path in staged.items()})
-        log = scratch / "std_log.txt"
+        staged, log = _stage(order.outputs, scratch / "outputs"), scratch / "std_log.txt"
+        work = asyncio.ensure_future(_work(order, store, access, staged, scratch, log))
         try:
-            reason = await _execute(order, text, code or scratch, log) or _clash(order.outputs, staged)
+            waits: list[asyncio.Future[Any]] = [work] if canceled is None else [work, canceled]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            if canceled is not None and not work.done():
+                return CommandEnd(str(canceled.result()), canceled=True)
+            reason = work.result() or _missing(order.outputs, staged) or _clash(order.outputs, staged)
             if reason is None:
                 await _publish(order, staged, access)
         finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)  # its processes are gone before its log is read
             if log.exists():
-                await upload_file(log, store, keys.logs(order.run, order.step.name) + LOG_FILE)
+                await upload_file(log, store, keys.logs(order.at) + LOG_FILE)
         return CommandEnd(reason, _end_of(log))
+
+
+async def _work(
+    order: CommandOrder, store: ObjectStore, access: Access, staged: Mapping[str, Path], scratch: Path, log: Path
+) -> str | None:
+    """Everything that a cancelation may cut off; why the command did not end well, if it did not."""
+    code = await unpack_code(order.code, store, scratch / "code")
+    values = await bring(order.inputs, scratch / "inputs", access)
+    text = render_command(order.step.command, values, {name: str(path) for name, path in staged.items()})
+    return await _execute(order, text, code or scratch, log)
 
 
 async def _execute(order: CommandOrder, text: str, cwd: Path, log: Path) -> str | None:
     # `python` in a command is the Python that fanout runs in, whether or not its environment is activated.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    environ = {**os.environ, "PATH": path, "AZUREML_RUN_ID": order.run, **order.step.environment_variables}
+    environ = {**os.environ, "PATH": path, "AZUREML_RUN_ID": order.at.run, **order.step.environment_variables}
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh",
@@ -110,6 +129,14 @@ def _stage(outputs: Mapping[str, BoundOutput], folder: Path) -> dict[str, Path]:
             place = place / output.uri.rstrip("/").rpartition("/")[2]
         staged[name] = place
     return staged
+
+
+def _missing(outputs: Mapping[str, BoundOutput], staged: Mapping[str, Path]) -> str | None:
+    """Which file the command ought to have written and has not, if there is one."""
+    for name, place in staged.items():
+        if outputs[name].type is DataType.URI_FILE and not os.path.lexists(place):
+            return f"the command ended with exit code 0, but has not written its output {name}, a uri_file"
+    return None
 
 
 def _clash(outputs: Mapping[str, BoundOutput], staged: Mapping[str, Path]) -> str | None:
@@ -172,7 +199,7 @@ async def _scratch(order: CommandOrder, store: ObjectStore) -> AsyncIterator[Pat
     if isinstance(store, LocalStore) and store.prefix is not None:
         parent = Path(store.prefix) / "scratch"
         parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{order.run}-{order.step.name}-", dir=parent)).absolute()
+    folder = Path(tempfile.mkdtemp(prefix=f"{order.at.run}-{order.step.name}-", dir=parent)).absolute()
     try:
         yield folder
     finally:

@@ -6,6 +6,7 @@ comparison with a missing value is neither true nor false, and neither is its `n
 
 import ast
 import operator
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, reduce
@@ -85,7 +86,10 @@ def parse_filter(text: str) -> Expression:
     if len(text) > LENGTH_LIMIT:
         raise InputError(f"filter: longer than {LENGTH_LIMIT} characters")
     try:
-        return _expression(ast.parse(text.strip(), mode="eval").body, text)
+        with warnings.catch_warnings():  # that `5and` is a number and a word is no news to anybody here
+            warnings.simplefilter("ignore", SyntaxWarning)
+            tree = ast.parse(text.strip(), mode="eval")
+        return _expression(tree.body, text)
     except SyntaxError as exc:
         raise _wrong(text, f"{exc.msg} at column {exc.offset}") from exc
     except (RecursionError, MemoryError, ValueError) as exc:

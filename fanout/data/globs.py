@@ -4,6 +4,7 @@ As in the original, a `*` also matches names that begin with a dot.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -63,24 +64,52 @@ def _compile_part(part: str) -> re.Pattern[str] | None:
 
 
 def _whole(parts: list[str]) -> str:
-    inner = [r"(?:[^/]+/)*" if part == "**" else _regex(part) + "/" for part in parts[:-1]]
-    return "".join(inner) + (".+" if parts[-1] == "**" else _regex(parts[-1]))
+    *inner, last = _between(parts, "**")
+    runs = ["".join(_regex(part) + "/" for part in run) for run in inner]
+    end = "/".join(map(_regex, last)) if last else ".+"
+    return _first_fit(runs, r"(?:[^/]+/)*", end)
 
 
 def _regex(part: str) -> str:
     """One part as a regular expression; `**` inside a part means the same as `*`."""
-    out, at = [], 0
+    *inner, last = _between(list(_members(part)), "*")
+    return _first_fit(["".join(run) for run in inner], "[^/]*", "".join(last))
+
+
+def _first_fit(runs: list[str], anything: str, end: str) -> str:
+    """`runs` with `anything` in between, then `end`, as an expression that takes time that grows with the square.
+
+    What follows an `anything` may be taken where it fits first, as whatever comes later fits behind it as well, and
+    need not be looked for anew: hence atomic groups. Naively, `*a*a*a*b` takes time that grows with the fourth power.
+    """
+    if not runs:
+        return end
+    first, *others = runs
+    return first + "".join(f"(?>{anything}?{run})" for run in others if run) + anything + end
+
+
+def _between(pieces: list[str], separator: str) -> list[list[str]]:
+    """The runs of `pieces` before, between and behind the separators."""
+    runs: list[list[str]] = [[]]
+    for piece in pieces:
+        if piece == separator:
+            runs.append([])
+        else:
+            runs[-1].append(piece)
+    return runs
+
+
+def _members(part: str) -> Iterator[str]:
+    """What a part is made of: `*`, and an expression for each single character."""
+    at = 0
     while at < len(part):
         char = part[at]
         at += 1
         if char == "[":
             piece, at = _bracket(part, at)
-            out.append(piece)
-        elif char == "*":
-            out.append("" if out[-1:] == ["[^/]*"] else "[^/]*")
+            yield piece
         else:
-            out.append("[^/]" if char == "?" else re.escape(char))
-    return "".join(out)
+            yield {"*": "*", "?": "[^/]"}.get(char, re.escape(char))
 
 
 def _bracket(part: str, at: int) -> tuple[str, int]:
@@ -90,9 +119,25 @@ def _bracket(part: str, at: int) -> tuple[str, int]:
     end = part.find("]", start + 1)  # a ] right after the opening is a member
     if end < 0:
         raise InputError(f"pattern {part!r}: the '[' is not closed; write '[[]' for the character itself")
-    members = re.sub(r"([\\\[\]^&~|])", r"\\\1", part[start:end])
+    members = "".join(_ranges(part[start:end]))
     try:
         re.compile(f"[{members}]")
     except re.error as exc:
         raise InputError(f"pattern {part!r}: bad range in [{part[start:end]}]: {exc}") from exc
     return f"(?!/)[{'^' if negated else ''}{members}]", end + 1
+
+
+def _ranges(members: str) -> Iterator[str]:
+    """The members of a class, each character and each `a-z` by itself, none with a meaning of its own."""
+    at = 0
+    while at < len(members):
+        if members[at + 1 : at + 2] == "-" and at + 2 < len(members):
+            yield f"{_literal(members[at])}-{_literal(members[at + 2])}"
+            at += 3
+        else:
+            yield _literal(members[at])
+            at += 1
+
+
+def _literal(char: str) -> str:
+    return char if char.isalnum() else f"\\{char}"

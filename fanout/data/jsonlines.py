@@ -1,6 +1,7 @@
 """A block of JSON lines to columns: as they are in the JSON, nested values included (reference, section 12)."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 Row = Mapping[str, Any]
+_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
+"""One that may be; whether the other half follows is seen by encoding."""
 
 
 def read_rows(body: bytes, reader: JsonLines) -> Iterator[Row]:
@@ -35,7 +38,12 @@ def read_rows(body: bytes, reader: JsonLines) -> Iterator[Row]:
 def _parse(line: bytes) -> object:
     """The value on a line, or the error it is."""
     try:
-        return json.loads(line.decode(), parse_constant=_refuse)
+        row = json.loads(line.decode(), parse_constant=_refuse)
+        if _HALF_CHARACTER.search(line):
+            json.dumps(row, ensure_ascii=False).encode()
+        return row
+    except UnicodeEncodeError:
+        return ValueError("an escape such as \\ud800 stands for half a character, which no text can hold")
     except UnicodeDecodeError as exc:
         return ValueError(f"byte {exc.start} of the line is not UTF-8; set read_json_lines.encoding")
     except (ValueError, RecursionError) as exc:

@@ -1,8 +1,11 @@
 """Parts of a local parquet file: whole, by row groups, or by rows; only what is needed is read."""
 
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from fanout.data import uris
 from fanout.data.transformations import Transformation, unneeded_columns
 from fanout.errors import InputError
 
@@ -15,7 +18,7 @@ def read_row_groups(path: str, start: int, stop: int, steps: Sequence[Transforma
     """The row groups `[start, stop)`; InputError when the file is no parquet or has fewer."""
     with _open(path) as file:
         if not 0 <= start <= stop <= file.num_row_groups:
-            raise InputError(f"{path}: has {file.num_row_groups} row groups, asked for [{start}, {stop})")
+            raise InputError(f"{uris.display(path)}: has {file.num_row_groups} row groups, asked for [{start}, {stop})")
         return file.read_row_groups(range(start, stop), columns=_columns(file, steps), use_threads=False)
 
 
@@ -54,13 +57,16 @@ def _columns(file: "pq.ParquetFile", steps: Sequence[Transformation]) -> list[st
     return [name for name in names if name not in unneeded] if len(unneeded) < len(names) else None
 
 
-def _open(path: str) -> "pq.ParquetFile":
+@contextmanager
+def _open(path: str) -> Iterator["pq.ParquetFile"]:
+    """The file, open; whatever is wrong with it, found at once or in one of its pages, is an InputError."""
     import pyarrow as pa
     from pyarrow import parquet as pq
 
     try:
-        return pq.ParquetFile(path)
+        with open(os.fsencode(path), "rb") as found, pq.ParquetFile(found) as file:  # noqa: PTH123 - any name
+            yield file
     except FileNotFoundError as exc:
-        raise InputError(f"{path}: not found") from exc
-    except (pa.ArrowInvalid, OSError) as exc:
-        raise InputError(f"{path}: cannot be read as parquet: {exc}") from exc
+        raise InputError(f"{uris.display(path)}: not found") from exc
+    except (pa.ArrowException, OSError, MemoryError) as exc:
+        raise InputError(f"{uris.display(path)}: cannot be read as parquet: {exc}") from exc

@@ -150,9 +150,10 @@ def _growing_head(uri: str, encoding: str, read_head: ReadHead) -> Iterator[tupl
 def _decode(raw: bytes, uri: str, encoding: str, *, is_all: bool) -> str:
     try:
         return codecs.getincrementaldecoder(CODECS[encoding])().decode(raw, is_all).removeprefix("\ufeff")
-    except UnicodeDecodeError as exc:
+    except UnicodeError as exc:
+        where = f"byte {exc.start}" if isinstance(exc, UnicodeDecodeError) else f"its beginning ({exc})"
         raise InputError(
-            f"{uris.display(uri)}: byte {exc.start} is not {encoding}; set the reader's encoding to what the file "
+            f"{uris.display(uri)}: {where} is not {encoding}; set the reader's encoding to what the file "
             "is in, such as windows1252"
         ) from exc
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from fanout.data.cuts import Extent, data_start
 from fanout.data.ranges import ByteSource
+from fanout.data.records import header_end
 
 _LINE_BREAKS = b"\r\n"
 _CHUNK = 4 * 1024 * 1024
@@ -96,4 +97,7 @@ class RowReader:
             return data_start(self.source, header=self.header)
         names = RowReader(self.source, header=False, multi_line=True)
         names.take(1)
-        return names.position
+        if names.position < self.source.size:
+            return names.position
+        # Names that end with a bare carriage return, as old Macs wrote them, have data behind them all the same.
+        return header_end(self.source.read(0, min(self.source.size, _CHUNK)), multi_line=True)

@@ -54,7 +54,7 @@ def _file_path(uri: str) -> str:
         if host not in ("", "localhost"):
             raise InputError(f"{uri}: a file: URI names this machine only; write file:///… instead of file://{host}/…")
         rest = slash + path
-    path = os.fsdecode(unquote_to_bytes(rest))
+    path = os.fsdecode(unquote_to_bytes(os.fsencode(rest)))
     if "\0" in path:
         raise InputError(f"{uri}: a path cannot hold a NUL character")
     return path
@@ -67,6 +67,8 @@ def absolute(text: str, folder: str) -> str:
     data says about data there is `join`.
     """
     if not is_local(text):
+        if not text.partition("://")[2].strip("/"):
+            raise InputError(f"{text}: names no bucket or host; expected {scheme(text)}://name/path")
         return text if scheme(text) in _WEB else text.rstrip("/")
     path = os.path.normpath(os.path.join(folder, os.path.expanduser(to_path(text))))  # noqa: PTH111, PTH118 - texts
     return from_path(path)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from fanout.node.__main__ import GAVE_UP
 from fanout.step.supervise import Workforce
+from fanout.store.keys import StepRound
 
 FINISH_LIMIT = 60.0
 """Seconds that nodes get for shutdown() and their last results."""
@@ -39,18 +40,19 @@ class LocalEngine:
     environ: Mapping[str, str]
 
     @contextlib.asynccontextmanager
-    async def nodes(self, run: str, step: str, count: int) -> AsyncIterator[Workforce]:
+    async def nodes(self, at: StepRound, count: int) -> AsyncIterator[Workforce]:
         """`count` nodes, each replaced when it dies; none is left at the end of the context."""
-        nodes = LocalNodes(self._command(run, step), self.environ, count)
+        nodes = LocalNodes(self._command(at), self.environ, count)
         await nodes.start()
         try:
             yield nodes
         finally:
             await nodes.stop()
 
-    def _command(self, run: str, step: str) -> list[str]:
+    def _command(self, at: StepRound) -> list[str]:
         queue = ["--queue", self.queue] if self.queue else []
-        return [sys.executable, "-P", "-m", "fanout.node", run, step, "--store", self.store, *queue]
+        which = [at.run, at.step, "--round", str(at.round)]
+        return [sys.executable, "-P", "-m", "fanout.node", *which, "--store", self.store, *queue]
 
 
 class LocalNodes:

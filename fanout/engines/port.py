@@ -4,11 +4,12 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from fanout.step.supervise import Workforce
+from fanout.store.keys import StepRound
 
 
 class Engine(Protocol):
     """Somewhere nodes can be started."""
 
-    def nodes(self, run: str, step: str, count: int) -> AbstractAsyncContextManager[Workforce]:
+    def nodes(self, at: StepRound, count: int) -> AbstractAsyncContextManager[Workforce]:
         """`count` nodes work on the step until the context ends; then none of them is left."""
         ...

@@ -12,6 +12,7 @@ from fanout.node.agent import Leaving
 from fanout.node.serve import Surroundings, serve
 from fanout.queue.service import open_queue_service
 from fanout.store.access import Access
+from fanout.store.keys import StepRound
 from fanout.store.leave import leave
 from fanout.store.open import open_store
 
@@ -22,7 +23,7 @@ GAVE_UP = 42
 def exit_code(why: Leaving) -> int:
     """What the process tells whoever started it."""
     match why:
-        case Leaving.FINISHED | Leaving.DRAINED:
+        case Leaving.FINISHED | Leaving.CANCELED | Leaving.DRAINED:
             return ExitCode.COMPLETED
         case Leaving.GAVE_UP:
             return GAVE_UP
@@ -38,7 +39,7 @@ def say_warnings() -> None:
 
 
 async def work(
-    run: str, step: str, store: str, queue: str | None, *, slots: int | None = None, with_parent: bool = False
+    at: StepRound, store: str, queue: str | None, *, slots: int | None = None, with_parent: bool = False
 ) -> Leaving:
     """One node, from its start to its end, with everything opened here and given back."""
     clock = SystemClock()
@@ -46,7 +47,7 @@ async def work(
     queues = open_queue_service(queue, store, access, clock)
     try:
         outside = Surroundings(open_store(store, access), queues, access, clock)
-        return await serve(run, step, outside, slots=slots, with_parent=with_parent)
+        return await serve(at, outside, slots=slots, with_parent=with_parent)
     finally:
         await queues.close()
 
@@ -56,14 +57,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m fanout.node", allow_abbrev=False)
     parser.add_argument("run")
     parser.add_argument("step")
+    parser.add_argument("--round", type=int, default=1)
     parser.add_argument("--store", required=True)
     parser.add_argument("--queue")
     arguments = parser.parse_args()
+    at = StepRound(arguments.run, arguments.step, arguments.round)
     say_warnings()
     try:
-        return exit_code(
-            asyncio.run(work(arguments.run, arguments.step, arguments.store, arguments.queue, with_parent=True))
-        )
+        return exit_code(asyncio.run(work(at, arguments.store, arguments.queue, with_parent=True)))
     except FanoutError as exc:
         sys.stderr.write(f"{exc}\n")
         return ExitCode.INTERNAL

@@ -43,12 +43,15 @@ MOST_AHEAD = 512
 LOOK_EVERY = 3.0
 """Seconds between looks at the store for the end of the step."""
 TIME_CHECK = 0.05
+LAST_COMMIT_LIMIT = 2.0
+"""Seconds in which a node whose run is canceled makes durable what has finished: whoever cancels waits for it."""
 
 
 class Leaving(StrEnum):
     """Why a node leaves."""
 
     FINISHED = "finished"  # the step is settled: shutdown() runs
+    CANCELED = "canceled"  # somebody wants the run to stop: nothing is finished, what was committed stays
     DRAINED = "drained"  # asked to: what runs is finished, the rest given back
     GAVE_UP = "gave up"  # the script cannot be started here
     FAILED = "failed"  # our own trouble
@@ -83,7 +86,7 @@ class Node:
         self.holdings = Holdings()
         self._committer = committer(self)
         self._intake = Intake(
-            (record.run, record.step.name),
+            record.at,
             queues.main,
             store,
             fetcher,
@@ -140,7 +143,9 @@ class Node:
             log.info("leaving: %s", why)
             await self._leave(why, receiving)
             self._committer.close()
-            await committing
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_COMMIT_LIMIT if why is Leaving.CANCELED else None):
+                    await committing
             for task in (beating, *watching):
                 task.cancel()
         return why
@@ -153,6 +158,11 @@ class Node:
         """Take no more work, finish what runs within `grace` seconds, give the rest back, leave."""
         self._grace = self._options.grace if grace is None else grace
         self._leave_because(Leaving.DRAINED)
+
+    def cancel(self) -> None:
+        """The run is canceled: end what runs, commit what has finished, leave."""
+        self._leave_because(Leaving.CANCELED)
+        self.kill_slots()
 
     def kill_slots(self) -> None:
         """End all processes of user code, now."""
@@ -170,15 +180,16 @@ class Node:
             self._intake.close()
 
     async def _leave(self, why: Leaving, receiving: asyncio.Task[None]) -> None:
-        # 1. No more work. When the step is settled nothing can be on its way to us, so a receive may be cut off;
+        # 1. No more work. When the step is over nothing that is on its way to us matters, so a receive may be cut off;
         #    else it is let finish, because a message that it takes with it would stay hidden for a while.
-        if why is Leaving.FINISHED:
+        if why in (Leaving.FINISHED, Leaving.CANCELED):
             receiving.cancel()
         await asyncio.wait([receiving])
-        # 2. What has not started goes back at once, for others.
+        # 2. What has not started goes back at once, for others: not when the run is canceled, then nobody wants it.
         for task in self._starts:
             task.cancel()
-        await self._intake.give_back()
+        if why is not Leaving.CANCELED:
+            await self._intake.give_back()
         # 3. What runs may finish, for a while. What does not is given back when its slot is ended.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._grace):
@@ -192,7 +203,8 @@ class Node:
         self.kill_slots()
         await asyncio.gather(*(slot.ended() for slot in self._slots))
         # 5. What they gave back while they ended.
-        await self._intake.give_back()
+        if why is not Leaving.CANCELED:
+            await self._intake.give_back()
 
     async def _until_no_slot_is_busy(self) -> None:
         while any(slot.busy for slot in self._slots):
@@ -208,15 +220,16 @@ class Node:
 
     async def _look_for_the_end(self) -> None:
         """For nodes that nobody tells: the step is settled, sealed or canceled when the store says so."""
-        run, step = self._record.run, self._record.step.name
+        at = self._record.at
         while True:
             await self._clock.sleep(LOOK_EVERY)
             try:
-                if await read(self._store, keys.settled(run, step)) or await read(self._store, keys.verdict(run, step)):
+                if await read(self._store, keys.settled(at)):
                     self.finish()
-                elif await read(self._store, keys.cancel(run)):
-                    self.kill_slots()
-                    self.drain()
+                elif await read(self._store, keys.cancel(at.run, at.round)):
+                    self.cancel()
+                elif await read(self._store, keys.verdict(at)):
+                    self.finish()
             except StoreError as exc:
                 log.warning("cannot look for the end of the step: %s", exc)
 

@@ -18,6 +18,7 @@ from fanout.node.held import Held, Holdings
 from fanout.plan import messages
 from fanout.queue.port import Delivery, Queue
 from fanout.step.results import Cause, Failure
+from fanout.store.keys import StepRound
 from fanout.store.objects import read_range
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Intake:
 
     def __init__(
         self,
-        step: tuple[str, str],
+        at: StepRound,
         queue: Queue,
         store: ObjectStore,
         fetcher: Fetcher | None,
@@ -56,7 +57,7 @@ class Intake:
         clock: Clock,
         events: IntakeEvents,
     ) -> None:
-        self._step, self._queue, self._store, self._fetcher = step, queue, store, fetcher
+        self._at, self._queue, self._store, self._fetcher = at, queue, store, fetcher
         self._visibility, self._committer, self._holdings, self._clock = visibility, committer, holdings, clock
         self._events = events
         self._ready: deque[Held] = deque()
@@ -143,8 +144,8 @@ class Intake:
         expires = self._clock.monotonic() + self._visibility
         try:
             message = messages.decode(delivery.body)
-            if (message.run, message.step) != self._step:
-                raise DamagedRecordError(f"message for {message.run}/{message.step}: this is the queue of another step")
+            if message.at != self._at:
+                raise DamagedRecordError(f"message for {message.at}: this is the queue of another step")
         except DamagedRecordError as exc:
             log.warning("%s", exc)
             await self._committer.reject(delivery, str(exc))

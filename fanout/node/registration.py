@@ -7,22 +7,23 @@ import socket
 from typing import TYPE_CHECKING
 
 from fanout.store import keys
+from fanout.store.keys import StepRound
 from fanout.store.objects import create, list_names
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 
-async def register(store: "ObjectStore", run: str, step: str) -> int:
+async def register(store: "ObjectStore", at: StepRound) -> int:
     """The first number nobody has taken, now taken by this node."""
-    prefix = keys.nodes(run, step)
+    prefix = keys.nodes(at)
     me = {"host": socket.gethostname(), "pid": os.getpid(), "token": secrets.token_hex(8)}
     number = len(await list_names(store, prefix))
-    while not await create(store, keys.node(run, step, number), json.dumps(me).encode()):
+    while not await create(store, keys.node(at, number), json.dumps(me).encode()):
         number += 1
     return number
 
 
-async def registered(store: "ObjectStore", run: str, step: str) -> list[int]:
+async def registered(store: "ObjectStore", at: StepRound) -> list[int]:
     """The numbers of all nodes that ever worked on the step."""
-    return sorted(int(name) for name in await list_names(store, keys.nodes(run, step)))
+    return sorted(int(name) for name in await list_names(store, keys.nodes(at)))

@@ -36,7 +36,8 @@ from fanout.step.queues import open_queues
 from fanout.step.record import StepRecord
 from fanout.store import keys
 from fanout.store.access import Access
-from fanout.store.objects import create, read
+from fanout.store.keys import StepRound
+from fanout.store.objects import create
 
 log = logging.getLogger(__name__)
 
@@ -54,14 +55,14 @@ class Surroundings:
 
 
 async def serve(
-    run: str, step: str, outside: Surroundings, *, slots: int | None = None, with_parent: bool = False
+    at: StepRound, outside: Surroundings, *, slots: int | None = None, with_parent: bool = False
 ) -> Leaving:
     """Works on one step until it is over; RunError when there is no such step or its queue is gone."""
-    record = await load_step(outside.store, run, step)
-    pair = await open_queues(outside.store, outside.queues, run, step)
+    record = await load_step(outside.store, at)
+    pair = await open_queues(outside.store, outside.queues, at)
     if pair is None:
-        raise RunError(f"step {step} of run {run} has no queue (any more): it has ended, or was never started")
-    number = await register(outside.store, run, step)
+        raise RunError(f"step {at.step} of run {at.run} has no queue (any more): it has ended, or was never started")
+    number = await register(outside.store, at)
     async with workspace(record, outside.store, number) as place:
         options = NodeOptions(number, slots or slots_of(record), record.visibility)
         make_process = await _process_factory(record, place, outside.access)
@@ -86,13 +87,12 @@ async def serve(
             return await node.run()
 
 
-async def load_step(store: ObjectStore, run: str, step: str) -> StepRecord:
+async def load_step(store: ObjectStore, at: StepRound) -> StepRecord:
     """The step's record; RunError when there is none."""
-    key = keys.step_json(run, step)
-    body = await read(store, key)
-    if body is None:
-        raise RunError(f"there is no step {step} of a run {run} in this store, or it has not started yet")
-    return step_record.load(body, key)
+    record = await step_record.read_record(store, at)
+    if record is None:
+        raise RunError(f"there is no step {at.step} of a run {at.run} in this store, or it has not started yet")
+    return record
 
 
 async def _process_factory(
@@ -128,14 +128,14 @@ def _fetcher(record: StepRecord, place: Workspace, access: Access) -> Fetcher | 
 def _writer(store: ObjectStore, record: StepRecord, number: int) -> Write:
     async def write(seq: int, body: bytes) -> None:
         # The key is this node's alone: an object that is there already is an earlier try of this very write.
-        await create(store, keys.result(record.run, record.step.name, number, seq), body)
+        await create(store, keys.result(record.at, number, seq), body)
 
     return write
 
 
 def _stager(store: ObjectStore, record: StepRecord, place: Workspace) -> Stage:
     """Moves an attempt's files into the store: by renaming when it is on this machine, else by uploading."""
-    prefix = keys.staged(record.run, record.step.name)
+    prefix = keys.staged(record.at)
 
     async def stage(name: str, files: Sequence[str]) -> None:
         folder, target = place.attempts / name, f"{prefix}{name}-{place.node:03d}"

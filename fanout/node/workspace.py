@@ -99,7 +99,7 @@ async def workspace(record: StepRecord, store: "ObjectStore", node: int) -> Asyn
     """The folders exist and the code is unpacked; at the end scratch is gone and the logs are in the store."""
     root = Path(store.prefix) if isinstance(store, LocalStore) and store.prefix else None
     scratch = _make_scratch(record, root, node)
-    log_key = keys.logs(record.run, record.step.name)
+    log_key = keys.logs(record.at)
     logs = root / log_key if root else scratch / "logs"
     try:
         code_folder = await unpack_code(record.code, store, scratch / "code")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fanout.errors import DamagedRecordError, RunError
 from fanout.plan.minibatch import MiniBatch, decode, encode
 from fanout.store import keys
+from fanout.store.keys import StepRound
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -84,21 +85,21 @@ def next_shard(batches: Iterator[MiniBatch], number: int) -> Shard:
     return Shard(number, tuple(map(encode, taken)), sum(counts) if len(counts) == len(taken) else None)
 
 
-async def write_shard(store: "ObjectStore", run: str, step: str, shard: Shard) -> None:
+async def write_shard(store: "ObjectStore", at: StepRound, shard: Shard) -> None:
     """The shard is in the store; RunError when another one is there: the input changed since it was planned."""
-    await _create_once(store, keys.manifest(run, step, shard.number), shard.body, run, step)
+    await _create_once(store, keys.manifest(at, shard.number), shard.body, at)
 
 
-async def write_summary(store: "ObjectStore", run: str, step: str, summary: PlanSummary) -> None:
+async def write_summary(store: "ObjectStore", at: StepRound, summary: PlanSummary) -> None:
     """plan.json is in the store, which says that every shard is; RunError when it says something else already."""
-    await _create_once(store, keys.plan_json(run, step), _compose(summary), run, step)
+    await _create_once(store, keys.plan_json(at), _compose(summary), at)
 
 
-async def read_shard(store: "ObjectStore", run: str, step: str, number: int) -> Shard:
+async def read_shard(store: "ObjectStore", at: StepRound, number: int) -> Shard:
     """A shard as it was planned; DamagedRecordError when it is missing or cut short."""
     from fanout.store.objects import read
 
-    key = keys.manifest(run, step, number)
+    key = keys.manifest(at, number)
     body = await read(store, key)
     if body is None:
         raise DamagedRecordError(f"{key}: is missing, though plan.json says that it was written")
@@ -118,11 +119,11 @@ async def read_line(store: "ObjectStore", key: str, start: int, length: int) -> 
     return lines[0]
 
 
-async def read_mini_batch(store: "ObjectStore", run: str, step: str, index: int) -> MiniBatch:
+async def read_mini_batch(store: "ObjectStore", at: StepRound, index: int) -> MiniBatch:
     """One mini-batch by its index; DamagedRecordError when the plan has none of that index."""
     number, place = divmod(index, SHARD_SIZE)
-    shard = await read_shard(store, run, step, number)
-    key = keys.manifest(run, step, number)
+    shard = await read_shard(store, at, number)
+    key = keys.manifest(at, number)
     if place >= len(shard.lines):
         raise DamagedRecordError(f"{key}: has {len(shard.lines)} mini-batches, none with index {index}")
     return check_index(decode(shard.lines[place], key), index, key)
@@ -135,11 +136,11 @@ def check_index(batch: MiniBatch, index: int, key: str) -> MiniBatch:
     return batch
 
 
-async def read_summary(store: "ObjectStore", run: str, step: str) -> PlanSummary | None:
+async def read_summary(store: "ObjectStore", at: StepRound) -> PlanSummary | None:
     """plan.json, or None while the plan is not complete; DamagedRecordError when it is no such record."""
     from fanout.store.objects import read
 
-    key = keys.plan_json(run, step)
+    key = keys.plan_json(at)
     body = await read(store, key)
     return None if body is None else parse_summary(body, key)
 
@@ -188,11 +189,11 @@ def _lines(body: bytes, source: str) -> Sequence[str]:
         raise DamagedRecordError(f"{source}: {exc}") from exc
 
 
-async def _create_once(store: "ObjectStore", key: str, body: bytes, run: str, step: str) -> None:
+async def _create_once(store: "ObjectStore", key: str, body: bytes, at: StepRound) -> None:
     from fanout.store.objects import create, read
 
     if not await create(store, key, body) and await read(store, key) != body:
         raise RunError(  # not a verdict: with the input put back the run can go on
-            f"{step}: its input has changed since run {run} planned it ({key} differs); "
+            f"{at.step}: its input has changed since run {at.run} planned it ({key} differs); "
             "put the input back as it was, or start a new run"
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fanout.errors import DamagedRecordError
+from fanout.store.keys import StepRound
 
 VERSION = 1
 INLINE_LIMIT = 8 * 1024
@@ -27,8 +28,7 @@ class Pointer:
 class Message:
     """One try at one mini-batch: its line, or a pointer to it. `attempt` counts tries of user code, 0 first."""
 
-    run: str
-    step: str
+    at: StepRound
     index: int
     attempt: int
     line: str | None = None
@@ -37,6 +37,7 @@ class Message:
 
 def encode(message: Message) -> str:
     """The message as the body of a queue message; `line` goes in as the JSON object it is."""
+    round_ = "" if message.at.round == 1 else f'"round":{message.at.round},'
     if message.line is not None:
         content = f'"batch":{message.line}'
     elif message.pointer is not None:
@@ -45,8 +46,8 @@ def encode(message: Message) -> str:
     else:
         raise ValueError(f"the message for mini-batch {message.index} carries neither a line nor a pointer")
     return (
-        f'{{"v":{VERSION},"run":{json.dumps(message.run)},"step":{json.dumps(message.step)},'
-        f'"index":{message.index},"attempt":{message.attempt},{content}}}'
+        f'{{"v":{VERSION},"run":{json.dumps(message.at.run)},"step":{json.dumps(message.at.step)},'
+        f'{round_}"index":{message.index},"attempt":{message.attempt},{content}}}'
     )
 
 
@@ -57,8 +58,7 @@ def decode(body: str) -> Message:
         if fields["v"] != VERSION:
             raise ValueError(f"version {fields['v']!r}, this fanout reads version {VERSION}")
         return Message(
-            run=_text(fields, "run"),
-            step=_text(fields, "step"),
+            at=StepRound(_text(fields, "run"), _text(fields, "step"), _round(fields)),
             index=_count(fields, "index"),
             attempt=_count(fields, "attempt"),
             line=_line(body, fields),
@@ -84,6 +84,13 @@ def _pointer(fields: list[Any]) -> Pointer:
     if not (isinstance(key, str) and isinstance(start, int) and isinstance(length, int) and start >= 0 < length):
         raise ValueError(f"{fields!r} is not a place in a manifest")
     return Pointer(key, start, length)
+
+
+def _round(fields: dict[str, Any]) -> int:
+    number = fields.get("round", 1)
+    if type(number) is not int or number < 1:
+        raise ValueError(f"round is {number!r}")
+    return number
 
 
 def _text(fields: dict[str, Any], name: str) -> str:

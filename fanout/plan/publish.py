@@ -24,6 +24,7 @@ from fanout.plan.messages import INLINE_LIMIT, Message, Pointer, encode
 from fanout.plan.source import PlannedInput
 from fanout.queue.port import Queue
 from fanout.store import keys
+from fanout.store.keys import StepRound
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -35,12 +36,13 @@ if TYPE_CHECKING:
 class Outbox:
     """Sends the messages of one step's mini-batches, those in `skip` excepted.
 
+    They are messages of the round `at`, of mini-batches that were planned in the round `planned`.
     `attempts` are the attempts to start from where they are not 0; `on_shard` hears how many mini-batches were passed.
     """
 
     queue: Queue
-    run: str
-    step: str
+    at: StepRound
+    planned: StepRound
     skip: Container[int] = frozenset()
     attempts: Mapping[int, int] = field(default_factory=dict)
     on_shard: Callable[[int], None] | None = None
@@ -64,9 +66,9 @@ class Outbox:
     def _message(self, shard: int, index: int, start: int, line: str) -> Message:
         attempt = self.attempts.get(index, 0)
         if len(line) < INLINE_LIMIT:
-            return Message(self.run, self.step, index, attempt, line=line)
-        place = Pointer(keys.manifest(self.run, self.step, shard), start, len(line))
-        return Message(self.run, self.step, index, attempt, pointer=place)
+            return Message(self.at, index, attempt, line=line)
+        place = Pointer(keys.manifest(self.planned, shard), start, len(line))
+        return Message(self.at, index, attempt, pointer=place)
 
 
 async def publish(plan: Callable[[], PlannedInput], store: "ObjectStore", outbox: Outbox) -> PlanSummary:
@@ -74,20 +76,20 @@ async def publish(plan: Callable[[], PlannedInput], store: "ObjectStore", outbox
 
     `plan` is asked only while the manifests are not complete, and in a thread, since it reads input.
     """
-    summary = await read_summary(store, outbox.run, outbox.step)
+    summary = await read_summary(store, outbox.planned)
     if summary is not None:
         await outbox.send(_stored(store, outbox, summary))
         return summary
     planned, tally = await asyncio.to_thread(plan), Tally()
     await outbox.send(_written(planned.batches, store, outbox, tally))
     summary = tally.summary(planned.recipe_json)
-    await write_summary(store, outbox.run, outbox.step, summary)
+    await write_summary(store, outbox.planned, summary)
     return summary
 
 
 async def _stored(store: "ObjectStore", outbox: Outbox, summary: PlanSummary) -> AsyncGenerator[Shard]:
     for number in range(summary.shards):
-        yield await read_shard(store, outbox.run, outbox.step, number)
+        yield await read_shard(store, outbox.planned, number)
 
 
 async def _written(
@@ -98,7 +100,7 @@ async def _written(
     try:
         while (shard := await asyncio.shield(ahead)).lines:
             ahead = _plan_ahead(batches, shard.number + 1)
-            await write_shard(store, outbox.run, outbox.step, shard)
+            await write_shard(store, outbox.planned, shard)
             tally.add(shard)
             yield shard
     finally:

@@ -8,6 +8,7 @@ from fanout.spec.settings import Settings, resolve_datastore
 from fanout.spec.steps import DataInput, DataType, Input, LiteralInput, ParallelStep, Step, StepOutput
 from fanout.step.record import BoundInput, BoundOutput
 from fanout.store import keys
+from fanout.store.keys import StepRound
 
 APPEND_ROW_FILE = "parallel_run_step.txt"
 """The name of the joined rows in an output that is a folder (reference, section 7)."""
@@ -38,7 +39,7 @@ def bind_outputs(step: Step, run: str, settings: Settings) -> dict[str, BoundOut
         name: BoundOutput(
             uri=resolve_datastore(output.uri, settings)
             if output.uri is not None
-            else f"{settings.store.rstrip('/')}/{keys.outputs(run, step.name, name)}",
+            else f"{settings.store.rstrip('/')}/{keys.outputs(StepRound(run, step.name), name)}",
             type=output.type,
             mode=output.mode,
         )

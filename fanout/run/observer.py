@@ -9,6 +9,7 @@ from fanout.step.results import Event
 from fanout.step.seal import Seal
 from fanout.step.supervise import Progress
 from fanout.step.verdict import Verdict
+from fanout.store.keys import StepRound
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class StepReport:
     error: str = ""  # a command step's last words
     logs: str = ""  # URI of its logs
     code: str | None = None  # the code folder it was taken from
+    planned: StepRound | None = None  # where its mini-batches are
     earlier: bool = False  # it had ended before this process came
 
 
@@ -38,6 +40,18 @@ class RunReport:
 
 class RunObserver(Protocol):
     """What there is to see, in the order it happens; steps may interleave."""
+
+    def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool) -> None: ...
+    def notice(self, text: str) -> None: ...
+    def step_started(self, step: Step) -> None: ...
+    def step_progress(self, progress: Progress) -> None: ...
+    def step_ended(self, report: StepReport) -> None: ...
+    def step_skipped(self, step: Step, reason: str) -> None: ...
+    def run_ended(self, report: RunReport) -> None: ...
+
+
+class Unwatched:
+    """An observer for runs that nobody watches."""
 
     def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool) -> None: ...
     def notice(self, text: str) -> None: ...

@@ -21,18 +21,21 @@ from fanout.run.outside import Outside
 from fanout.run.record import RunRecord
 from fanout.spec.steps import ParallelStep
 from fanout.step import record as step_record
+from fanout.step.cancelation import Cancelation, read_cancelation
 from fanout.step.job_report import JobReport, job_report
 from fanout.step.ledger import Ledger
 from fanout.step.output_files import publish_files
 from fanout.step.queues import StepQueues, note_filled, remove_queues, take_queues
-from fanout.step.reading import read_sealed
+from fanout.step.reading import ResultReader, absorb_sealed, ledger_of_rounds_before
 from fanout.step.record import StepRecord
 from fanout.step.reduce import Source, reduce
 from fanout.step.results import ResultIndex
 from fanout.step.row_format import row_format
 from fanout.step.seal import Seal, seal, step_seal
 from fanout.step.supervise import Observers, Outcome, Progress, Supervisor, supervise, with_canceled
+from fanout.step.verdict import Verdict, VerdictStatus
 from fanout.store import keys
+from fanout.store.keys import StepRound
 from fanout.store.objects import create, put, read
 from fanout.task_group import task_group
 
@@ -49,21 +52,26 @@ class ParallelRun:
 
     async def carry_out(self) -> StepReport:
         """The step ends here, whatever was done of it before."""
-        store, run, step = self.outside.store, self.run.name, self.step.name
-        sealed = await step_seal(store, run, step)
+        store, at = self.outside.store, self._at
+        sealed = await step_seal(store, at)
         earlier = sealed is not None
-        if sealed is not None and await read(store, keys.concluded_json(run, step)) is not None:
+        if sealed is not None and await read(store, keys.concluded_json(at)) is not None:
             return self._report(sealed, await self._read_sealed(sealed), earlier=True)
         if sealed is None:
             self.observer.step_started(self.step)
-        summary = await read_summary(store, run, step)
-        planned = await self._plan() if summary is None and sealed is None else None
-        record = await self._record(planned)
+        canceled = None if sealed else await read_cancelation(store, self.run.name, self.run.round)
+        summary = await read_summary(store, self._planned_at)
+        planned = await self._plan() if summary is None and sealed is None and canceled is None else None
+        record = await self._record(planned, summary)
         async with job_report(record, store, self.outside.clock) as report:
             ledger: Ledger | None = None
             if sealed is None:
-                outcome = await self._work(record, planned, summary, report)
-                sealed = await seal(store, keys.verdict(run, step), self._seal_of(outcome))
+                outcome = (
+                    await self._work(record, planned, summary, report)
+                    if canceled is None
+                    else await self._take_in(canceled, summary, report)
+                )
+                sealed = await seal(store, keys.verdict(at), self._seal_of(outcome))
                 ledger = outcome.ledger
             if ledger is None or sealed.objects != ledger.sealed():  # another supervisor was faster
                 ledger = await self._read_sealed(sealed, report.absorb)
@@ -71,8 +79,23 @@ class ParallelRun:
         return self._report(sealed, ledger, earlier=earlier)
 
     async def _read_sealed(self, sealed: Seal, also: Callable[[int, ResultIndex], None] | None = None) -> Ledger:
-        store, checks_items = self.outside.store, self.step.thresholds.checks_items
-        return await read_sealed(store, self.run.name, self.step.name, sealed.objects, also, checks_items=checks_items)
+        return await absorb_sealed(self.outside.store, self._at, sealed.objects, await self._first_ledger(), also)
+
+    async def _first_ledger(self) -> Ledger:
+        """What the rounds before have left: nothing, unless this one goes on from one of them."""
+        checks_items = self.step.thresholds.checks_items
+        continues = self.run.place(self.step.name).continues
+        if continues is None:
+            return Ledger(checks_items=checks_items)
+        return await ledger_of_rounds_before(self.outside.store, self._at, continues, checks_items=checks_items)
+
+    @property
+    def _at(self) -> StepRound:
+        return self.run.at(self.step.name)
+
+    @property
+    def _planned_at(self) -> StepRound:
+        return self._at.in_round(self.run.place(self.step.name).planned_in)
 
     async def _work(
         self, record: StepRecord, planned: PlannedInput | None, summary: PlanSummary | None, report: JobReport
@@ -90,15 +113,28 @@ class ParallelRun:
             queues.pair,
             self.outside.clock,
             Observers(on_progress, report.absorb),
-            lambda: register(self.outside.store, self.run.name, self.step.name),
+            lambda: register(self.outside.store, self._at),
             lambda ledger: self._send_missing(queues.pair, ledger),
+            await self._first_ledger(),
         )
         await supervisor.read_the_rest()  # what earlier supervisors of this step have seen
         async with (
-            self.outside.engine.nodes(self.run.name, self.step.name, self.step.instance_count) as workforce,
+            self.outside.engine.nodes(self._at, self.step.instance_count) as workforce,
             self._publishing(planned, summary, queues, supervisor),
         ):
             return await supervise(supervisor, workforce, self.outside.clock)
+
+    async def _take_in(self, canceled: Cancelation, summary: PlanSummary | None, report: JobReport) -> Outcome:
+        """The step was canceled while nobody supervised it: what was committed counts, and no node is started."""
+        begun, ledger = self.outside.clock.monotonic(), await self._first_ledger()
+        ledger.plan_total = None if summary is None else summary.mini_batches
+        reader = ResultReader(self.outside.store, self._at)
+        await reader.look_for_nodes()
+        async for node, seq, index in reader.news():
+            ledger.absorb(node, seq, index)
+            report.absorb(node, index)
+        seconds = self.outside.clock.monotonic() - begun
+        return Outcome(Verdict(VerdictStatus.CANCELED, str(canceled)), ledger, seconds)
 
     async def _plan(self) -> PlannedInput:
         """The input has been looked at and holds at least one mini-batch, if it can."""
@@ -113,9 +149,11 @@ class ParallelRun:
 
         return await asyncio.to_thread(look)
 
-    async def _record(self, planned: PlannedInput | None) -> StepRecord:
+    async def _record(self, planned: PlannedInput | None, summary: PlanSummary | None) -> StepRecord:
         """step.json, created now or by an earlier supervisor."""
-        store, key = self.outside.store, keys.step_json(self.run.name, self.step.name)
+        store, key, place = self.outside.store, keys.step_json(self._at), self.run.place(self.step.name)
+        recipe = planned.recipe_json if planned else summary.recipe if summary else None
+        ready = planned is not None or (summary is not None and place.continues is not None)
         mine = StepRecord(
             run=self.run.name,
             step=self.step,
@@ -125,20 +163,21 @@ class ParallelRun:
             visibility=self.outside.settings.visibility,
             code=self.run.code.get(self.step.name),
             code_from=self.step.task.code,
-            recipe=planned.recipe_json if planned else None,
+            recipe=recipe,
+            round=place.round,
+            planned_in=place.planned_in,
+            continues=place.continues,
         )
-        if planned is not None and await create(store, key, step_record.dump(mine)):
+        if ready and await create(store, key, step_record.dump(mine)):
             return mine
-        body = await read(store, key)
-        return mine if body is None else step_record.load(body, key)
+        return await step_record.read_record(store, self._at) or mine
 
     async def _queues(self) -> StepQueues:
         settings = self.outside.settings
         return await take_queues(
             self.outside.store,
             self.outside.queues,
-            self.run.name,
-            self.step.name,
+            self._at,
             settings.store,
             visibility=settings.visibility,
             max_receives=settings.max_receives,
@@ -161,10 +200,10 @@ class ParallelRun:
             publishing.cancel()
 
     async def _publish(self, planned: PlannedInput | None, queues: StepQueues, supervisor: Supervisor) -> None:
-        store, run, step = self.outside.store, self.run.name, self.step.name
+        store = self.outside.store
         outbox = self._outbox(queues.pair, supervisor.ledger, supervisor.planned_so_far)
         summary = await publish(lambda: _known(planned), store, outbox)
-        await note_filled(store, run, step, queues.name)
+        await note_filled(store, self._at, queues.name)
         supervisor.plan_is_complete(summary.mini_batches)
 
     async def _send_missing(self, queues: QueuePair, ledger: Ledger) -> None:
@@ -174,8 +213,8 @@ class ParallelRun:
     def _outbox(self, queues: QueuePair, ledger: Ledger, on_shard: Callable[[int], None]) -> Outbox:
         return Outbox(
             queues.main,
-            self.run.name,
-            self.step.name,
+            self._at,
+            self._planned_at,
             skip=ledger.settled_indexes,
             attempts=ledger.next_attempts,
             on_shard=on_shard,
@@ -192,15 +231,15 @@ class ParallelRun:
 
     async def _conclude(self, sealed: Seal, ledger: Ledger, report: JobReport) -> None:
         """Everything that follows from the seal: outputs, logs, no queues left. All of it can be done again."""
-        store, run, step = self.outside.store, self.run.name, self.step.name
+        store, at = self.outside.store, self._at
         if sealed.verdict.completed:
             uri = append_row_uri(self.step, self.binding.outputs)
             if uri is not None:
-                await reduce(Source(store, run, step, ledger), row_format(uri), uri, self.outside.access)
-            await publish_files(store, run, step, ledger.staged(), self.binding.outputs, self.outside.access)
+                await reduce(Source(store, at, ledger), row_format(uri), uri, self.outside.access)
+            await publish_files(store, at, ledger.staged(), self.binding.outputs, self.outside.access)
         await report.publish(sealed, ledger)
-        await remove_queues(store, self.outside.queues, run, step)
-        await put(store, keys.concluded_json(run, step), b"{}")
+        await remove_queues(store, self.outside.queues, at)
+        await put(store, keys.concluded_json(at), b"{}")
 
     def _report(self, sealed: Seal, ledger: Ledger, *, earlier: bool) -> StepReport:
         outputs = {name: output.uri for name, output in self.binding.outputs.items()}
@@ -213,8 +252,9 @@ class ParallelRun:
             outputs=outputs if sealed.verdict.completed else {},
             failures=tuple(ledger.failures),
             events=tuple(ledger.events),
-            logs=f"{self.outside.settings.store.rstrip('/')}/{keys.logs(self.run.name, self.step.name)}",
+            logs=f"{self.outside.settings.store.rstrip('/')}/{keys.logs(self._at)}",
             code=self.step.task.code,
+            planned=self._planned_at,
             earlier=earlier,
         )
 

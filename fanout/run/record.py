@@ -11,7 +11,9 @@ from fanout.run.names import check_name
 from fanout.spec import stored
 from fanout.spec.settings import Settings
 from fanout.spec.steps import Pipeline
+from fanout.step.record import Continued
 from fanout.store import keys
+from fanout.store.keys import StepRound
 from fanout.store.objects import create, read
 
 if TYPE_CHECKING:
@@ -19,8 +21,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class StepPlace:
+    """Which round of a step counts in a round of the run, where that was planned, and which round it goes on from."""
+
+    round: int = 1
+    planned_in: int = 1
+    continues: Continued | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run: its name, its pipeline, and the code snapshot of each step (digest) that has code."""
+    """One run: its name, its pipeline, and the code snapshot of each step (digest) that has code.
+
+    `round` is 1 for the run as it was started; a redrive opens the next one, and says in `places` what becomes of each
+    step in it.
+    """
 
     name: str
     pipeline: Pipeline
@@ -29,6 +44,16 @@ class RunRecord:
     datastores: Mapping[str, str] = field(default_factory=dict)
     fanout: str = __version__
     version: int = 1
+    round: int = 1
+    places: Mapping[str, StepPlace] = field(default_factory=dict)
+
+    def place(self, step: str) -> StepPlace:
+        """Which round of the step counts."""
+        return self.places.get(step, StepPlace())
+
+    def at(self, step: str) -> StepRound:
+        """Where everything of the step is in the store."""
+        return StepRound(self.name, step, self.place(step).round)
 
     def settings(self, here: Settings) -> Settings:
         """The settings `here` with the datastores the run began with, so that its outputs stay in one place."""

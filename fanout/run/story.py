@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fanout.commands.command import CommandOrder, run_command
+from fanout.commands.command import CommandEnd, CommandOrder, run_command
 from fanout.data import uris
 from fanout.errors import InputError
 from fanout.run.bind import Binding, bind
@@ -21,6 +21,7 @@ from fanout.run.parallel import ParallelRun
 from fanout.run.record import RunRecord, create_record, load_record
 from fanout.spec.steps import CommandStep, ParallelStep, Pipeline, Step
 from fanout.step import code
+from fanout.step.cancelation import Cancelation, read_cancelation, until_canceled
 from fanout.step.record import BoundOutput
 from fanout.step.seal import Seal, read_seal, seal, step_seal
 from fanout.step.verdict import Counts, Verdict, VerdictStatus
@@ -76,10 +77,10 @@ async def _carry_out(record: RunRecord, outside: Outside, observer: RunObserver)
     begun = outside.clock.monotonic()
     story = _Story(record, replace(outside, settings=record.settings(outside.settings)), observer)
     reports = await story.tell()
-    verdict = run_verdict(record.pipeline.steps, {report.step.name: report for report in reports})
+    verdict = run_verdict(record.pipeline.steps, {report.step.name: report for report in reports}, story.canceled)
     sealed = await seal(
         outside.store,
-        keys.run_verdict(record.name),
+        keys.run_verdict(record.name, record.round),
         Seal(verdict, Counts(total=None), at=outside.clock.now(), seconds=outside.clock.monotonic() - begun),
     )
     report = RunReport(record.name, sealed.verdict, tuple(reports), outside.clock.monotonic() - begun)
@@ -87,17 +88,31 @@ async def _carry_out(record: RunRecord, outside: Outside, observer: RunObserver)
     return report
 
 
-def run_verdict(steps: tuple[Step, ...], reports: Mapping[str, StepReport]) -> Verdict:
-    """The verdict of a run: that of its worst step; steps that could not start fail with the ones before them."""
+def run_verdict(
+    steps: tuple[Step, ...], reports: Mapping[str, StepReport], canceled: Cancelation | None = None
+) -> Verdict:
+    """The verdict of a run: that of its worst step; steps that could not start fail with the ones before them.
+
+    `canceled` is given when that kept a step from starting.
+    """
     for status in (VerdictStatus.CANCELED, VerdictStatus.FAILED):
         for step in steps:
             report = reports.get(step.name)
             if report is not None and report.seal.verdict.status is status:
                 return Verdict(status, f"step {step.name}: {report.seal.verdict.reason}")
+        if status is VerdictStatus.CANCELED and canceled is not None:
+            return Verdict(status, str(canceled))
     skipped = [step.name for step in steps if step.name not in reports]
     if skipped:
         return Verdict(VerdictStatus.FAILED, f"step {skipped[0]} did not run")
     return Verdict(VerdictStatus.COMPLETED, f"all {len(steps)} steps completed" if len(steps) > 1 else "completed")
+
+
+def command_verdict(end: CommandEnd) -> Verdict:
+    """The verdict of a command step."""
+    if end.reason is None:
+        return Verdict(VerdictStatus.COMPLETED, "the command ended well")
+    return Verdict(VerdictStatus.CANCELED if end.canceled else VerdictStatus.FAILED, end.reason)
 
 
 @dataclass(slots=True)
@@ -107,6 +122,7 @@ class _Story:
     record: RunRecord
     outside: Outside
     observer: RunObserver
+    canceled: Cancelation | None = None  # it kept a step from starting
     _ended: dict[str, asyncio.Event] = field(default_factory=dict)
     _reports: dict[str, StepReport] = field(default_factory=dict)
     _outputs: dict[str, dict[str, BoundOutput]] = field(default_factory=dict)
@@ -125,7 +141,7 @@ class _Story:
         try:
             for name in sorted(step.after):
                 await self._ended[name].wait()
-            reason = self._hindrance(step)
+            reason = self._hindrance(step) or await self._canceled_before(step)
             if reason is not None:
                 self.observer.step_skipped(step, reason)
                 return
@@ -146,6 +162,19 @@ class _Story:
             return "another step failed, and continue_on_step_failure is false"
         return None
 
+    async def _canceled_before(self, step: Step) -> str | None:
+        """Who canceled the run, when the step has not begun: one that has is brought to its end."""
+        store, at = self.outside.store, self.record.at(step.name)
+        canceled = await read_cancelation(store, self.record.name, self.record.round)
+        if (
+            canceled is None
+            or await step_seal(store, at) is not None
+            or await read(store, keys.step_json(at)) is not None
+        ):
+            return None
+        self.canceled = canceled
+        return str(canceled)
+
     async def _carry_out(self, step: Step) -> StepReport:
         binding = bind(step, self.record.name, self.outside.settings, self._outputs)
         self._outputs[step.name] = binding.outputs
@@ -154,31 +183,35 @@ class _Story:
                 return await ParallelRun(self.record, step, binding, self.outside, self.observer).carry_out()
             return await self._command(step, binding)
         except InputError as exc:
-            if await step_seal(self.outside.store, self.record.name, step.name) is not None:
+            if await step_seal(self.outside.store, self.record.at(step.name)) is not None:
                 raise  # the step has its end: what follows from that is what went wrong
             return await self._sealed(step, Verdict(VerdictStatus.FAILED, str(exc)))
 
     async def _command(self, step: CommandStep, binding: Binding) -> StepReport:
-        sealed = await step_seal(self.outside.store, self.record.name, step.name)
+        sealed = await step_seal(self.outside.store, self.record.at(step.name))
         if sealed is not None:
             return self._report(step, sealed, binding, earlier=True)
         self.observer.step_started(step)
         begun = self.outside.clock.monotonic()
-        order = CommandOrder(self.record.name, step, binding.inputs, binding.outputs, self.record.code.get(step.name))
-        end = await run_command(order, self.outside.store, self.outside.access)
-        verdict = (
-            Verdict(VerdictStatus.COMPLETED, "the command ended well")
-            if end.reason is None
-            else Verdict(VerdictStatus.FAILED, end.reason)
+        order = CommandOrder(
+            self.record.at(step.name), step, binding.inputs, binding.outputs, self.record.code.get(step.name)
         )
+        canceled = asyncio.create_task(
+            until_canceled(self.outside.store, self.record.name, self.record.round, self.outside.clock)
+        )
+        try:
+            end = await run_command(order, self.outside.store, self.outside.access, canceled)
+        finally:
+            canceled.cancel()
+        verdict = command_verdict(end)
         seconds = self.outside.clock.monotonic() - begun
         mine = Seal(verdict, Counts(total=None), at=self.outside.clock.now(), seconds=seconds)
-        sealed = await seal(self.outside.store, keys.verdict(self.record.name, step.name), mine)
+        sealed = await seal(self.outside.store, keys.verdict(self.record.at(step.name)), mine)
         return self._report(step, sealed, binding, said="" if sealed.verdict.completed else end.said)
 
     async def _sealed(self, step: Step, verdict: Verdict) -> StepReport:
         mine = Seal(verdict, Counts(total=None), at=self.outside.clock.now())
-        sealed = await seal(self.outside.store, keys.verdict(self.record.name, step.name), mine)
+        sealed = await seal(self.outside.store, keys.verdict(self.record.at(step.name)), mine)
         return StepReport(step, sealed)
 
     def _report(
@@ -190,7 +223,7 @@ class _Story:
             seal=sealed,
             outputs=outputs if sealed.verdict.completed else {},
             error=said,
-            logs=f"{self.outside.settings.store.rstrip('/')}/{keys.logs(self.record.name, step.name)}",
+            logs=f"{self.outside.settings.store.rstrip('/')}/{keys.logs(self.record.at(step.name))}",
             code=step.code,
             earlier=earlier,
         )

@@ -14,6 +14,7 @@ from fanout.queue.port import Delivery, Queue
 from fanout.step import results
 from fanout.step.results import Cause, Entry, Event, Failure, Status
 from fanout.store import keys
+from fanout.store.keys import StepRound
 from fanout.store.objects import create
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ AT_ONCE = 100
 class DeadLetters:
     """Drains one dead-letter queue into result objects of its own node number."""
 
-    def __init__(self, queue: Queue, store: "ObjectStore", run: str, step: str, clock: Clock) -> None:
-        self._queue, self._store, self._run, self._step, self._clock = queue, store, run, step, clock
+    def __init__(self, queue: Queue, store: "ObjectStore", at: StepRound, clock: Clock) -> None:
+        self._queue, self._store, self._at, self._clock = queue, store, at, clock
         self._seq = 0
 
     async def drain(self, node: int) -> int:
@@ -42,7 +43,7 @@ class DeadLetters:
                 events.append(found)
         if entries or events:
             body = results.encode(entries, [b""] * len(entries), events)
-            await create(self._store, keys.result(self._run, self._step, node, self._seq), body)
+            await create(self._store, keys.result(self._at, node, self._seq), body)
             self._seq += 1
         if deliveries:
             await self._queue.delete(deliveries)
@@ -56,8 +57,8 @@ class DeadLetters:
             if "reason" in fields:
                 return self._event(str(fields["reason"]))
             message = messages.decode(delivery.body)
-            if (message.run, message.step) != (self._run, self._step):
-                return self._event(f"a dead letter of {message.run}/{message.step}, which has a queue of its own")
+            if message.at != self._at:
+                return self._event(f"a dead letter of {message.at}, which has a queue of its own")
             return self._entry(message)
         except (ValueError, TypeError, RecursionError, DamagedRecordError) as exc:
             return self._event(f"a dead letter that cannot be read: {exc}")

@@ -1,4 +1,4 @@
-"""The logs and reports of a parallel step as the reference's section 11 lays them out, below `keys.logs(run, step)`.
+"""The logs and reports of a parallel step as the reference's section 11 lays them out, below `keys.logs(at)`.
 
 The supervising process writes them: what nodes and slots print goes there by other ways. Rows and errors are written to
 a local folder as results come in, and from there into the store when the step is over; the overview is put there every
@@ -136,7 +136,7 @@ class JobReport:
         await put(self._store, self._key(self._overview.metrics_name), self._overview.progress_csv().encode())
 
     def _key(self, name: str) -> str:
-        return keys.logs(self._record.run, self._record.step.name) + name
+        return keys.logs(self._record.at) + name
 
 
 def _write_csv(path: Path, rows: Iterator[tuple[object, ...]]) -> None:

@@ -6,14 +6,14 @@ position) counts, so that the ledger is the same in whatever order the indexes w
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from fanout.errors import DamagedRecordError
 from fanout.step.results import Entry, Event, Failure, ResultIndex, Status, folder_of
 from fanout.step.verdict import Counts
 
-_NONE, _SUCCEEDED, _FAILED, _DEAD = range(4)
+_NONE, _SUCCEEDED, _FAILED, _DEAD, _CANCELED = range(5)
 _OUTCOMES = {Status.SUCCEEDED: _SUCCEEDED, Status.FAILED: _FAILED, Status.DEAD_LETTERED: _DEAD}
 KEPT_FAILURES = 1000
 MOST_MINI_BATCHES = 2**27
@@ -21,11 +21,12 @@ MOST_MINI_BATCHES = 2**27
 
 @dataclass(frozen=True, slots=True)
 class ResultObject:
-    """One result object: whose, which, and where its rows begin."""
+    """One result object: whose, which, where its rows begin, and in which round it was written."""
 
     node: int
     seq: int
     rows_at: int
+    round: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class StagedFiles:
 
     folder: str
     names: tuple[str, ...]
+    round: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,9 @@ class Ledger:
         self._objects: list[ResultObject] = []
         self._headers: list[str | None] = [None]
         self._header_numbers: dict[str | None, int] = {None: 0}
+        self._round = 1
         self._files: dict[int, StagedFiles] = {}
+        self._last_files: list[StagedFiles] = []
         self._outcome = bytearray()
         self._tries = bytearray()
         self._object = array("I")
@@ -97,7 +101,7 @@ class Ledger:
         self._items = array("I")
         self._succeeded = array("I")
         self._rows = array("I")
-        self._by_outcome = [0, 0, 0, 0]
+        self._by_outcome = [0, 0, 0, 0, 0]
         self._retried = 0
         self._item_sum = self._succeeded_sum = self._row_sum = 0
 
@@ -107,20 +111,41 @@ class Ledger:
         if highest >= (MOST_MINI_BATCHES if self.plan_total is None else self.plan_total):
             raise DamagedRecordError(f"result {seq} of node {node}: there is no mini-batch {highest}")
         number = len(self._objects)
-        self._objects.append(ResultObject(node, seq, index.rows_at))
+        self._objects.append(ResultObject(node, seq, index.rows_at, self._round))
         for position, entry in enumerate(index.entries):
             self._absorb(number, position, entry)
         self.events += [(node, event) for event in index.events]
+        self._last_files += [
+            StagedFiles(f"shutdown-{event.process}-{node:03d}", event.files, self._round)
+            for event in index.events
+            if event.files
+        ]
+
+    def begin_round(self, number: int, only: Collection[int] | None = None) -> None:
+        """From here on results of round `number` are absorbed: what has not succeeded is open again.
+
+        With `only`, just these of them are; what is neither among them nor has an outcome is canceled.
+        """
+        self._round = number
+        self._grow(self.plan_total or 0)
+        for index, outcome in enumerate(self._outcome[: self.plan_total]):
+            wanted = only is None or index in only
+            if outcome != _SUCCEEDED and (wanted or outcome == _NONE):
+                self._forget(index, _NONE if wanted else _CANCELED)
+        self.attempts = self._retried = 0
+        self.failures = [failed for failed in self.failures if self._outcome[failed.index] in (_FAILED, _DEAD)]
+        self.events = []
 
     @property
     def counts(self) -> Counts:
         """The sums so far."""
-        _, succeeded, failed, dead = self._by_outcome
+        _, succeeded, failed, dead, canceled = self._by_outcome
         return Counts(
             total=self.plan_total,
             succeeded=succeeded,
             failed=failed,
             dead_lettered=dead,
+            canceled=canceled,
             retried=self._retried,
             items=self._item_sum,
             items_succeeded=self._succeeded_sum,
@@ -147,8 +172,8 @@ class Ledger:
         return {index: tries for index, tries in enumerate(self._tries) if tries and self._outcome[index] == _NONE}
 
     def sealed(self) -> dict[int, int]:
-        """How many objects of each node have been read: together with the rule above, which results count."""
-        counter = Counter(found.node for found in self._objects)
+        """How many objects of each node of this round have been read: with the rule above, which results count."""
+        counter = Counter(found.node for found in self._objects if found.round == self._round)
         return dict(sorted(counter.items()))
 
     def winners(self) -> Iterator[Winner]:
@@ -164,9 +189,7 @@ class Ledger:
         """Files to publish, in mini-batch order; those of shutdowns come last."""
         for index in sorted(self._files):
             yield self._files[index]
-        for node, event in self.events:
-            if event.files:
-                yield StagedFiles(f"shutdown-{event.process}-{node:03d}", event.files)
+        yield from self._last_files
 
     def _absorb(self, number: int, position: int, entry: Entry) -> None:
         index = entry.index
@@ -191,9 +214,19 @@ class Ledger:
             return outcome == _SUCCEEDED
         return self._place(number, position) < self._place(self._object[entry.index], self._position[entry.index])
 
-    def _place(self, number: int, position: int) -> tuple[int, int, int]:
+    def _place(self, number: int, position: int) -> tuple[int, int, int, int]:
         found = self._objects[number]
-        return found.node, found.seq, position
+        return found.round, found.node, found.seq, position
+
+    def _forget(self, index: int, outcome: int) -> None:
+        """Whatever was known of the mini-batch is not, and it has this outcome."""
+        self._by_outcome[self._outcome[index]] -= 1
+        self._by_outcome[outcome] += 1
+        self._item_sum -= self._items[index]
+        self._succeeded_sum -= self._succeeded[index]
+        self._row_sum -= self._rows[index]
+        self._outcome[index], self._tries[index] = outcome, 0
+        self._items[index] = self._succeeded[index] = self._rows[index] = 0
 
     def _record(self, number: int, position: int, entry: Entry) -> None:
         index, outcome = entry.index, _OUTCOMES[entry.status]
@@ -211,8 +244,8 @@ class Ledger:
         self._header[index] = self._header_number(entry.header)
         self._files.pop(index, None)
         if entry.files:
-            node = self._objects[number].node
-            self._files[index] = StagedFiles(f"{folder_of(entry)}-{node:03d}", entry.files)
+            found = self._objects[number]
+            self._files[index] = StagedFiles(f"{folder_of(entry)}-{found.node:03d}", entry.files, found.round)
 
     def _header_number(self, header: str | None) -> int:
         if header not in self._header_numbers:
@@ -227,6 +260,8 @@ class Ledger:
     def _grow(self, size: int) -> None:
         size = max(size, self.plan_total or 2 * len(self._outcome), 1024)
         more = size - len(self._outcome)
+        if more <= 0:
+            return
         self._by_outcome[_NONE] += more
         self._outcome.extend(bytes(more))
         self._tries.extend(bytes(more))

@@ -16,6 +16,7 @@ from fanout.spec.steps import DataType
 from fanout.step.ledger import StagedFiles
 from fanout.store import keys
 from fanout.store.access import Access
+from fanout.store.keys import StepRound
 from fanout.store.objects import translated
 from fanout.store.open import locate
 
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 
 async def publish_files(
     store: "ObjectStore",
-    run: str,
-    step: str,
+    at: StepRound,
     staged: Iterable[StagedFiles],
     outputs: "Mapping[str, BoundOutput]",
     access: Access,
@@ -38,7 +38,7 @@ async def publish_files(
     for files in staged:
         for name in files.names:
             output, _, below = name.partition("/")
-            chosen[output, uris.confined(below)] = f"{keys.staged(run, step)}{files.folder}/{name}"
+            chosen[output, uris.confined(below)] = f"{keys.staged(at.in_round(files.round))}{files.folder}/{name}"
     for (output, below), source in chosen.items():
         bound = outputs[output]
         target = bound.uri if bound.type is DataType.URI_FILE else uris.join(bound.uri, below)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from fanout.errors import DamagedRecordError
 from fanout.queue.port import QueuePair, QueueService
 from fanout.store import keys
+from fanout.store.keys import StepRound
 from fanout.store.objects import create, list_names, put, read
 
 if TYPE_CHECKING:
@@ -27,60 +28,60 @@ class StepQueues:
     filled: bool
 
 
-def queue_name(store_uri: str, run: str, step: str, number: int) -> str:
+def queue_name(store_uri: str, at: StepRound, number: int) -> str:
     """The pair's name: readable, and different for runs of the same name in different stores."""
     place = hashlib.sha256(store_uri.encode()).hexdigest()[:6]
-    return f"fanout-{place}-{run}-{step}-{number}"
+    round_ = "" if at.round == 1 else f"-r{at.round}"
+    return f"fanout-{place}-{at.run}-{at.step}{round_}-{number}"
 
 
-async def open_queues(store: "ObjectStore", service: QueueService, run: str, step: str) -> QueuePair | None:
+async def open_queues(store: "ObjectStore", service: QueueService, at: StepRound) -> QueuePair | None:
     """The pair in use, for nodes; None when there is none (any more)."""
-    name = await _last_name(store, run, step)
+    name = await _last_name(store, at)
     return None if name is None else await service.open(name)
 
 
 async def take_queues(
     store: "ObjectStore",
     service: QueueService,
-    run: str,
-    step: str,
+    at: StepRound,
     store_uri: str,
     *,
     visibility: float,
     max_receives: int,
 ) -> StepQueues:
     """The pair for a supervisor to use: the one that was filled, as long as it is there, else a new one."""
-    last = await _last_name(store, run, step)
-    if last is not None and await read(store, keys.published_json(run, step)) == last.encode():
+    last = await _last_name(store, at)
+    if last is not None and await read(store, keys.published_json(at)) == last.encode():
         pair = await service.open(last)
         if pair is not None:
             return StepQueues(last, pair, filled=True)
     if last is not None:
         await service.remove(last)
-    number = len(await list_names(store, keys.queues(run, step)))
-    name = queue_name(store_uri, run, step, number)
+    number = len(await list_names(store, keys.queues(at)))
+    name = queue_name(store_uri, at, number)
     pair = await service.create(name, visibility=visibility, max_receives=max_receives)
-    await create(store, keys.queue(run, step, number), json.dumps({"name": name}).encode())
+    await create(store, keys.queue(at, number), json.dumps({"name": name}).encode())
     return StepQueues(name, pair, filled=False)
 
 
-async def note_filled(store: "ObjectStore", run: str, step: str, name: str) -> None:
+async def note_filled(store: "ObjectStore", at: StepRound, name: str) -> None:
     """From here on the pair holds, or has held, a message for every mini-batch."""
-    await put(store, keys.published_json(run, step), name.encode())
+    await put(store, keys.published_json(at), name.encode())
 
 
-async def remove_queues(store: "ObjectStore", service: QueueService, run: str, step: str) -> None:
+async def remove_queues(store: "ObjectStore", service: QueueService, at: StepRound) -> None:
     """None of the step's queues is left."""
-    name = await _last_name(store, run, step)
+    name = await _last_name(store, at)
     if name is not None:
         await service.remove(name)
 
 
-async def _last_name(store: "ObjectStore", run: str, step: str) -> str | None:
-    names = await list_names(store, keys.queues(run, step))
+async def _last_name(store: "ObjectStore", at: StepRound) -> str | None:
+    names = await list_names(store, keys.queues(at))
     if not names:
         return None
-    key = keys.queues(run, step) + names[-1]
+    key = keys.queues(at) + names[-1]
     body = await read(store, key)
     try:
         return None if body is None else str(json.loads(body)["name"])

@@ -8,10 +8,14 @@ import obstore
 from obstore.exceptions import BaseError
 
 from fanout.errors import DamagedRecordError
+from fanout.plan.manifests import read_summary
 from fanout.step import results
 from fanout.step.ledger import Ledger
+from fanout.step.record import Continued, read_record
 from fanout.step.results import ResultIndex
+from fanout.step.seal import step_seal
 from fanout.store import keys
+from fanout.store.keys import StepRound
 from fanout.store.objects import list_names, read_range, translated
 
 if TYPE_CHECKING:
@@ -23,13 +27,12 @@ class ResultReader:
     """Follows the results of one step; `next_of` says which object of each node comes next."""
 
     store: "ObjectStore"
-    run: str
-    step: str
+    at: StepRound
     next_of: dict[int, int] = field(default_factory=dict)
 
     async def look_for_nodes(self) -> None:
         """Nodes that have announced themselves since are followed too."""
-        for name in await list_names(self.store, keys.nodes(self.run, self.step)):
+        for name in await list_names(self.store, keys.nodes(self.at)):
             self.next_of.setdefault(int(name), 0)
 
     async def news(self) -> AsyncIterator[tuple[int, int, ResultIndex]]:
@@ -41,7 +44,7 @@ class ResultReader:
                 yield node, seq, index
 
     def _key(self, node: int, seq: int) -> str:
-        return keys.result(self.run, self.step, node, seq)
+        return keys.result(self.at, node, seq)
 
 
 async def read_index(store: "ObjectStore", key: str) -> ResultIndex | None:
@@ -68,24 +71,44 @@ async def _head(store: "ObjectStore", key: str) -> tuple[bytes, int]:
             return b"", 0  # of nothing no range can be read
 
 
-async def read_sealed(
+async def absorb_sealed(
     store: "ObjectStore",
-    run: str,
-    step: str,
+    at: StepRound,
     objects: Mapping[int, int],
+    ledger: Ledger,
     also: Callable[[int, ResultIndex], None] | None = None,
-    *,
-    checks_items: bool = True,
 ) -> Ledger:
-    """The ledger of exactly the results that a seal names; `also` is told of each index too."""
-    ledger = Ledger(checks_items=checks_items)
+    """`ledger` with exactly the results that a seal names; `also` is told of each index too."""
     for node, count in objects.items():
         for seq in range(count):
-            key = keys.result(run, step, node, seq)
+            key = keys.result(at, node, seq)
             index = await read_index(store, key)
             if index is None:
                 raise DamagedRecordError(f"{key}: sealed, but not in the store any more")
             ledger.absorb(node, seq, index)
             if also is not None:
                 also(node, index)
+    return ledger
+
+
+async def ledger_of_rounds_before(
+    store: "ObjectStore", at: StepRound, continues: Continued, *, checks_items: bool
+) -> Ledger:
+    """What a round that continues another begins with: the successes of that one, and the rest open again."""
+    before = at.in_round(continues.round)
+    sealed = await step_seal(store, before)
+    if sealed is None:
+        raise DamagedRecordError(f"{keys.verdict(before)}: is missing, though a later round goes on from it")
+    record = await read_record(store, before)
+    if record is None:
+        raise DamagedRecordError(f"{keys.step_json(before)}: is missing, though a later round goes on from it")
+    if record.continues is None:
+        ledger = Ledger(checks_items=checks_items)
+    else:
+        ledger = await ledger_of_rounds_before(store, before, record.continues, checks_items=checks_items)
+    await absorb_sealed(store, before, sealed.objects, ledger)
+    summary = await read_summary(store, before.in_round(record.planned_in))
+    ledger.plan_total = None if summary is None else summary.mini_batches
+    ledger.begin_round(at.round, None if continues.mini_batches is None else frozenset(continues.mini_batches))
+    ledger.plan_total = None  # of this round not every message has been sent yet
     return ledger

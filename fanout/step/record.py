@@ -1,11 +1,17 @@
 """step.json: all that a node needs to know of a parallel step. Created once, checked when read."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from fanout.errors import DamagedRecordError
 from fanout.spec.steps import DataType, InputMode, OutputMode, ParallelStep
 from fanout.step.row_format import RowFormat
+from fanout.store import keys
+from fanout.store.keys import StepRound
+from fanout.store.objects import read
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,14 @@ class BoundOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class Continued:
+    """An earlier round of the step, whose successes stay; the rest is done again, or only `mini_batches` of it."""
+
+    round: int
+    mini_batches: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StepRecord:
     """The resolved step. `recipe` is the table recipe as JSON, None when mini-batches are files."""
 
@@ -40,7 +54,20 @@ class StepRecord:
     code: str | None = None  # digest of the code snapshot
     code_from: str | None = None  # the folder it was taken from, for tracebacks that people read
     recipe: str | None = None
+    round: int = 1
+    planned_in: int = 1  # the round that has the manifests
+    continues: Continued | None = None
     version: Literal[1] = 1
+
+    @property
+    def at(self) -> StepRound:
+        """Where everything of it is in the store."""
+        return StepRound(self.run, self.step.name, self.round)
+
+    @property
+    def chosen(self) -> tuple[int, ...] | None:
+        """The mini-batches that this round does again; None when it does whatever has not succeeded."""
+        return None if self.continues is None else self.continues.mini_batches
 
     @property
     def staged_outputs(self) -> tuple[str, ...]:
@@ -66,3 +93,10 @@ def load(text: bytes, key: str) -> StepRecord:
         return TypeAdapter(StepRecord).validate_json(text)
     except ValidationError as exc:
         raise DamagedRecordError(f"{key}: {exc.error_count()} fields are not as written by this fanout") from exc
+
+
+async def read_record(store: "ObjectStore", at: StepRound) -> StepRecord | None:
+    """The record of the step, or None when it has not started."""
+    key = keys.step_json(at)
+    body = await read(store, key)
+    return None if body is None else load(body, key)

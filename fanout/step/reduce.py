@@ -17,6 +17,7 @@ from fanout.step.ledger import Ledger
 from fanout.step.row_format import RowFormat
 from fanout.step.rows import Rows, rows_in_order
 from fanout.store.access import Access
+from fanout.store.keys import StepRound
 from fanout.store.objects import translated
 from fanout.store.open import locate
 
@@ -35,12 +36,11 @@ class Source:
     """Where rows come from: the run's store, and what the ledger knows of it."""
 
     store: "ObjectStore"
-    run: str
-    step: str
+    at: StepRound
     ledger: Ledger
 
     def rows(self) -> AsyncIterator[Rows]:
-        return rows_in_order(self.store, self.run, self.step, self.ledger.winners())
+        return rows_in_order(self.store, self.at, self.ledger.winners())
 
     def headers(self) -> list[str]:
         """The distinct headers of succeeded mini-batches that have rows, in the order of first appearance."""
@@ -93,7 +93,7 @@ async def _aligned(source: Source, headers: Sequence[str], separator: str) -> As
     union = list(dict.fromkeys(name for names in columns.values() for name in names))
     yield _csv_lines([union], separator)
     for winner in [w for w in source.ledger.winners() if w.length]:
-        parts = [r.payload async for r in rows_in_order(source.store, source.run, source.step, [winner])]
+        parts = [r.payload async for r in rows_in_order(source.store, source.at, [winner])]
         names = columns.get(winner.header or "", union)
         lines = csv.reader(io.StringIO(b"".join(parts).decode(), newline=""), delimiter=separator)
         places = [names.index(name) if name in names else None for name in union]

@@ -15,6 +15,7 @@ from fanout.errors import DamagedRecordError
 from fanout.step.ledger import ResultObject, Winner
 from fanout.step.results import check_rows
 from fanout.store import keys
+from fanout.store.keys import StepRound
 from fanout.store.objects import translated
 
 if TYPE_CHECKING:
@@ -34,14 +35,14 @@ class Rows:
     payload: memoryview
 
 
-async def rows_in_order(store: "ObjectStore", run: str, step: str, winners: Iterable[Winner]) -> AsyncIterator[Rows]:
+async def rows_in_order(store: "ObjectStore", at: StepRound, winners: Iterable[Winner]) -> AsyncIterator[Rows]:
     """The rows of all `winners` that have any, checked; DamagedRecordError names the object that was altered."""
     for window in _windows(winner for winner in winners if winner.length):
         if window[0].length > WINDOW:
-            async for rows in _in_chunks(store, run, step, window[0]):
+            async for rows in _in_chunks(store, at, window[0]):
                 yield rows
         else:
-            async for rows in _window(store, run, step, window):
+            async for rows in _window(store, at, window):
                 yield rows
 
 
@@ -58,13 +59,13 @@ def _windows(winners: Iterable[Winner]) -> Iterator[list[Winner]]:
         yield window
 
 
-async def _window(store: "ObjectStore", run: str, step: str, window: Sequence[Winner]) -> AsyncIterator[Rows]:
+async def _window(store: "ObjectStore", at: StepRound, window: Sequence[Winner]) -> AsyncIterator[Rows]:
     by_object: dict[ResultObject, list[Winner]] = {}
     for winner in window:
         by_object.setdefault(winner.object, []).append(winner)
     payloads: dict[int, memoryview] = {}
     for found, inside in by_object.items():
-        key = keys.result(run, step, found.node, found.seq)
+        key = keys.result(at.in_round(found.round), found.node, found.seq)
         for winner, payload in await _ranges(store, key, inside):
             check_rows(payload, winner.crc, key, winner.index)
             payloads[winner.index] = payload
@@ -98,16 +99,16 @@ def _spans(winners: Sequence[Winner]) -> Iterator[list[Winner]]:
     yield span
 
 
-async def _in_chunks(store: "ObjectStore", run: str, step: str, winner: Winner) -> AsyncIterator[Rows]:
-    key = keys.result(run, step, winner.object.node, winner.object.seq)
-    crc, at, end = 0, winner.start, winner.start + winner.length
+async def _in_chunks(store: "ObjectStore", at: StepRound, winner: Winner) -> AsyncIterator[Rows]:
+    key = keys.result(at.in_round(winner.object.round), winner.object.node, winner.object.seq)
+    crc, start, end = 0, winner.start, winner.start + winner.length
     await _check_size(store, key, end)
-    while at < end:
-        stop = min(at + WINDOW, end)
+    while start < end:
+        stop = min(start + WINDOW, end)
         with translated("read", key):
-            part = memoryview(await obstore.get_range_async(store, key, start=at, end=stop))
-        crc, at = zlib.crc32(part, crc), stop
-        if at == end and crc != winner.crc:
+            part = memoryview(await obstore.get_range_async(store, key, start=start, end=stop))
+        crc, start = zlib.crc32(part, crc), stop
+        if start == end and crc != winner.crc:
             raise DamagedRecordError(f"{key}: the rows of mini-batch {winner.index} are truncated or altered")
         yield Rows(winner, part)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fanout.errors import DamagedRecordError
 from fanout.step.verdict import Counts, Verdict, VerdictStatus
 from fanout.store import keys
+from fanout.store.keys import StepRound
 from fanout.store.objects import create, read
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ async def read_seal(store: "ObjectStore", key: str) -> Seal | None:
     return None if body is None else _load(body, key)
 
 
-async def step_seal(store: "ObjectStore", run: str, step: str) -> Seal | None:
+async def step_seal(store: "ObjectStore", at: StepRound) -> Seal | None:
     """The seal of a step, or None while it is not over."""
-    return await read_seal(store, keys.verdict(run, step))
+    return await read_seal(store, keys.verdict(at))
 
 
 def _dump(mine: Seal) -> bytes:

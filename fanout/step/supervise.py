@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from fanout.clock import Clock
 from fanout.queue.port import QueuePair
+from fanout.step.cancelation import read_cancelation
 from fanout.step.clocks import Clocks
 from fanout.step.dead_letters import DeadLetters
 from fanout.step.ledger import Ledger
@@ -19,7 +20,7 @@ from fanout.step.results import Event, ResultIndex
 from fanout.step.row_format import RowFormat
 from fanout.step.verdict import Counts, Verdict, VerdictStatus, judge
 from fanout.store import keys
-from fanout.store.objects import create, read
+from fanout.store.objects import create
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -90,16 +91,17 @@ class Supervisor:
         observers: Observers,
         number: Callable[[], Awaitable[int]],
         resend: Resend,
+        ledger: Ledger | None = None,
     ) -> None:
         self._record, self._store, self._queues, self._clock = record, store, queues, clock
         self._observers, self._number, self._resend = observers, number, resend
         self._clocks = Clocks.of(record.step)
-        self._reader = ResultReader(store, record.run, record.step.name)
-        self._dead = DeadLetters(queues.dead, store, record.run, record.step.name, clock)
+        self._reader = ResultReader(store, record.at)
+        self._dead = DeadLetters(queues.dead, store, record.at, clock)
         self._my_number: int | None = None
         self._begun = self._last_news = self._last_seldom = clock.monotonic()
         self._empty_since: float | None = None
-        self.ledger = Ledger(checks_items=record.step.thresholds.checks_items)
+        self.ledger = ledger or Ledger(checks_items=record.step.thresholds.checks_items)
         self.has_news = False
         self.planned = 0  # mini-batches published so far
 
@@ -132,7 +134,7 @@ class Supervisor:
 
     async def say_settled(self) -> None:
         """Tells nodes that nobody else can tell."""
-        await create(self._store, keys.settled(self._record.run, self._record.step.name), b"{}")
+        await create(self._store, keys.settled(self._record.at), b"{}")
 
     def judge_again(self, verdict: Verdict) -> Verdict:
         """The verdict on everything that was read: what was committed last may have bettered the counts."""
@@ -155,6 +157,8 @@ class Supervisor:
         return self._record.row_format is not RowFormat.NONE
 
     def _judge(self) -> Verdict | None:
+        if self._record.chosen is not None and not self.ledger.counts.finished:
+            return None  # what failed before and was not chosen cannot end the round early
         return judge(self.ledger.counts, self._record.step.thresholds, append_row=self._appends)
 
     async def _read(self) -> bool:
@@ -167,11 +171,15 @@ class Supervisor:
         return self.ledger.counts.settled > settled
 
     async def _look_around(self) -> Verdict | None:
-        if await read(self._store, keys.cancel(self._record.run)) is not None:
-            return Verdict(VerdictStatus.CANCELED, "canceled")
+        if (verdict := await self._canceled()) is not None:
+            return verdict
         await self._drain_dead_letters()
         await self._send_lost_again()
         return None
+
+    async def _canceled(self) -> Verdict | None:
+        canceled = await read_cancelation(self._store, self._record.run, self._record.round)
+        return None if canceled is None else Verdict(VerdictStatus.CANCELED, str(canceled))
 
     async def _drain_dead_letters(self) -> None:
         if (await self._queues.dead.depth()).total == 0:
@@ -202,6 +210,8 @@ class Supervisor:
         await self.read_the_rest()  # what the last of them committed since the look before
         if (verdict := self._judge()) is not None:
             return verdict
+        if (verdict := await self._canceled()) is not None:
+            return verdict  # nodes look for that themselves, and may be faster
         causes = [event.failure for _, event in self.ledger.events if event.gave_up and event.failure is not None]
         if causes:
             reason = f"the entry script cannot be started: {causes[0].message}"

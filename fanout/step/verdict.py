@@ -88,6 +88,8 @@ def judge(counts: Counts, thresholds: Thresholds, *, append_row: bool) -> Verdic
         return Verdict(VerdictStatus.FAILED, reason)
     if not counts.finished:
         return None
+    if counts.canceled:
+        return Verdict(VerdictStatus.CANCELED, f"{counts.canceled} of {counts.total} mini-batches were left out")
     if append_row and counts.rows == 0 and counts.total:
         return Verdict(VerdictStatus.FAILED, NOTHING_SUCCEEDED)
     return Verdict(VerdictStatus.COMPLETED, _summary(counts))

@@ -84,9 +84,14 @@ def _checked(endpoint: str | None, service: str, environ: Mapping[str, str]) -> 
         return None
     if endpoint == LOCALSTACK:
         return _localstack_url(service, environ)
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError(f"{service} endpoint {endpoint!r}: expected http(s)://host[:port], or {LOCALSTACK!r}")
+    try:
+        parts = urlsplit(endpoint)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:  # brackets without an address, a port that is no number
+        good = False
+    if not good:
+        shown = "" if "@" in endpoint else f" {endpoint!r}"  # what stands before an @ may be a password
+        raise SettingsError(f"{service} endpoint{shown}: expected http(s)://host[:port], or {LOCALSTACK!r}")
     if parts.username or parts.password:
         raise SettingsError(
             f"{service} endpoint at {parts.hostname}: credentials do not belong in a URL; "

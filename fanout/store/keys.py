@@ -1,6 +1,30 @@
 """Where everything of a run lives in the store (design, "A step's life in the store"). Pure."""
 
+from dataclasses import dataclass, replace
+
 RUNS = "runs/"
+
+
+@dataclass(frozen=True, slots=True)
+class StepRound:
+    """One round of a step of a run: what addresses everything of it. Redriving a step opens its next round."""
+
+    run: str
+    step: str
+    round: int = 1
+
+    @property
+    def root(self) -> str:
+        """Where everything of it begins; later rounds lie within the first."""
+        first = f"runs/{self.run}/{self.step}"
+        return first if self.round == 1 else f"{first}/rounds/{self.round:03d}"
+
+    def in_round(self, number: int) -> "StepRound":
+        """The same step in another round."""
+        return self if number == self.round else replace(self, round=number)
+
+    def __str__(self) -> str:
+        return f"{self.run}/{self.step}" + (f" (round {self.round})" if self.round > 1 else "")
 
 
 def run_json(run: str) -> str:
@@ -8,8 +32,14 @@ def run_json(run: str) -> str:
     return f"runs/{run}/run.json"
 
 
-def run_verdict(run: str) -> str:
-    return f"runs/{run}/verdict.json"
+def redrive_json(run: str, number: int) -> str:
+    """What round `number` of a run does again; created once, the moment the round exists. Round 1 has none."""
+    return f"runs/{run}/redrive-{number:03d}.json"
+
+
+def run_verdict(run: str, number: int = 1) -> str:
+    """How a round of a run ended; created once."""
+    return f"runs/{run}/verdict.json" if number == 1 else f"runs/{run}/verdict-{number:03d}.json"
 
 
 def code(digest: str) -> str:
@@ -17,85 +47,81 @@ def code(digest: str) -> str:
     return f"code/{digest}.zip"
 
 
-def step_root(run: str, step: str) -> str:
-    return f"runs/{run}/{step}"
-
-
-def step_json(run: str, step: str) -> str:
+def step_json(at: StepRound) -> str:
     """What a node needs to know of a step; created once, when the step starts."""
-    return f"{step_root(run, step)}/step.json"
+    return f"{at.root}/step.json"
 
 
-def plan_json(run: str, step: str) -> str:
+def plan_json(at: StepRound) -> str:
     """Summary of the plan; created when every manifest is written."""
-    return f"{step_root(run, step)}/plan.json"
+    return f"{at.root}/plan.json"
 
 
-def published_json(run: str, step: str) -> str:
+def published_json(at: StepRound) -> str:
     """Says that every message has been sent, and to which queue."""
-    return f"{step_root(run, step)}/published.json"
+    return f"{at.root}/published.json"
 
 
-def queues(run: str, step: str) -> str:
+def queues(at: StepRound) -> str:
     """Prefix under which the step's queues are noted, one after the other; the last one is in use."""
-    return f"{step_root(run, step)}/queues/"
+    return f"{at.root}/queues/"
 
 
-def queue(run: str, step: str, number: int) -> str:
-    return f"{queues(run, step)}{number:03d}"
+def queue(at: StepRound, number: int) -> str:
+    return f"{queues(at)}{number:03d}"
 
 
-def manifest(run: str, step: str, shard: int) -> str:
-    return f"{step_root(run, step)}/manifests/{shard:05d}.jsonl"
+def manifest(at: StepRound, shard: int) -> str:
+    return f"{at.root}/manifests/{shard:05d}.jsonl"
 
 
-def nodes(run: str, step: str) -> str:
+def nodes(at: StepRound) -> str:
     """Prefix under which nodes announce themselves, one small object each."""
-    return f"{step_root(run, step)}/nodes/"
+    return f"{at.root}/nodes/"
 
 
-def node(run: str, step: str, number: int) -> str:
-    return f"{nodes(run, step)}{number:03d}"
+def node(at: StepRound, number: int) -> str:
+    return f"{nodes(at)}{number:03d}"
 
 
-def results(run: str, step: str, node: int) -> str:
-    return f"{step_root(run, step)}/results/{node:03d}/"
+def results(at: StepRound, node: int) -> str:
+    return f"{at.root}/results/{node:03d}/"
 
 
-def result(run: str, step: str, node: int, seq: int) -> str:
+def result(at: StepRound, node: int, seq: int) -> str:
     """What a node committed, in order; written once, never changed."""
-    return f"{results(run, step, node)}{seq:08d}"
+    return f"{results(at, node)}{seq:08d}"
 
 
-def staged(run: str, step: str) -> str:
+def staged(at: StepRound) -> str:
     """Prefix of files that attempts wrote into output folders, until the seal publishes the winners."""
-    return f"{step_root(run, step)}/staged/"
+    return f"{at.root}/staged/"
 
 
-def outputs(run: str, step: str, output: str) -> str:
+def outputs(at: StepRound, output: str) -> str:
     """Default place of an output."""
-    return f"{step_root(run, step)}/outputs/{output}"
+    return f"{at.root}/outputs/{output}"
 
 
-def verdict(run: str, step: str) -> str:
+def verdict(at: StepRound) -> str:
     """The commit point of a step; created once."""
-    return f"{step_root(run, step)}/verdict.json"
+    return f"{at.root}/verdict.json"
 
 
-def settled(run: str, step: str) -> str:
+def settled(at: StepRound) -> str:
     """Says that no mini-batch is left to do: nodes run shutdown() and leave."""
-    return f"{step_root(run, step)}/settled.json"
+    return f"{at.root}/settled.json"
 
 
-def cancel(run: str) -> str:
-    """Says that somebody wants the run to stop."""
-    return f"runs/{run}/cancel.json"
+def cancel(run: str, number: int = 1) -> str:
+    """Says that somebody wants a round of the run to stop."""
+    return f"runs/{run}/cancel.json" if number == 1 else f"runs/{run}/cancel-{number:03d}.json"
 
 
-def concluded_json(run: str, step: str) -> str:
+def concluded_json(at: StepRound) -> str:
     """Says that all that follows from the seal is done: outputs and logs are in their places, the queues are gone."""
-    return f"{step_root(run, step)}/concluded.json"
+    return f"{at.root}/concluded.json"
 
 
-def logs(run: str, step: str) -> str:
-    return f"{step_root(run, step)}/logs/"
+def logs(at: StepRound) -> str:
+    return f"{at.root}/logs/"

@@ -78,7 +78,7 @@ async def ensure_bucket(uri: str, access: Access) -> None:
 
 def local_path(uri: str) -> Path:
     """The absolute path of a plain path or a `file:` URI."""
-    path = os.fsdecode(unquote_to_bytes(_after_host(uri))) if uri.startswith("file:") else uri
+    path = os.fsdecode(unquote_to_bytes(os.fsencode(_after_host(uri)))) if uri.startswith("file:") else uri
     if "\0" in path:
         raise SettingsError(f"{uri!r}: a path cannot hold a NUL")
     return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - links stay as they were written

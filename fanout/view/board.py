@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fanout.run.observer import StepReport
-from fanout.spec.steps import Step
+from fanout.spec.steps import ParallelStep, Step
 from fanout.step.results import Failure
 from fanout.step.supervise import Progress
+from fanout.step.verdict import VerdictStatus
 from fanout.view.text import duration, many, mini_batches, number, printable, rate
 
 WINDOW = 15.0
@@ -139,6 +140,17 @@ def _pace(state: StepState) -> Iterator[str]:
 
 def end_line(report: StepReport) -> str:
     """`Completed in 12.1 s: all 99 mini-batches succeeded`."""
-    verdict = report.seal.verdict
     when = "earlier" if report.earlier else f"in {duration(report.seal.seconds)}"
-    return printable(f"{verdict.status} {when}: {verdict.reason}")
+    return printable(f"{report.seal.verdict.status} {when}: {why(report)}")
+
+
+def why(report: StepReport) -> str:
+    """The reason of a step's verdict; of one that was canceled, how far it had come, too."""
+    verdict, counts = report.seal.verdict, report.seal.counts
+    if (
+        verdict.status is not VerdictStatus.CANCELED
+        or counts.total is None
+        or not isinstance(report.step, ParallelStep)
+    ):
+        return verdict.reason
+    return f"{verdict.reason}; {number(counts.succeeded)} of {mini_batches(counts.total)} had succeeded"

@@ -16,6 +16,17 @@ class Commands:
     def resume(self, run: str) -> str:
         return self._line("resume", run)
 
+    def redrive(self, run: str, step: str = "", mini_batch: int | None = None) -> str:
+        """Does again what has not succeeded, or one mini-batch."""
+        return self._line("redrive", run, *_which(step, mini_batch))
+
+    def run_one(self, run: str, step: str, mini_batch: int) -> str:
+        """Runs one mini-batch in front of one's eyes."""
+        return self._line("run-one", run, str(mini_batch), "--step", step)
+
+    def failures(self, run: str) -> str:
+        return self._line("failures", run)
+
     def logs(self, run: str, step: str, node: int | None = None, process: str = "") -> str:
         """Shows what a step, one node or one process of it printed."""
         which = () if node is None else ("--node", str(node))
@@ -23,3 +34,7 @@ class Commands:
 
     def _line(self, *words: str) -> str:
         return shlex.join(("fanout", *words, *self.options))
+
+
+def _which(step: str, mini_batch: int | None) -> tuple[str, ...]:
+    return (*(("--step", step) if step else ()), *(() if mini_batch is None else ("--mini-batch", str(mini_batch))))

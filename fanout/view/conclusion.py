@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from fanout.run.observer import RunReport, StepReport
 from fanout.spec.steps import ParallelStep
 from fanout.step.verdict import Verdict, VerdictStatus
+from fanout.view.board import why
 from fanout.view.commands import Commands
 from fanout.view.failures import MiniBatches, failure_lines, failures_of
 from fanout.view.output import Output, Paint
@@ -82,8 +83,8 @@ def _verdict_line(report: RunReport, paint: Paint) -> str:
 
 def _own_reason(report: RunReport) -> str:
     """With a single step the reason is that step's own."""
-    own = report.steps[0].seal.verdict
-    return own.reason if own.status is report.verdict.status else report.verdict.reason
+    [own] = report.steps
+    return why(own) if own.seal.verdict.status is report.verdict.status else report.verdict.reason
 
 
 def _places(report: RunReport, commands: Commands) -> Iterator[str]:
@@ -94,7 +95,7 @@ def _places(report: RunReport, commands: Commands) -> Iterator[str]:
         if step.logs and (not step.seal.verdict.completed or has_failures(step)):
             rows.append((f"{step.step.name} logs", location(step.logs)))
     if report.verdict.status is VerdictStatus.CANCELED:
-        rows.append(("go on with", commands.resume(report.run)))
+        rows.append(("go on with", commands.redrive(report.run)))
     else:
         rows.append(("more", commands.status(report.run)))
     width = max(len(name) for name, _ in rows)

@@ -14,7 +14,7 @@ from fanout.run.record import RunRecord
 from fanout.spec.settings import Settings
 from fanout.spec.steps import ParallelStep, Step
 from fanout.step.ledger import Ledger
-from fanout.step.reading import ResultReader
+from fanout.step.reading import ResultReader, ledger_of_rounds_before
 from fanout.step.seal import Seal, read_seal, step_seal
 from fanout.step.verdict import Counts
 from fanout.store import keys
@@ -60,8 +60,8 @@ class RunStatus:
 async def read_status(store: "ObjectStore", record: RunRecord, settings: Settings) -> RunStatus:
     """Where the run stands now; for a step under way all its results are counted."""
     settings = record.settings(settings)
-    sealed = await read_seal(store, keys.run_verdict(record.name))
-    ended = {step.name: await step_seal(store, record.name, step.name) for step in record.pipeline.steps}
+    sealed = await read_seal(store, keys.run_verdict(record.name, record.round))
+    ended = {step.name: await step_seal(store, record.at(step.name)) for step in record.pipeline.steps}
     steps = await asyncio.gather(
         *(_step(store, record, step, ended, settings, over=sealed is not None) for step in record.pipeline.steps)
     )
@@ -77,28 +77,32 @@ async def _step(
     *,
     over: bool,
 ) -> StepStatus:
-    run, logs = record.name, f"{settings.store.rstrip('/')}/{keys.logs(record.name, step.name)}"
+    run, logs = record.name, f"{settings.store.rstrip('/')}/{keys.logs(record.at(step.name))}"
     if (sealed := ended[step.name]) is not None:
         outputs = _outputs(step, run, settings) if sealed.verdict.completed else {}
         counts = sealed.counts if isinstance(step, ParallelStep) else None
         return StepStatus(step.name, None, sealed, counts, outputs=outputs, logs=logs)
     if over:
         return StepStatus(step.name, State.DID_NOT_RUN)
-    if isinstance(step, ParallelStep) and await read(store, keys.step_json(run, step.name)) is not None:
-        counts = await live_counts(store, run, step)
-        nodes = len(await registered(store, run, step.name))
+    if isinstance(step, ParallelStep) and await read(store, keys.step_json(record.at(step.name))) is not None:
+        counts = await live_counts(store, record, step)
+        nodes = len(await registered(store, record.at(step.name)))
         return StepStatus(step.name, State.UNDER_WAY, counts=counts, nodes=nodes, logs=logs)
     before = (ended.get(name) for name in step.after)
     ready = all(sealed is not None and sealed.verdict.completed for sealed in before)
     return StepStatus(step.name, State.STARTING if ready else State.WAITING)
 
 
-async def live_counts(store: "ObjectStore", run: str, step: ParallelStep) -> Counts:
+async def live_counts(store: "ObjectStore", record: RunRecord, step: ParallelStep) -> Counts:
     """The counts of a step as its results say now."""
-    summary = await read_summary(store, run, step.name)
-    total = None if summary is None else summary.mini_batches
-    ledger = Ledger(total, checks_items=step.thresholds.checks_items)
-    reader = ResultReader(store, run, step.name)
+    at, place, checks_items = record.at(step.name), record.place(step.name), step.thresholds.checks_items
+    if place.continues is None:
+        ledger = Ledger(checks_items=checks_items)
+    else:
+        ledger = await ledger_of_rounds_before(store, at, place.continues, checks_items=checks_items)
+    summary = await read_summary(store, at.in_round(place.planned_in))
+    ledger.plan_total = None if summary is None else summary.mini_batches
+    reader = ResultReader(store, at)
     await reader.look_for_nodes()
     async for node, seq, index in reader.news():
         ledger.absorb(node, seq, index)

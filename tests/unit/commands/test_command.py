@@ -18,8 +18,13 @@ from fanout.step.code import snapshot
 from fanout.step.record import BoundInput, BoundOutput
 from fanout.store import keys
 from fanout.store.access import Access
+from fanout.store.keys import StepRound
 from fanout.store.objects import put, read
 from fanout.store.open import ensure_bucket, open_store
+
+AT = StepRound("r", "s")
+
+AT = StepRound("r", "s")
 
 ACCESS = Access.from_environ({})
 Run = Callable[..., Any]
@@ -52,7 +57,7 @@ def run(store: ObjectStore, tmp_path: Path) -> Run:
             await put(store, keys.code(packed.digest), packed.archive)
             digest = packed.digest
         step = CommandStep(name="s", command=command, **settings)
-        return await run_command(CommandOrder("r", step, inputs or {}, outputs or {}, digest), store, ACCESS)
+        return await run_command(CommandOrder(AT, step, inputs or {}, outputs or {}, digest), store, ACCESS)
 
     return carry_out
 
@@ -65,7 +70,7 @@ async def test_a_command_that_ends_well(run: Run, store: ObjectStore) -> None:
     """No reason, what it printed on both streams in order, and a log in the store."""
     end = await run("echo one; echo two >&2; echo three")
     assert end == CommandEnd(None, "one\ntwo\nthree\n")
-    assert await read(store, keys.logs("r", "s") + LOG_FILE) == b"one\ntwo\nthree\n"
+    assert await read(store, keys.logs(AT) + LOG_FILE) == b"one\ntwo\nthree\n"
 
 
 @pytest.mark.parametrize(
@@ -238,7 +243,7 @@ async def test_remote_inputs_come_down_and_outputs_go_up(
     await put(remote, "in/sub/a", b"a")
     step = CommandStep(name="s", command="cp -r ${{inputs.data}}/. ${{outputs.folder}}; echo m > ${{outputs.file}}")
     order = CommandOrder(
-        "r",
+        AT,
         step,
         {"data": BoundInput(uri=f"{root}/in")},
         {"folder": BoundOutput(f"{root}/out"), "file": BoundOutput(f"{root}/model.bin", DataType.URI_FILE)},
@@ -292,7 +297,7 @@ async def test_only_the_end_of_much_output_is_told(run: Run, store: ObjectStore)
     end = await run("seq 1 20000; exit 1")
     assert len(end.said) <= 16 * 1024
     assert end.said.endswith("20000\n")
-    log = await read(store, keys.logs("r", "s") + LOG_FILE)
+    log = await read(store, keys.logs(AT) + LOG_FILE)
     assert log is not None
     assert log.startswith(b"1\n2\n")
 

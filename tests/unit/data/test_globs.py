@@ -1,6 +1,10 @@
 """Patterns over relative paths."""
 
+from fnmatch import fnmatchcase
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fanout.data.globs import compile_glob, split_pattern
 from fanout.errors import InputError
@@ -56,3 +60,38 @@ def test_split_pattern() -> None:
     assert split_pattern("s3://b/x/*.csv") == ("s3://b/x", "*.csv")
     assert split_pattern("*.csv") == ("", "*.csv")
     assert split_pattern("data/x.csv") == ("data", "x.csv")
+
+
+def _fits(parts: list[str], names: list[str]) -> bool:
+    """What a pattern of letters, `*` and `**` means, said slowly."""
+    if not parts:
+        return not names
+    if parts[0] == "**":
+        least = len(parts) == 1  # at the end it stands for one name at least
+        return any(_fits(parts[1:], names[skipped:]) for skipped in range(least, len(names) + 1))
+    return bool(names) and fnmatchcase(names[0], parts[0]) and _fits(parts[1:], names[1:])
+
+
+@given(
+    st.lists(st.sampled_from(["**", "a", "*", "a*", "*a*b", "*a*", "b?", "[ab]*a"]), min_size=1, max_size=5),
+    st.lists(st.text("ab", min_size=1, max_size=4), min_size=1, max_size=5),
+)
+def test_first_fits_are_enough(parts: list[str], names: list[str]) -> None:
+    """A pattern fits what it says, although no wildcard is ever tried again."""
+    assert compile_glob("/".join(parts)).matches("/".join(names)) == _fits(parts, names)
+
+
+@pytest.mark.parametrize("pattern", ["*a" * 30 + "*b", "**/*a*/" * 15 + "b", "/".join(["**", "a"] * 30) + "/b"])
+def test_no_pattern_takes_for_ever(pattern: str) -> None:
+    """Many wildcards on a long path that almost fits: tried one after the other, not all with all."""
+    assert not compile_glob(pattern).matches("/".join(["aaaaaaaaaaaaaaaa"] * 60))
+    assert not compile_glob(pattern).matches("a" * 1000)
+
+
+@pytest.mark.parametrize(("members", "fitting"), [("a--", "-"), ("--/", "."), ("a&&b", "&"), ("[[x", "["), ("^-a", "_")])
+def test_members_of_a_class_mean_themselves(members: str, fitting: str) -> None:
+    """No operator of sets, today's or tomorrow's, hides in a class; a range upside down is refused."""
+    try:
+        assert compile_glob(f"x[{'x' if members[0] == '^' else ''}{members}]").matches(f"x{fitting}")
+    except InputError as error:
+        assert "range" in str(error)

@@ -13,6 +13,7 @@ import pytest
 
 from fanout.engines import local
 from fanout.engines.local import LocalEngine, LocalNodes
+from fanout.store.keys import StepRound
 
 PATIENCE = 30.0
 OBEDIENT = """
@@ -133,7 +134,7 @@ async def test_none_is_left_behind(
 async def test_nodes_that_were_never_there(tmp_path: Path) -> None:
     """Without a run in the store every node says so, and that is what the step's verdict will say."""
     engine = LocalEngine(f"file://{tmp_path}/store", None, {})
-    async with engine.nodes("r", "s", 1) as kept:
+    async with engine.nodes(StepRound("r", "s"), 1) as kept:
         await _eventually(kept.trouble)
         reason = kept.trouble()
     assert reason is not None

@@ -20,6 +20,7 @@ from fanout.plan.messages import Message
 from fanout.plan.minibatch import MiniBatch
 from fanout.queue.port import Delivery, QueuePair
 from fanout.queue.sqlite import SqliteQueueService
+from fanout.store.keys import StepRound
 
 PATIENCE = 20.0
 """Seconds after which a test gives up waiting for a process: far more than any of them takes."""
@@ -165,7 +166,7 @@ def message() -> Callable[..., Message]:
 
     def make(index: int, attempt: int = 0, run: str = "r") -> Message:
         line = minibatch.encode(MiniBatch(index, files=("file:///data/a", "file:///data/b")))
-        return Message(run, "s", index, attempt, line=line)
+        return Message(StepRound(run, "s"), index, attempt, line=line)
 
     return make
 

@@ -20,7 +20,10 @@ from fanout.queue.port import Depth, QueuePair
 from fanout.step.reading import read_index
 from fanout.step.results import Cause, Entry, Event, Failure, Status
 from fanout.store import keys
+from fanout.store.keys import StepRound
 from fanout.store.objects import create
+
+AT = StepRound("r", "s")
 
 FAILURE = Failure(Cause.EXCEPTION, "ValueError: no", "Traceback ...")
 
@@ -43,7 +46,7 @@ class Desk:
     async def _write(self, seq: int, body: bytes) -> None:
         if self.store_error:
             raise self.store_error
-        await create(self.store, keys.result("r", "s", 0, seq), body)
+        await create(self.store, keys.result(AT, 0, seq), body)
 
     async def _stage(self, folder: str, files: Sequence[str]) -> None:
         if self.store_error:
@@ -69,7 +72,7 @@ class Desk:
         """All that was committed, in order."""
         found: list[Entry] = []
         seq = 0
-        while (index := await read_index(self.store, keys.result("r", "s", 0, seq))) is not None:
+        while (index := await read_index(self.store, keys.result(AT, 0, seq))) is not None:
             found += index.entries
             seq += 1
         return found
@@ -106,7 +109,7 @@ async def test_several_results_are_one_object(desk: Desk, message: Callable[...,
         desk.committer.add(_finished(held))
     await desk.finish()
     assert [entry.index for entry in await desk.entries()] == [0, 1, 2, 3, 4]
-    assert await read_index(desk.store, keys.result("r", "s", 0, 1)) is None
+    assert await read_index(desk.store, keys.result(AT, 0, 1)) is None
     assert (await desk.pair.main.depth()).total == 0
     assert len(desk.holdings) == 0
 
@@ -266,7 +269,7 @@ async def test_results_wait_for_company_while_others_run(desk: Desk, message: Ca
     await desk.clock.run(committing.LINGER, step=committing.LINGER / 4)
     desk.committer.close()
     await running
-    index = await read_index(desk.store, keys.result("r", "s", 0, 0))
+    index = await read_index(desk.store, keys.result(AT, 0, 0))
     assert index is not None
     assert len(index.entries) == 2
 
@@ -304,6 +307,6 @@ async def test_events_alone_are_committed(desk: Desk) -> None:
     """What is said about a slot reaches the store though no mini-batch has finished."""
     desk.committer.note(Event("process000", 1.0, FAILURE, gave_up=True))
     await desk.finish()
-    index = await read_index(desk.store, keys.result("r", "s", 0, 0))
+    index = await read_index(desk.store, keys.result(AT, 0, 0))
     assert index is not None
     assert index.events == (Event("process000", 1.0, FAILURE, gave_up=True),)

@@ -21,7 +21,10 @@ from fanout.plan.messages import Message, Pointer
 from fanout.plan.minibatch import MiniBatch
 from fanout.queue.port import Delivery, QueuePair
 from fanout.step.results import Cause, Failure
+from fanout.store.keys import StepRound
 from fanout.store.objects import put
+
+AT = StepRound("r", "s")
 
 VISIBILITY = 10.0
 RECEIVE_WAIT = 0.1
@@ -81,7 +84,7 @@ class Door:
 
     def __post_init__(self) -> None:
         self.intake = Intake(
-            ("r", "s"),
+            AT,
             self.queue or self.pair.main,
             self.store,
             self.fetcher,
@@ -232,7 +235,7 @@ async def test_a_pointer_is_followed(door: MakeDoor) -> None:
     here = door(wanted=1)
     line = minibatch.encode(MiniBatch(3, files=("file:///a",))).encode()
     await put(here.store, "manifest", b"before\n" + line + b"\nafter")
-    await here.send(Message("r", "s", 3, 0, pointer=Pointer("manifest", 7, len(line))))
+    await here.send(Message(AT, 3, 0, pointer=Pointer("manifest", 7, len(line))))
     started: list[Held] = []
     async with here.open():
         await here.until(lambda: bool(started.extend(here.intake.start(1)) or started))

@@ -37,7 +37,10 @@ from fanout.step.row_format import RowFormat
 from fanout.step.rows import rows_in_order
 from fanout.store import keys
 from fanout.store.access import Access
+from fanout.store.keys import StepRound
 from fanout.store.objects import list_keys, put, read
+
+AT = StepRound("r", "s")
 
 ACCESS = Access.from_environ({})
 PATIENCE = 30.0
@@ -67,12 +70,12 @@ class Work:
 
     async def send_batches(self, *batches: MiniBatch) -> None:
         """Messages of these mini-batches."""
-        bodies = [messages.encode(Message("r", "s", b.index, 0, line=minibatch.encode(b))) for b in batches]
+        bodies = [messages.encode(Message(AT, b.index, 0, line=minibatch.encode(b))) for b in batches]
         await self.pair.main.send(bodies)
 
     async def ledger(self) -> Ledger:
         """Everything that is committed now."""
-        ledger, reader = Ledger(), ResultReader(self.outside.store, "r", "s")
+        ledger, reader = Ledger(), ResultReader(self.outside.store, AT)
         await reader.look_for_nodes()
         async for node, seq, index in reader.news():
             ledger.absorb(node, seq, index)
@@ -80,7 +83,7 @@ class Work:
 
     async def entries(self) -> list[Entry]:
         """Every entry that is committed now."""
-        reader = ResultReader(self.outside.store, "r", "s")
+        reader = ResultReader(self.outside.store, AT)
         await reader.look_for_nodes()
         return [entry async for _, _, index in reader.news() for entry in index.entries]
 
@@ -104,17 +107,17 @@ class Work:
 
     async def settle(self) -> None:
         """Says that nothing is left to do."""
-        await put(self.outside.store, keys.settled("r", "s"), b"{}")
+        await put(self.outside.store, keys.settled(AT), b"{}")
 
     async def rows(self) -> bytes:
         """The rows of all winners, joined."""
         winners = (await self.ledger()).winners()
-        return b"".join([bytes(r.payload) async for r in rows_in_order(self.outside.store, "r", "s", winners)])
+        return b"".join([bytes(r.payload) async for r in rows_in_order(self.outside.store, AT, winners)])
 
     @asynccontextmanager
     async def node(self, slots: int = 2) -> AsyncIterator["asyncio.Task[Leaving]"]:
         """A node at work; it has left at the end."""
-        task = self.leaving = asyncio.create_task(serve("r", "s", self.outside, slots=slots))
+        task = self.leaving = asyncio.create_task(serve(AT, self.outside, slots=slots))
         try:
             yield task
             async with asyncio.timeout(PATIENCE):
@@ -151,10 +154,10 @@ async def prepare(tmp_path: Path) -> AsyncIterator[Prepare]:
         found = StepRecord(
             "r", step, inputs, dict(outputs or {}), RowFormat.TEXT, visibility, packed.digest, recipe=recipe
         )
-        await put(where, keys.step_json("r", "s"), step_record.dump(found))
+        await put(where, keys.step_json(AT), step_record.dump(found))
         clock = SystemClock()
         services.append(service := SqliteQueueService(tmp_path / "queues", clock))
-        taken = await take_queues(where, service, "r", "s", "file:///store", visibility=visibility, max_receives=3)
+        taken = await take_queues(where, service, AT, "file:///store", visibility=visibility, max_receives=3)
         return Work(Surroundings(where, service, ACCESS, clock), taken.pair, tmp_path)
 
     yield make
@@ -281,7 +284,7 @@ async def test_a_script_that_never_starts(prepare: Prepare) -> None:
 async def test_messages_that_cannot_be_read(prepare: Prepare) -> None:
     """They are put aside with their reason, and the work goes on."""
     work = await prepare(ECHO)
-    foreign = messages.encode(Message("another", "s", 0, 0, line='{"index":0}'))
+    foreign = messages.encode(Message(StepRound("another", "s"), 0, 0, line='{"index":0}'))
     await work.pair.main.send(["no message", foreign, '{"v":99}'])
     await work.send(2)
     async with work.node():
@@ -297,12 +300,12 @@ async def test_a_message_may_point_to_its_mini_batch(prepare: Prepare) -> None:
     """A long mini-batch is read from its manifest; a pointer to nowhere comes back, and blocks nobody."""
     work = await prepare("def run(b): return [len(b)]\n")
     line = minibatch.encode(MiniBatch(0, files=tuple(f"file:///{n}" for n in range(1000))))
-    key = keys.manifest("r", "s", 0)
+    key = keys.manifest(AT, 0)
     await put(work.outside.store, key, f"{line}\n".encode())
     pointer = messages.Pointer(key, 0, len(line))
-    nowhere = messages.Pointer(keys.manifest("r", "s", 7), 0, 10)
-    await work.pair.main.send([messages.encode(Message("r", "s", 1, 0, pointer=nowhere))])
-    await work.pair.main.send([messages.encode(Message("r", "s", 0, 0, pointer=pointer))])
+    nowhere = messages.Pointer(keys.manifest(AT, 7), 0, 10)
+    await work.pair.main.send([messages.encode(Message(AT, 1, 0, pointer=nowhere))])
+    await work.pair.main.send([messages.encode(Message(AT, 0, 0, pointer=pointer))])
     async with work.node():
         await work.until(lambda ledger: ledger.is_settled(0))
         await work.settle()
@@ -345,10 +348,10 @@ async def test_output_files_are_staged_by_attempt(prepare: Prepare, kind: str) -
         await work.settle()
     staged = list((await work.ledger()).staged())
     assert sorted(name for files in staged for name in files.names) == ["plots/0-0", "plots/1-1", "plots/bye"]
-    found = [listed.key async for listed in list_keys(work.outside.store, keys.staged("r", "s"))]
-    expected = [f"{keys.staged('r', 's')}{files.folder}/{name}" for files in staged for name in files.names]
+    found = [listed.key async for listed in list_keys(work.outside.store, keys.staged(AT))]
+    expected = [f"{keys.staged(StepRound('r', 's'))}{files.folder}/{name}" for files in staged for name in files.names]
     assert sorted(found) == sorted(expected)
-    log = await read(work.outside.store, f"{keys.logs('r', 's')}user/stdout/0/process000.stdout.txt")
+    log = await read(work.outside.store, f"{keys.logs(StepRound('r', 's'))}user/stdout/0/process000.stdout.txt")
     assert log is not None
     assert b"ran 0\n" in log
 
@@ -378,7 +381,7 @@ async def test_the_same_message_twice_on_one_node(prepare: Prepare) -> None:
     ledger = await work.ledger()
     assert ledger.counts.succeeded == 1
     [files] = ledger.staged()
-    key = f"{keys.staged('r', 's')}{files.folder}/plots/same"
+    key = f"{keys.staged(StepRound('r', 's'))}{files.folder}/plots/same"
     assert await read(work.outside.store, key) == b"x" * 1000
 
 
@@ -399,7 +402,7 @@ async def test_an_empty_block_of_a_table_has_no_items(prepare: Prepare) -> None:
     recipe = resolve_recipe(
         load_mltable(uris.from_path(table), access), [uri], lambda _uri, _size: (table / "a.csv").read_bytes()
     )
-    key = keys.step_json("r", "s")
+    key = keys.step_json(AT)
     found = step_record.load(await read(work.outside.store, key) or b"", key)
     await put(work.outside.store, key, step_record.dump(replace(found, recipe=recipe.to_json())))
     halves = [MiniBatch(n, pieces=(Piece(uri, *cut, Cut.BYTES),)) for n, cut in enumerate([(0, 6), (6, 8)])]
@@ -438,16 +441,16 @@ async def test_where_there_is_nothing_to_serve(prepare: Prepare) -> None:
     """An unknown step, and a step whose queue is gone, are errors that say which."""
     work = await prepare(ECHO)
     with pytest.raises(RunError, match="there is no step other of a run r"):
-        await serve("r", "other", work.outside)
+        await serve(StepRound("r", "other"), work.outside)
     (work.folder / "queues").rename(work.folder / "gone")
     with pytest.raises(RunError, match="step s of run r has no queue"):
-        await serve("r", "s", replace(work.outside, queues=SqliteQueueService(work.folder / "queues", SystemClock())))
+        await serve(AT, replace(work.outside, queues=SqliteQueueService(work.folder / "queues", SystemClock())))
 
 
 async def test_slots_follow_the_step_or_the_cores(prepare: Prepare) -> None:
     """max_concurrency_per_instance decides; without it there is a slot for each core (reference, section 2)."""
     work = await prepare(ECHO, max_concurrency_per_instance=3)
-    key = keys.step_json("r", "s")
+    key = keys.step_json(AT)
     found = step_record.load(await read(work.outside.store, key) or b"", key)
     assert slots_of(found) == 3
     plain = replace(found, step=replace(found.step, max_concurrency_per_instance=None))

@@ -15,6 +15,7 @@ from fanout.step.code import snapshot
 from fanout.step.record import BoundInput, BoundOutput, StepRecord
 from fanout.step.row_format import RowFormat
 from fanout.store import keys
+from fanout.store.keys import StepRound
 from fanout.store.objects import list_keys, put, read
 
 OUTPUTS = {
@@ -46,14 +47,14 @@ async def test_over_a_folder_files_move_by_renaming(record: StepRecord, tmp_path
     async with workspace(record, store, 3) as place:
         assert place.store_folder == tmp_path / "store"
         assert place.scratch.parent == tmp_path / "store" / "scratch"
-        assert place.logs == tmp_path / "store" / keys.logs("r", "s")
+        assert place.logs == tmp_path / "store" / keys.logs(StepRound("r", "s"))
         assert place.inputs.is_dir()
         assert place.attempts.is_dir()
         place.logs.mkdir(parents=True)
         (place.logs / "said").write_text("x")
     assert list((tmp_path / "store" / "scratch").iterdir()) == []
     assert list(elsewhere.iterdir()) == []
-    assert await read(store, f"{keys.logs('r', 's')}said") == b"x"
+    assert await read(store, f"{keys.logs(StepRound('r', 's'))}said") == b"x"
 
 
 async def test_over_a_remote_store_logs_are_uploaded(record: StepRecord, elsewhere: Path) -> None:
@@ -66,7 +67,7 @@ async def test_over_a_remote_store_logs_are_uploaded(record: StepRecord, elsewhe
             (place.logs / "user" / "said é").write_text("x")
             raise ZeroDivisionError
     assert list(elsewhere.iterdir()) == []
-    assert [listed.key async for listed in list_keys(store)] == [f"{keys.logs('r', 's')}user/said é"]
+    assert [listed.key async for listed in list_keys(store)] == [f"{keys.logs(StepRound('r', 's'))}user/said é"]
 
 
 @pytest.mark.parametrize("name", ["a\udcff", "a\nb"])
@@ -77,7 +78,7 @@ async def test_logs_that_no_store_can_hold(record: StepRecord, elsewhere: Path, 
         place.logs.mkdir()
         for file in (name, "good"):
             (place.logs / file).write_text("x")
-    assert [listed.key async for listed in list_keys(store)] == [f"{keys.logs('r', 's')}good"]
+    assert [listed.key async for listed in list_keys(store)] == [f"{keys.logs(StepRound('r', 's'))}good"]
 
 
 async def test_a_store_that_refuses_logs_is_a_warning(

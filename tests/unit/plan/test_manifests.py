@@ -25,6 +25,9 @@ from fanout.plan.manifests import (
 )
 from fanout.plan.minibatch import MiniBatch, encode
 from fanout.store import keys
+from fanout.store.keys import StepRound
+
+AT = StepRound("r", "s")
 
 SUMMARY = PlanSummary(2500, 7, "d1", '{"reader": null}')
 
@@ -64,34 +67,34 @@ async def test_written_shards_are_read_again() -> None:
     store, found = MemoryStore(), batches(1001)
     first, second = shard_of(*found[:1000]), shard_of(found[1000], number=1)
     for shard in (first, second):
-        await write_shard(store, "r", "s", shard)
-    assert (await read_shard(store, "r", "s", 1)).lines == second.lines
-    assert await read_mini_batch(store, "r", "s", 1000) == found[1000]
+        await write_shard(store, AT, shard)
+    assert (await read_shard(store, AT, 1)).lines == second.lines
+    assert await read_mini_batch(store, AT, 1000) == found[1000]
     start = len(first.lines[0]) + 1
-    key = keys.manifest("r", "s", 0)
+    key = keys.manifest(AT, 0)
     assert await read_line(store, key, start, len(first.lines[1])) == encode(found[1])
 
 
 async def test_writing_again_is_no_error_unless_the_input_changed() -> None:
     """The same bytes are what planning again gives; others show that the input is not what it was."""
     store = MemoryStore()
-    await write_shard(store, "r", "s", shard_of(*batches(3)))
-    await write_shard(store, "r", "s", shard_of(*batches(3)))
+    await write_shard(store, AT, shard_of(*batches(3)))
+    await write_shard(store, AT, shard_of(*batches(3)))
     with pytest.raises(RunError, match=r"s: its input has changed since run r planned it .*00000\.jsonl differs"):
-        await write_shard(store, "r", "s", shard_of(*batches(4)))
-    await write_summary(store, "r", "s", SUMMARY)
-    await write_summary(store, "r", "s", SUMMARY)
+        await write_shard(store, AT, shard_of(*batches(4)))
+    await write_summary(store, AT, SUMMARY)
+    await write_summary(store, AT, SUMMARY)
     with pytest.raises(RunError, match="input has changed"):
-        await write_summary(store, "r", "s", replace(SUMMARY, digest="d2"))
+        await write_summary(store, AT, replace(SUMMARY, digest="d2"))
 
 
 async def test_summary_is_there_when_it_was_written() -> None:
     """None before, the same value after; the recipe is readable JSON in it."""
     store = MemoryStore()
-    assert await read_summary(store, "r", "s") is None
-    await write_summary(store, "r", "s", SUMMARY)
-    assert await read_summary(store, "r", "s") == SUMMARY
-    stored = json.loads(bytes(store.get(keys.plan_json("r", "s")).bytes()))
+    assert await read_summary(store, AT) is None
+    await write_summary(store, AT, SUMMARY)
+    assert await read_summary(store, AT) == SUMMARY
+    stored = json.loads(bytes(store.get(keys.plan_json(AT)).bytes()))
     assert stored["recipe"] == {"reader": None}
 
 
@@ -119,22 +122,22 @@ def test_damaged_summaries(body: bytes, reason: str) -> None:
 
 async def test_damaged_manifests() -> None:
     """Missing, cut short, not text, or with other mini-batches than its place says."""
-    store, key = MemoryStore(), keys.manifest("r", "s", 0)
+    store, key = MemoryStore(), keys.manifest(AT, 0)
     with pytest.raises(DamagedRecordError, match=r"00000\.jsonl: is missing"):
-        await read_shard(store, "r", "s", 0)
+        await read_shard(store, AT, 0)
     with pytest.raises(DamagedRecordError, match="is missing, though a message points to it"):
         await read_line(store, key, 0, 5)
     store.put(key, b'{"index":0}\n{"ind')
     with pytest.raises(DamagedRecordError, match="cut short"):
-        await read_shard(store, "r", "s", 0)
+        await read_shard(store, AT, 0)
     with pytest.raises(DamagedRecordError, match="expected one line, found 2"):
         await read_line(store, key, 0, 14)
     store.put(key, b'{"index":5}\n\xff\n')
     with pytest.raises(DamagedRecordError, match="ascii"):
-        await read_shard(store, "r", "s", 0)
+        await read_shard(store, AT, 0)
     store.put(key, b'{"index":5}\n')
     with pytest.raises(DamagedRecordError, match="expected mini-batch 0, found 5"):
-        await read_mini_batch(store, "r", "s", 0)
+        await read_mini_batch(store, AT, 0)
     with pytest.raises(DamagedRecordError, match="has 1 mini-batches, none with index 7"):
-        await read_mini_batch(store, "r", "s", 7)
+        await read_mini_batch(store, AT, 7)
     assert check_index(MiniBatch(3), 3, "k").index == 3

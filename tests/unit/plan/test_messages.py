@@ -10,36 +10,39 @@ from fanout.errors import DamagedRecordError
 from fanout.plan.messages import Message, Pointer, decode, encode
 from fanout.plan.minibatch import MiniBatch
 from fanout.plan.minibatch import encode as encode_batch
+from fanout.store.keys import StepRound
+
+AT = StepRound("r", "s")
 
 names = st.text(min_size=1, max_size=20)
 counts = st.integers(0, 2**40)
 lines = st.builds(lambda uri, key: encode_batch(MiniBatch(7, files=(uri,), partition={key: uri})), names, names)
 
 
-@given(names, names, counts, lines)
-def test_the_line_arrives_untouched(run: str, step: str, attempt: int, line: str) -> None:
+@given(names, names, st.integers(1, 999), counts, lines)
+def test_the_line_arrives_untouched(run: str, step: str, round_: int, attempt: int, line: str) -> None:
     """What stands in the manifest is what the slot gets, character by character."""
-    message = Message(run, step, 7, attempt, line=line)
+    message = Message(StepRound(run, step, round_), 7, attempt, line=line)
     assert decode(encode(message)) == message
 
 
 @given(names, counts, counts, st.integers(1, 2**40))
 def test_pointer(key: str, index: int, start: int, length: int) -> None:
     """A long mini-batch is named by its place in a manifest."""
-    message = Message("r", "s", index, 0, pointer=Pointer(key, start, length))
+    message = Message(AT, index, 0, pointer=Pointer(key, start, length))
     assert decode(encode(message)) == message
 
 
 def test_line_in_another_spelling() -> None:
     """A message that somebody wrote by hand, with blanks, means the same."""
-    body = json.dumps(json.loads(encode(Message("r", "s", 7, 0, line='{"index":7,"files":["a"]}'))), indent=1)
+    body = json.dumps(json.loads(encode(Message(AT, 7, 0, line='{"index":7,"files":["a"]}'))), indent=1)
     assert decode(body).line == '{"index":7,"files":["a"]}'
 
 
 def test_a_message_without_content_is_a_bug() -> None:
     """Neither line nor pointer: nobody could work on it."""
     with pytest.raises(ValueError, match="neither"):
-        encode(Message("r", "s", 0, 0))
+        encode(Message(AT, 0, 0))
 
 
 GOOD = {"v": 1, "run": "r", "step": "s", "index": 3, "attempt": 0, "batch": {"index": 3}}

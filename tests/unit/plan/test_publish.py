@@ -19,6 +19,9 @@ from fanout.plan.source import PlannedInput
 from fanout.queue.port import Delivery, Queue
 from fanout.queue.sqlite import SqliteQueueService
 from fanout.store import keys
+from fanout.store.keys import StepRound
+
+AT = StepRound("r", "s")
 
 
 def batches(count: int) -> Iterator[MiniBatch]:
@@ -47,27 +50,27 @@ async def received(queue: Queue) -> list[Message]:
 async def test_every_mini_batch_has_a_line_and_a_message(queue: Queue) -> None:
     """Shards of a thousand, one message each, and the summary when all is written."""
     store, heard = MemoryStore(), []
-    summary = await publish(lambda: plan(2300), store, Outbox(queue, "r", "s", on_shard=heard.append))
+    summary = await publish(lambda: plan(2300), store, Outbox(queue, AT, AT, on_shard=heard.append))
     messages = await received(queue)
     assert [m.line for m in messages] == [encode(batch) for batch in batches(2300)]
-    assert {(m.run, m.step, m.attempt) for m in messages} == {("r", "s", 0)}
+    assert {(m.at, m.attempt) for m in messages} == {(AT, 0)}
     assert (summary.mini_batches, summary.items, summary.shards) == (2300, 2300, 3)
-    assert await read_summary(store, "r", "s") == summary
+    assert await read_summary(store, AT) == summary
     assert heard == [1000, 2000, 2300]
 
 
 async def test_nothing_to_do(queue: Queue) -> None:
     """An input without rows has a plan of no mini-batches."""
     store = MemoryStore()
-    summary = await publish(lambda: plan(0), store, Outbox(queue, "r", "s"))
+    summary = await publish(lambda: plan(0), store, Outbox(queue, AT, AT))
     assert (summary.mini_batches, summary.items, await received(queue)) == (0, 0, [])
-    assert await read_summary(store, "r", "s") == summary
+    assert await read_summary(store, AT) == summary
 
 
 async def test_exactly_one_full_shard(queue: Queue) -> None:
     """There is no empty shard behind it."""
     store = MemoryStore()
-    summary = await publish(lambda: plan(SHARD_SIZE), store, Outbox(queue, "r", "s"))
+    summary = await publish(lambda: plan(SHARD_SIZE), store, Outbox(queue, AT, AT))
     assert summary.shards == 1
     assert len(await received(queue)) == SHARD_SIZE
 
@@ -78,26 +81,26 @@ async def test_long_mini_batches_travel_as_pointers(queue: Queue) -> None:
     long = MiniBatch(1, files=tuple(f"file:///{n}" for n in range(INLINE_LIMIT // 8)))
     short = [MiniBatch(0, files=("file:///é",)), MiniBatch(2)]
     found = PlannedInput(iter([short[0], long, short[1]]), ByCount(1))
-    await publish(lambda: found, store, Outbox(queue, "r", "s"))
+    await publish(lambda: found, store, Outbox(queue, AT, AT))
     first, second, third = await received(queue)
     assert (first.line, third.line) == (encode(short[0]), encode(short[1]))
     assert second.line is None
     assert second.pointer is not None
     at = second.pointer
-    assert at.key == keys.manifest("r", "s", 0)
+    assert at.key == keys.manifest(AT, 0)
     assert await read_line(store, at.key, at.start, at.length) == encode(long)
 
 
 async def test_resumed_plans_are_read_and_not_made(queue: Queue) -> None:
     """Messages for those not done yet, with the attempts they had; the input is not looked at again."""
     store = MemoryStore()
-    await publish(lambda: plan(1500), store, Outbox(queue, "r", "s"))
+    await publish(lambda: plan(1500), store, Outbox(queue, AT, AT))
     await received(queue)
 
     def never() -> PlannedInput:
         raise AssertionError("planned although the manifests are complete")
 
-    await publish(never, store, Outbox(queue, "r", "s", skip=range(3, 1499), attempts={1: 2}))
+    await publish(never, store, Outbox(queue, AT, AT, skip=range(3, 1499), attempts={1: 2}))
     assert [(m.index, m.attempt) for m in await received(queue)] == [(0, 0), (1, 2), (2, 0), (1499, 0)]
 
 
@@ -121,9 +124,9 @@ async def test_stopped_halfway_and_done_again(queue: Queue) -> None:
     """What was written is found to be the same, and everything has its message in the end."""
     store = MemoryStore()
     with pytest.raises(QueueError):
-        await publish(lambda: plan(3500), store, Outbox(Flaky(2), "r", "s"))
-    assert await read_summary(store, "r", "s") is None
-    summary = await publish(lambda: plan(3500), store, Outbox(queue, "r", "s"))
+        await publish(lambda: plan(3500), store, Outbox(Flaky(2), AT, AT))
+    assert await read_summary(store, AT) is None
+    summary = await publish(lambda: plan(3500), store, Outbox(queue, AT, AT))
     assert [m.index for m in await received(queue)] == list(range(3500))
     assert summary.mini_batches == 3500
 
@@ -132,10 +135,10 @@ async def test_input_that_changed_in_between(queue: Queue) -> None:
     """A plan that differs from the one half written is refused."""
     store = MemoryStore()
     with pytest.raises(QueueError):
-        await publish(lambda: plan(3500), store, Outbox(Flaky(1), "r", "s"))
+        await publish(lambda: plan(3500), store, Outbox(Flaky(1), AT, AT))
     changed = PlannedInput((MiniBatch(b.index, files=("file:///x",)) for b in batches(3500)), ByCount(1))
     with pytest.raises(RunError, match="input has changed"):
-        await publish(lambda: changed, store, Outbox(queue, "r", "s"))
+        await publish(lambda: changed, store, Outbox(queue, AT, AT))
 
 
 async def test_error_while_planning_comes_out() -> None:
@@ -147,9 +150,9 @@ async def test_error_while_planning_comes_out() -> None:
 
     store, queue = MemoryStore(), Flaky(9)
     with pytest.raises(InputError, match="permission denied"):
-        await publish(lambda: PlannedInput(broken(), ByCount(1)), store, Outbox(queue, "r", "s"))
+        await publish(lambda: PlannedInput(broken(), ByCount(1)), store, Outbox(queue, AT, AT))
     assert len(queue.bodies) == SHARD_SIZE
-    assert await read_summary(store, "r", "s") is None
+    assert await read_summary(store, AT) is None
 
 
 async def test_the_next_shard_is_planned_while_messages_are_sent() -> None:
@@ -168,7 +171,7 @@ async def test_the_next_shard_is_planned_while_messages_are_sent() -> None:
             await super().send(bodies, delay)
             sent.set()
 
-    await publish(lambda: PlannedInput(watched(), ByCount(1)), MemoryStore(), Outbox(Waiting(9), "r", "s"))
+    await publish(lambda: PlannedInput(watched(), ByCount(1)), MemoryStore(), Outbox(Waiting(9), AT, AT))
     assert sent.is_set()
 
 
@@ -183,7 +186,7 @@ async def test_cancelled_while_a_shard_is_planned() -> None:
         yield from batches(1)
 
     found = PlannedInput(slow(), ByCount(1))
-    task = asyncio.create_task(publish(lambda: found, MemoryStore(), Outbox(Flaky(1), "r", "s")))
+    task = asyncio.create_task(publish(lambda: found, MemoryStore(), Outbox(Flaky(1), AT, AT)))
     assert await asyncio.to_thread(reading.wait, 10)
     task.cancel()
     await asyncio.sleep(0)

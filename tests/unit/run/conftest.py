@@ -24,6 +24,7 @@ from fanout.step.queues import open_queues
 from fanout.step.results import Cause, Entry, Failure, Status
 from fanout.store import keys
 from fanout.store.access import Access
+from fanout.store.keys import StepRound
 from fanout.store.objects import create
 
 Answer = Callable[[int], Awaitable[Failure | None]]
@@ -43,13 +44,13 @@ class PaperEngine:
     answer: Answer | None = None
     trouble: str | None = None
     files: tuple[str, ...] = ()
-    placed: list[tuple[str, str, int]] = field(default_factory=list)
+    placed: list[tuple[StepRound, int]] = field(default_factory=list)
     answered: list[int] = field(default_factory=list)
 
     @contextlib.asynccontextmanager
-    async def nodes(self, run: str, step: str, count: int) -> AsyncIterator["PaperNodes"]:
-        self.placed.append((run, step, count))
-        work = [] if self.trouble else [asyncio.create_task(self._node(run, step)) for _ in range(count)]
+    async def nodes(self, at: StepRound, count: int) -> AsyncIterator["PaperNodes"]:
+        self.placed.append((at, count))
+        work = [] if self.trouble else [asyncio.create_task(self._node(at)) for _ in range(count)]
         try:
             yield PaperNodes(work, self.trouble)
         finally:
@@ -57,10 +58,10 @@ class PaperEngine:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
 
-    async def _node(self, run: str, step: str) -> None:
-        pair = await open_queues(self.store, self.queues, run, step)
+    async def _node(self, at: StepRound) -> None:
+        pair = await open_queues(self.store, self.queues, at)
         assert pair is not None
-        number, seq = await register(self.store, run, step), 0
+        number, seq = await register(self.store, at), 0
         while True:
             for delivery in await pair.main.receive(limit=2, wait=1.0):
                 index = messages.decode(delivery.body).index
@@ -69,7 +70,7 @@ class PaperEngine:
                 body = results.encode(
                     [_entry(index, failure, self.files)], [b"" if failure else f"row of {index}\n".encode()]
                 )
-                await create(self.store, keys.result(run, step, number, seq), body)
+                await create(self.store, keys.result(at, number, seq), body)
                 await pair.main.delete([delivery])
                 seq += 1
 

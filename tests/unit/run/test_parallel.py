@@ -13,6 +13,7 @@ from fanout.spec.steps import Limits, Output, Thresholds
 from fanout.step.results import Failure
 from fanout.step.verdict import Verdict, VerdictStatus
 from fanout.store import keys
+from fanout.store.keys import StepRound
 from fanout.store.objects import delete, put, read
 
 ROWS = b"".join(b"row of %d\n" % index for index in range(12))
@@ -35,7 +36,7 @@ async def test_a_step_from_its_plan_to_its_output(world: Any, notes: Any, score:
     report = await start(pipeline(step), world.outside, notes, "r")
     assert report.verdict == Verdict(VerdictStatus.COMPLETED, "completed")
     assert (world.folder / "rows.txt").read_bytes() == ROWS
-    assert world.engine.placed == [("r", "score", 3)]
+    assert world.engine.placed == [(StepRound("r", "score"), 3)]
     [ended] = report.steps
     assert (ended.seal.counts.total, ended.seal.counts.succeeded, ended.seal.counts.rows) == (12, 12, 12)
     assert ended.outputs == {"rows": f"file://{world.folder}/rows.txt"}
@@ -111,7 +112,7 @@ async def test_a_run_cut_while_it_was_planned_has_the_same_end(
             await asyncio.sleep(0.005)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    await delete(world.store, keys.plan_json("r", "score"), keys.published_json("r", "score"))
+    await delete(world.store, keys.plan_json(StepRound("r", "score")), keys.published_json(StepRound("r", "score")))
     report = await resume("r", world.outside, notes)
     assert report.verdict.completed
     assert set(world.engine.answered) == set(range(12))
@@ -125,7 +126,7 @@ async def test_what_follows_from_the_seal_is_done_again(world: Any, notes: Any, 
     step = score(outputs={"rows": Output(uri=f"file://{blocked}/out")})
     with pytest.raises((StoreError, ExceptionGroup)):
         await start(pipeline(step), world.outside, notes, "r")
-    sealed = await read(world.store, keys.verdict("r", "score"))
+    sealed = await read(world.store, keys.verdict(StepRound("r", "score")))
     assert sealed is not None
     blocked.unlink()
     world.engine.placed.clear()
@@ -133,7 +134,7 @@ async def test_what_follows_from_the_seal_is_done_again(world: Any, notes: Any, 
     assert report.verdict.completed
     assert (blocked / "out" / "parallel_run_step.txt").read_bytes() == ROWS
     assert world.engine.placed == []
-    assert await read(world.store, keys.verdict("r", "score")) == sealed
+    assert await read(world.store, keys.verdict(StepRound("r", "score"))) == sealed
     assert not world.keys("queues")
 
 
@@ -141,7 +142,7 @@ async def test_two_supervisors_agree(world: Any, notes: Any, score: Any, pipelin
     """Both at once on one run: one seal, the same report, the output once."""
     record = asyncio.create_task(start(pipeline(score()), world.outside, notes, "r"))
     async with asyncio.timeout(20):
-        while await read(world.store, keys.published_json("r", "score")) is None:  # noqa: ASYNC110 - no event to hear
+        while await read(world.store, keys.published_json(StepRound("r", "score"))) is None:  # noqa: ASYNC110 - no event to hear
             await asyncio.sleep(0.005)
     second = await resume("r", world.with_engine(world.paper()), notes)
     first = await record
@@ -210,7 +211,7 @@ async def test_an_input_that_is_gone_fails_the_step(world: Any, notes: Any, scor
     assert report.verdict.status is VerdictStatus.FAILED
     assert str(world.folder / "in") in report.verdict.reason
     assert world.engine.placed == []
-    assert await read(world.store, keys.verdict("r", "score")) is not None
+    assert await read(world.store, keys.verdict(StepRound("r", "score"))) is not None
 
 
 async def test_trouble_after_the_seal_is_not_the_verdict(world: Any, notes: Any, score: Any, pipeline: Any) -> None:
@@ -218,6 +219,6 @@ async def test_trouble_after_the_seal_is_not_the_verdict(world: Any, notes: Any,
     world.engine.files = ("rows/../../x",)
     with pytest.raises((InputError, ExceptionGroup)):
         await start(pipeline(score(outputs={"rows": Output()})), world.outside, notes, "r")
-    assert await read(world.store, keys.verdict("r", "score")) is not None
-    assert await read(world.store, keys.concluded_json("r", "score")) is None
+    assert await read(world.store, keys.verdict(StepRound("r", "score"))) is not None
+    assert await read(world.store, keys.concluded_json(StepRound("r", "score"))) is None
     assert notes.said[-1] == "score started"

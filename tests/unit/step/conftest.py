@@ -15,7 +15,10 @@ from fanout.step.record import BoundInput, BoundOutput, StepRecord
 from fanout.step.results import Entry, Status
 from fanout.step.row_format import RowFormat
 from fanout.store import keys
+from fanout.store.keys import StepRound
 from fanout.store.objects import put
+
+AT = StepRound("r", "s")
 
 MakeEntry = Callable[..., Entry]
 Commit = Callable[..., Any]
@@ -46,8 +49,8 @@ def commit(store: ObjectStore) -> Commit:
 
     async def write(node: int, seq: int, entries: Sequence[Entry], rows: Sequence[bytes] | None = None) -> None:
         body = results.encode(entries, rows or [b""] * len(entries))
-        await put(store, keys.node("r", "s", node), b"{}")
-        await put(store, keys.result("r", "s", node, seq), body)
+        await put(store, keys.node(AT, node), b"{}")
+        await put(store, keys.result(AT, node, seq), body)
 
     return write
 

@@ -18,6 +18,9 @@ from fanout.step.dead_letters import DeadLetters
 from fanout.step.reading import read_index
 from fanout.step.results import Cause, Status
 from fanout.store import keys
+from fanout.store.keys import StepRound
+
+AT = StepRound("r", "s")
 
 
 @pytest.fixture
@@ -31,12 +34,12 @@ async def pair(tmp_path: Path, manual_clock: Any) -> AsyncIterator[QueuePair]:
 @pytest.fixture
 def dead_letters(pair: QueuePair, store: ObjectStore, manual_clock: Any) -> DeadLetters:
     """The dead letters of step `r/s`."""
-    return DeadLetters(pair.dead, store, "r", "s", manual_clock)
+    return DeadLetters(pair.dead, store, AT, manual_clock)
 
 
 def _message(index: int, run: str = "r", **fields: Any) -> str:
     line = minibatch.encode(MiniBatch(index, files=("file:///a", "file:///b"), **fields))
-    return messages.encode(Message(run, "s", index, 1, line=line))
+    return messages.encode(Message(StepRound(run, "s"), index, 1, line=line))
 
 
 async def test_a_mini_batch_whose_nodes_vanished(
@@ -48,7 +51,7 @@ async def test_a_mini_batch_whose_nodes_vanished(
         await pair.main.receive(1, 0)
         manual_clock.advance(11)
     assert await dead_letters.drain(5) == 1
-    index = await read_index(store, keys.result("r", "s", 5, 0))
+    index = await read_index(store, keys.result(AT, 5, 0))
     assert index is not None
     [entry] = index.entries
     assert (entry.index, entry.attempt, entry.status, entry.items) == (7, 1, Status.DEAD_LETTERED, 2)
@@ -65,7 +68,7 @@ async def test_a_dead_letter_of_a_node_is_no_second_result(
     """What a node has sent there with its tries was recorded by that node before."""
     await pair.dead.send([json.dumps({**json.loads(_message(1)), "tries": 3, "reason": "ValueError"})])
     assert await dead_letters.drain(5) == 1
-    assert await read_index(store, keys.result("r", "s", 5, 0)) is None
+    assert await read_index(store, keys.result(AT, 5, 0)) is None
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ async def test_what_is_no_mini_batch_of_ours_is_an_event(
     """Whatever else is in the queue is noted with its reason, counts for no mini-batch and stops nobody."""
     await pair.dead.send([body])
     assert await dead_letters.drain(5) == 1
-    index = await read_index(store, keys.result("r", "s", 5, 0))
+    index = await read_index(store, keys.result(AT, 5, 0))
     assert index is not None
     assert not index.entries
     [event] = index.events
@@ -109,7 +112,7 @@ async def test_nothing_is_deleted_before_it_is_recorded(
     monkeypatch.setattr("fanout.step.dead_letters.create", refuse)
     await pair.dead.send([_message(0), _message(1)])
     with pytest.raises(StoreError):
-        await DeadLetters(pair.dead, store, "r", "s", manual_clock).drain(5)
+        await DeadLetters(pair.dead, store, AT, manual_clock).drain(5)
     assert (await pair.dead.depth()).total == 2
 
 
@@ -124,7 +127,7 @@ async def test_many_dead_letters(
     assert drained == 150
     ledger = ledger_of(total=150)
     for seq in range(2):
-        index = await read_index(store, keys.result("r", "s", 5, seq))
+        index = await read_index(store, keys.result(AT, 5, seq))
         assert index is not None
         ledger.absorb(5, seq, index)
     assert ledger.counts.dead_lettered == 150

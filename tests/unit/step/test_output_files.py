@@ -14,7 +14,10 @@ from fanout.step.output_files import publish_files
 from fanout.step.record import BoundOutput
 from fanout.store import keys
 from fanout.store.access import Access
+from fanout.store.keys import StepRound
 from fanout.store.objects import put
+
+AT = StepRound("r", "s")
 
 ACCESS = Access.from_environ({})
 
@@ -30,7 +33,7 @@ def outputs(tmp_path: Path) -> Mapping[str, BoundOutput]:
 
 async def _stage(store: ObjectStore, folder: str, files: Mapping[str, bytes]) -> StagedFiles:
     for name, body in files.items():
-        await put(store, f"{keys.staged('r', 's')}{folder}/{name}", body)
+        await put(store, f"{keys.staged(StepRound('r', 's'))}{folder}/{name}", body)
     return StagedFiles(folder, tuple(files))
 
 
@@ -48,7 +51,7 @@ async def test_files_go_to_their_outputs(
         await _stage(store, "0-0-000", {"plots/a.png": b"a", "plots/sub/b c.png": b"b"}),
         await _stage(store, "1-0-000", {"plots/sub/%20.png": b"p", "model/model.bin": b"m"}),
     ]
-    assert await publish_files(store, "r", "s", staged, outputs, ACCESS) == 4
+    assert await publish_files(store, AT, staged, outputs, ACCESS) == 4
     expected = {"old.png": b"old", "a.png": b"a", "sub/b c.png": b"b", "sub/%20.png": b"p"}
     assert _found(tmp_path / "plots") == expected
     assert (tmp_path / "model.bin").read_bytes() == b"m"
@@ -63,7 +66,7 @@ async def test_the_later_mini_batch_wins_a_name(
         await _stage(store, "1-0-000", {"plots/same": b"second"}),
     ]
     for _ in range(2):
-        assert await publish_files(store, "r", "s", staged, outputs, ACCESS) == 2
+        assert await publish_files(store, AT, staged, outputs, ACCESS) == 2
         assert _found(tmp_path / "plots") == {"same": b"second", "a": b"a"}
 
 
@@ -72,9 +75,9 @@ async def test_publishing_goes_on_where_it_was_cut(
 ) -> None:
     """A file that has moved already is where it belongs; the others follow."""
     first = await _stage(store, "0-0-000", {"plots/a": b"a"})
-    await publish_files(store, "r", "s", [first], outputs, ACCESS)
+    await publish_files(store, AT, [first], outputs, ACCESS)
     second = await _stage(store, "1-0-000", {"plots/b": b"b"})
-    await publish_files(store, "r", "s", [first, second], outputs, ACCESS)
+    await publish_files(store, AT, [first, second], outputs, ACCESS)
     assert _found(tmp_path / "plots") == {"a": b"a", "b": b"b"}
 
 
@@ -85,7 +88,7 @@ async def test_names_that_lead_out_are_refused(
     """A result that names a file outside of its output is refused before anything moves."""
     good = await _stage(store, "0-0-000", {"plots/a": b"a"})
     with pytest.raises(InputError):
-        await publish_files(store, "r", "s", [good, StagedFiles("1-0-000", (name,))], outputs, ACCESS)
+        await publish_files(store, AT, [good, StagedFiles("1-0-000", (name,))], outputs, ACCESS)
     assert not (tmp_path / "plots").exists()
 
 
@@ -96,4 +99,4 @@ async def test_a_file_in_the_way_is_an_error_with_its_name(outputs: Mapping[str,
     (tmp_path / "plots" / "a").write_bytes(b"in the way")
     staged = [await _stage(store, "0-0-000", {"plots/a/b": b"x"})]
     with pytest.raises(StoreError, match="plots/a/b"):
-        await publish_files(store, "r", "s", staged, outputs, ACCESS)
+        await publish_files(store, AT, staged, outputs, ACCESS)

@@ -11,7 +11,10 @@ from fanout.errors import DamagedRecordError
 from fanout.queue.sqlite import SqliteQueueService
 from fanout.step.queues import StepQueues, note_filled, open_queues, queue_name, remove_queues, take_queues
 from fanout.store import keys
+from fanout.store.keys import StepRound
 from fanout.store.objects import put
+
+AT = StepRound("r", "s")
 
 URI = "file:///store"
 
@@ -25,16 +28,16 @@ async def service(tmp_path: Path) -> AsyncIterator[SqliteQueueService]:
 
 
 async def _take(store: ObjectStore, service: SqliteQueueService) -> StepQueues:
-    return await take_queues(store, service, "r", "s", URI, visibility=30.0, max_receives=5)
+    return await take_queues(store, service, AT, URI, visibility=30.0, max_receives=5)
 
 
 async def test_a_step_starts_with_a_new_pair(store: ObjectStore, service: SqliteQueueService) -> None:
     """The first supervisor makes the pair, nodes find it, and it is not filled yet."""
-    assert await open_queues(store, service, "r", "s") is None
+    assert await open_queues(store, service, AT) is None
     taken = await _take(store, service)
     assert not taken.filled
     await taken.pair.main.send(["hello"])
-    found = await open_queues(store, service, "r", "s")
+    found = await open_queues(store, service, AT)
     assert found is not None
     assert [delivery.body for delivery in await found.main.receive(1, 0)] == ["hello"]
 
@@ -43,7 +46,7 @@ async def test_a_filled_pair_is_used_again(store: ObjectStore, service: SqliteQu
     """Once every message has been sent, whoever goes on takes the same pair with what is left in it."""
     taken = await _take(store, service)
     await taken.pair.main.send(["left"])
-    await note_filled(store, "r", "s", taken.name)
+    await note_filled(store, AT, taken.name)
     again = await _take(store, service)
     assert again.filled
     assert again.name == taken.name
@@ -59,7 +62,7 @@ async def test_a_half_filled_pair_is_given_up(store: ObjectStore, service: Sqlit
     assert not fresh.filled
     assert (await fresh.pair.main.depth()).total == 0
     assert await service.names() == [fresh.name]
-    pair = await open_queues(store, service, "r", "s")
+    pair = await open_queues(store, service, AT)
     assert pair is not None
     assert (await pair.main.depth()).total == 0
 
@@ -67,7 +70,7 @@ async def test_a_half_filled_pair_is_given_up(store: ObjectStore, service: Sqlit
 async def test_a_filled_pair_that_was_purged_is_replaced(store: ObjectStore, service: SqliteQueueService) -> None:
     """A queue that somebody removed is made anew and filled again, never waited for."""
     taken = await _take(store, service)
-    await note_filled(store, "r", "s", taken.name)
+    await note_filled(store, AT, taken.name)
     await service.remove(taken.name)
     again = await _take(store, service)
     assert not again.filled
@@ -77,7 +80,7 @@ async def test_a_filled_pair_that_was_purged_is_replaced(store: ObjectStore, ser
 async def test_the_note_of_an_earlier_pair_does_not_count(store: ObjectStore, service: SqliteQueueService) -> None:
     """`filled` is about the pair in use, not about one before it."""
     first = await _take(store, service)
-    await note_filled(store, "r", "s", first.name)
+    await note_filled(store, AT, first.name)
     await service.remove(first.name)
     second = await _take(store, service)
     third = await _take(store, service)
@@ -89,26 +92,27 @@ async def test_nothing_is_left_at_the_end(store: ObjectStore, service: SqliteQue
     """Removing is complete, may be done again, and nodes then find none."""
     await _take(store, service)
     for _ in range(2):
-        await remove_queues(store, service, "r", "s")
+        await remove_queues(store, service, AT)
         assert await service.names() == []
-        assert await open_queues(store, service, "r", "s") is None
+        assert await open_queues(store, service, AT) is None
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"name": 5'])
 async def test_a_damaged_note_is_refused(store: ObjectStore, service: SqliteQueueService, body: bytes) -> None:
     """What is no note of a queue is named."""
-    await put(store, keys.queue("r", "s", 0), body)
-    with pytest.raises(DamagedRecordError, match=keys.queue("r", "s", 0)):
-        await open_queues(store, service, "r", "s")
+    await put(store, keys.queue(AT, 0), body)
+    with pytest.raises(DamagedRecordError, match=keys.queue(AT, 0)):
+        await open_queues(store, service, AT)
 
 
 def test_names_differ_by_store_run_step_and_number() -> None:
     """Runs of the same name in different stores do not meet in one queue."""
     names = {
-        queue_name(uri, run, step, number)
+        queue_name(uri, StepRound(run, step, round_), number)
         for uri in ("s3://a", "s3://b")
         for run in ("r", "q")
         for step in ("s", "t")
+        for round_ in (1, 2)
         for number in (0, 1)
     }
-    assert len(names) == 16
+    assert len(names) == 32

@@ -8,12 +8,16 @@ from obstore.store import ObjectStore
 
 from fanout.errors import DamagedRecordError
 from fanout.step import results
-from fanout.step.reading import ResultReader, read_index, read_sealed
+from fanout.step.ledger import Ledger
+from fanout.step.reading import ResultReader, absorb_sealed, read_index
 from fanout.step.results import FIRST_READ, Cause, Entry, Failure, Status
 from fanout.store import keys
+from fanout.store.keys import StepRound
 from fanout.store.objects import delete, put, read
 
-KEY = keys.result("r", "s", 0, 0)
+AT = StepRound("r", "s")
+
+KEY = keys.result(AT, 0, 0)
 
 
 async def test_no_object_is_no_news(store: ObjectStore) -> None:
@@ -52,7 +56,7 @@ async def test_each_result_is_news_once(
     store: ObjectStore, entry: Callable[..., Entry], commit: Callable[..., Any]
 ) -> None:
     """A reader gets what was committed since it last looked, of every node, in the order of each."""
-    reader = ResultReader(store, "r", "s")
+    reader = ResultReader(store, AT)
     await commit(0, 0, [entry(0)])
     await commit(2, 0, [entry(1)])
     await commit(2, 1, [entry(2)])
@@ -73,12 +77,12 @@ async def test_a_sealed_ledger_reads_what_the_seal_names(
     await commit(0, 0, [entry(0)])
     await commit(1, 0, [entry(1)])
     await commit(1, 1, [entry(2)])
-    ledger = await read_sealed(store, "r", "s", {0: 1, 1: 1})
+    ledger = await absorb_sealed(store, AT, {0: 1, 1: 1}, Ledger())
     assert ledger.counts.succeeded == 2
     assert not ledger.is_settled(2)
-    await delete(store, keys.result("r", "s", 1, 0))
-    with pytest.raises(DamagedRecordError, match=keys.result("r", "s", 1, 0)):
-        await read_sealed(store, "r", "s", {0: 1, 1: 1})
+    await delete(store, keys.result(AT, 1, 0))
+    with pytest.raises(DamagedRecordError, match=keys.result(AT, 1, 0)):
+        await absorb_sealed(store, AT, {0: 1, 1: 1}, Ledger())
 
 
 async def test_an_altered_object_in_the_store_is_refused(

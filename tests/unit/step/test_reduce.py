@@ -13,13 +13,17 @@ from fanout.errors import DamagedRecordError
 from fanout.node.rows import RowEncoder
 from fanout.step import reduce as reducing
 from fanout.step import rows
-from fanout.step.reading import read_sealed
+from fanout.step.ledger import Ledger
+from fanout.step.reading import absorb_sealed
 from fanout.step.reduce import Source, reduce
 from fanout.step.results import Entry
 from fanout.step.row_format import RowFormat
 from fanout.store import keys
 from fanout.store.access import Access
+from fanout.store.keys import StepRound
 from fanout.store.objects import put, read
+
+AT = StepRound("r", "s")
 
 Written = Callable[..., Awaitable[bytes]]
 
@@ -44,7 +48,7 @@ def written(
         # The later half lies in the first object: the order of the output is not the order of the store.
         await commit(0, 0, entries[half:], [e.payload for e in encoded[half:]])
         await commit(0, 1, entries[:half], [e.payload for e in encoded[:half]])
-        source = Source(store, "r", "s", await read_sealed(store, "r", "s", {0: 2}))
+        source = Source(store, AT, await absorb_sealed(store, AT, {0: 2}, Ledger()))
         bodies = []
         for _ in range(2):
             size = await reduce(source, row_format, uris.from_path(output), access)
@@ -226,11 +230,11 @@ async def test_damaged_rows_leave_no_output(
 ) -> None:
     """When rows were altered the output keeps what it was: half of an output is not written."""
     before = await written(RowFormat.TEXT, ["a" * 50], ["b" * 50])
-    key = keys.result("r", "s", 0, 0)
+    key = keys.result(AT, 0, 0)
     body = bytearray(await read(store, key) or b"")
     body[-4] ^= 1
     await put(store, key, bytes(body))
-    source = Source(store, "r", "s", await read_sealed(store, "r", "s", {0: 2}))
+    source = Source(store, AT, await absorb_sealed(store, AT, {0: 2}, Ledger()))
     monkeypatch.setattr(rows, "WINDOW", window)
     monkeypatch.setattr(reducing, "WRITE_SIZE", 8)
     with pytest.raises(DamagedRecordError, match=key):

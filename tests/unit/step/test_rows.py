@@ -11,15 +11,18 @@ from obstore.store import MemoryStore, ObjectStore
 from fanout.errors import DamagedRecordError
 from fanout.step import results, rows
 from fanout.step.ledger import Ledger
-from fanout.step.reading import read_sealed
+from fanout.step.reading import absorb_sealed
 from fanout.step.results import Entry, Status
 from fanout.step.rows import rows_in_order
 from fanout.store import keys
+from fanout.store.keys import StepRound
 from fanout.store.objects import delete, put, read
+
+AT = StepRound("r", "s")
 
 
 async def _all(store: ObjectStore, ledger: Ledger) -> list[tuple[int, bytes]]:
-    return [(r.winner.index, bytes(r.payload)) async for r in rows_in_order(store, "r", "s", ledger.winners())]
+    return [(r.winner.index, bytes(r.payload)) async for r in rows_in_order(store, AT, ledger.winners())]
 
 
 async def test_rows_come_in_mini_batch_order_and_once(
@@ -30,7 +33,7 @@ async def test_rows_come_in_mini_batch_order_and_once(
     await commit(0, 0, [entry(3), entry(0)], [b"three\n", b"zero\n"])
     await commit(0, 1, [entry(0), entry(2)], [b"zero again\n", b""])
     await commit(1, 0, [entry(1), failed, entry(3)], [b"one\n", b"", b"three again\n"])
-    ledger = await read_sealed(store, "r", "s", {0: 2, 1: 1})
+    ledger = await absorb_sealed(store, AT, {0: 2, 1: 1}, Ledger())
     assert await _all(store, ledger) == [(0, b"zero\n"), (1, b"one\n"), (3, b"three\n")]
 
 
@@ -41,7 +44,7 @@ async def test_small_windows_change_nothing(
     payloads = [bytes([65 + index]) * size for index, size in enumerate([3, 50, 7, 10, 0, 11, 1])]
     await commit(0, 0, [entry(i) for i in (5, 1, 3)], [payloads[i] for i in (5, 1, 3)])
     await commit(0, 1, [entry(i) for i in (0, 2, 4, 6)], [payloads[i] for i in (0, 2, 4, 6)])
-    ledger = await read_sealed(store, "r", "s", {0: 2})
+    ledger = await absorb_sealed(store, AT, {0: 2}, Ledger())
     monkeypatch.setattr(rows, "WINDOW", 10)
     monkeypatch.setattr(rows, "GAP", 2)
     parts = await _all(store, ledger)
@@ -60,8 +63,8 @@ async def test_altered_rows_are_refused(
 ) -> None:
     """A changed byte in the rows of a mini-batch is noticed, whether they are read at once or in chunks."""
     await commit(0, 0, [entry(0), entry(1)], [b"first\n", b"second, and longer\n"])
-    ledger = await read_sealed(store, "r", "s", {0: 1})
-    key = keys.result("r", "s", 0, 0)
+    ledger = await absorb_sealed(store, AT, {0: 1}, Ledger())
+    key = keys.result(AT, 0, 0)
     body = bytearray(await read(store, key) or b"")
     body[-3] ^= 1
     await put(store, key, bytes(body))
@@ -75,8 +78,8 @@ async def test_truncated_and_missing_objects_are_refused(
 ) -> None:
     """An object that lost its end, or is gone, is named."""
     await commit(0, 0, [entry(0)], [b"some rows\n"])
-    ledger = await read_sealed(store, "r", "s", {0: 1})
-    key = keys.result("r", "s", 0, 0)
+    ledger = await absorb_sealed(store, AT, {0: 1}, Ledger())
+    key = keys.result(AT, 0, 0)
     await put(store, key, (await read(store, key) or b"")[:-4])
     with pytest.raises(DamagedRecordError, match=key):
         await _all(store, ledger)
@@ -90,8 +93,8 @@ async def test_a_missing_object_with_a_large_mini_batch_is_refused(
 ) -> None:
     """The way in chunks says the same as the way at once."""
     await commit(0, 0, [entry(0)], [b"some rows\n"])
-    ledger = await read_sealed(store, "r", "s", {0: 1})
-    key = keys.result("r", "s", 0, 0)
+    ledger = await absorb_sealed(store, AT, {0: 1}, Ledger())
+    key = keys.result(AT, 0, 0)
     monkeypatch.setattr(rows, "WINDOW", 4)
     await put(store, key, (await read(store, key) or b"")[:-4])
     with pytest.raises(DamagedRecordError, match=key):
@@ -118,11 +121,11 @@ async def test_any_history_gives_each_winner_once(
     expected: dict[int, bytes] = {}
     for seq, group in enumerate(history):
         body = results.encode([entry(index) for index, _ in group], [payload for _, payload in group])
-        await put(memory, keys.result("r", "s", 0, seq), body)
+        await put(memory, keys.result(AT, 0, seq), body)
         for index, payload in group:
             expected.setdefault(index, payload)
     monkeypatch.setattr(rows, "WINDOW", window)
     monkeypatch.setattr(rows, "GAP", gap)
-    ledger = await read_sealed(memory, "r", "s", {0: len(history)})
+    ledger = await absorb_sealed(memory, AT, {0: len(history)}, Ledger())
     found = await _all(memory, ledger)
     assert b"".join(part for _, part in found) == b"".join(expected[index] for index in sorted(expected))

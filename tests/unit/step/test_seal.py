@@ -11,7 +11,10 @@ from fanout.errors import DamagedRecordError
 from fanout.step.seal import Seal, read_seal, seal, step_seal
 from fanout.step.verdict import Counts, Verdict, VerdictStatus
 from fanout.store import keys
+from fanout.store.keys import StepRound
 from fanout.store.objects import put, read
+
+AT = StepRound("r", "s")
 
 MINE = Seal(
     Verdict(VerdictStatus.COMPLETED, "all 3 mini-batches succeeded"),
@@ -20,14 +23,14 @@ MINE = Seal(
     at=1_700_000_000.5,
     seconds=12.25,
 )
-KEY = keys.verdict("r", "s")
+KEY = keys.verdict(AT)
 
 
 async def test_round_trip(store: ObjectStore) -> None:
     """What was sealed is read back as it was."""
-    assert await step_seal(store, "r", "s") is None
+    assert await step_seal(store, AT) is None
     assert await seal(store, KEY, MINE) == MINE
-    assert await step_seal(store, "r", "s") == MINE
+    assert await step_seal(store, AT) == MINE
 
 
 async def test_two_sealers_one_seal(store: ObjectStore) -> None:

@@ -25,7 +25,10 @@ from fanout.step.seal import Seal, seal
 from fanout.step.supervise import Observers, Progress, Supervisor, supervise, with_canceled
 from fanout.step.verdict import Counts, Verdict, VerdictStatus
 from fanout.store import keys
+from fanout.store.keys import StepRound
 from fanout.store.objects import put, read
+
+AT = StepRound("r", "s")
 
 FAILURE = Failure(Cause.EXCEPTION, "ValueError: no")
 
@@ -86,7 +89,7 @@ def make(
 
     def supervisor(row_format: RowFormat = RowFormat.NONE, number: int = 90, **settings: Any) -> Supervisor:
         async def my_number() -> int:
-            await put(store, keys.node("r", "s", number), b"{}")
+            await put(store, keys.node(AT, number), b"{}")
             return number
 
         async def resend(ledger: Ledger) -> None:
@@ -102,7 +105,7 @@ def make(
 
 def _message(index: int) -> str:
     line = minibatch.encode(MiniBatch(index, files=("file:///a", "file:///b")))
-    return messages.encode(Message("r", "s", index, 0, line=line))
+    return messages.encode(Message(AT, index, 0, line=line))
 
 
 async def test_a_step_completes_when_everything_is_settled(
@@ -264,13 +267,13 @@ async def test_a_script_that_cannot_start_is_the_reason(make: Make, store: Objec
     supervisor = make()
     supervisor.plan_is_complete(3)
 
-    await put(store, keys.node("r", "s", 0), b"{}")
+    await put(store, keys.node(AT, 0), b"{}")
     failure = Failure(Cause.INIT, "ModuleNotFoundError: No module named 'nope'")
     events = [Event("process000", 0.0, failure), Event("process001", 0.0, failure, gave_up=True)]
 
     class LastWords(Nodes):
         def trouble(self) -> str | None:
-            store.put(keys.result("r", "s", 0, 0), results.encode([], [], events))
+            store.put(keys.result(AT, 0, 0), results.encode([], [], events))
             return "no node is left"
 
     verdict = await supervisor.tick(LastWords())
@@ -285,13 +288,13 @@ async def test_nodes_that_left_after_the_last_result_are_no_trouble(
     """A result committed between the supervisor's look and its question about the nodes still counts."""
     supervisor = make()
     supervisor.plan_is_complete(1)
-    await put(store, keys.node("r", "s", 0), b"{}")
+    await put(store, keys.node(AT, 0), b"{}")
     await supervisor.tick(Nodes())
     body = results.encode([entry(0)], [b""])
 
     class LeavesInBetween(Nodes):
         def trouble(self) -> str | None:
-            store.put(keys.result("r", "s", 0, 0), body)
+            store.put(keys.result(AT, 0, 0), body)
             return "no node is left: they ended without a word"
 
     verdict = await supervisor.tick(LeavesInBetween())
@@ -314,7 +317,7 @@ async def test_nodes_are_told_and_their_last_words_count(
     left = Event("process000", 0.0, None, files=("out/summary",))
 
     async def shut_down() -> None:
-        await put(store, keys.result("r", "s", 0, 1), results.encode([], [], [left]))
+        await put(store, keys.result(AT, 0, 1), results.encode([], [], [left]))
 
     nodes = Nodes(before_leaving=shut_down)
     supervisor = make()
@@ -323,7 +326,7 @@ async def test_nodes_are_told_and_their_last_words_count(
     assert outcome.verdict.completed
     assert nodes.told == ["finish"]
     assert outcome.ledger.sealed() == {0: 2}
-    assert await read(store, keys.settled("r", "s")) is not None
+    assert await read(store, keys.settled(AT)) is not None
 
 
 async def test_a_failed_step_stops_its_nodes(
@@ -333,7 +336,7 @@ async def test_a_failed_step_stops_its_nodes(
     await commit(0, 0, [entry(0, status=Status.FAILED, failure=FAILURE)])
 
     async def one_more() -> None:
-        await put(store, keys.result("r", "s", 0, 1), results.encode([entry(1)], [b""]))
+        await put(store, keys.result(AT, 0, 1), results.encode([entry(1)], [b""]))
 
     nodes = Nodes(before_leaving=one_more)
     supervisor = make(thresholds=Thresholds(mini_batch_error_threshold=0))
@@ -343,7 +346,7 @@ async def test_a_failed_step_stops_its_nodes(
     counts = with_canceled(outcome.ledger.counts)
     assert (counts.failed, counts.succeeded, counts.canceled) == (1, 1, 3)
     assert counts.settled == counts.total == 5
-    assert await read(store, keys.settled("r", "s")) is None
+    assert await read(store, keys.settled(AT)) is None
 
 
 def test_what_was_never_planned_is_not_canceled() -> None:
@@ -361,7 +364,7 @@ async def test_two_supervisors_agree(
         supervisor.plan_is_complete(4)
         outcome = await supervise(supervisor, Nodes(), manual_clock)
         mine = Seal(outcome.verdict, outcome.ledger.counts, outcome.ledger.sealed(), manual_clock.now(), number)
-        return await seal(store, keys.verdict("r", "s"), mine)
+        return await seal(store, keys.verdict(AT), mine)
 
     both = asyncio.gather(to_the_end(90), to_the_end(91))
     groups: Sequence[list[Entry]] = ([entry(0), entry(1)], [entry(1), entry(2)], [entry(3)])

@@ -13,6 +13,7 @@ from fanout.step.results import Cause, Entry, Failure, Status
 from fanout.step.seal import Seal, seal
 from fanout.step.verdict import Counts, Verdict, VerdictStatus
 from fanout.store import keys
+from fanout.store.keys import StepRound
 from fanout.store.objects import put
 from fanout.view.commands import Commands
 from fanout.view.output import Paint
@@ -35,12 +36,12 @@ def record(steps: Any) -> RunRecord:
 
 async def begin_score(store: ObjectStore) -> None:
     """`score` has started: a plan of four mini-batches, one result object of one node."""
-    await put(store, keys.step_json("r", "score"), b"{}")
-    await write_summary(store, "r", "score", PlanSummary(4, 8, "digest"))
-    await put(store, keys.node("r", "score", 0), b"{}")
+    await put(store, keys.step_json(StepRound("r", "score")), b"{}")
+    await write_summary(store, StepRound("r", "score"), PlanSummary(4, 8, "digest"))
+    await put(store, keys.node(StepRound("r", "score"), 0), b"{}")
     done = Entry(0, 0, Status.SUCCEEDED, 2, 2, "process000", 0.0, 0.0, 0.1, rows=1)
     lost = Entry(1, 2, Status.FAILED, 2, 0, "process000", 0.0, 0.0, 0.1, failure=Failure(Cause.EXIT, "gone"))
-    await put(store, keys.result("r", "score", 0, 0), results.encode([done, lost], [b"", b""]))
+    await put(store, keys.result(StepRound("r", "score"), 0, 0), results.encode([done, lost], [b"", b""]))
 
 
 def told(status: RunStatus) -> str:
@@ -59,18 +60,18 @@ async def test_numbers_of_a_step_under_way_are_counted_from_its_results(
     store: ObjectStore, record: RunRecord, steps: Any
 ) -> None:
     """Nobody is asked: what nodes have committed says where the step stands."""
-    await seal(store, keys.verdict("r", "prepare"), GOOD)
+    await seal(store, keys.verdict(StepRound("r", "prepare")), GOOD)
     await begin_score(store)
     status = await read_status(store, record, SETTINGS)
     text = told(status)
     assert "prepare  Completed in 2.0 s" in text
     assert "score    under way, 1 of 4 mini-batches succeeded, 1 failed, 2 items failed, 1 node so far" in text
-    assert (await live_counts(store, "r", steps[1])).rows == 1
+    assert (await live_counts(store, record, steps[1])).rows == 1
 
 
 async def test_planning_is_told(store: ObjectStore, record: RunRecord) -> None:
     """Before the plan is complete there is no total to compare with."""
-    await put(store, keys.step_json("r", "score"), b"{}")
+    await put(store, keys.step_json(StepRound("r", "score")), b"{}")
     assert "score    under way, 0 mini-batches succeeded, still planning" in told(
         await read_status(store, record, SETTINGS)
     )
@@ -79,7 +80,7 @@ async def test_planning_is_told(store: ObjectStore, record: RunRecord) -> None:
 async def test_a_run_that_is_over(store: ObjectStore, record: RunRecord) -> None:
     """Verdict and reason of the run and of each step; a step that never ran says so."""
     bad = Seal(Verdict(VerdictStatus.FAILED, "exit code 4"), Counts(None), seconds=2.0)
-    await seal(store, keys.verdict("r", "prepare"), bad)
+    await seal(store, keys.verdict(StepRound("r", "prepare")), bad)
     await seal(
         store, keys.run_verdict("r"), Seal(Verdict(VerdictStatus.FAILED, "step prepare: exit code 4"), Counts(None))
     )
