@@ -100,4 +100,6 @@ class RowReader:
         if names.position < self.source.size:
             return names.position
         # Names that end with a bare carriage return, as old Macs wrote them, have data behind them all the same.
-        return header_end(self.source.read(0, min(self.source.size, _CHUNK)), multi_line=True)
+        head = self.source.read(0, min(self.source.size, _CHUNK))
+        end = header_end(head, multi_line=True)
+        return end if end < len(head) else self.source.size

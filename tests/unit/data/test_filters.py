@@ -60,6 +60,7 @@ def test_rows_that_pass(frame: pd.DataFrame, text: str, passing: list[int]) -> N
         ('__import__("os").system("x") == 1', "not allowed"),
         ("col(name) == 1", "not allowed"),
         ('col("a") >', "invalid syntax"),
+        ("5and 1", "neither true nor false"),
         ("not " * 3000 + "col('a') == 1", "longer than"),
         ("(" * 150 + "col('a') == 1" + ")" * 150, ""),
     ],

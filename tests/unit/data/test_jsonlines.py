@@ -15,13 +15,31 @@ def test_each_line_is_a_row_and_blank_lines_are_none() -> None:
     assert list(read_rows(body, JsonLines())) == [{"a": 1}, {"a": "x\u2028y"}]
 
 
-@pytest.mark.parametrize("line", ["not json", "5", "[1]", '{"a":NaN}', '{"a":1}{"a":2}', '{"a":1', "[" * 100_000])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "not json",
+        "5",
+        "[1]",
+        '{"a":NaN}',
+        '{"a\\ud800":1}',
+        '{"a":["\\uDFFF"]}',
+        '{"a":1}{"a":2}',
+        '{"a":1',
+        "[" * 100_000,
+    ],
+)
 def test_what_is_no_object_is_an_error_or_left_out(line: str) -> None:
     """invalid_lines (reference, section 12)."""
     body = f'{{"a":1}}\n{line}\n{{"a":3}}\n'.encode()
     with pytest.raises(InputError, match=r"invalid JSON line .* set read_json_lines\.invalid_lines to drop"):
         list(read_rows(body, JsonLines()))
     assert list(read_rows(body, JsonLines(invalid_lines="drop"))) == [{"a": 1}, {"a": 3}]
+
+
+def test_whole_characters_may_be_written_as_two_escapes() -> None:
+    """Only halves of characters are refused."""
+    assert list(read_rows(rb'{"a":"\ud83d\ude00 \\ud800"}', JsonLines())) == [{"a": "\U0001f600 \\ud800"}]
 
 
 def test_a_line_that_is_not_utf8_says_which_setting_helps() -> None:

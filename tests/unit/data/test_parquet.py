@@ -1,5 +1,7 @@
 """Parts of parquet files."""
 
+import os
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -51,3 +53,22 @@ def test_a_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
         read_all(str(tmp_path / "x.parquet"))
     with pytest.raises(InputError, match=r"y\.parquet: not found"):
         read_all(str(tmp_path / "y.parquet"))
+
+
+@pytest.mark.parametrize("at", range(4, 200, 7))
+def test_a_damaged_page_is_the_fault_of_its_file(path: str, at: int) -> None:
+    """The footer may be well and a page not: found while reading, and told by the file's name."""
+    body = bytearray(Path(path).read_bytes())
+    body[at : at + 4] = b"\xff\xff\xff\x7f"
+    Path(path).write_bytes(body)
+    try:
+        assert len(read_all(path)) == 10
+    except InputError as error:
+        assert re.search(r"t\.parquet: cannot be read as parquet", str(error))
+
+
+def test_any_name_a_file_can_have(path: str, tmp_path: Path) -> None:
+    """Names are bytes; those that are no UTF-8 are opened like all others."""
+    odd = tmp_path / os.fsdecode(b"caf\xe9.parquet")
+    Path(path).rename(odd)
+    assert len(read_all(str(odd))) == 10

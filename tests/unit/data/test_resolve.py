@@ -145,6 +145,8 @@ def test_a_wrong_encoding_is_named() -> None:
     """With the byte, and the setting to change."""
     with pytest.raises(InputError, match="f0: byte 3 is not utf8; set the reader's encoding"):
         recipe_of(Delimited(), b"caf\xe9\n1\n")
+    with pytest.raises(InputError, match=r"f0: its beginning .*BOM.* is not utf16; set the reader's encoding"):
+        recipe_of(Delimited(encoding="utf16"), b"id,name\n1,x\n")
 
 
 def test_a_filter_on_a_column_that_is_not_there_is_refused() -> None:

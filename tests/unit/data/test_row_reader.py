@@ -68,6 +68,15 @@ def test_line_breaks_in_quotes() -> None:
     assert RowReader(Bytes(body), header=True).count() == 6
 
 
+@pytest.mark.parametrize(
+    ("body", "rows"),
+    [(b"a\r1\r2\r", 1), (b'"a\rb",c\r1,2\r', 1), (b"a\r", 0), (b'"a\nb",c\n', 0), (b'"a\nb",c', 0), (b"", 0)],
+)
+def test_data_behind_names_that_end_as_on_old_macs(body: bytes, rows: int) -> None:
+    """A file without a single newline is one row behind its header: never nothing at all."""
+    assert RowReader(Bytes(body), header=True, multi_line=True).count() == rows
+
+
 def test_within_an_extent() -> None:
     """Rows of one block only; the block at byte 0 has the header in front."""
     source = Bytes(b"h\n1\n2\n3\n")

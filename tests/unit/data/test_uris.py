@@ -44,6 +44,18 @@ def test_what_is_no_local_path(uri: str) -> None:
         uris.to_path(uri)
 
 
+@pytest.mark.parametrize("uri", ["s3://", "s3:///", "https://", "azureml:asset"])
+def test_a_remote_place_without_a_name_is_none(uri: str) -> None:
+    """It is not taken for a folder of this machine that is called `s3:`."""
+    with pytest.raises(InputError, match="names no bucket or host"):
+        uris.absolute(uri, "/work")
+
+
+def test_bytes_that_are_no_utf8_in_a_uri() -> None:
+    """As they come in an argument of the command line: the file of that name is meant."""
+    assert uris.to_path("file:///caf\udce9%20x") == "/caf\udce9 x"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -50,7 +50,9 @@ def test_region(environ: dict[str, str], region: str | None) -> None:
     assert Access.from_environ(environ).region == region
 
 
-@pytest.mark.parametrize("endpoint", ["127.0.0.1:4566", "ftp://host", "http://", "somewhere"])
+@pytest.mark.parametrize(
+    "endpoint", ["127.0.0.1:4566", "ftp://host", "http://", "somewhere", "http://[1", "http://h:x", "http://h:0x1f/"]
+)
 def test_endpoint_that_is_no_url(endpoint: str) -> None:
     """Said before anything starts, with what would be right."""
     with pytest.raises(SettingsError, match=r"expected http\(s\)://host"):
@@ -61,6 +63,9 @@ def test_endpoint_with_credentials_is_refused_unseen() -> None:
     """Credentials in a URL would end up in every message; this one does not repeat them."""
     with pytest.raises(SettingsError, match="do not belong in a URL") as caught:
         Access.from_environ({"AWS_ENDPOINT_URL": "http://user:geheim@host"})
+    assert "geheim" not in str(caught.value)
+    with pytest.raises(SettingsError, match="expected http") as caught:
+        Access.from_environ({"AWS_ENDPOINT_URL": "ftp://user:geheim@host"})
     assert "geheim" not in str(caught.value)
 
 

@@ -41,6 +41,7 @@ def test_local_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert local_path("~/b") == tmp_path / "b"
     assert local_path("file:///a%20b/c%3Fd%23") == Path("/a b/c?d#")
     assert local_path("/a%20b?c") == Path("/a%20b?c")
+    assert local_path("file:///caf\udce9") == Path("/caf\udce9")
     with pytest.raises(SettingsError, match="NUL"):
         local_path("/a\0b")
 
