@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from obstore.store import LocalStore, ObjectStore
 
@@ -23,7 +23,6 @@ from fanout.data.transfer import upload_file, upload_folder
 from fanout.node.workspace import unpack_code
 from fanout.spec.expressions import render_command
 from fanout.spec.steps import CommandStep, DataType
-from fanout.step.cancelation import Cancelation
 from fanout.step.inputs import bring
 from fanout.step.record import BoundInput, BoundOutput
 from fanout.store import keys
@@ -31,6 +30,9 @@ from fanout.store.access import Access
 from fanout.store.keys import StepRound
 from fanout.store.objects import translated
 from fanout.store.open import locate
+
+if TYPE_CHECKING:
+    from fanout.step.cancelation import Cancelation
 
 LOG_FILE = "user_logs/std_log.txt"
 LAST_WORDS = 16 * 1024

@@ -1,7 +1,7 @@
 """Cancels a run: asks for it in the store, and sees to it that the run ends.
 
-Whoever carries the run out looks for that every few seconds and ends it. Where nobody does any more, because its process
-was killed, this process tells the rest of the story: no node is started, and what was committed is taken in.
+Whoever carries the run out looks for that every few seconds and ends it. Where nobody does any more, because its
+process was killed, this process tells the rest of the story: no node is started, and what was committed is taken in.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from fanout.step.verdict import VerdictStatus
 from fanout.store import keys
 
 TAKE_OVER_AFTER = 6.0
-"""Seconds in which a run that is carried out has noticed, ended its nodes and been sealed, as a rule; longer does no harm,
-since two may end a run at once."""
+"""Seconds in which a run that is carried out has noticed, ended its nodes and been sealed, as a rule. Where it takes
+longer no harm is done: two may end a run at once."""
 LOOK_EVERY = 0.2
 
 

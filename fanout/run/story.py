@@ -93,15 +93,15 @@ def run_verdict(
 ) -> Verdict:
     """The verdict of a run: that of its worst step; steps that could not start fail with the ones before them.
 
-    `canceled` is given when that kept a step from starting.
+    `canceled` is given when that ended a step or kept one from starting.
     """
+    if canceled is not None:
+        return Verdict(VerdictStatus.CANCELED, str(canceled))
     for status in (VerdictStatus.CANCELED, VerdictStatus.FAILED):
         for step in steps:
             report = reports.get(step.name)
             if report is not None and report.seal.verdict.status is status:
                 return Verdict(status, f"step {step.name}: {report.seal.verdict.reason}")
-        if status is VerdictStatus.CANCELED and canceled is not None:
-            return Verdict(status, str(canceled))
     skipped = [step.name for step in steps if step.name not in reports]
     if skipped:
         return Verdict(VerdictStatus.FAILED, f"step {skipped[0]} did not run")
@@ -122,7 +122,7 @@ class _Story:
     record: RunRecord
     outside: Outside
     observer: RunObserver
-    canceled: Cancelation | None = None  # it kept a step from starting
+    canceled: Cancelation | None = None  # it ended a step, or kept one from starting
     _ended: dict[str, asyncio.Event] = field(default_factory=dict)
     _reports: dict[str, StepReport] = field(default_factory=dict)
     _outputs: dict[str, dict[str, BoundOutput]] = field(default_factory=dict)
@@ -148,6 +148,8 @@ class _Story:
             report = await self._carry_out(step)
             self._reports[step.name] = report
             self._failed |= not report.seal.verdict.completed
+            if report.seal.verdict.status is VerdictStatus.CANCELED:
+                self.canceled = await read_cancelation(self.outside.store, self.record.name, self.record.round)
             self.observer.step_ended(report)
         finally:
             self._ended[step.name].set()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fanout.run.observer import StepReport
-from fanout.spec.steps import ParallelStep, Step
+from fanout.spec.steps import Step
 from fanout.step.results import Failure
 from fanout.step.supervise import Progress
 from fanout.step.verdict import VerdictStatus
@@ -147,10 +147,6 @@ def end_line(report: StepReport) -> str:
 def why(report: StepReport) -> str:
     """The reason of a step's verdict; of one that was canceled, how far it had come, too."""
     verdict, counts = report.seal.verdict, report.seal.counts
-    if (
-        verdict.status is not VerdictStatus.CANCELED
-        or counts.total is None
-        or not isinstance(report.step, ParallelStep)
-    ):
+    if verdict.status is not VerdictStatus.CANCELED or counts.total is None or report.step.kind != "parallel":
         return verdict.reason
     return f"{verdict.reason}; {number(counts.succeeded)} of {mini_batches(counts.total)} had succeeded"

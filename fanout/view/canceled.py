@@ -16,9 +16,8 @@ def cancel_lines(end: CancelEnd, status: RunStatus, store: str, commands: Comman
     run, verdict = end.record.name, end.seal.verdict
     word = paint_verdict(verdict, paint)
     if not end.canceled or end.earlier:
-        yield f"{paint.strong(run)} was over {'already' if end.earlier else 'before it could be canceled'}: " + (
-            f"{word} at {moment(end.seal.at)}, {printable(verdict.reason)}"
-        )
+        when = "already" if end.earlier else "before it could be canceled"
+        yield f"{paint.strong(run)} was over {when}: {word} at {moment(end.seal.at)}, {printable(verdict.reason)}"
     else:
         yield f"{word} {paint.strong(run)}: {printable(verdict.reason)}"
     if end.canceled:

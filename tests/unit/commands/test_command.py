@@ -280,6 +280,17 @@ async def test_a_canceled_command_is_ended(run: Run, tmp_path: Path) -> None:
     await _gone(int((tmp_path / "pid").read_text()))
 
 
+async def test_a_file_that_the_command_ought_to_have_written(run: Run, tmp_path: Path) -> None:
+    """A uri_file output that is not there fails the step by name; a folder may stay empty."""
+    file = BoundOutput(uris.from_path(tmp_path / "m.bin"), DataType.URI_FILE)
+    outputs = {"o": file, "f": BoundOutput(uris.from_path(tmp_path / "f"))}
+    end = await run("true", outputs=outputs)
+    assert end.reason == "the command ended with exit code 0, but has not written its output o, a uri_file"
+    assert not (tmp_path / "f").exists()
+    assert (await run("touch ${{outputs.o}}", outputs=outputs)).reason is None
+    assert (tmp_path / "m.bin").exists()
+
+
 async def _gone(pid: int) -> None:
     def runs() -> bool:
         try:

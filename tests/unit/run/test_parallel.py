@@ -180,10 +180,14 @@ async def test_a_threshold_exceeded_ends_the_step(
 
 async def test_a_canceled_run(world: Any, notes: Any, score: Any, pipeline: Any) -> None:
     """The marker in the store ends it as Canceled, with all that was not done counted as canceled."""
-    world.engine.answer = _forever
-    await put(world.store, keys.cancel("r"), b"{}")
+
+    async def cancel(index: int) -> None:
+        await put(world.store, keys.cancel("r"), b"{}")
+        await asyncio.Event().wait()
+
+    world.engine.answer = cancel
     report = await start(pipeline(score()), world.outside, notes, "r")
-    assert report.verdict == Verdict(VerdictStatus.CANCELED, "step score: canceled")
+    assert report.verdict == Verdict(VerdictStatus.CANCELED, "somebody canceled the run")
     assert report.steps[0].seal.counts.canceled == 12
 
 

@@ -157,7 +157,15 @@ async def test_a_canceled_run(make: Make, store: ObjectStore, manual_clock: Any)
     supervisor = make()
     await put(store, keys.cancel("r"), b"{}")
     manual_clock.advance(2.1)
-    assert await supervisor.tick(Nodes()) == Verdict(VerdictStatus.CANCELED, "canceled")
+    assert await supervisor.tick(Nodes()) == Verdict(VerdictStatus.CANCELED, "somebody canceled the run")
+
+
+async def test_nodes_that_left_a_canceled_run_are_no_trouble(make: Make, store: ObjectStore, manual_clock: Any) -> None:
+    """Nodes look for the cancelation themselves, and may have left before the supervisor has looked."""
+    supervisor = make()
+    await put(store, keys.cancel("r"), b"{}")
+    verdict = await supervisor.tick(Nodes(reason="no node is left"))
+    assert verdict == Verdict(VerdictStatus.CANCELED, "somebody canceled the run")
 
 
 async def test_lost_messages_are_sent_again(
