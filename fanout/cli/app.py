@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from fanout import __version__
-from fanout.cli import canceling, checking, looking, running, working
+from fanout.cli import canceling, checking, looking, redriving, running, working
 
 # Without rich: it takes longer to load than help takes to read.
 app = typer.Typer(
@@ -37,6 +37,7 @@ app.command()(running.run)
 app.command()(checking.validate)
 app.command()(checking.plan)
 app.command()(running.resume)
+app.command()(redriving.redrive)
 app.command()(canceling.cancel)
 app.command()(looking.status)
 app.command("list")(looking.list_)

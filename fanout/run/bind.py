@@ -25,21 +25,21 @@ class Binding:
     outputs: dict[str, BoundOutput]
 
 
-def bind(step: Step, run: str, settings: Settings, earlier: Outputs) -> Binding:
-    """The binding of `step`; the outputs of every step it needs are in `earlier`."""
+def bind(step: Step, planned: StepRound, settings: Settings, earlier: Outputs) -> Binding:
+    """The binding of `step`, which was planned at `planned`; the outputs of every step it needs are in `earlier`."""
     return Binding(
         inputs={name: _bind_input(bound, settings, earlier) for name, bound in step.inputs.items()},
-        outputs=bind_outputs(step, run, settings),
+        outputs=bind_outputs(step, planned, settings),
     )
 
 
-def bind_outputs(step: Step, run: str, settings: Settings) -> dict[str, BoundOutput]:
+def bind_outputs(step: Step, planned: StepRound, settings: Settings) -> dict[str, BoundOutput]:
     """Where the step's outputs end up: as the file says, else in the run's own place in the store."""
     return {
         name: BoundOutput(
             uri=resolve_datastore(output.uri, settings)
             if output.uri is not None
-            else f"{settings.store.rstrip('/')}/{keys.outputs(StepRound(run, step.name), name)}",
+            else f"{settings.store.rstrip('/')}/{keys.outputs(planned, name)}",
             type=output.type,
             mode=output.mode,
         )

@@ -26,7 +26,7 @@ from fanout.step.job_report import JobReport, job_report
 from fanout.step.ledger import Ledger
 from fanout.step.output_files import publish_files
 from fanout.step.queues import StepQueues, note_filled, remove_queues, take_queues
-from fanout.step.reading import ResultReader, absorb_sealed, ledger_of_rounds_before
+from fanout.step.reading import ResultReader, absorb_sealed, first_ledger
 from fanout.step.record import StepRecord
 from fanout.step.reduce import Source, reduce
 from fanout.step.results import ResultIndex
@@ -83,11 +83,8 @@ class ParallelRun:
 
     async def _first_ledger(self) -> Ledger:
         """What the rounds before have left: nothing, unless this one goes on from one of them."""
-        checks_items = self.step.thresholds.checks_items
-        continues = self.run.place(self.step.name).continues
-        if continues is None:
-            return Ledger(checks_items=checks_items)
-        return await ledger_of_rounds_before(self.outside.store, self._at, continues, checks_items=checks_items)
+        continues, checks_items = self.run.place(self.step.name).continues, self.step.thresholds.checks_items
+        return await first_ledger(self.outside.store, self._at, continues, checks_items=checks_items)
 
     @property
     def _at(self) -> StepRound:
@@ -95,7 +92,7 @@ class ParallelRun:
 
     @property
     def _planned_at(self) -> StepRound:
-        return self._at.in_round(self.run.place(self.step.name).planned_in)
+        return self.run.planned_at(self.step.name)
 
     async def _work(
         self, record: StepRecord, planned: PlannedInput | None, summary: PlanSummary | None, report: JobReport

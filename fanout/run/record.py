@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from fanout import __version__
 from fanout.errors import DamagedRecordError, RunError
@@ -55,6 +55,10 @@ class RunRecord:
         """Where everything of the step is in the store."""
         return StepRound(self.name, step, self.place(step).round)
 
+    def planned_at(self, step: str) -> StepRound:
+        """Where the step's manifests are, and its outputs when nobody says where to put them."""
+        return StepRound(self.name, step, self.place(step).planned_in)
+
     def settings(self, here: Settings) -> Settings:
         """The settings `here` with the datastores the run began with, so that its outputs stay in one place."""
         return replace(here, datastores=self.datastores)
@@ -78,8 +82,64 @@ async def create_record(store: "ObjectStore", record: RunRecord) -> None:
         )
 
 
+async def open_round(store: "ObjectStore", record: RunRecord) -> None:
+    """The round `record.round` of the run exists from here on; RunError when somebody else has opened it."""
+    fields = {
+        "version": record.version,
+        "fanout": __version__,
+        "round": record.round,
+        "code": dict(record.code),
+        "places": {step: asdict(place) for step, place in record.places.items()},
+    }
+    if not await create(store, keys.redrive_json(record.name, record.round), json.dumps(fields, indent=1).encode()):
+        raise RunError(
+            f"run {record.name} is being redriven already: see it with `fanout status {record.name}`, or go on with "
+            f"it with `fanout resume {record.name}`"
+        )
+
+
 async def load_record(store: "ObjectStore", name: str) -> RunRecord:
-    """The run of this name; RunError when there is none, or no run can have it."""
+    """The run of this name, in its last round; RunError when there is none, or no run can have it."""
+    record = await _first_round(store, name)
+    while (later := await _next_round(store, record)) is not None:
+        record = later
+    return record
+
+
+async def _next_round(store: "ObjectStore", record: RunRecord) -> RunRecord | None:
+    key = keys.redrive_json(record.name, record.round + 1)
+    body = await read(store, key)
+    if body is None:
+        return None
+    try:
+        fields = json.loads(body)
+        if fields["version"] != 1 or fields["round"] != record.round + 1:
+            raise ValueError(f"version {fields['version']}, round {fields['round']}")
+        return replace(
+            record,
+            round=record.round + 1,
+            code={str(step): str(digest) for step, digest in fields["code"].items()},
+            places={str(step): _place(place) for step, place in fields["places"].items()},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+        raise DamagedRecordError(f"{key}: {exc}") from exc
+
+
+def _place(fields: Mapping[str, Any]) -> StepPlace:
+    continues = fields["continues"]
+    if continues is not None:
+        chosen = continues["mini_batches"]
+        continues = Continued(_number(continues["round"]), None if chosen is None else tuple(map(int, chosen)))
+    return StepPlace(_number(fields["round"]), _number(fields["planned_in"]), continues)
+
+
+def _number(value: object) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{value!r} is not the number of a round")
+    return value
+
+
+async def _first_round(store: "ObjectStore", name: str) -> RunRecord:
     key = keys.run_json(check_name(name))
     body = await read(store, key)
     if body is None:

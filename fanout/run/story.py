@@ -1,6 +1,6 @@
 """The story of a run: steps in the order of their data, independent ones at the same time, then one verdict.
 
-`start` makes the run exist; `resume` goes on with one that does, on this machine or another. Both end in `_carry_out`,
+`start` makes the run exist; `resume` goes on with one that does, on this machine or another. Both end in `carry_out`,
 which asks of each step only what is not done yet.
 """
 
@@ -8,25 +8,23 @@ import asyncio
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from fanout.commands.command import CommandEnd, CommandOrder, run_command
-from fanout.data import uris
 from fanout.errors import InputError
 from fanout.run.bind import Binding, bind
+from fanout.run.code_folders import store_snapshots, take_snapshots
 from fanout.run.names import check_name, make_name
 from fanout.run.observer import RunObserver, RunReport, StepReport
 from fanout.run.outside import Outside
 from fanout.run.parallel import ParallelRun
 from fanout.run.record import RunRecord, create_record, load_record
 from fanout.spec.steps import CommandStep, ParallelStep, Pipeline, Step
-from fanout.step import code
 from fanout.step.cancelation import Cancelation, read_cancelation, until_canceled
 from fanout.step.record import BoundOutput
 from fanout.step.seal import Seal, read_seal, seal, step_seal
 from fanout.step.verdict import Counts, Verdict, VerdictStatus
 from fanout.store import keys
-from fanout.store.objects import create, read
+from fanout.store.objects import read
 from fanout.task_group import task_group
 
 
@@ -38,42 +36,25 @@ async def start(pipeline: Pipeline, outside: Outside, observer: RunObserver, nam
         name=run,
         pipeline=pipeline,
         created=outside.clock.now(),
-        code=await _snapshots(pipeline, outside),
+        code=await store_snapshots(await take_snapshots(pipeline.steps, outside), outside),
         datastores=dict(outside.settings.datastores),
     )
     await create_record(outside.store, record)
     observer.run_started(run, pipeline.steps, False)
     for notice in pipeline.notices:
         observer.notice(notice)
-    return await _carry_out(record, outside, observer)
+    return await carry_out(record, outside, observer)
 
 
 async def resume(name: str, outside: Outside, observer: RunObserver) -> RunReport:
     """Carries out what is left of a run; RunError when there is none of this name."""
     record = await load_record(outside.store, name)
     observer.run_started(name, record.pipeline.steps, True)
-    return await _carry_out(record, outside, observer)
+    return await carry_out(record, outside, observer)
 
 
-async def _snapshots(pipeline: Pipeline, outside: Outside) -> dict[str, str]:
-    """The code folder of each step, in the store, by content."""
-    store_folder = Path(uris.to_path(outside.settings.store)) if uris.is_local(outside.settings.store) else None
-    digests: dict[str, str] = {}
-    known: dict[str, str] = {}
-    for step in pipeline.steps:
-        folder = step.task.code if isinstance(step, ParallelStep) else step.code
-        if folder is None:
-            continue
-        if folder not in known:
-            found = await asyncio.to_thread(code.snapshot, Path(folder), without=store_folder)
-            if await read(outside.store, keys.code(found.digest)) is None:
-                await create(outside.store, keys.code(found.digest), found.archive)
-            known[folder] = found.digest
-        digests[step.name] = known[folder]
-    return digests
-
-
-async def _carry_out(record: RunRecord, outside: Outside, observer: RunObserver) -> RunReport:
+async def carry_out(record: RunRecord, outside: Outside, observer: RunObserver) -> RunReport:
+    """What is not done yet of this round of the run is done, and the round has its verdict."""
     begun = outside.clock.monotonic()
     story = _Story(record, replace(outside, settings=record.settings(outside.settings)), observer)
     reports = await story.tell()
@@ -147,7 +128,9 @@ class _Story:
                 return
             report = await self._carry_out(step)
             self._reports[step.name] = report
-            self._failed |= not report.seal.verdict.completed
+            # What stays as an earlier round has left it says nothing about this one.
+            stays = self.record.place(step.name).round != self.record.round
+            self._failed |= not (report.seal.verdict.completed or stays)
             if report.seal.verdict.status is VerdictStatus.CANCELED:
                 self.canceled = await read_cancelation(self.outside.store, self.record.name, self.record.round)
             self.observer.step_ended(report)
@@ -178,7 +161,7 @@ class _Story:
         return str(canceled)
 
     async def _carry_out(self, step: Step) -> StepReport:
-        binding = bind(step, self.record.name, self.outside.settings, self._outputs)
+        binding = bind(step, self.record.planned_at(step.name), self.outside.settings, self._outputs)
         self._outputs[step.name] = binding.outputs
         try:
             if isinstance(step, ParallelStep):

@@ -91,3 +91,10 @@ def _confined(info: zipfile.ZipInfo, digest: str) -> PurePosixPath:
     if outside or "\\" in info.filename or not stat.S_ISREG(mode):
         raise DamagedRecordError(f"code/{digest}.zip: {info.filename!r} may not be in a snapshot")
     return path
+
+
+def differences(one: bytes, other: bytes) -> list[str]:
+    """The names of the files in which two snapshots differ, sorted."""
+    with zipfile.ZipFile(io.BytesIO(one)) as first, zipfile.ZipFile(io.BytesIO(other)) as second:
+        before, now = ({info.filename: info.CRC for info in archive.infolist()} for archive in (first, second))
+    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))

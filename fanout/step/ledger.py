@@ -161,6 +161,12 @@ class Ledger:
         """Mini-batches of the plan without a final outcome."""
         return (index for index in range(self.plan_total or 0) if not self.is_settled(index))
 
+    def unsuccessful(self) -> Iterator[int]:
+        """Mini-batches of the plan that failed, vanished, were canceled or never came to an end."""
+        outcomes = enumerate(self._outcome[: self.plan_total])
+        yield from (index for index, outcome in outcomes if outcome != _SUCCEEDED)
+        yield from range(len(self._outcome), self.plan_total or 0)
+
     @property
     def settled_indexes(self) -> "SettledIndexes":
         """The mini-batches with a final outcome, as a container that follows the ledger."""

@@ -91,21 +91,17 @@ async def absorb_sealed(
     return ledger
 
 
-async def ledger_of_rounds_before(
-    store: "ObjectStore", at: StepRound, continues: Continued, *, checks_items: bool
+async def first_ledger(
+    store: "ObjectStore", at: StepRound, continues: Continued | None, *, checks_items: bool
 ) -> Ledger:
-    """What a round that continues another begins with: the successes of that one, and the rest open again."""
+    """What a round of a step begins with: nothing, or the successes of the round that it continues."""
+    if continues is None:
+        return Ledger(checks_items=checks_items)
     before = at.in_round(continues.round)
-    sealed = await step_seal(store, before)
-    if sealed is None:
-        raise DamagedRecordError(f"{keys.verdict(before)}: is missing, though a later round goes on from it")
-    record = await read_record(store, before)
-    if record is None:
-        raise DamagedRecordError(f"{keys.step_json(before)}: is missing, though a later round goes on from it")
-    if record.continues is None:
-        ledger = Ledger(checks_items=checks_items)
-    else:
-        ledger = await ledger_of_rounds_before(store, before, record.continues, checks_items=checks_items)
+    sealed, record = await step_seal(store, before), await read_record(store, before)
+    if sealed is None or record is None:
+        raise DamagedRecordError(f"{before.root}: step.json or verdict.json is missing; round {at.round} needs both")
+    ledger = await first_ledger(store, before, record.continues, checks_items=checks_items)
     await absorb_sealed(store, before, sealed.objects, ledger)
     summary = await read_summary(store, before.in_round(record.planned_in))
     ledger.plan_total = None if summary is None else summary.mini_batches

@@ -35,7 +35,8 @@ async def list_runs(store: "ObjectStore", most: int | None = None) -> list[Liste
     async def look(name: str) -> ListedRun | None:
         async with gate:
             try:
-                return ListedRun(await load_record(store, name), await read_seal(store, keys.run_verdict(name)))
+                record = await load_record(store, name)
+                return ListedRun(record, await read_seal(store, keys.run_verdict(name, record.round)))
             except (RunError, DamagedRecordError):
                 return None
 

@@ -13,8 +13,7 @@ from fanout.run.bind import append_row_uri, bind_outputs
 from fanout.run.record import RunRecord
 from fanout.spec.settings import Settings
 from fanout.spec.steps import ParallelStep, Step
-from fanout.step.ledger import Ledger
-from fanout.step.reading import ResultReader, ledger_of_rounds_before
+from fanout.step.reading import ResultReader, first_ledger
 from fanout.step.seal import Seal, read_seal, step_seal
 from fanout.step.verdict import Counts
 from fanout.store import keys
@@ -77,9 +76,9 @@ async def _step(
     *,
     over: bool,
 ) -> StepStatus:
-    run, logs = record.name, f"{settings.store.rstrip('/')}/{keys.logs(record.at(step.name))}"
+    logs = f"{settings.store.rstrip('/')}/{keys.logs(record.at(step.name))}"
     if (sealed := ended[step.name]) is not None:
-        outputs = _outputs(step, run, settings) if sealed.verdict.completed else {}
+        outputs = _outputs(step, record, settings) if sealed.verdict.completed else {}
         counts = sealed.counts if isinstance(step, ParallelStep) else None
         return StepStatus(step.name, None, sealed, counts, outputs=outputs, logs=logs)
     if over:
@@ -95,12 +94,9 @@ async def _step(
 
 async def live_counts(store: "ObjectStore", record: RunRecord, step: ParallelStep) -> Counts:
     """The counts of a step as its results say now."""
-    at, place, checks_items = record.at(step.name), record.place(step.name), step.thresholds.checks_items
-    if place.continues is None:
-        ledger = Ledger(checks_items=checks_items)
-    else:
-        ledger = await ledger_of_rounds_before(store, at, place.continues, checks_items=checks_items)
-    summary = await read_summary(store, at.in_round(place.planned_in))
+    at, continues = record.at(step.name), record.place(step.name).continues
+    ledger = await first_ledger(store, at, continues, checks_items=step.thresholds.checks_items)
+    summary = await read_summary(store, record.planned_at(step.name))
     ledger.plan_total = None if summary is None else summary.mini_batches
     reader = ResultReader(store, at)
     await reader.look_for_nodes()
@@ -109,8 +105,8 @@ async def live_counts(store: "ObjectStore", record: RunRecord, step: ParallelSte
     return ledger.counts
 
 
-def _outputs(step: Step, run: str, settings: Settings) -> dict[str, str]:
-    bound = bind_outputs(step, run, settings)
+def _outputs(step: Step, record: RunRecord, settings: Settings) -> dict[str, str]:
+    bound = bind_outputs(step, record.planned_at(step.name), settings)
     found = {name: output.uri for name, output in bound.items()}
     if isinstance(step, ParallelStep) and step.task.append_row_to and (rows := append_row_uri(step, bound)):
         found[step.task.append_row_to] = rows

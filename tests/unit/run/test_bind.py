@@ -15,7 +15,9 @@ from fanout.spec.steps import (
     StepOutput,
 )
 from fanout.step.record import BoundInput, BoundOutput
+from fanout.store.keys import StepRound
 
+AT = StepRound("r", "score")
 SETTINGS = Settings("s3://b/runs", datastores={"mine": "s3://lake/raw"})
 
 
@@ -38,7 +40,7 @@ def _step(outputs: dict[str, Output]) -> ParallelStep:
 def test_inputs_lead_to_datastores_earlier_outputs_and_literals() -> None:
     """Each kind of input as the step will see it; booleans in Python's spelling."""
     earlier = {"train": {"model": BoundOutput("s3://b/runs/runs/r/train/outputs/model")}}
-    bound = bind(_step({}), "r", SETTINGS, earlier).inputs
+    bound = bind(_step({}), AT, SETTINGS, earlier).inputs
     assert bound["data"] == BoundInput(uri="s3://lake/raw/a/b", mode=InputMode.RO_MOUNT)
     assert bound["model"].uri == "s3://b/runs/runs/r/train/outputs/model"
     assert [bound[name].literal for name in ("rate", "loud", "none")] == ["0.5", "True", None]
@@ -51,7 +53,7 @@ def test_outputs_are_where_the_file_says_or_in_the_store() -> None:
         "lake": Output(uri="azureml://datastores/other/paths/y"),
         "rows": Output(),
     }
-    bound = bind(_step(outputs), "r", SETTINGS, {"train": {"model": BoundOutput("s3://x/m")}}).outputs
+    bound = bind(_step(outputs), AT, SETTINGS, {"train": {"model": BoundOutput("s3://x/m")}}).outputs
     assert bound["own"].uri == "file:///tmp/x"
     assert bound["lake"].uri == "s3://b/runs/datastores/other/y"
     assert bound["rows"].uri == "s3://b/runs/runs/r/score/outputs/rows"

@@ -1,0 +1,81 @@
+"""`fanout redrive`: run again what did not succeed, in another round of the same run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fanout.cli import options
+from fanout.cli.options import Where
+from fanout.cli.running import carry_out
+from fanout.errors import RunError
+
+if TYPE_CHECKING:
+    from fanout.run.observer import RunReport
+    from fanout.run.outside import Outside
+    from fanout.run.record import RunRecord
+    from fanout.run.redrive import RedriveOrder
+    from fanout.view.view import RunView
+
+MiniBatches = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mini-batch",
+        "-n",
+        metavar="N",
+        help="Only this mini-batch, or range (7-9); may be repeated.",
+        show_default=False,
+    ),
+]
+NewCode = Annotated[bool, typer.Option("--new-code", help="With the code as it is now instead of as it was.")]
+
+
+def redrive(
+    run: options.RunName,
+    step: options.StepName = None,
+    mini_batches: MiniBatches = None,
+    new_code: NewCode = False,
+    store: options.Store = None,
+    queue: options.Queue = None,
+    profile: options.Profile = None,
+    json: options.Json = False,
+) -> None:
+    """Run again what did not succeed; the output then holds old and new rows."""
+    import asyncio
+
+    from fanout.cli import wiring
+
+    where = Where(store, queue, profile)
+    settings = wiring.settings_of(Path.cwd(), where)
+
+    async def tale(outside: "Outside", view: "RunView") -> "RunReport":
+        from fanout.run.record import load_record
+        from fanout.run.redrive import redrive as again
+
+        order = _order(await load_record(outside.store, run), step, mini_batches, new_code=new_code)
+        return await again(run, order, outside, view)
+
+    wiring.open_to_read(settings)
+    raise typer.Exit(asyncio.run(carry_out(tale, settings, where, json=json)))
+
+
+def _order(record: "RunRecord", step: str | None, mini_batches: list[str] | None, *, new_code: bool) -> "RedriveOrder":
+    """What the options ask for; RunError when they do not fit the run."""
+    from fanout.run.redrive import RedriveOrder
+    from fanout.run.rounds import Choice
+    from fanout.spec.steps import ParallelStep
+    from fanout.step.index_ranges import parse
+    from fanout.view.status import pick
+
+    if not step and not mini_batches:
+        return RedriveOrder(new_code=new_code)
+    parallel = [found.name for found in record.pipeline.steps if isinstance(found, ParallelStep)]
+    if step:
+        chosen = pick(record, step).name
+    elif len(parallel) == 1:
+        chosen = parallel[0]
+    else:
+        raise RunError(f"run {record.name} has {len(parallel)} parallel steps: say which with --step")
+    if mini_batches and chosen not in parallel:
+        raise RunError(f"step {chosen} is a command: it has no mini-batches")
+    return RedriveOrder(Choice(chosen, parse(mini_batches) if mini_batches else None), new_code)
