@@ -1,0 +1,153 @@
+"""`fanout cancel` from another terminal: everything stops within seconds, wherever it runs, and what is done stays."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+STOPPED_WITHIN = 5.0
+"""Seconds in which no process works on a canceled run any more."""
+SLOW = """\
+import os, time
+from pathlib import Path
+
+def run(mini_batch, context):
+    marks = Path(os.environ["MARKS"])
+    (marks / f"{context.minibatch_index}-{context.retry_count}-{os.getpid()}-{time.monotonic_ns()}").touch()
+    time.sleep(0.05 if context.minibatch_index < 5 else 1000)
+    return [Path(p).read_text() for p in mini_batch]
+"""
+
+
+class Helpers(Protocol):
+    """What conftest.py lends to this module."""
+
+    wait_until: Callable[..., None]
+    parent_of: Callable[[int], int]
+    alive: Callable[[list[int]], list[int]]
+
+
+@pytest.fixture
+def slow(anywhere: Any) -> Any:
+    """A run of which five mini-batches succeed and the others would take for ever."""
+    anywhere.write("src/score.py", SLOW)
+    return anywhere
+
+
+def _pids(project: Any) -> list[int]:
+    return sorted({pid for _, _, pid in project.attempts()})
+
+
+def test_run_and_nodes_elsewhere_stop_within_seconds(slow: Any, tools: Helpers) -> None:
+    """`fanout run` ends with 130 and says who canceled it; a node started by hand, here as on any machine, leaves too;
+    no process of a slot is left."""
+    process = slow.start("run", "pipeline.yml", "--name", "r")
+    slow.wait_for_attempts(7, process)
+    by_hand = slow.start("node", "r", "--slots", "1")
+    tools.wait_until(lambda: len(_pids(slow)) == 3)
+    nodes = sorted({tools.parent_of(pid) for pid in _pids(slow)})
+    assert len(nodes) == 2
+    begun = time.monotonic()
+    canceling = slow.start("cancel", "r", "--json")
+    tools.wait_until(lambda: not tools.alive([*nodes, *_pids(slow)]), patience=STOPPED_WITHIN)
+    took = time.monotonic() - begun
+    said, _ = canceling.communicate(timeout=30)
+    stdout, stderr = process.communicate(timeout=30)
+    told, _ = by_hand.communicate(timeout=30)
+    print(f"stopped after {took:.1f} s")
+    assert canceling.returncode == 0, said
+    assert process.returncode == 130, stdout + stderr
+    assert "canceled the run; 5 of 60 mini-batches had succeeded" in stdout
+    assert "fanout redrive r" in stdout
+    assert (by_hand.returncode, told) == (0, "left: canceled\n")
+    fields = json.loads(said)
+    assert (fields["canceled"], fields["status"]) == (True, "Canceled")
+    counts = fields["steps"][0]["counts"]
+    assert (counts["succeeded"], counts["canceled"], counts["failed"]) == (5, 55, 0)
+    assert not (slow.folder / "scores.txt").exists()
+
+
+def test_a_run_without_anybody_is_sealed_by_who_cancels_it(slow: Any, tools: Helpers) -> None:
+    """The run was killed; a node elsewhere goes on with it until the run is canceled, from another folder."""
+    process = slow.start("run", "pipeline.yml", "--name", "r")
+    slow.wait_for_attempts(7, process)
+    by_hand = slow.start("node", "r", "--slots", "1")
+    tools.wait_until(lambda: len(_pids(slow)) == 3)
+    process.kill()
+    process.communicate()
+    nodes = sorted({tools.parent_of(pid) for pid in _pids(slow) if tools.alive([pid])})
+    begun = time.monotonic()
+    canceling = slow.start("cancel", "r")
+    # The run's own node was left alone a moment ago, and leaves for that reason.
+    tools.wait_until(lambda: not tools.alive([*nodes, *_pids(slow)]), patience=STOPPED_WITHIN + 2)
+    print(f"stopped after {time.monotonic() - begun:.1f} s")
+    said, trouble = canceling.communicate(timeout=60)
+    by_hand.communicate(timeout=30)
+    assert canceling.returncode == 0, said + trouble
+    assert "Canceled, 5 of 60 mini-batches had succeeded" in said
+    status = json.loads(slow.fanout("status", "r", "--json").stdout)
+    assert status["status"] == "Canceled"
+    again = slow.fanout("cancel", "r")
+    assert (again.code, "was over already: Canceled" in again.stdout) == (0, True)
+    resumed = slow.fanout("resume", "r")
+    assert (resumed.code, "go on with  fanout redrive r" in resumed.stdout) == (130, True)
+    assert len(_pids(slow)) == 3, "nobody works on it again"
+
+
+def test_a_canceled_command_and_what_it_started(project: Any, tools: Helpers) -> None:
+    """A command step is ended with the processes it has started; the next step does not start."""
+    project.write(
+        "pipeline.yml",
+        """\
+        type: pipeline
+        jobs:
+          first:
+            type: command
+            command: sleep 1000 & echo $$ $! > $MARKS/pids.part; mv $MARKS/pids.part $MARKS/pids; wait
+          second:
+            type: command
+            command: touch $MARKS/second
+            depends_on: [first]
+        """,
+    )
+    process = project.start("run", "pipeline.yml", "--name", "r")
+    noted = project.marks / "pids"
+    tools.wait_until(noted.exists)
+    pids = [int(pid) for pid in noted.read_text().split()]
+    canceled = project.start("cancel", "r")
+    tools.wait_until(lambda: not tools.alive(pids), patience=STOPPED_WITHIN)
+    stdout, stderr = process.communicate(timeout=30)
+    canceled.communicate(timeout=30)
+    assert process.returncode == 130, stdout + stderr
+    assert "second: skipped" in stdout
+    assert not (project.marks / "second").exists()
+
+
+def test_a_finished_run_cannot_be_canceled(project: Any) -> None:
+    """It is told how it ended, with exit code 1, since nothing was canceled; a name that is none is exit code 2."""
+    project.write("src/score.py", "def run(mini_batch):\n    return mini_batch\n")
+    assert project.fanout("run", "pipeline.yml", "--name", "r").code == 0
+    before = sorted(Path(project.folder, ".fanout").rglob("*"))
+    ended = project.fanout("cancel", "r")
+    assert ended.code == 1
+    assert ended.stdout.startswith("r was over already: Completed at ")
+    assert sorted(Path(project.folder, ".fanout").rglob("*")) == before
+    unknown = project.fanout("cancel", "nobody")
+    assert unknown.code == 2
+    assert "no run named nobody" in unknown.stderr
+
+
+def test_ctrl_c_is_no_cancelation(project: Any) -> None:
+    """What was stopped by a signal is not canceled: `fanout resume` goes on."""
+    process = project.start("run", "pipeline.yml", "--name", "r")
+    project.wait_for_attempts(3, process)
+    os.kill(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert not (project.folder / ".fanout/runs/r/cancel.json").exists()
+    assert project.fanout("resume", "r").code == 0
