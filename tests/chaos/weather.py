@@ -1,0 +1,46 @@
+"""What is struck when: pure, from a seed."""
+
+import heapq
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Blow(StrEnum):
+    """What may happen to a process."""
+
+    SLOT = "slots killed"
+    NODE = "nodes killed"
+    PAUSE = "nodes paused"
+    SUPERVISOR = "supervisors killed"
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """How bad it is; all times in seconds, 0 for never. `pause_for` is longer than the visibility, to be of any use."""
+
+    seed: int
+    slot_every: float = 1.0
+    node_every: float = 10.0
+    pause_every: float = 0.0
+    pause_for: float = 0.0
+    supervisor_kills: int = 2
+
+    def forecast(self) -> Iterator[tuple[float, Blow]]:
+        """When which blow falls, seconds from the beginning, without an end; supervisors go by progress instead."""
+        every = {Blow.SLOT: self.slot_every, Blow.NODE: self.node_every, Blow.PAUSE: self.pause_every}
+        return heapq.merge(*(self._series(blow, seconds) for blow, seconds in every.items() if seconds))
+
+    def supervisor_kills_at(self) -> list[float]:
+        """At which shares of all mini-batches the supervisor is killed: once in each equal part, anywhere in it."""
+        chance = random.Random(f"{self.seed} supervisor")  # noqa: S311 - to be repeated
+        parts = self.supervisor_kills
+        return [(part + chance.uniform(0.1, 0.8)) / parts for part in range(parts)]
+
+    def _series(self, blow: Blow, seconds: float) -> Iterator[tuple[float, Blow]]:
+        chance = random.Random(f"{self.seed} {blow}")  # noqa: S311 - to be repeated
+        at = 0.0
+        while True:
+            at += seconds * chance.uniform(0.5, 1.5)
+            yield at, blow
