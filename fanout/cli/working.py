@@ -7,7 +7,7 @@ import typer
 
 from fanout.cli import options
 from fanout.cli.options import Where
-from fanout.errors import RunError
+from fanout.errors import ExitCode, RunError
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -33,13 +33,14 @@ def node(
     import asyncio
 
     from fanout.cli import wiring
-    from fanout.node.__main__ import exit_code, say_warnings
+    from fanout.node.__main__ import DRAINED, exit_code, say_warnings
 
     settings = wiring.settings_of(Path.cwd(), Where(store, queue, profile))
     say_warnings()
     why = asyncio.run(_work(run, step, slots, settings))
     typer.echo(f"left: {why}")
-    raise typer.Exit(exit_code(why))
+    code = exit_code(why)
+    raise typer.Exit(ExitCode.COMPLETED if code == DRAINED else code)  # who asked it to leave has nothing to be told
 
 
 async def _work(run: str, step: str | None, slots: int | None, settings: "Settings") -> "Leaving":

@@ -21,6 +21,7 @@ STOP_LIMIT = 5.0
 QUICK_DEATH = 10.0
 """A node that lived shorter than this, in seconds, died at once."""
 MOST_QUICK_DEATHS = 5
+"""For each node, and in a row: nodes that are killed now and then, after hours of work, are replaced for ever."""
 STDERR_KEPT = 4096
 
 
@@ -110,10 +111,9 @@ class LocalNodes:
             returncode, lived = await self._one_life()
             if self._leaving or returncode in (0, GAVE_UP):
                 return
-            if lived < QUICK_DEATH:
-                self._quick_deaths += 1
-                if self._quick_deaths > MOST_QUICK_DEATHS * self._count:
-                    return
+            self._quick_deaths = self._quick_deaths + 1 if lived < QUICK_DEATH else 0
+            if self._quick_deaths > MOST_QUICK_DEATHS * self._count:
+                return
 
     async def _one_life(self) -> tuple[int, float]:
         loop = asyncio.get_running_loop()

@@ -18,13 +18,17 @@ from fanout.store.open import open_store
 
 GAVE_UP = 42
 """Exit code of a node on which the script cannot be started; Azure's leader ends with the same number."""
+DRAINED = 75
+"""Exit code of a node that was asked to leave before its step was over (EX_TEMPFAIL: it may be replaced)."""
 
 
 def exit_code(why: Leaving) -> int:
     """What the process tells whoever started it."""
     match why:
-        case Leaving.FINISHED | Leaving.CANCELED | Leaving.DRAINED:
+        case Leaving.FINISHED | Leaving.CANCELED:
             return ExitCode.COMPLETED
+        case Leaving.DRAINED:
+            return DRAINED
         case Leaving.GAVE_UP:
             return GAVE_UP
         case Leaving.FAILED:

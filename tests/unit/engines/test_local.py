@@ -13,6 +13,7 @@ import pytest
 
 from fanout.engines import local
 from fanout.engines.local import LocalEngine, LocalNodes
+from fanout.node.__main__ import DRAINED
 from fanout.store.keys import StepRound
 
 PATIENCE = 30.0
@@ -107,10 +108,29 @@ async def test_a_death_after_words(nodes: Callable[..., LocalNodes], monkeypatch
 async def test_a_node_that_leaves_for_a_reason_is_not_replaced(
     nodes: Callable[..., LocalNodes], tmp_path: Path, returncode: int
 ) -> None:
-    """One that has drained or given up would only do so again."""
+    """The step is over, or the script cannot be started here: another would only leave again."""
     async with nodes(f"sys.exit({returncode})", count=2) as kept:
         await _eventually(kept.trouble)
         assert len(_pids(tmp_path, "born")) == 2
+
+
+async def test_a_node_that_was_asked_to_leave_is_replaced(nodes: Callable[..., LocalNodes], tmp_path: Path) -> None:
+    """Drained by a signal while its step goes on: the step still wants as many nodes as it asked for."""
+    text = "if len(list(here.glob('born-*'))) == 1: sys.exit(local_drained)\n" + OBEDIENT
+    async with nodes(text.replace("local_drained", str(DRAINED))) as kept:
+        await _eventually(lambda: len(_pids(tmp_path, "born")) == 2)
+        assert kept.trouble() is None
+
+
+async def test_deaths_after_long_lives_do_not_add_up(
+    nodes: Callable[..., LocalNodes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every second node lives long enough, so that no two quick deaths follow each other, and nobody gives up."""
+    monkeypatch.setattr(local, "MOST_QUICK_DEATHS", 1)
+    monkeypatch.setattr(local, "QUICK_DEATH", 0.5)
+    async with nodes("time.sleep(0.5 * (len(list(here.glob('born-*'))) % 2 == 0))\nsys.exit(3)") as kept:
+        await _eventually(lambda: len(_pids(tmp_path, "born")) >= 5)
+        assert kept.trouble() is None
 
 
 async def test_much_on_standard_error_blocks_nobody(nodes: Callable[..., LocalNodes]) -> None:
