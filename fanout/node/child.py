@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fanout.errors import EntryScriptError
+from fanout.errors import DamagedRecordError, EntryScriptError, FanoutError
 from fanout.node import entry_script, orders
 from fanout.node.entry_script import EntryScript, MiniBatchContext, one_line, user_traceback
 from fanout.node.frames import FrameBuffer
@@ -56,7 +56,8 @@ class Worker:
             data = self.load(batch)
             items = len(data)
         except Exception as exc:  # noqa: BLE001 - whatever reading raises is this attempt's failure
-            return self._failed(Cause.LOAD, exc, items, time.perf_counter() - begun, 0.0)
+            cause = Cause.DAMAGED if isinstance(exc, DamagedRecordError) else Cause.LOAD
+            return self._failed(cause, exc, items, time.perf_counter() - begun, 0.0)
         load_seconds = time.perf_counter() - begun
         if self.reads:
             self.send(orders.loaded_frame(items, load_seconds))
@@ -212,8 +213,8 @@ def _table_reader(recipe_json: str) -> Load:
 
 
 def _failure(cause: Cause, exc: BaseException) -> Failure:
-    """EntryScriptError is our own sentence about the script: no traceback of ours would add to it."""
-    if isinstance(exc, EntryScriptError):
+    """An error of ours is a sentence about the script or its data: no traceback of ours would add to it."""
+    if isinstance(exc, FanoutError):
         return Failure(cause, str(exc))
     if isinstance(exc, SystemExit):
         return Failure(cause, f"the script called sys.exit({exc.code!r})", user_traceback(exc))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fanout.step.results import Failure, Status
+from fanout.step.results import Cause, Failure, Status
 
 FIRST_BACK_OFF = 0.25
 LONGEST_BACK_OFF = 30.0
@@ -19,11 +19,12 @@ class Decision:
 def decide(failure: Failure | None, attempt: int, max_retries: int, draw: float) -> Decision:
     """What to do about attempt number `attempt` (0 is the first) that ended in `failure`, or well when that is None.
 
-    User code is tried at most max_retries + 1 times. `draw` in [0, 1) spreads the back-off.
+    User code is tried at most max_retries + 1 times, and what is damaged not again: it will not be better then.
+    `draw` in [0, 1) spreads the back-off.
     """
     if failure is None:
         return Decision(Status.SUCCEEDED)
-    if attempt >= max_retries:
+    if attempt >= max_retries or failure.cause is Cause.DAMAGED:
         return Decision(Status.FAILED)
     return Decision(Status.RETRIED, back_off(attempt, draw))
 

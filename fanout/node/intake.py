@@ -16,10 +16,10 @@ from fanout.node.decide import back_off
 from fanout.node.fetch import Fetcher
 from fanout.node.held import Held, Holdings
 from fanout.plan import messages
+from fanout.plan.manifests import read_line
 from fanout.queue.port import Delivery, Queue
 from fanout.step.results import Cause, Failure
 from fanout.store.keys import StepRound
-from fanout.store.objects import read_range
 
 log = logging.getLogger(__name__)
 
@@ -160,15 +160,16 @@ class Intake:
             task.add_done_callback(self._prepared)
 
     async def _prepare(self, held: Held) -> None:
-        """Brings what the mini-batch needs. Missing data is a failed attempt; trouble with the store is nobody's fault,
-        so the mini-batch is let go and comes back when its visibility runs out."""
+        """Brings what the mini-batch needs. Missing data and a damaged plan are a failed attempt; trouble with the
+        store is nobody's fault, so the mini-batch is let go and comes back when its visibility runs out."""
         try:
             if (pointer := held.message.pointer) is not None:
-                stop = pointer.start + pointer.length
-                held.line = await read_range(self._store, pointer.key, pointer.start, stop) or b""
+                held.line = await read_line(self._store, pointer)
             if self._fetcher is not None:
                 held.line, held.fetched = await self._fetcher.fetch(held.line)
             self._ready.append(held)
+        except DamagedRecordError as exc:
+            self._events.failed(held, Failure(Cause.DAMAGED, str(exc)))
         except (InfrastructureError, OSError) as exc:
             log.warning("mini-batch %d cannot be brought here now: %s", held.message.index, exc)
             self._holdings.forget([held])

@@ -12,8 +12,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from fanout.errors import DamagedRecordError, RunError
+from fanout.plan.messages import Pointer
 from fanout.plan.minibatch import MiniBatch, decode, encode
-from fanout.store import keys
+from fanout.store import checked, keys
 from fanout.store.keys import StepRound
 
 if TYPE_CHECKING:
@@ -52,11 +53,18 @@ class PlanSummary:
     items: int | None  # None: not known without reading the data
     digest: str  # SHA-256 of all lines
     recipe: str | None = None  # how to read the table, as JSON; None for a list of files
+    shard_digests: tuple[str, ...] = ()  # SHA-256 of each manifest
 
     @property
     def shards(self) -> int:
         """How many manifests there are."""
         return -(-self.mini_batches // SHARD_SIZE)
+
+    def check(self, shard: Shard, key: str) -> Shard:
+        """`shard` itself, when it is what was planned; else DamagedRecordError, naming `key`."""
+        if hashlib.sha256(shard.body).hexdigest() != self.shard_digests[shard.number]:
+            raise DamagedRecordError(f"{key}: the manifest was altered since it was planned")
+        return shard
 
 
 @dataclass(slots=True)
@@ -66,16 +74,18 @@ class Tally:
     mini_batches: int = 0
     items: int | None = 0
     _hash: "_Hash" = field(default_factory=hashlib.sha256)
+    _shard_digests: list[str] = field(default_factory=list)
 
     def add(self, shard: Shard) -> None:
         """Counts the next shard."""
         self.mini_batches += len(shard.lines)
         self.items = None if self.items is None or shard.items is None else self.items + shard.items
         self._hash.update(shard.body)
+        self._shard_digests.append(hashlib.sha256(shard.body).hexdigest())
 
     def summary(self, recipe: str | None) -> PlanSummary:
         """The summary of what was added."""
-        return PlanSummary(self.mini_batches, self.items, self._hash.hexdigest(), recipe)
+        return PlanSummary(self.mini_batches, self.items, self._hash.hexdigest(), recipe, tuple(self._shard_digests))
 
 
 def next_shard(batches: Iterator[MiniBatch], number: int) -> Shard:
@@ -95,37 +105,40 @@ async def write_summary(store: "ObjectStore", at: StepRound, summary: PlanSummar
     await _create_once(store, keys.plan_json(at), _compose(summary), at)
 
 
-async def read_shard(store: "ObjectStore", at: StepRound, number: int) -> Shard:
-    """A shard as it was planned; DamagedRecordError when it is missing or cut short."""
+async def read_shard(store: "ObjectStore", at: StepRound, number: int, summary: PlanSummary) -> Shard:
+    """A shard as it was planned, which `summary` tells; DamagedRecordError when it is missing or altered."""
     from fanout.store.objects import read
 
     key = keys.manifest(at, number)
     body = await read(store, key)
     if body is None:
         raise DamagedRecordError(f"{key}: is missing, though plan.json says that it was written")
-    return Shard(number, tuple(_lines(body, key)))
+    return summary.check(Shard(number, tuple(_lines(body, key))), key)
 
 
-async def read_line(store: "ObjectStore", key: str, start: int, length: int) -> str:
-    """One line by its place, as a message points to it; DamagedRecordError when there is none."""
-    from fanout.store.objects import read_range
+async def read_line(store: "ObjectStore", pointer: Pointer) -> bytes:
+    """One line by its place, as a message points to it; DamagedRecordError when it does not stand there any more."""
+    import obstore
 
-    body = await read_range(store, key, start, start + length)
-    if body is None:
-        raise DamagedRecordError(f"{key}: is missing, though a message points to it")
-    [*lines] = _lines(body + b"\n", f"{key} at byte {start}")
-    if len(lines) != 1:
-        raise DamagedRecordError(f"{key} at byte {start}: expected one line, found {len(lines)}")
-    return lines[0]
+    from fanout.store.objects import read_range, translated
+
+    try:
+        with translated("read", pointer.key):
+            size = (await obstore.head_async(store, pointer.key))["size"]
+    except FileNotFoundError as exc:
+        raise DamagedRecordError(f"{pointer.key}: is missing, though a message points to it") from exc
+    stop = min(pointer.start + pointer.length, size)  # a range that ends behind the object is an error of its own
+    return pointer.check(await read_range(store, pointer.key, pointer.start, stop) or b"")
 
 
 async def read_mini_batch(store: "ObjectStore", at: StepRound, index: int) -> MiniBatch:
-    """One mini-batch by its index; DamagedRecordError when the plan has none of that index."""
+    """One mini-batch by its index; DamagedRecordError when the plan has none of that index, or is damaged."""
+    summary = await read_summary(store, at)
+    if summary is None or index >= summary.mini_batches:
+        raise DamagedRecordError(f"{keys.plan_json(at)}: the plan has no mini-batch {index}")
     number, place = divmod(index, SHARD_SIZE)
-    shard = await read_shard(store, at, number)
+    shard = await read_shard(store, at, number, summary)
     key = keys.manifest(at, number)
-    if place >= len(shard.lines):
-        raise DamagedRecordError(f"{key}: has {len(shard.lines)} mini-batches, none with index {index}")
     return check_index(decode(shard.lines[place], key), index, key)
 
 
@@ -152,6 +165,7 @@ def _compose(summary: PlanSummary) -> bytes:
         "items": summary.items,
         "shard_size": SHARD_SIZE,
         "digest": summary.digest,
+        "shard_digests": summary.shard_digests,
         "recipe": None if summary.recipe is None else json.loads(summary.recipe),
     }
     return json.dumps(fields, indent=1).encode() + b"\n"
@@ -160,24 +174,22 @@ def _compose(summary: PlanSummary) -> bytes:
 def parse_summary(body: bytes, key: str) -> PlanSummary:
     """The summary in the text of a plan.json; DamagedRecordError, naming `key`, when it is anything else."""
     try:
-        fields = json.loads(body)
+        fields = checked.parse(body)
         for name, expected in (("version", VERSION), ("shard_size", SHARD_SIZE)):
             if fields[name] != expected:
-                raise ValueError(f"{name} is {fields[name]!r}, this fanout reads {expected}")
-        return PlanSummary(
-            mini_batches=_count(fields["mini_batches"], "mini_batches"),
-            items=None if fields["items"] is None else _count(fields["items"], "items"),
-            digest=str(fields["digest"]),
+                raise ValueError(f"{name} is {fields[name]!r:.80}, this fanout reads {expected}")
+        found = PlanSummary(
+            mini_batches=checked.whole(fields["mini_batches"], "mini_batches"),
+            items=None if fields["items"] is None else checked.whole(fields["items"], "items", below=2**63),
+            digest=checked.digest(fields["digest"], "digest"),
             recipe=None if fields["recipe"] is None else json.dumps(fields["recipe"]),
+            shard_digests=tuple(checked.digest(each, "a shard's digest") for each in fields["shard_digests"]),
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as exc:
+        if len(found.shard_digests) != found.shards:
+            raise ValueError(f"it has {len(found.shard_digests)} digests of {found.shards} manifests")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"{key}: not the summary of a plan: {type(exc).__name__}: {exc}") from exc
-
-
-def _count(value: object, name: str) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{name} is {value!r}, expected a whole number of at least 0")
-    return value
+    return found
 
 
 def _lines(body: bytes, source: str) -> Sequence[str]:

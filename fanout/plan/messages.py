@@ -5,23 +5,39 @@ line passes through node and slot untouched, so that it is composed once, by the
 """
 
 import json
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
 from fanout.errors import DamagedRecordError
+from fanout.store import checked
 from fanout.store.keys import StepRound
 
 VERSION = 1
 INLINE_LIMIT = 8 * 1024
+LONGEST_LINE = 256 * 1024 * 1024
+"""Bytes of one mini-batch's line: a million long names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """Where a mini-batch's line stands: a manifest's key and the byte range in it."""
+    """Where a mini-batch's line stands: a manifest's key, the byte range in it, and the CRC-32 of what stands there."""
 
     key: str
     start: int
     length: int
+    crc: int
+
+    @classmethod
+    def to(cls, key: str, start: int, line: str) -> "Pointer":
+        """The place of `line`, which begins at byte `start` of the manifest at `key`."""
+        return cls(key, start, len(line), zlib.crc32(line.encode("ascii")))
+
+    def check(self, found: bytes) -> bytes:
+        """`found` itself, when it is what was planned; else DamagedRecordError, naming the manifest."""
+        if len(found) != self.length or zlib.crc32(found) != self.crc:
+            raise DamagedRecordError(f"{self.key} at byte {self.start}: the manifest was altered since it was planned")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +58,7 @@ def encode(message: Message) -> str:
         content = f'"batch":{message.line}'
     elif message.pointer is not None:
         p = message.pointer
-        content = f'"at":{json.dumps([p.key, p.start, p.length], separators=(",", ":"))}'
+        content = f'"at":{json.dumps([p.key, p.start, p.length, p.crc], separators=(",", ":"))}'
     else:
         raise ValueError(f"the message for mini-batch {message.index} carries neither a line nor a pointer")
     return (
@@ -54,17 +70,18 @@ def encode(message: Message) -> str:
 def decode(body: str) -> Message:
     """The message in `body`; DamagedRecordError says what is wrong with it."""
     try:
-        fields = json.loads(body)
+        fields = checked.parse(body)
         if fields["v"] != VERSION:
-            raise ValueError(f"version {fields['v']!r}, this fanout reads version {VERSION}")
+            raise ValueError(f"version {fields['v']!r:.20}, this fanout reads version {VERSION}")
+        round_ = checked.whole(fields.get("round", 1), "round", least=1)
         return Message(
-            at=StepRound(_text(fields, "run"), _text(fields, "step"), _round(fields)),
-            index=_count(fields, "index"),
-            attempt=_count(fields, "attempt"),
+            at=StepRound(checked.text(fields["run"], "run"), checked.text(fields["step"], "step"), round_),
+            index=checked.whole(fields["index"], "index"),
+            attempt=checked.whole(fields["attempt"], "attempt"),
             line=_line(body, fields),
-            pointer=_pointer(fields["at"]) if "at" in fields else None,
+            pointer=_pointer(*fields["at"]) if "at" in fields else None,
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"message {body[:80]!r}: {type(exc).__name__}: {exc}") from exc
 
 
@@ -75,33 +92,14 @@ def _line(body: str, fields: dict[str, Any]) -> str | None:
     if not isinstance(fields["batch"], dict) or fields["batch"]["index"] != fields["index"]:
         raise ValueError("batch is not the mini-batch that the message names")
     at = body.find('"batch":{')
-    whole = at > 0 and body.endswith("}}")
+    whole = at > 0 and body.endswith("}}") and next(reversed(fields)) == "batch"
     return body[at + 8 : -1] if whole else json.dumps(fields["batch"], separators=(",", ":"), ensure_ascii=False)
 
 
-def _pointer(fields: list[Any]) -> Pointer:
-    key, start, length = fields
-    if not (isinstance(key, str) and isinstance(start, int) and isinstance(length, int) and start >= 0 < length):
-        raise ValueError(f"{fields!r} is not a place in a manifest")
-    return Pointer(key, start, length)
-
-
-def _round(fields: dict[str, Any]) -> int:
-    number = fields.get("round", 1)
-    if type(number) is not int or number < 1:
-        raise ValueError(f"round is {number!r}")
-    return number
-
-
-def _text(fields: dict[str, Any], name: str) -> str:
-    value = fields[name]
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{name} is {value!r}")
-    return value
-
-
-def _count(fields: dict[str, Any], name: str) -> int:
-    value = fields[name]
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{name} is {value!r}")
-    return value
+def _pointer(key: object, start: object, length: object, crc: object) -> Pointer:
+    return Pointer(
+        checked.text(key, "the key of a manifest"),
+        checked.whole(start, "start"),
+        checked.whole(length, "length", least=1, below=LONGEST_LINE),
+        checked.whole(crc, "CRC", below=2**32),
+    )

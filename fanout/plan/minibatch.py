@@ -4,12 +4,13 @@ Imported by the slot's child process too, so the standard library only.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from fanout.errors import DamagedRecordError
+from fanout.store import checked
 
 # Made once: json.dumps with settings of its own makes an encoder a call, which costs more than the encoding.
 _compose = json.JSONEncoder(separators=(",", ":")).encode
@@ -68,24 +69,34 @@ def encode(batch: MiniBatch) -> str:
 def decode(text: str | bytes, source: str) -> MiniBatch:
     """The mini-batch in one JSON line; DamagedRecordError, naming `source`, when the line is anything else."""
     try:
-        return from_fields(json.loads(text))
+        return from_fields(checked.parse(text))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise DamagedRecordError(f"{source}: not a mini-batch: {exc}") from exc
+        raise DamagedRecordError(f"{source}: not a mini-batch: {type(exc).__name__}: {exc}") from exc
 
 
 def from_fields(fields: Mapping[str, Any]) -> MiniBatch:
     """The mini-batch in a parsed JSON object; ValueError, KeyError or TypeError when it is not one."""
-    files: Sequence[str] = fields.get("files", ())
-    if not all(isinstance(uri, str) for uri in files):
-        raise ValueError("files must be text")
-    batch = MiniBatch(
-        index=int(fields["index"]),
-        files=tuple(files),
-        pieces=tuple(Piece(str(u), int(a), int(b), Cut(cut)) for u, a, b, cut in fields.get("pieces", ())),
-        items=fields.get("items"),
-        partition={str(k): str(v) for k, v in fields.get("partition", {}).items()},
-        first_row=fields.get("first_row"),
+    return MiniBatch(
+        index=checked.whole(fields["index"], "index"),
+        files=_files(fields.get("files", [])),
+        pieces=tuple([_piece(*piece) for piece in fields.get("pieces", ())]),
+        items=_optional(fields.get("items"), "items", checked.LARGEST),
+        partition=checked.texts(fields["partition"], "partition") if "partition" in fields else {},
+        first_row=_optional(fields.get("first_row"), "first_row", 2**63),
     )
-    if batch.index < 0:
-        raise ValueError(f"index {batch.index} is negative")
-    return batch
+
+
+def _files(files: object) -> tuple[str, ...]:
+    if type(files) is not list or set(map(type, files)) - {str}:
+        raise ValueError("files must be a list of texts")
+    return tuple(files)
+
+
+def _piece(uri: object, start: object, stop: object, cut: str) -> Piece:
+    first = checked.whole(start, "start", below=2**63)
+    last = checked.whole(stop, "stop", least=first, below=2**63)
+    return Piece(checked.text(uri, "the file of a piece"), first, last, Cut(cut))
+
+
+def _optional(value: object, what: str, below: int) -> int | None:
+    return None if value is None else checked.whole(value, what, below=below)

@@ -67,7 +67,7 @@ class Outbox:
         attempt = self.attempts.get(index, 0)
         if len(line) < INLINE_LIMIT:
             return Message(self.at, index, attempt, line=line)
-        place = Pointer(keys.manifest(self.planned, shard), start, len(line))
+        place = Pointer.to(keys.manifest(self.planned, shard), start, line)
         return Message(self.at, index, attempt, pointer=place)
 
 
@@ -89,7 +89,7 @@ async def publish(plan: Callable[[], PlannedInput], store: "ObjectStore", outbox
 
 async def _stored(store: "ObjectStore", outbox: Outbox, summary: PlanSummary) -> AsyncGenerator[Shard]:
     for number in range(summary.shards):
-        yield await read_shard(store, outbox.planned, number)
+        yield await read_shard(store, outbox.planned, number, summary)
 
 
 async def _written(

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from fanout.errors import DamagedRecordError
+from fanout.store import checked
 
 MAGIC = b"FNO1"
 PREFIX = struct.Struct(">4sII")
@@ -37,9 +38,11 @@ class Cause(StrEnum):
     BAD_RETURN = "bad_return"  # run() returned something that is not a sized sequence
     TIME_LIMIT = "time_limit"  # run() took longer than retry_settings.timeout
     LOAD = "load"  # the mini-batch could not be read
+    DAMAGED = "damaged"  # what the store or the queue holds of the mini-batch is damaged: no script's fault
     LOAD_TIME_LIMIT = "load_time_limit"  # reading it took longer than task_overhead_timeout
     EXIT = "exit"  # the slot's process ended by itself
     SIGNAL = "signal"  # the slot's process was killed
+    GARBLED = "garbled"  # the slot said what no slot says, so its process was killed
     INIT = "init"  # the script could not be loaded, or init() failed
     SHUTDOWN = "shutdown"  # shutdown() raised
     VANISHED = "vanished"  # nodes received the mini-batch and were never heard of again
@@ -134,7 +137,7 @@ def decode_index(head: bytes, key: str) -> ResultIndex:
     if len(head) < end or zlib.crc32(index) != PREFIX.unpack_from(head)[2]:
         raise DamagedRecordError(f"{key}: truncated or altered")
     try:
-        fields = json.loads(index)
+        fields = checked.parse(index)
         if fields["v"] != 1:
             raise ValueError(f"version {fields['v']}, this fanout reads version 1")
         entries = tuple(_from_list(line) for line in fields["entries"])
@@ -182,8 +185,8 @@ def _more(header: str | None, files: tuple[str, ...], failure: Failure | None) -
 
 
 def _from_list(line: Sequence[Any]) -> Entry:
-    more: Mapping[str, Any] = line[13] if len(line) > 13 else {}
     _check_numbers(line)
+    more: Mapping[str, Any] = line[13] if len(line) > 13 else {}
     return Entry(
         index=line[0],
         attempt=line[1],
@@ -198,22 +201,47 @@ def _from_list(line: Sequence[Any]) -> Entry:
         start=line[10],
         length=line[11],
         crc=line[12],
-        header=more.get("header"),
-        files=tuple(more.get("files", ())),
+        header=_header(more.get("header")),
+        files=_files(more.get("files", [])),
         failure=_failure(more.get("failure")),
     )
 
 
 def _check_numbers(line: Sequence[Any]) -> None:
     """What a ledger adds up is whole, not negative, and of a size that it can hold."""
-    index, attempt, _, items, succeeded, _, _, _, _, rows, start, length, crc = line[:13]
+    index, attempt, _, items, succeeded, process, started, load, run, rows, start, length, crc = line[:13]
     numbers = (index, attempt, items, succeeded, rows, crc, start, length)
     if set(map(type, numbers)) != {int} or min(numbers) < 0 or max(numbers[:6]) >= 2**32 or max(numbers) >= 2**63:
-        raise ValueError(f"index, attempt, items, succeeded, rows, CRC, start and length cannot be {numbers}")
+        raise ValueError(f"index, attempt, items, succeeded, rows, CRC, start and length cannot be {numbers!r:.200}")
+    if not {type(started), type(load), type(run)} <= {int, float} or not _are_times(started, load, run):
+        raise ValueError(f"times cannot be {(started, load, run)!r:.200}")
+    if type(process) is not str or len(line) > 14:
+        raise ValueError("not an attempt as this version writes it")
+
+
+def _are_times(*seconds: float) -> bool:
+    return min(seconds) >= 0 and max(seconds) < checked.LATEST
+
+
+def _header(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise ValueError("a header is text")
+    return value
+
+
+def _files(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValueError("files are a list of names")
+    return tuple(value)
 
 
 def _failure(fields: Sequence[str] | None) -> Failure | None:
-    return None if fields is None else Failure(Cause(fields[0]), fields[1], fields[2])
+    if fields is None:
+        return None
+    cause, message, traceback = fields
+    if not (isinstance(message, str) and isinstance(traceback, str)):
+        raise ValueError("the message and the traceback of a failure are texts")
+    return Failure(Cause(cause), message, traceback)
 
 
 def _event_to_list(event: Event) -> list[Any]:
@@ -229,4 +257,6 @@ def _event_to_list(event: Event) -> list[Any]:
 
 def _event_from_list(line: Sequence[Any]) -> Event:
     process, at, failure, gave_up, files = line
-    return Event(process, at, _failure(failure), gave_up, tuple(files))
+    if not isinstance(process, str) or not isinstance(gave_up, bool):
+        raise ValueError("not an event as this version writes it")
+    return Event(process, checked.seconds(at, "the time of an event"), _failure(failure), gave_up, _files(files))

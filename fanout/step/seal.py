@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fanout.errors import DamagedRecordError
 from fanout.step.verdict import Counts, Verdict, VerdictStatus
-from fanout.store import keys
+from fanout.store import checked, keys
 from fanout.store.keys import StepRound
 from fanout.store.objects import create, read
 
@@ -54,15 +54,20 @@ def _dump(mine: Seal) -> bytes:
 
 def _load(body: bytes, key: str) -> Seal:
     try:
-        fields = json.loads(body)
+        fields = checked.parse(body)
         if fields["version"] != 1:
             raise ValueError(f"version {fields['version']}, this fanout reads version 1")
         return Seal(
             verdict=Verdict(VerdictStatus(fields["verdict"]["status"]), str(fields["verdict"]["reason"])),
-            counts=Counts(**fields["counts"]),
-            objects={int(node): int(count) for node, count in fields["objects"].items()},
-            at=float(fields["at"]),
-            seconds=float(fields["seconds"]),
+            counts=Counts(**{name: _count(name, value) for name, value in fields["counts"].items()}),
+            objects={int(node): checked.whole(count, "objects") for node, count in fields["objects"].items()},
+            at=checked.seconds(fields["at"], "at"),
+            seconds=checked.seconds(fields["seconds"], "seconds"),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"{key}: {exc}") from exc
+
+
+def _count(name: str, value: object) -> Any:
+    """Items and rows may be more than there are mini-batches; the total alone may be unknown."""
+    return None if value is None and name == "total" else checked.whole(value, name, below=2**63)

@@ -14,13 +14,14 @@ from obstore.store import MemoryStore
 from fanout.errors import InputError, QueueError, StoreError
 from fanout.node import committer as committing
 from fanout.node.committer import Committer
+from fanout.node.decide import Decision, decide
 from fanout.node.held import Held, Holdings
 from fanout.node.intake import MOST_REFUSALS, Intake, IntakeEvents
 from fanout.plan import messages, minibatch
 from fanout.plan.messages import Message, Pointer
 from fanout.plan.minibatch import MiniBatch
 from fanout.queue.port import Delivery, QueuePair
-from fanout.step.results import Cause, Failure
+from fanout.step.results import Cause, Failure, Status
 from fanout.store.keys import StepRound
 from fanout.store.objects import put
 
@@ -235,12 +236,29 @@ async def test_a_pointer_is_followed(door: MakeDoor) -> None:
     here = door(wanted=1)
     line = minibatch.encode(MiniBatch(3, files=("file:///a",))).encode()
     await put(here.store, "manifest", b"before\n" + line + b"\nafter")
-    await here.send(Message(AT, 3, 0, pointer=Pointer("manifest", 7, len(line))))
+    await here.send(Message(AT, 3, 0, pointer=Pointer.to("manifest", 7, line.decode())))
     started: list[Held] = []
     async with here.open():
         await here.until(lambda: bool(started.extend(here.intake.start(1)) or started))
         here.wanted = 0
     assert [held.line for held in started] == [line]
+
+
+@pytest.mark.parametrize("found", [None, b"befor", b"before\n{}", b"before\n" + b"x" * 100])
+async def test_a_damaged_manifest_is_told_at_once(door: MakeDoor, found: bytes | None) -> None:
+    """A plan that is missing, cut or altered is not the script's fault, and nothing that another try would mend."""
+    here = door(wanted=1)
+    line = minibatch.encode(MiniBatch(3, files=("file:///a",)))
+    if found is not None:
+        await put(here.store, "manifests/00000.jsonl", found)
+    await here.send(Message(AT, 3, 0, pointer=Pointer.to("manifests/00000.jsonl", 7, line)))
+    async with here.open():
+        await here.until(lambda: bool(here.failed))
+        here.wanted = 0
+    [(index, failure)] = here.failed
+    assert (index, failure.cause) == (3, Cause.DAMAGED)
+    assert "manifests/00000.jsonl" in failure.message
+    assert decide(failure, 0, 3, 0.5) == Decision(Status.FAILED)
 
 
 @pytest.mark.parametrize("trouble", [StoreError("cannot read x: timed out"), OSError(28, "No space left on device")])

@@ -297,19 +297,22 @@ async def test_messages_that_cannot_be_read(prepare: Prepare) -> None:
 
 
 async def test_a_message_may_point_to_its_mini_batch(prepare: Prepare) -> None:
-    """A long mini-batch is read from its manifest; a pointer to nowhere comes back, and blocks nobody."""
+    """A long mini-batch is read from its manifest; a pointer to nowhere is a failure that says so."""
     work = await prepare("def run(b): return [len(b)]\n")
     line = minibatch.encode(MiniBatch(0, files=tuple(f"file:///{n}" for n in range(1000))))
     key = keys.manifest(AT, 0)
     await put(work.outside.store, key, f"{line}\n".encode())
-    pointer = messages.Pointer(key, 0, len(line))
-    nowhere = messages.Pointer(keys.manifest(AT, 7), 0, 10)
+    pointer = messages.Pointer.to(key, 0, line)
+    nowhere = messages.Pointer(keys.manifest(AT, 7), 0, 10, 0)
     await work.pair.main.send([messages.encode(Message(AT, 1, 0, pointer=nowhere))])
     await work.pair.main.send([messages.encode(Message(AT, 0, 0, pointer=pointer))])
     async with work.node():
-        await work.until(lambda ledger: ledger.is_settled(0))
+        ledger = await work.until(lambda ledger: ledger.is_settled(0) and ledger.is_settled(1))
         await work.settle()
     assert (await work.rows()).splitlines()[0] == b"1000"
+    [failed] = ledger.failures
+    assert (failed.index, failed.failure.cause) == (1, Cause.DAMAGED)
+    assert "manifests/00007.jsonl: is missing" in failed.failure.message
 
 
 async def test_rows_larger_than_the_committers_memory(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,6 @@ from fanout.plan.manifests import (
     PlanSummary,
     Shard,
     Tally,
-    check_index,
     next_shard,
     parse_summary,
     read_line,
@@ -23,13 +23,14 @@ from fanout.plan.manifests import (
     write_shard,
     write_summary,
 )
+from fanout.plan.messages import Pointer
 from fanout.plan.minibatch import MiniBatch, encode
 from fanout.store import keys
 from fanout.store.keys import StepRound
 
 AT = StepRound("r", "s")
 
-SUMMARY = PlanSummary(2500, 7, "d1", '{"reader": null}')
+SUMMARY = PlanSummary(2500, 7, "d" * 64, '{"reader": null}', ("0" * 64, "1" * 64, "2" * 64))
 
 
 def batches(count: int, items: int | None = 1) -> list[MiniBatch]:
@@ -49,7 +50,8 @@ def test_shards_of_a_thousand() -> None:
     for shard in shards[:3]:
         tally.add(shard)
     digest = hashlib.sha256(b"".join(shard.body for shard in shards)).hexdigest()
-    assert tally.summary(None) == PlanSummary(2500, 2500, digest)
+    each = tuple(hashlib.sha256(shard.body).hexdigest() for shard in shards[:3])
+    assert tally.summary(None) == PlanSummary(2500, 2500, digest, None, each)
     assert tally.summary(None).shards == 3
 
 
@@ -66,13 +68,17 @@ async def test_written_shards_are_read_again() -> None:
     """Whole, by line, and by index."""
     store, found = MemoryStore(), batches(1001)
     first, second = shard_of(*found[:1000]), shard_of(found[1000], number=1)
+    tally = Tally()
     for shard in (first, second):
         await write_shard(store, AT, shard)
-    assert (await read_shard(store, AT, 1)).lines == second.lines
+        tally.add(shard)
+    await write_summary(store, AT, tally.summary(None))
+    assert (await read_shard(store, AT, 1, tally.summary(None))).lines == second.lines
     assert await read_mini_batch(store, AT, 1000) == found[1000]
-    start = len(first.lines[0]) + 1
-    key = keys.manifest(AT, 0)
-    assert await read_line(store, key, start, len(first.lines[1])) == encode(found[1])
+    pointer = Pointer.to(keys.manifest(AT, 0), len(first.lines[0]) + 1, first.lines[1])
+    assert await read_line(store, pointer) == encode(found[1]).encode()
+    with pytest.raises(DamagedRecordError, match="the plan has no mini-batch 1001"):
+        await read_mini_batch(store, AT, 1001)
 
 
 async def test_writing_again_is_no_error_unless_the_input_changed() -> None:
@@ -85,7 +91,7 @@ async def test_writing_again_is_no_error_unless_the_input_changed() -> None:
     await write_summary(store, AT, SUMMARY)
     await write_summary(store, AT, SUMMARY)
     with pytest.raises(RunError, match="input has changed"):
-        await write_summary(store, AT, replace(SUMMARY, digest="d2"))
+        await write_summary(store, AT, replace(SUMMARY, digest="2" * 64))
 
 
 async def test_summary_is_there_when_it_was_written() -> None:
@@ -98,7 +104,15 @@ async def test_summary_is_there_when_it_was_written() -> None:
     assert stored["recipe"] == {"reader": None}
 
 
-GOOD = {"version": 1, "shard_size": 1000, "mini_batches": 3, "items": None, "digest": "d", "recipe": None}
+GOOD = {
+    "version": 1,
+    "shard_size": 1000,
+    "mini_batches": 3,
+    "items": None,
+    "digest": "0" * 64,
+    "recipe": None,
+    "shard_digests": ["1" * 64],
+}
 
 
 @pytest.mark.parametrize(
@@ -111,6 +125,10 @@ GOOD = {"version": 1, "shard_size": 1000, "mini_batches": 3, "items": None, "dig
         (json.dumps(GOOD | {"shard_size": 10}).encode(), "shard_size is 10"),
         (json.dumps(GOOD | {"mini_batches": -1}).encode(), "mini_batches is -1"),
         (json.dumps(GOOD | {"items": "3"}).encode(), "items is '3'"),
+        (json.dumps(GOOD | {"mini_batches": 10**400}).encode(), "mini_batches is a number of very many digits"),
+        (json.dumps(GOOD | {"digest": "../../x"}).encode(), "expected a SHA-256"),
+        (json.dumps(GOOD | {"mini_batches": 3000}).encode(), "it has 1 digests of 3 manifests"),
+        (json.dumps(GOOD | {"recipe": float("inf")}).encode(), "Infinity is not JSON"),
         (b'{"version": 1, "shard_size": 1000}', "KeyError: 'mini_batches'"),
     ],
 )
@@ -121,23 +139,34 @@ def test_damaged_summaries(body: bytes, reason: str) -> None:
 
 
 async def test_damaged_manifests() -> None:
-    """Missing, cut short, not text, or with other mini-batches than its place says."""
-    store, key = MemoryStore(), keys.manifest(AT, 0)
+    """Missing, cut short, not text, or with other mini-batches than were planned: refused by its key."""
+    store, key, shard = MemoryStore(), keys.manifest(AT, 0), shard_of(*batches(2))
+    tally = Tally()
+    tally.add(shard)
+    summary = tally.summary(None)
+    await write_summary(store, AT, summary)
     with pytest.raises(DamagedRecordError, match=r"00000\.jsonl: is missing"):
-        await read_shard(store, AT, 0)
-    with pytest.raises(DamagedRecordError, match="is missing, though a message points to it"):
-        await read_line(store, key, 0, 5)
-    store.put(key, b'{"index":0}\n{"ind')
-    with pytest.raises(DamagedRecordError, match="cut short"):
-        await read_shard(store, AT, 0)
-    with pytest.raises(DamagedRecordError, match="expected one line, found 2"):
-        await read_line(store, key, 0, 14)
-    store.put(key, b'{"index":5}\n\xff\n')
-    with pytest.raises(DamagedRecordError, match="ascii"):
-        await read_shard(store, AT, 0)
-    store.put(key, b'{"index":5}\n')
-    with pytest.raises(DamagedRecordError, match="expected mini-batch 0, found 5"):
-        await read_mini_batch(store, AT, 0)
-    with pytest.raises(DamagedRecordError, match="has 1 mini-batches, none with index 7"):
-        await read_mini_batch(store, AT, 7)
-    assert check_index(MiniBatch(3), 3, "k").index == 3
+        await read_shard(store, AT, 0, summary)
+    altered = shard.body.replace(b"0", b"1", 1)
+    for body, reason in (
+        (shard.body[:-3], "cut short"),
+        (b"\xff\n", "ascii"),
+        (altered, "altered since it was planned"),
+        (shard.body * 2, "altered since it was planned"),
+        (b"", "cut short"),
+    ):
+        store.put(key, body)
+        with pytest.raises(DamagedRecordError, match=rf"00000\.jsonl.*{reason}"):
+            await read_shard(store, AT, 0, summary)
+        with pytest.raises(DamagedRecordError, match=rf"00000\.jsonl.*{reason}"):
+            await read_mini_batch(store, AT, 1)
+
+
+@pytest.mark.parametrize("spoil", [lambda b: b[:7], lambda b: b[:0], lambda b: b.replace(b"file", b"fils"), None])
+async def test_a_line_that_is_not_what_a_message_points_to(spoil: Callable[[bytes], bytes] | None) -> None:
+    """Missing, cut or altered: a node that follows the message says which manifest is damaged."""
+    store, key, shard = MemoryStore(), keys.manifest(AT, 0), shard_of(*batches(2))
+    if spoil is not None:
+        store.put(key, spoil(shard.body))
+    with pytest.raises(DamagedRecordError, match=r"00000\.jsonl.*(altered|is missing)"):
+        await read_line(store, Pointer.to(key, len(shard.lines[0]) + 1, shard.lines[1]))

@@ -15,7 +15,7 @@ from fanout.store.keys import StepRound
 AT = StepRound("r", "s")
 
 names = st.text(min_size=1, max_size=20)
-counts = st.integers(0, 2**40)
+counts = st.integers(0, 2**31 - 1)
 lines = st.builds(lambda uri, key: encode_batch(MiniBatch(7, files=(uri,), partition={key: uri})), names, names)
 
 
@@ -26,11 +26,16 @@ def test_the_line_arrives_untouched(run: str, step: str, round_: int, attempt: i
     assert decode(encode(message)) == message
 
 
-@given(names, counts, counts, st.integers(1, 2**40))
-def test_pointer(key: str, index: int, start: int, length: int) -> None:
-    """A long mini-batch is named by its place in a manifest."""
-    message = Message(AT, index, 0, pointer=Pointer(key, start, length))
+@given(names, counts, counts, st.text("{}ab", min_size=1))
+def test_pointer(key: str, index: int, start: int, line: str) -> None:
+    """A long mini-batch is named by its place in a manifest, and known by its checksum."""
+    message = Message(AT, index, 0, pointer=Pointer.to(key, start, line))
     assert decode(encode(message)) == message
+    assert message.pointer is not None
+    assert message.pointer.check(line.encode()) == line.encode()
+    for other in (line + "a", line[:-1], line[:-1] + "c"):
+        with pytest.raises(DamagedRecordError, match="altered since it was planned"):
+            message.pointer.check(other.encode())
 
 
 def test_line_in_another_spelling() -> None:
@@ -60,9 +65,17 @@ GOOD = {"v": 1, "run": "r", "step": "s", "index": 3, "attempt": 0, "batch": {"in
         ({"attempt": "0"}, "attempt is '0'"),
         ({"index": 4}, "not the mini-batch that the message names"),
         ({"batch": []}, "not the mini-batch"),
-        ({"at": ["key", -1, 5]}, "not a place"),
-        ({"at": ["key", 0, 0]}, "not a place"),
-        ({"at": ["key", 0]}, "not enough values"),
+        ({"index": 10**400}, "index is a number of very many digits"),
+        ({"attempt": 2**31}, "attempt is 2147483648"),
+        ({"attempt": float("nan")}, "NaN is not JSON"),
+        ({"round": 0}, "round is 0"),
+        ({"at": ["key", -1, 5, 0]}, "start is -1"),
+        ({"at": ["key", 0, 0, 0]}, "length is 0"),
+        ({"at": ["key", 0, True, 0]}, "length is True"),
+        ({"at": ["key", 0, 2**40, 0]}, "length is 1099511627776"),
+        ({"at": ["key", 0, 5, -1]}, "CRC is -1"),
+        ({"at": ["", 0, 5, 0]}, "the key of a manifest is ''"),
+        ({"at": ["key", 0]}, "missing 2 required"),
         ({"at": None}, "TypeError"),
     ],
 )

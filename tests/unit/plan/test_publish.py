@@ -88,7 +88,7 @@ async def test_long_mini_batches_travel_as_pointers(queue: Queue) -> None:
     assert second.pointer is not None
     at = second.pointer
     assert at.key == keys.manifest(AT, 0)
-    assert await read_line(store, at.key, at.start, at.length) == encode(long)
+    assert await read_line(store, at) == encode(long).encode()
 
 
 async def test_resumed_plans_are_read_and_not_made(queue: Queue) -> None:
