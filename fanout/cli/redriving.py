@@ -40,7 +40,7 @@ def redrive(
     profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
-    """Run again what did not succeed; the output then holds old and new rows."""
+    """Run again what did not succeed in a run that is over."""
     import asyncio
 
     from fanout.cli import wiring

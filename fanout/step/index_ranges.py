@@ -12,7 +12,7 @@ LARGEST = 2**27
 
 def ranges(indexes: Iterable[int]) -> str:
     """Ascending indexes in short: `3, 7-9`, and how many more when that gets long."""
-    found = _ranges(indexes)
+    found = spans(indexes)
     shown = [str(first) if first == last else f"{first}-{last}" for first, last in islice(found, MOST)]
     more = sum(last - first + 1 for first, last in found)
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
@@ -29,11 +29,8 @@ def parse(texts: Iterable[str]) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _is_index(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 10 and int(text) < LARGEST
-
-
-def _ranges(indexes: Iterable[int]) -> Iterator[tuple[int, int]]:
+def spans(indexes: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Ascending indexes as the first and last of each piece without gaps."""
     first = last = -1
     for index in indexes:
         if first >= 0 and index == last + 1:
@@ -44,3 +41,7 @@ def _ranges(indexes: Iterable[int]) -> Iterator[tuple[int, int]]:
         first = last = index
     if first >= 0:
         yield first, last
+
+
+def _is_index(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10 and int(text) < LARGEST
