@@ -30,6 +30,8 @@ def snapshot(folder: Path, *, without: Path | None = None) -> Snapshot:
 
     `without` is left out: the store, which may lie inside the code folder. InputError when the folder is too large.
     """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: the code folder is not there")
     buffer, size = io.BytesIO(), 0
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for path in _files(folder, without):
