@@ -1,0 +1,79 @@
+"""`python -m tests.simulation [--seeds N] [--first S] [--jobs 2] [--seed S] [--trace] [--variant NAME]`."""
+
+import argparse
+import multiprocessing
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+from tests.simulation.runner import Ended, run_seed
+
+CHUNK = 20
+LAST_LINES = 60
+
+
+def main() -> int:
+    """Exit code 1 when a promise was broken."""
+    arguments = _parse()
+    if arguments.seed is not None:
+        ended = run_seed(arguments.seed)
+        if arguments.trace:
+            print("\n".join(map(str, ended.history)))
+        print(f"seed {ended.seed}: {ended.verdict} after {ended.seconds:.1f} virtual seconds")
+        print("\n".join(ended.broken))
+        return 1 if ended.broken else 0
+    return _many(arguments)
+
+
+def _many(arguments: argparse.Namespace) -> int:
+    begun, verdicts, bad = time.monotonic(), Counter[str](), 0
+    for ended in _ended(arguments):
+        verdicts[ended.verdict] += 1
+        if ended.broken:
+            bad += 1
+            _tell(ended, arguments.variant)
+            if bad >= arguments.most:
+                break
+    seconds = time.monotonic() - begun
+    told = ", ".join(f"{count} {name}" for name, count in sorted(verdicts.items()))
+    print(
+        f"{verdicts.total()} worlds in {seconds:.0f} s ({verdicts.total() / seconds:.0f}/s): {told}; {bad} broke a promise"
+    )
+    return 1 if bad else 0
+
+
+def _ended(arguments: argparse.Namespace) -> Iterator[Ended]:
+    seeds = range(arguments.first, arguments.first + arguments.seeds)
+    if arguments.jobs == 1:
+        yield from map(run_seed, seeds)
+        return
+    with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
+        yield from pool.imap_unordered(run_seed, seeds, chunksize=CHUNK)
+
+
+def _tell(ended: Ended, variant: str | None) -> None:
+    print(f"--- seed {ended.seed} broke a promise:")
+    for line in ended.broken:
+        print(f"    {line}")
+    print("    the end of its history:")
+    for event in ended.history[-LAST_LINES:]:
+        print(f"    {event}")
+    more = f" --variant {variant}" if variant else ""
+    print(f"    again: python -m tests.simulation --seed {ended.seed}{more} --trace", flush=True)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--seeds", type=int, default=1000)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--trace", action="store_true")
+    parser.add_argument("--variant")
+    parser.add_argument("--most", type=int, default=5, help="stop after so many broken worlds")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

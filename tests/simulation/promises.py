@@ -1,0 +1,230 @@
+"""What must be true of a world that is over (docs/design.md, "Promises"): asked of its store and its history.
+
+The outcomes are worked out anew and simply, from the result objects that the seal names, so that a fault of the
+product's own reader shows.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from fanout.step import results
+from fanout.step.results import Entry, Status
+from fanout.step.seal import Seal, _load
+from fanout.step.verdict import Counts, VerdictStatus, judge
+from fanout.store import keys
+from tests.simulation.scenario import Scenario
+from tests.simulation.simulate import AT, RUN, Simulation
+from tests.simulation.slots import ROW_HEADER
+
+FINAL = (Status.SUCCEEDED, Status.FAILED, Status.DEAD_LETTERED)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One entry of a sealed result object, and its rows."""
+
+    node: int
+    entry: Entry
+    rows: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What is in the store when all is over."""
+
+    seal: Seal
+    found: tuple[Found, ...]
+
+    @property
+    def winners(self) -> dict[int, Found]:
+        """The result of each mini-batch that counts: a success before a failure, else the first in store order."""
+        chosen: dict[int, Found] = {}
+        for one in self.found:
+            known = chosen.get(one.entry.index)
+            better = known is not None and _succeeded(one) and not _succeeded(known)
+            if one.entry.status in FINAL and (known is None or better):
+                chosen[one.entry.index] = one
+        return chosen
+
+    def counts(self, scenario: Scenario, total: int | None) -> Counts:
+        """The sums that the winners amount to."""
+        winners = self.winners.values()
+        by_status = Counter(one.entry.status for one in winners)
+        items = sum(one.entry.items for one in winners)
+        whole = not scenario.thresholds.checks_items
+        good = sum(one.entry.items if whole else one.entry.succeeded for one in winners if _succeeded(one))
+        return Counts(
+            total=total,
+            succeeded=by_status[Status.SUCCEEDED],
+            failed=by_status[Status.FAILED],
+            dead_lettered=by_status[Status.DEAD_LETTERED],
+            retried=sum(one.entry.status is Status.RETRIED for one in self.found),
+            items=items,
+            items_succeeded=good,
+            items_failed=items - good,
+            rows=sum(one.entry.rows for one in winners),
+        )
+
+
+def _succeeded(found: Found) -> bool:
+    return found.entry.status is Status.SUCCEEDED
+
+
+def ending(simulation: Simulation) -> Ending | None:
+    """How the step ended; None when it did not."""
+    bucket = simulation.bucket
+    body = bucket.look(keys.verdict(AT))
+    if body is None:
+        return None
+    seal = _load(body, keys.verdict(AT))
+    found: list[Found] = []
+    for node, count in sorted(seal.objects.items()):
+        for seq in range(count):
+            whole = bucket.look(keys.result(AT, node, seq)) or b""
+            index = results.decode_index(whole, "result")
+            for entry in index.entries:
+                start = index.rows_at + entry.start
+                found.append(Found(node, entry, whole[start : start + entry.length]))
+    return Ending(seal, tuple(found))
+
+
+def broken(simulation: Simulation) -> Iterator[str]:
+    """A sentence for each promise that the world breaks."""
+    yield from simulation.world.defects
+    yield from _unhandled(simulation)
+    end = ending(simulation)
+    if end is None:
+        yield "the step has no verdict"
+        return
+    yield from _i1(simulation, end)
+    yield from _i2(simulation, end)
+    yield from _files(simulation, end)
+    yield from _undisturbed(simulation, end)
+    yield from _i3(simulation, end)
+    yield from _i5(simulation)
+    yield from _i6(simulation)
+    if simulation.queues.pairs:
+        yield f"queues are left behind: {', '.join(simulation.queues.pairs)}"
+
+
+def _unhandled(simulation: Simulation) -> Iterator[str]:
+    loop = simulation.world.loop
+    for exc in loop.failures():
+        yield f"a task ended with {exc!r}, and nobody has looked"
+    for context in loop.complaints:
+        yield f"the loop complains: {context.get('message')} {context.get('exception')!r}"
+
+
+def _i1(simulation: Simulation, end: Ending) -> Iterator[str]:
+    """Every planned mini-batch has exactly one end, and the counts add up."""
+    counts, planned = end.seal.counts, simulation.scenario.mini_batches
+    if counts.total is not None and counts.settled != counts.total:
+        yield f"I1: the counts do not add up: {counts}"
+    if end.seal.verdict.completed and counts.total != planned:
+        yield f"I1: completed with {counts.total} of {planned} mini-batches"
+    if any(not 0 <= index < planned for index in end.winners):
+        yield "I1: there are results of mini-batches that were never planned"
+
+
+def _i2(simulation: Simulation, end: Ending) -> Iterator[str]:
+    """The output holds the rows of each succeeded mini-batch exactly once, in order, and of others none."""
+    scenario = simulation.scenario
+    if scenario.output is None:
+        return
+    body = simulation.bucket.look(f"out/{scenario.output}")
+    if not end.seal.verdict.completed:
+        if body is not None:
+            yield "I2: there is an output, though the step did not complete"
+        return
+    expected = b"".join(one.rows for _, one in sorted(end.winners.items()) if _succeeded(one))
+    if scenario.output.endswith(".csv") and expected:
+        expected = ROW_HEADER.encode() + expected
+    if body != expected:
+        yield f"I2: the output is {body!r}, but what was sealed is {expected!r}"
+    returned = simulation.world.returned
+    executions = defaultdict(set)
+    for (index, _), rows in returned.items():
+        executions[index].add(rows)
+    for index, one in end.winners.items():
+        if _succeeded(one) and one.rows not in executions[index]:
+            yield f"I2: no execution of mini-batch {index} has returned {one.rows!r}"
+
+
+def _files(simulation: Simulation, end: Ending) -> Iterator[str]:
+    """Output files are those of successful attempts, one for each succeeded mini-batch, and nothing else."""
+    scenario, bucket = simulation.scenario, simulation.bucket
+    there = {name: bucket.look(name) for name in bucket.keys("out/files")}
+    if not scenario.user.writes_files or not end.seal.verdict.completed:
+        if there:
+            yield f"I2: there are output files: {', '.join(there)}"
+        return
+    expected = {f"out/files/part-{index:03d}.txt" for index, one in end.winners.items() if _succeeded(one)}
+    if set(there) != expected:
+        yield f"I2: output files {sorted(set(there) ^ expected)} are missing or too many"
+    for name, body in there.items():
+        index, execution = map(int, (body or b"-1 -1").split())
+        if (index, execution) not in simulation.world.returned:
+            yield f"I2: {name} was written by an attempt that did not succeed"
+
+
+def _undisturbed(simulation: Simulation, end: Ending) -> Iterator[str]:
+    """Where user code cannot fail and nodes may vanish as often as they like, nothing is missing."""
+    scenario = simulation.scenario
+    canceled = simulation.bucket.look(keys.cancel(RUN, 1)) is not None
+    fallible = scenario.user.bad or scenario.user.flaky or scenario.user.broken_starts or canceled
+    if fallible or scenario.max_receives < 100:
+        return
+    if end.seal.counts.succeeded != scenario.mini_batches:
+        yield f"I2: nothing could fail, but {end.seal.verdict.reason}: {end.seal.counts}"
+
+
+def _i3(simulation: Simulation, end: Ending) -> Iterator[str]:
+    """The verdict is what the outcomes and thresholds make it."""
+    scenario, verdict = simulation.scenario, end.seal.verdict
+    counts = end.counts(scenario, end.seal.counts.total)
+    if replace(end.seal.counts, canceled=0) != replace(counts, canceled=0):
+        yield f"I3: sealed {end.seal.counts}, but the results amount to {counts}"
+    canceled = simulation.bucket.look(keys.cancel(RUN, 1)) is not None
+    judged = judge(counts, scenario.thresholds, append_row=scenario.output is not None)
+    if canceled and verdict.status is VerdictStatus.CANCELED:
+        return
+    if scenario.user.broken_starts and "cannot be started" in verdict.reason:
+        return
+    if judged != verdict:
+        yield f"I3: the verdict is {verdict}, but the outcomes make it {judged}: {counts}"
+
+
+def _i5(simulation: Simulation) -> Iterator[str]:
+    """No delivery was deleted before its result was durable, or its message sent anew."""
+    durable: dict[tuple[int, int], set[Status]] = defaultdict(set)
+    sent: Counter[tuple[str, int, int]] = Counter()
+    received: dict[tuple[str, str], int] = {}
+    for event in simulation.world.history:
+        match event.what, event.about:
+            case "durable", (int(index), int(attempt), status):
+                durable[index, attempt].add(Status(str(status)))
+            case "sent", (str(queue), int(index), int(attempt), _):
+                sent[queue, index, attempt] += 1
+            case "delivered", (str(queue), int(index), int(attempt), str(receipt)):
+                received[queue, receipt] = sent[queue, index, attempt]
+            case "deleted", (str(queue), int(index), int(attempt), str(receipt)) if queue.startswith("q"):
+                again = sent[queue, index, attempt] > received.get((queue, receipt), 0)
+                known = durable[index, attempt]
+                if not known and not again:
+                    yield f"I5: {event} came before its result was durable"
+                retried = known == {Status.RETRIED} and not again
+                if retried and not any(sent[queue, index, later] for later in range(attempt + 1, attempt + 9)):
+                    yield f"I5: {event} came before the mini-batch was sent again"
+
+
+def _i6(simulation: Simulation) -> Iterator[str]:
+    """User code is tried max_retries + 1 times, and again only for deliveries that came again."""
+    scenario, world = simulation.scenario, simulation.world
+    executed = Counter(world.executions)
+    delivered = Counter(event.about[1:3] for event in world.history if event.what == "delivered")
+    for (index, attempt), times in executed.items():
+        if attempt > scenario.max_retries:
+            yield f"I6: mini-batch {index} came to attempt {attempt}, with max_retries {scenario.max_retries}"
+        if times > delivered[index, attempt]:
+            yield f"I6: mini-batch {index} was executed {times} times as attempt {attempt}, delivered less often"

@@ -1,0 +1,60 @@
+"""Seeds in, broken promises out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.simulation import promises
+from tests.simulation.loop import StuckError
+from tests.simulation.scenario import Scenario, draw
+from tests.simulation.simulate import Simulation, play, simulated
+from tests.simulation.world import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of one world."""
+
+    seed: int
+    broken: tuple[str, ...]
+    history: tuple[Event, ...]
+    verdict: str
+    seconds: float  # virtual
+    output: bytes | None
+
+
+def run_seed(seed: int) -> Ended:
+    """The world of a seed, played and looked at."""
+    return run(draw(seed))
+
+
+def run(scenario: Scenario, deaths: dict[str, tuple[int, bool]] | None = None) -> Ended:
+    """One world, played and looked at; processes in `deaths` die at that call, after (True) or before it."""
+    with simulated(scenario, deaths) as simulation:
+        play(simulation)
+        found = tuple(_look(simulation))
+        world, bucket = simulation.world, simulation.bucket
+        verdict = str(simulation.reports[0].verdict.status) if simulation.reports else "none"
+        output = bucket.look(f"out/{scenario.output}") if scenario.output else None
+        return Ended(scenario.seed, found, tuple(world.history), verdict, world.now, output)
+
+
+def _look(simulation: Simulation) -> Iterator[str]:
+    """The promises, before and after somebody resumes the run once more."""
+    if simulation.world.defects:
+        yield from promises.broken(simulation)
+        return
+    before = simulation.at_conclusion
+    if before != simulation.kept():
+        yield "I4: what was sealed has changed since"
+    try:
+        again = simulation.world.loop.run_until_complete(simulation.resume_in_peace())
+    except StuckError as exc:
+        yield f"hangs: a run that is over cannot be resumed: {exc}"
+        return
+    yield from promises.broken(simulation)
+    if again is None:
+        yield "a run that is over cannot be resumed"
+    elif before != simulation.kept():
+        yield "I4: resuming again has changed what was sealed"
+    elif any(report.verdict != again.verdict for report in simulation.reports):
+        yield "I4: two reports of one run differ"

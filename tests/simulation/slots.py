@@ -1,0 +1,131 @@
+"""Processes of user code, as a node's slot sees them: frames in, answers out, and an end."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fanout.node.frames import FrameBuffer
+from fanout.node.orders import Answer, Broken, Done, Ready, Start, Stopped
+from fanout.node.process import Placement
+from fanout.node.staging import OutputFolders
+from fanout.plan import minibatch
+from fanout.step.results import Cause, Failure
+from tests.simulation.loop import PROCESS
+from tests.simulation.scenario import Act, UserCode
+from tests.simulation.world import World
+
+ROW_HEADER = "index,execution\n"
+
+
+class UserProcess:
+    """Stands in for `fanout.node.process.SlotProcess`: the same calls, on the virtual clock."""
+
+    def __init__(
+        self,
+        world: World,
+        user: UserCode,
+        start: Start,
+        placement: Placement,
+        on_answer: Callable[[Answer], None],
+        on_end: Callable[[int], None],
+    ) -> None:
+        node = PROCESS.get()
+        assert node is not None
+        self._world, self._user, self._start, self._node = world, user, start, node
+        self._on_answer, self._on_end = on_answer, on_end
+        self._process = world.process(f"{node.name}/{start.process[-3:]}")
+        self._buffer = FrameBuffer()
+        self._frames: deque[tuple[dict[str, Any], bytes]] = deque()
+        self._news = asyncio.Event()
+        self._over = asyncio.Event()
+        self._ending = False
+        folders = {name: Path(path) for name, path in start.outputs.items()}
+        self._outputs = OutputFolders(folders, Path(start.attempts), start.process)
+
+    async def start(self) -> None:
+        self._node.on_death.append(self._process.kill)  # the end of its socket
+        self._process.start(self._live())
+
+    def write(self, frame: bytes) -> None:
+        self._frames.extend(self._buffer.feed(frame))
+        self._process.soon(self._news.set)
+
+    def kill(self) -> None:
+        self._end(-9)
+
+    async def ended(self) -> None:
+        await self._over.wait()
+
+    async def _live(self) -> None:
+        await asyncio.sleep(0.01)
+        self._outputs.create()
+        if self._world.starts_broken(self._user.broken_starts):
+            self._say(Broken(Failure(Cause.INIT, "ImportError: no module named torch")))
+            return self._end(1)
+        self._say(Ready(0.01))
+        while True:
+            while not self._frames:
+                self._news.clear()
+                await self._news.wait()
+            header, line = self._frames.popleft()
+            if header["t"] == "stop":
+                self._say(Stopped())
+                return self._end(0)
+            await self._work(line, int(header["a"]))
+
+    async def _work(self, line: bytes, attempt: int) -> None:
+        batch = minibatch.decode(line, "frame")
+        number = self._world.executes(batch.index, attempt)
+        act = self._user.act(batch.index, attempt)
+        seconds = self._user.seconds * (0.5 + self._world.chance.random())
+        await asyncio.sleep(seconds)
+        if self._user.writes_files:
+            self._write_file(batch.index, number)
+        match act:
+            case Act.DIES:
+                self._end(139)
+                await asyncio.Event().wait()
+            case Act.HANGS:
+                await asyncio.Event().wait()
+            case Act.RAISES:
+                self._outputs.discard()
+                self._say(Done(len(batch.files), 0, 0.0, seconds, failure=Failure(Cause.EXCEPTION, "ValueError: no")))
+            case Act.SUCCEEDS | Act.RETURNS_LESS:
+                self._say(self._done(batch.index, attempt, number, len(batch.files), seconds, act))
+
+    def _done(self, index: int, attempt: int, number: int, items: int, seconds: float, act: Act) -> Done:
+        files = self._outputs.set_aside(f"{index}-{attempt}")
+        count = self._user.rows(index) if act is Act.SUCCEEDS else 0
+        rows = row_text(self._start.row_format, index, number if self._user.differs else 0) * count
+        returned = items if act is Act.SUCCEEDS else items - 1
+        self._world.has_returned(index, number, rows)
+        header = ROW_HEADER if self._start.row_format == "csv" else None
+        kept = self._start.row_format != "none"
+        return Done(items, returned, 0.0, seconds, count if kept else 0, rows if kept else b"", header, files)
+
+    def _write_file(self, index: int, number: int) -> None:
+        for folder in self._start.outputs.values():
+            with contextlib.suppress(FileNotFoundError):
+                (Path(folder) / f"part-{index:03d}.txt").write_text(f"{index} {number}\n")
+
+    def _say(self, answer: Answer) -> None:
+        self._node.soon(self._on_answer, answer)
+
+    def _end(self, returncode: int) -> None:
+        if self._ending:
+            return
+        self._ending = True
+        self._node.soon(self._has_ended, returncode)
+        self._world.loop.call_soon(self._process.kill)
+
+    def _has_ended(self, returncode: int) -> None:
+        self._on_end(returncode)
+        self._over.set()
+
+
+def row_text(row_format: str, index: int, number: int) -> bytes:
+    """One row of a mini-batch; `number` tells executions apart where they differ."""
+    return f"{index},{number}\n".encode() if row_format == "csv" else f"{index} {number}\n".encode()
