@@ -4,6 +4,7 @@ It reads frames from its socket, calls init() once and run() for each mini-batch
 often and first of all things, so it imports the standard library and little of fanout; pandas only for tables.
 """
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -12,7 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -46,6 +47,7 @@ class Worker:
     folders: OutputFolders
     send: Callable[[bytes], None]
     call: Callable[..., Any]  # calls run(), under a profiler where one was asked for
+    pid: int = field(default_factory=os.getpid)
 
     def attempt(self, line: bytes, attempt: int) -> Done:
         """One try of run() on one mini-batch. Nothing that user code does makes it raise."""
@@ -69,7 +71,11 @@ class Worker:
         try:
             result = self.call(self.script.run, data, context)
         except BaseException as exc:  # noqa: BLE001 - the one broad catch around user code, sys.exit included
+            if os.getpid() != self.pid:
+                os._exit(1)
             return self._failed(Cause.EXCEPTION, exc, items, load_seconds, time.perf_counter() - begun)
+        if os.getpid() != self.pid:
+            os._exit(0)  # a copy that the script has forked off: the original answers
         run_seconds = time.perf_counter() - begun
         try:
             succeeded = entry_script.check_result(result)
@@ -123,8 +129,9 @@ def _serve(worker: Worker, incoming: Iterator[tuple[dict[str, Any], bytes]]) -> 
 
 def _leave_without_waiting(code: int) -> NoReturn:
     """Ends the process although threads of the script may still run."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # the script may have closed or replaced it
+            stream.flush()
     os._exit(code)
 
 

@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 
 PREFIX = struct.Struct(">IQ")
+LARGEST_HEADER = 64 * 1024 * 1024
+LARGEST_PAYLOAD = 16 * 1024**3
+"""Bytes that no honest frame comes near: what claims more was not written by the other side."""
 
 
 def encode(header: dict[str, Any], payload: bytes = b"") -> bytes:
@@ -28,7 +31,7 @@ class FrameBuffer:
         self._bytes = bytearray()
 
     def feed(self, data: bytes | memoryview) -> Iterator[tuple[dict[str, Any], bytes]]:
-        """The frames that `data` completes, in order."""
+        """The frames that `data` completes, in order; ValueError when it is no frame that begins."""
         self._bytes += data
         at = 0
         try:
@@ -43,8 +46,12 @@ class FrameBuffer:
         if len(self._bytes) < body:
             return None
         head_size, payload_size = PREFIX.unpack_from(self._bytes, at)
+        if head_size > LARGEST_HEADER or payload_size > LARGEST_PAYLOAD:
+            raise ValueError(f"a frame of {head_size} + {payload_size} bytes")
         end = body + head_size + payload_size
         if len(self._bytes) < end:
             return None
         header = json.loads(self._bytes[body : body + head_size])
+        if not isinstance(header, dict):
+            raise ValueError("a header that is no object")
         return header, bytes(self._bytes[body + head_size : end]), end

@@ -9,6 +9,7 @@ from typing import Any
 
 from fanout.node import frames
 from fanout.step.results import Cause, Failure
+from fanout.store import checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,14 @@ class Stopped:
     files: tuple[str, ...] = ()
 
 
-Answer = Ready | Broken | Loaded | Done | Stopped
+@dataclass(frozen=True, slots=True)
+class Garbled:
+    """What came was none of our words: user code has written into the channel, or read from it."""
+
+    reason: str
+
+
+Answer = Ready | Broken | Loaded | Done | Stopped | Garbled
 
 
 def ready_frame(seconds: float) -> bytes:
@@ -125,31 +133,61 @@ def stopped_frame(failure: Failure | None, files: Sequence[str]) -> bytes:
 
 
 def answer(header: Mapping[str, Any], payload: bytes) -> Answer:
-    """What a slot said; ValueError when it is none of our words."""
+    """What a slot said; Garbled when it is none of our words."""
+    try:
+        return _answer(header, payload)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+        return Garbled(f"{type(exc).__name__}: {exc}")
+
+
+def _answer(header: Mapping[str, Any], payload: bytes) -> Answer:
     match header["t"]:
         case "done":
-            items, succeeded, load_seconds, run_seconds, rows_written = header["n"]
-            return Done(
-                items,
-                succeeded,
-                load_seconds,
-                run_seconds,
-                rows_written,
-                payload,
-                header.get("h"),
-                tuple(header.get("f", ())),
-                _failure(header.get("x")),
-            )
+            return _done(header, payload)
         case "loaded":
-            return Loaded(header["n"], header["s"])
+            return Loaded(checked.whole(header["n"], "items"), checked.seconds(header["s"], "seconds"))
         case "ready":
-            return Ready(header["s"])
+            return Ready(checked.seconds(header["s"], "seconds"))
         case "broken":
             return Broken(_failure(header["x"]) or Failure(Cause.INIT, "no reason given"))
         case "stopped":
-            return Stopped(_failure(header["x"]), tuple(header["f"]))
+            return Stopped(_failure(header["x"]), _files(header["f"]))
         case word:
-            raise ValueError(f"a slot said {word!r}")
+            raise ValueError(f"a slot said {word!r:.80}")
+
+
+def _done(header: Mapping[str, Any], payload: bytes) -> Done:
+    items, succeeded, load_seconds, run_seconds, rows_written = header["n"]
+    numbers = (items, succeeded, rows_written)
+    if set(map(type, numbers)) != {int} or min(numbers) < 0 or max(numbers) >= checked.LARGEST:
+        raise ValueError(f"items, succeeded and rows cannot be {numbers!r:.80}")
+    return Done(
+        items,
+        succeeded,
+        checked.seconds(load_seconds, "seconds"),
+        checked.seconds(run_seconds, "seconds"),
+        rows_written,
+        payload,
+        _header(header.get("h")),
+        _files(header["f"]) if "f" in header else (),
+        _failure(header.get("x")),
+    )
+
+
+def _header(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{value!r:.80} is no header")
+    return value
+
+
+def _files(names: object) -> tuple[str, ...]:
+    """Names of output files, none of which leads out of the folder they were put aside in."""
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("files are a list of names")
+    for name in names:
+        if not name or name.startswith("/") or "\0" in name or ".." in name.split("/"):
+            raise ValueError(f"{name!r:.80} is no output file")
+    return tuple(names)
 
 
 def _failure_fields(failure: Failure) -> list[str]:
@@ -157,4 +195,7 @@ def _failure_fields(failure: Failure) -> list[str]:
 
 
 def _failure(fields: Sequence[str] | None) -> Failure | None:
-    return None if fields is None else Failure(Cause(fields[0]), fields[1], fields[2])
+    if fields is None:
+        return None
+    cause, message, traceback = fields
+    return Failure(Cause(cause), str(message), str(traceback))

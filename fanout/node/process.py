@@ -11,13 +11,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from fanout.node import orders
 from fanout.node.frames import FrameBuffer
-from fanout.node.orders import Answer, Start
+from fanout.node.orders import Answer, Garbled, Start
 from fanout.step.results import Cause, Failure
 
 
@@ -51,6 +51,7 @@ class SlotProcess(asyncio.Protocol):
         self._process: subprocess.Popen[bytes] | None = None
         self._pidfd = self._answers = -1
         self._ended = asyncio.Event()
+        self._is_garbled = False
 
     async def start(self) -> None:
         """The process runs and has been told what to load; `Ready` or `Broken` follows."""
@@ -94,8 +95,23 @@ class SlotProcess(asyncio.Protocol):
             self._transport.write(frame)
 
     def data_received(self, data: bytes) -> None:
-        for header, payload in self._buffer.feed(data):
-            self._on_answer(orders.answer(header, payload))
+        for answer in self._understood(data):
+            self._on_answer(answer)
+
+    def _understood(self, data: bytes) -> Iterator[Answer]:
+        """The answers that `data` completes; behind the first that is garbled nothing is listened to any more."""
+        if self._is_garbled:
+            return
+        try:
+            for header, payload in self._buffer.feed(data):
+                answer = orders.answer(header, payload)
+                yield answer
+                if isinstance(answer, Garbled):
+                    self._is_garbled = True
+                    return
+        except (ValueError, RecursionError) as exc:  # raised by the buffer: whoever takes the answers raises elsewhere
+            self._is_garbled = True
+            yield Garbled(str(exc))
 
     def kill(self) -> None:
         """Ends the process and everything in its group, now."""

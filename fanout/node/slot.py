@@ -12,7 +12,7 @@ from typing import Protocol
 from fanout.clock import Clock
 from fanout.node import orders
 from fanout.node.held import Held
-from fanout.node.orders import Answer, Broken, Done, Loaded, Ready, Stopped
+from fanout.node.orders import Answer, Broken, Done, Garbled, Loaded, Ready, Stopped
 from fanout.node.process import SlotProcess, death
 from fanout.step.results import Cause, Failure
 
@@ -166,6 +166,10 @@ class Slot:
 
     def _answered(self, answer: Answer) -> None:
         match answer:
+            case Done() | Loaded() if not self._tasks:
+                self._is_garbled("an answer to no mini-batch")
+            case Garbled():
+                self._is_garbled(answer.reason)
             case Done():
                 self._done(answer)
             case Loaded():
@@ -178,6 +182,13 @@ class Slot:
                 self._overdue = answer.failure
             case Stopped():
                 self._has_stopped(answer)
+
+    def _is_garbled(self, reason: str) -> None:
+        """Nothing that this process says can be relied on: it is replaced."""
+        message = f"the script wrote into, or read from, a file descriptor that is not its own: {reason}"
+        self._overdue = self._overdue or Failure(Cause.GARBLED, message)
+        if self._process is not None:
+            self._process.kill()
 
     def _done(self, done: Done) -> None:
         held, started = self._tasks.popleft(), self._started_at

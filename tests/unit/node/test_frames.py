@@ -56,7 +56,18 @@ def test_payloads_are_copies() -> None:
     assert first == b"first"
 
 
-def test_a_header_that_is_no_json_is_an_error() -> None:
-    """Whatever user code may have written to the channel is not taken for an answer."""
-    with pytest.raises(ValueError, match="Expecting value"):
-        list(FrameBuffer().feed(PREFIX.pack(4, 0) + b"junk"))
+@pytest.mark.parametrize(
+    "junk",
+    [
+        PREFIX.pack(4, 0) + b"junk",
+        PREFIX.pack(2, 0) + b"[]",
+        PREFIX.pack(4, 0) + b"\xff\xff\xff\xff",
+        PREFIX.pack(2**31, 0),
+        PREFIX.pack(2, 2**40),
+        b"hello, this is print()",
+    ],
+)
+def test_what_is_no_frame_is_an_error(junk: bytes) -> None:
+    """Whatever user code may have written to the channel is not taken for an answer, nor waited for."""
+    with pytest.raises(ValueError, match=r"."):
+        list(FrameBuffer().feed(junk))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fanout.node.orders import Done
+from fanout.node.orders import Done, Garbled, Ready, Stopped
 from fanout.node.process import Placement, SlotProcess, death
 from fanout.step.results import Cause
 
@@ -178,3 +178,46 @@ async def test_a_place_where_nothing_can_run(start_order: Callable[..., Any], tm
     with pytest.raises(OSError, match="gone"):
         await SlotProcess(start_order(), place, lambda _: None, lambda _: None).start()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+async def test_a_script_that_writes_into_the_channel_is_noticed(launch: Launch, write_script: WriteScript) -> None:
+    """Bytes that no slot sends are not waited on until a time limit: the process is told to be garbled."""
+    write_script(
+        """
+        import os
+        def run(b):
+            for name in os.listdir("/proc/self/fd"):
+                try:
+                    if os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
+                        os.write(int(name), b"hello, this is no frame at all")
+                except OSError:
+                    pass
+            return b
+        """
+    )
+    slot = await launch()
+    slot.give()
+    garbled = await slot.until(Garbled)
+    assert "a frame of" in garbled.reason
+    slot.give()
+    slot.process.kill()
+    await slot.ended()
+    assert [type(answer) for answer in slot.answers] == [Ready, Garbled], "nothing behind it was listened to"
+
+
+async def test_a_script_that_forks_is_answered_for_once(launch: Launch, write_script: WriteScript) -> None:
+    """The copy of the process that comes back from run() too says nothing, and takes no mini-batch."""
+    write_script(
+        """
+        import os
+        def run(b):
+            os.fork()
+            return b
+        """
+    )
+    slot = await launch()
+    for index in range(20):
+        done = await slot.run(index)
+        assert (done.failure, done.rows_written) == (None, 2)
+    await slot.stop()
+    assert [type(answer) for answer in slot.answers] == [Ready, *[Done] * 20, Stopped]
