@@ -60,8 +60,9 @@ async def take_queues(
         await service.remove(last)
     number = len(await list_names(store, keys.queues(at)))
     name = queue_name(store_uri, at, number)
-    pair = await service.create(name, visibility=visibility, max_receives=max_receives)
+    # The note comes first: of a queue that is not noted nobody would know that it has to be removed.
     await create(store, keys.queue(at, number), json.dumps({"name": name}).encode())
+    pair = await service.create(name, visibility=visibility, max_receives=max_receives)
     return StepQueues(name, pair, filled=False)
 
 
@@ -71,17 +72,19 @@ async def note_filled(store: "ObjectStore", at: StepRound, name: str) -> None:
 
 
 async def remove_queues(store: "ObjectStore", service: QueueService, at: StepRound) -> None:
-    """None of the step's queues is left."""
-    name = await _last_name(store, at)
-    if name is not None:
-        await service.remove(name)
+    """None of the step's queues is left: of two supervisors at once the slower may have made an earlier one again."""
+    for note in await list_names(store, keys.queues(at)):
+        name = await _noted(store, keys.queues(at) + note)
+        if name is not None:
+            await service.remove(name)
 
 
 async def _last_name(store: "ObjectStore", at: StepRound) -> str | None:
-    names = await list_names(store, keys.queues(at))
-    if not names:
-        return None
-    key = keys.queues(at) + names[-1]
+    notes = await list_names(store, keys.queues(at))
+    return await _noted(store, keys.queues(at) + notes[-1]) if notes else None
+
+
+async def _noted(store: "ObjectStore", key: str) -> str | None:
     body = await read(store, key)
     try:
         return None if body is None else str(json.loads(body)["name"])

@@ -37,9 +37,8 @@ def _many(arguments: argparse.Namespace) -> int:
                 break
     seconds = time.monotonic() - begun
     told = ", ".join(f"{count} {name}" for name, count in sorted(verdicts.items()))
-    print(
-        f"{verdicts.total()} worlds in {seconds:.0f} s ({verdicts.total() / seconds:.0f}/s): {told}; {bad} broke a promise"
-    )
+    worlds = verdicts.total()
+    print(f"{worlds} worlds in {seconds:.0f} s ({worlds / seconds:.0f}/s): {told}; {bad} broke a promise")
     return 1 if bad else 0
 
 

@@ -124,7 +124,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def create_future(self) -> Future:
         return Future(number=next(self._numbers), loop=self)
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Future:  # type: ignore[override]
+    def run_in_executor(self, _: Any, func: Callable[..., Any], *args: Any) -> Future:  # type: ignore[override]
         """Threads do their work at once."""
         future = self.create_future()
         try:

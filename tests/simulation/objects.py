@@ -68,7 +68,7 @@ class Answer:
             raise GenericError(f"{self.key}: the connection was reset")
         return self.body
 
-    async def stream(self, min_chunk_size: int = 0) -> AsyncIterator[bytes]:
+    async def stream(self) -> AsyncIterator[bytes]:
         yield await self.bytes_async()
 
 

@@ -95,7 +95,8 @@ def broken(simulation: Simulation) -> Iterator[str]:
     yield from _unhandled(simulation)
     end = ending(simulation)
     if end is None:
-        yield "the step has no verdict"
+        if not _canceled(simulation):  # a step that had not begun has no verdict of its own
+            yield "the step has no verdict"
         return
     yield from _i1(simulation, end)
     yield from _i2(simulation, end)
@@ -106,6 +107,10 @@ def broken(simulation: Simulation) -> Iterator[str]:
     yield from _i6(simulation)
     if simulation.queues.pairs:
         yield f"queues are left behind: {', '.join(simulation.queues.pairs)}"
+
+
+def _canceled(simulation: Simulation) -> bool:
+    return simulation.bucket.look(keys.cancel(RUN, 1)) is not None
 
 
 def _unhandled(simulation: Simulation) -> Iterator[str]:
@@ -171,8 +176,8 @@ def _files(simulation: Simulation, end: Ending) -> Iterator[str]:
 def _undisturbed(simulation: Simulation, end: Ending) -> Iterator[str]:
     """Where user code cannot fail and nodes may vanish as often as they like, nothing is missing."""
     scenario = simulation.scenario
-    canceled = simulation.bucket.look(keys.cancel(RUN, 1)) is not None
-    fallible = scenario.user.bad or scenario.user.flaky or scenario.user.broken_starts or canceled
+    user = scenario.user
+    fallible = user.bad or user.flaky or user.broken_starts or _canceled(simulation)
     if fallible or scenario.max_receives < 100:
         return
     if end.seal.counts.succeeded != scenario.mini_batches:
@@ -185,9 +190,8 @@ def _i3(simulation: Simulation, end: Ending) -> Iterator[str]:
     counts = end.counts(scenario, end.seal.counts.total)
     if replace(end.seal.counts, canceled=0) != replace(counts, canceled=0):
         yield f"I3: sealed {end.seal.counts}, but the results amount to {counts}"
-    canceled = simulation.bucket.look(keys.cancel(RUN, 1)) is not None
     judged = judge(counts, scenario.thresholds, append_row=scenario.output is not None)
-    if canceled and verdict.status is VerdictStatus.CANCELED:
+    if _canceled(simulation) and verdict.status is VerdictStatus.CANCELED:
         return
     if scenario.user.broken_starts and "cannot be started" in verdict.reason:
         return

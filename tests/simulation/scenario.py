@@ -94,7 +94,7 @@ class Scenario:
     max_receives: int = 5
     max_retries: int = 2
     run_limit: float = 2.0
-    thresholds: Thresholds = Thresholds()
+    thresholds: Thresholds = field(default_factory=Thresholds)
     output: str | None = "rows.txt"  # None: summary_only
     user: UserCode = field(default_factory=lambda: UserCode(0))
     shard_size: int = 1000

@@ -104,7 +104,7 @@ class Simulation:
         return {key: self.bucket.look(key) for key in [*fixed, *self.bucket.keys("out")]}
 
     async def _until_over(self) -> None:
-        while await self._supervise() is None:
+        while await self._supervise() is None:  # noqa: ASYNC110 - time passes, nothing is polled
             await asyncio.sleep(RESTART)
 
     async def _supervise(self) -> RunReport | None:
@@ -227,12 +227,12 @@ def _stand_ins(simulation: Simulation) -> Iterator[tuple[ModuleType, str, Any]]:
     scenario, world = simulation.scenario, simulation.world
     yield node_serve, "SlotProcess", functools.partial(UserProcess, world, scenario.user)
     yield node_serve, "_parent", parent
-    yield node_serve, "_signals", lambda node: contextlib.nullcontext()
-    yield node_serve, "_log_to", lambda place: contextlib.nullcontext()
+    yield node_serve, "_signals", lambda _: contextlib.nullcontext()
+    yield node_serve, "_log_to", lambda _: contextlib.nullcontext()
     yield manifests, "SHARD_SIZE", scenario.shard_size
     yield publish, "INLINE_LIMIT", scenario.inline_limit
     for module in (reduce, output_files):
-        yield module, "locate", lambda uri, access: (simulation.bucket, uri.removeprefix(f"{ROOT}/"))
+        yield module, "locate", lambda uri, _: (simulation.bucket, uri.removeprefix(f"{ROOT}/"))
     yield secrets, "token_hex", lambda size=32: world.chance.randbytes(size).hex()
 
 

@@ -28,7 +28,7 @@ class UserProcess:
         world: World,
         user: UserCode,
         start: Start,
-        placement: Placement,
+        _: Placement,
         on_answer: Callable[[Answer], None],
         on_end: Callable[[int], None],
     ) -> None:

@@ -7,7 +7,8 @@ import pytest
 from obstore.store import ObjectStore
 
 from fanout.clock import SystemClock
-from fanout.errors import DamagedRecordError
+from fanout.errors import DamagedRecordError, QueueError
+from fanout.queue.port import QueuePair
 from fanout.queue.sqlite import SqliteQueueService
 from fanout.step.queues import StepQueues, note_filled, open_queues, queue_name, remove_queues, take_queues
 from fanout.store import keys
@@ -95,6 +96,35 @@ async def test_nothing_is_left_at_the_end(store: ObjectStore, service: SqliteQue
         await remove_queues(store, service, AT)
         assert await service.names() == []
         assert await open_queues(store, service, AT) is None
+
+
+class _Unreachable(SqliteQueueService):
+    """Makes the queue, and dies of the lost answer."""
+
+    async def create(self, name: str, *, visibility: float, max_receives: int) -> QueuePair:
+        await super().create(name, visibility=visibility, max_receives=max_receives)
+        raise QueueError("the answer was lost")
+
+
+async def test_a_pair_whose_maker_died_at_once_is_removed(store: ObjectStore, tmp_path: Path) -> None:
+    """A queue is noted before it is made, so that whoever ends the step knows of it."""
+    service = _Unreachable(tmp_path / "queues", SystemClock())
+    with pytest.raises(QueueError):
+        await _take(store, service)
+    assert len(await service.names()) == 1
+    await remove_queues(store, service, AT)
+    assert await service.names() == []
+    await service.close()
+
+
+async def test_an_earlier_pair_made_again_is_removed_too(store: ObjectStore, service: SqliteQueueService) -> None:
+    """A supervisor that was slow to make its pair does so when another one has given it up already."""
+    early = await _take(store, service)
+    late = await _take(store, service)
+    await service.create(early.name, visibility=30.0, max_receives=5)
+    assert await service.names() == sorted([early.name, late.name])
+    await remove_queues(store, service, AT)
+    assert await service.names() == []
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"name": 5'])
