@@ -38,8 +38,12 @@ def failed(anywhere: Any) -> Any:
     return anywhere
 
 
-def test_redrive_with_new_code(failed: Any, expected: Any) -> None:
-    """What failed or never ran is run with the code as it is now; each row is in the output once."""
+def test_redrive_with_old_code_and_new_code(failed: Any, expected: Any) -> None:
+    """What failed or never ran is run again, with the run's own copy of the code or as it is now; each row is once."""
+    ended = failed.fanout("redrive", "first")
+    assert ended.code == 1, ended.said
+    assert "the run's own copy is used" in ended.said
+    assert not (failed.folder / "scores.txt").exists()
     before = Counter(index for index, _, _ in failed.attempts())
     ended = failed.fanout("redrive", "first", "--new-code")
     assert ended.code == 0, ended.said
@@ -52,14 +56,6 @@ def test_redrive_with_new_code(failed: Any, expected: Any) -> None:
     assert once_more.code == 0, once_more.said
     assert "nothing is run again" in once_more.said
     assert failed.output() == expected()
-
-
-def test_redrive_with_the_code_of_the_run_fails_again(failed: Any) -> None:
-    """The run's own copy of the code is used, which is told; the run stays failed."""
-    ended = failed.fanout("redrive", "first")
-    assert ended.code == 1, ended.said
-    assert "the run's own copy is used" in ended.said
-    assert not (failed.folder / "scores.txt").exists()
 
 
 def test_killed_redrive_is_resumed(failed: Any, expected: Any, tools: Any) -> None:
