@@ -57,7 +57,8 @@ async def redrive(name: str, order: RedriveOrder, outside: Outside, observer: Ru
         return await carry_out(record, outside, observer)
     following = replace(record, round=record.round + 1, places=_places(ways))
     now = await _code_now(again, outside, order)
-    notices = [_what(step, ways[step.name], ends[step.name]) for step in again]
+    notices = [f"round {following.round} of the run"]
+    notices += [_what(step, ways[step.name], ends[step.name]) for step in again]
     notices += [text for step in again if (text := await _code_notice(step, record, now, outside, order))]
     notices += [text for step in again if (text := await _input_notice(step, following, outside))]
     if order.new_code:

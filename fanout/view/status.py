@@ -54,6 +54,7 @@ class RunStatus:
     file: str
     seal: Seal | None
     steps: tuple[StepStatus, ...]
+    round: int = 1
 
 
 async def read_status(store: "ObjectStore", record: RunRecord, settings: Settings) -> RunStatus:
@@ -64,7 +65,7 @@ async def read_status(store: "ObjectStore", record: RunRecord, settings: Setting
     steps = await asyncio.gather(
         *(_step(store, record, step, ended, settings, over=sealed is not None) for step in record.pipeline.steps)
     )
-    return RunStatus(record.name, record.created, record.pipeline.file, sealed, tuple(steps))
+    return RunStatus(record.name, record.created, record.pipeline.file, sealed, tuple(steps), record.round)
 
 
 async def _step(

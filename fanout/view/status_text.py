@@ -15,7 +15,9 @@ from fanout.view.text import duration, location, many, mini_batches, moment, num
 def status_lines(status: RunStatus, commands: Commands, paint: Paint) -> Iterator[str]:
     """The status for people."""
     yield f"{paint.strong(status.run)}  {_ended(status.seal, paint)}"
-    yield f"  started {moment(status.created)} from {status.file}"
+    yield f"  started {moment(status.created)} from {status.file}" + (
+        f", round {status.round}" if status.round > 1 else ""
+    )
     if status.seal is not None:
         yield f"  {printable(status.seal.verdict.reason)}"
     width = max(len(step.name) for step in status.steps)
@@ -31,6 +33,7 @@ def status_fields(status: RunStatus) -> dict[str, object]:
     return {
         "run": status.run,
         "created": status.created,
+        "round": status.round,
         "file": status.file,
         "status": None if status.seal is None else status.seal.verdict.status.value,
         "reason": None if status.seal is None else status.seal.verdict.reason,
