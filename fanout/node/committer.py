@@ -140,10 +140,14 @@ class Committer:
 
     async def _settle(self, group: Sequence[Finished]) -> None:
         """A queue that refuses is a warning: what is not settled comes back when its visibility runs out."""
+        # A lost delivery is not sent again, and so not deleted either: unless somebody has received it since, its
+        # receipt would still do, and no message would be left.
+        again = [f for f in group if f.retry_after is not None and not f.held.lost]
+        done = [f for f in group if f.entry.status is not Status.RETRIED]
         try:
-            await self._send_again([f for f in group if f.retry_after is not None and not f.held.lost])
-            await self._dead_letter([f for f in group if f.entry.status is Status.FAILED and not f.held.lost])
-            await self._queues.main.delete([f.held.delivery for f in group])
+            await self._send_again(again)
+            await self._dead_letter([f for f in done if f.entry.status is Status.FAILED and not f.held.lost])
+            await self._queues.main.delete([f.held.delivery for f in (*again, *done)])
         except QueueError as exc:
             log.warning("%d deliveries could not be settled and will come back: %s", len(group), exc)
         finally:

@@ -137,10 +137,14 @@ class Supervisor:
         await create(self._store, keys.settled(self._record.at), b"{}")
 
     def judge_again(self, verdict: Verdict) -> Verdict:
-        """The verdict on everything that was read: what was committed last may have bettered the counts."""
-        if not verdict.completed:
+        """The verdict on everything that was read: what was committed last may have changed the counts.
+
+        A step whose nodes were stopped before it was over does not become Completed.
+        """
+        again = self._judge()
+        if again is None or verdict.status is VerdictStatus.CANCELED or (again.completed and not verdict.completed):
             return verdict
-        return self._judge() or verdict
+        return again
 
     def progress(self) -> Progress:
         """Where the step stands now."""
@@ -186,7 +190,10 @@ class Supervisor:
             return
         if self._my_number is None:
             self._my_number = await self._number()
-        while await self._dead.drain(self._my_number):
+        # While the plan is being made a letter may be about a mini-batch that is not counted yet: its messages were lost
+        # then, as far as anybody knows, and are sent again.
+        planned = self.planned if self.ledger.plan_total is None else self.ledger.plan_total
+        while await self._dead.drain(self._my_number, planned):
             pass
 
     async def _send_lost_again(self) -> None:

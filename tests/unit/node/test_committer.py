@@ -177,6 +177,19 @@ async def test_what_somebody_else_holds_by_now_is_left_to_them(desk: Desk, messa
     assert (await desk.pair.main.depth()).total == 2
 
 
+async def test_a_lost_delivery_that_nobody_has_received_since_comes_back(
+    desk: Desk, message: Callable[..., Message]
+) -> None:
+    """Its visibility ran out and its attempt failed: the message is the only one there is, so it is not deleted."""
+    [held] = await desk.receive(message(0))
+    held.lost = True
+    desk.clock.advance(10.1)
+    desk.committer.add(_finished(held, Status.RETRIED))
+    await desk.finish()
+    [back] = await desk.pair.main.receive(1, 0)
+    assert messages.decode(back.body) == message(0)
+
+
 @dataclass
 class Journal:
     """A queue that notes the order of calls, and refuses one kind of them."""

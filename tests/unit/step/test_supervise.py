@@ -357,6 +357,39 @@ async def test_a_failed_step_stops_its_nodes(
     assert await read(store, keys.settled(AT)) is None
 
 
+async def test_the_reason_counts_what_was_committed_last(
+    make: Make, store: ObjectStore, commit: Any, entry: Callable[..., Entry], manual_clock: Any
+) -> None:
+    """The verdict speaks of the same failures as the counts that are sealed with it."""
+    await commit(0, 0, [entry(0, status=Status.FAILED, failure=FAILURE)])
+
+    async def one_more() -> None:
+        late = entry(1, status=Status.FAILED, failure=FAILURE)
+        await put(store, keys.result(AT, 0, 1), results.encode([late], [b""]))
+
+    supervisor = make(thresholds=Thresholds(mini_batch_error_threshold=0))
+    supervisor.plan_is_complete(5)
+    outcome = await _watched(supervisor, Nodes(before_leaving=one_more), manual_clock)
+    assert outcome.ledger.counts.failed == 2
+    assert outcome.verdict.reason == "failed mini-batches: 2, more than mini_batch_error_threshold 0 allows"
+
+
+async def test_a_stopped_step_does_not_complete(
+    make: Make, store: ObjectStore, commit: Any, entry: Callable[..., Entry], manual_clock: Any
+) -> None:
+    """A success that comes while the nodes are being stopped betters the counts, not the verdict."""
+    await commit(0, 0, [entry(0, status=Status.FAILED, failure=FAILURE)])
+
+    async def better() -> None:
+        await put(store, keys.result(AT, 0, 1), results.encode([entry(0)], [b""]))
+
+    supervisor = make(thresholds=Thresholds(mini_batch_error_threshold=0))
+    supervisor.plan_is_complete(1)
+    outcome = await _watched(supervisor, Nodes(before_leaving=better), manual_clock)
+    assert outcome.ledger.counts.succeeded == 1
+    assert outcome.verdict.status is VerdictStatus.FAILED
+
+
 def test_what_was_never_planned_is_not_canceled() -> None:
     """When planning was cut, only what is known of counts."""
     assert with_canceled(Counts(total=None, succeeded=2)) == Counts(total=2, succeeded=2)
