@@ -16,10 +16,16 @@ from fanout.queue.sqs import SqsQueueService
 from fanout.store.access import Access
 from fanout.store.open import ensure_bucket, open_store
 
-SERVERS = [
+BOTH = [
     pytest.param("moto", marks=pytest.mark.moto),
     pytest.param("localstack", marks=pytest.mark.localstack),
 ]
+SQS = [
+    *BOTH,
+    pytest.param("elasticmq", marks=pytest.mark.elasticmq),
+    pytest.param("fauxqs", marks=pytest.mark.fauxqs),
+]
+S3 = [*BOTH, pytest.param("minio", marks=pytest.mark.minio)]
 
 
 @dataclass
@@ -30,6 +36,7 @@ class Bench:
     pass_time: Callable[[float], None]
     patience: float  # seconds a receive may wait for what is about to come; 0 where the test turns the clock
     exactly_once: bool = True  # moto may deliver one message to two receivers at the same time
+    every_character: bool = True  # fauxqs refuses those above U+FFFF
     made: list[str] = field(default_factory=list)
 
     async def pair(self, visibility: float = 60, max_receives: int = 5) -> QueuePair:
@@ -50,7 +57,7 @@ class Bench:
         return found
 
 
-@pytest.fixture(params=["sqlite", *SERVERS])
+@pytest.fixture(params=["sqlite", *SQS])
 async def bench(
     request: pytest.FixtureRequest, tmp_path: Path, manual_clock: Any, aws_environ: Callable[[str], dict[str, str]]
 ) -> AsyncIterator[Bench]:
@@ -60,14 +67,20 @@ async def bench(
     else:
         access = Access.from_environ(aws_environ(request.getfixturevalue(f"{request.param}_endpoint")))
         service = SqsQueueService(access, SystemClock())
-        bench = Bench(service, lambda _: None, 5, exactly_once=request.param != "moto")
+        bench = Bench(
+            service,
+            lambda _: None,
+            5,
+            exactly_once=request.param != "moto",
+            every_character=request.param != "fauxqs",
+        )
     yield bench
     for name in bench.made:
         await bench.service.remove(name)
     await bench.service.close()
 
 
-@pytest.fixture(params=["local", "memory", *SERVERS])
+@pytest.fixture(params=["local", "memory", *S3])
 async def store(
     request: pytest.FixtureRequest, tmp_path: Path, aws_environ: Callable[[str], dict[str, str]]
 ) -> ObjectStore:

@@ -1,4 +1,4 @@
-"""What every queue promises (fanout.queue.port): embedded, moto and LocalStack alike."""
+"""What every queue promises (fanout.queue.port): embedded, moto, LocalStack, ElasticMQ and fauxqs alike."""
 
 import asyncio
 from typing import Any
@@ -35,13 +35,25 @@ async def test_nothing_to_do_is_no_error(bench: Bench) -> None:
     assert await queue.extend([], 10) == []
 
 
-@pytest.mark.parametrize("body", [" ", "ü €𝄞 \u2028 \t\n", '{"a": "\\u0000"}', "x" * 200_000], ids=len)
+@pytest.mark.parametrize("body", [" ", "ü € \u2028 \t\n", '{"a": "\\u0000"}', "x" * 200_000], ids=len)
 async def test_bodies_come_back_unchanged(bench: Bench, body: str) -> None:
     """Text of any language and up to 200,000 characters is carried as it is."""
     queue = (await bench.pair()).main
     await queue.send([body])
     [found] = await bench.collect(queue, 1)
     assert found.body == body
+
+
+async def test_body_comes_back_unchanged_or_is_refused(bench: Bench) -> None:
+    """A character above U+FFFF is carried, or the sender hears that it is not: nothing changes or vanishes."""
+    queue = (await bench.pair()).main
+    if bench.every_character:
+        await queue.send(["𝄞"])
+        assert [d.body for d in await bench.collect(queue, 1)] == ["𝄞"]
+    else:
+        with pytest.raises(QueueError, match="SQS refused 1 of 1 messages"):
+            await queue.send(["𝄞"])
+        assert (await queue.depth()).total == 0
 
 
 async def test_large_messages_share_no_request_they_do_not_fit_in(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""What every store promises through `fanout.store.objects`: local folder, memory, moto and LocalStack alike."""
+"""What every store promises through `fanout.store.objects`: local folder, memory, moto, LocalStack and MinIO alike."""
 
 import asyncio
 
@@ -92,6 +92,39 @@ async def test_delete_tolerates_what_is_gone(store: ObjectStore) -> None:
     assert await _keys(store) == ["c"]
 
 
+async def test_more_keys_than_a_server_lists_or_deletes_at_once(store: ObjectStore) -> None:
+    """1,100 objects are listed, every one, and gone after one `delete`: S3 answers for at most 1,000 at a time."""
+    keys = [f"results/{number:08d}" for number in range(1100)]
+    for start in range(0, len(keys), 50):
+        await asyncio.gather(*(objects.put(store, key, b"") for key in keys[start : start + 50]))
+    assert await _keys(store, "results/") == keys
+    assert await _keys(store, "results/", after=keys[1050]) == keys[1051:]
+    await objects.delete(store, *keys)
+    assert await _keys(store) == []
+
+
+async def test_creators_of_many_objects_win_once_each(store: ObjectStore) -> None:
+    """Eight nodes create the same twenty objects at once: each object has one creator, and is what that one wrote."""
+    keys = [f"nodes/{number}" for number in range(20)]
+    won = await asyncio.gather(
+        *(objects.create(store, key, f"{key} of {node}".encode()) for key in keys for node in range(8))
+    )
+    for place, key in enumerate(keys):
+        [node] = [node for node in range(8) if won[place * 8 + node]]
+        assert await objects.read(store, key) == f"{key} of {node}".encode()
+
+
+async def test_creating_replaces_nothing_that_was_put_or_written_in_parts(store: ObjectStore) -> None:
+    """`create` is told of whatever is there, however it came, and may create again what was deleted."""
+    await objects.put(store, "a", b"put")
+    async with obstore.open_writer_async(store, "b", buffer_size=PART) as writer:
+        await writer.write(b"p" * (PART + 1))
+    assert [await objects.create(store, key, b"mine") for key in ("a", "b")] == [False, False]
+    assert await objects.read(store, "a") == b"put"
+    await objects.delete(store, "a")
+    assert await objects.create(store, "a", b"mine") is True
+
+
 async def test_copy(store: ObjectStore) -> None:
     """A copy replaces, and needs a source."""
     await objects.put(store, "staged/a", b"rows")
@@ -108,8 +141,11 @@ async def test_unusual_names(store: ObjectStore, name: str) -> None:
     await objects.put(store, f"d/{name}", b"1")
     assert await objects.read(store, f"d/{name}") == b"1"
     assert await objects.list_names(store, "d/") == [name]
-    await objects.delete(store, f"d/{name}")
+    await objects.copy(store, f"d/{name}", f"e/{name}")
+    assert await _keys(store) == [f"d/{name}", f"e/{name}"]
+    await objects.delete(store, f"d/{name}", f"e/{name}")
     assert await objects.read(store, f"d/{name}") is None
+    assert await _keys(store) == []
 
 
 @pytest.mark.parametrize("key", ["../outside", "a/../../outside"])
