@@ -43,6 +43,8 @@ def read_parallel(reading: Reading) -> ParallelStep:
         max_concurrency_per_instance=max(fields.bound("max_concurrency_per_instance", whole(-INT_MAX), 0), 0) or None,
         thresholds=_thresholds(fields, options),
         retry_settings=_retry_settings(fields.fields("retry_settings")),
+        isolate_failures=fields.bound("isolate_failures", flag, False),
+        speculate=fields.bound("speculate", flag, False),
         limits=_limits(options),
         is_deterministic=fields.take("is_deterministic", flag, True),
     )

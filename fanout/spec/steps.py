@@ -195,6 +195,8 @@ class ParallelStep(StepBase):
     max_concurrency_per_instance: int | None = None  # None: one a core
     thresholds: Thresholds = field(default_factory=Thresholds)
     retry_settings: RetrySettings = field(default_factory=RetrySettings)
+    isolate_failures: bool = False  # ours: halves of a mini-batch that has failed for good are tried on their own
+    speculate: bool = False  # ours: at the end a second try beside one that takes far longer than the others
     limits: Limits = field(default_factory=Limits)
     logging_level: Literal["WARNING", "INFO", "DEBUG"] = "INFO"
     resource_monitor_interval: float = 600.0

@@ -23,6 +23,8 @@ input_data: ${{inputs.files}}
 mini_batch_size: ${{inputs.size}}
 retry_settings: {max_retries: 7, timeout: 10}
 error_threshold: 3
+isolate_failures: true
+speculate: true
 logging_level: DEBUG
 task:
   type: run_function
@@ -50,12 +52,13 @@ def test_a_parallel_component(load: Load, folder: Path, path: str) -> None:
 
 def test_the_step_s_keys_win_each_as_a_whole(load: Load) -> None:
     """An explicit 0 included; what the step leaves null stays the component's."""
-    text = using("type: parallel, error_threshold: 0, retry_settings: {timeout: 5}, logging_level: ")
+    text = using("type: parallel, error_threshold: 0, retry_settings: {timeout: 5}, speculate: false, logging_level: ")
     [step] = load(text, comp__c_yml=PARALLEL).steps
     assert isinstance(step, ParallelStep)
     assert step.thresholds.error_threshold == 0
     assert (step.retry_settings.max_retries, step.retry_settings.timeout) == (2, 5)
     assert step.logging_level == "DEBUG"
+    assert (step.isolate_failures, step.speculate) == (True, False)
 
 
 def test_a_component_on_the_spot(load: Load) -> None:

@@ -261,6 +261,9 @@ def test_what_is_not_written_has_the_reference_s_default(load: Load) -> None:
         ("mini_batch_size: '0'", lambda s: s.mini_batch_size, None),
         ("mini_batch_size: 3MB", lambda s: s.mini_batch_size, MiniBatchSize(3, "mb")),
         ("mini_batch_rows: 5", lambda s: s.mini_batch_rows, 5),
+        ("isolate_failures: true", lambda s: s.isolate_failures, True),
+        ("speculate: 'yes'", lambda s: s.speculate, True),
+        ("max_concurrency_per_instance: 1", lambda s: (s.isolate_failures, s.speculate), (False, False)),
         ("compute: local", lambda s: s.compute, "local"),
     ],
 )

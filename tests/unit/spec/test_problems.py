@@ -58,6 +58,9 @@ SETTINGS = [
     ("logging_level: debug", "logging_level: expected 'WARNING', 'INFO' or 'DEBUG', found 'debug'"),
     ("mini_batch_rows: 0", "mini_batch_rows: expected a whole number of at least 1, found '0'"),
     ("compute: [a]", "compute: expected text, found a list"),
+    ("isolate_failures: 2", "isolate_failures: expected true or false, found '2'"),
+    ("speculate: [true]", "speculate: expected true or false, found a list"),
+    ("isolate_failure: true", "isolate_failure: unknown key; did you mean 'isolate_failures'?"),
 ]
 
 
