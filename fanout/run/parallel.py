@@ -208,12 +208,13 @@ class ParallelRun:
         await publish(lambda: _known(None), self.outside.store, self._outbox(queues, ledger, lambda _: None))
 
     def _outbox(self, queues: QueuePair, ledger: Ledger, on_shard: Callable[[int], None]) -> Outbox:
+        most = self.step.retry_settings.max_retries  # reached by an attempt that failed when it was held no more
         return Outbox(
             queues.main,
             self._at,
             self._planned_at,
             skip=ledger.settled_indexes,
-            attempts=ledger.next_attempts,
+            attempts={index: min(attempt, most) for index, attempt in ledger.next_attempts.items()},
             on_shard=on_shard,
         )
 

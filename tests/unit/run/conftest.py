@@ -46,6 +46,7 @@ class PaperEngine:
     files: tuple[str, ...] = ()
     placed: list[tuple[StepRound, int]] = field(default_factory=list)
     answered: list[int] = field(default_factory=list)
+    attempts: dict[int, int] = field(default_factory=dict)
 
     @contextlib.asynccontextmanager
     async def nodes(self, at: StepRound, count: int) -> AsyncIterator["PaperNodes"]:
@@ -64,8 +65,10 @@ class PaperEngine:
         number, seq = await register(self.store, at), 0
         while True:
             for delivery in await pair.main.receive(limit=2, wait=1.0):
-                index = messages.decode(delivery.body).index
+                message = messages.decode(delivery.body)
+                index = message.index
                 self.answered.append(index)
+                self.attempts[index] = message.attempt
                 failure = await self.answer(index) if self.answer else None
                 body = results.encode(
                     [_entry(index, failure, self.files)], [b"" if failure else f"row of {index}\n".encode()]

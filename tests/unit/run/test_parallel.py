@@ -10,7 +10,8 @@ import pytest
 from fanout.errors import InputError, StoreError
 from fanout.run.story import resume, start
 from fanout.spec.steps import Limits, Output, Thresholds
-from fanout.step.results import Failure
+from fanout.step import results
+from fanout.step.results import Entry, Failure, Status
 from fanout.step.verdict import Verdict, VerdictStatus
 from fanout.store import keys
 from fanout.store.keys import StepRound
@@ -117,6 +118,28 @@ async def test_a_run_cut_while_it_was_planned_has_the_same_end(
     assert report.verdict.completed
     assert set(world.engine.answered) == set(range(12))
     assert (world.folder / "rows.txt").read_bytes() == ROWS
+
+
+async def test_what_is_sent_again_starts_from_its_next_attempt(
+    world: Any, notes: Any, score: Any, pipeline: Any, failure: Failure
+) -> None:
+    """Attempts go on counting in another queue, and end at max_retries: also after a last one that was held no more."""
+    at = StepRound("r", "score")
+    engine = replace(world.paper(), answer=_forever)
+    task = asyncio.create_task(start(pipeline(score()), world.with_engine(engine), notes, "r"))
+    async with asyncio.timeout(20):  # noqa: ASYNC110 - the paper node tells nobody
+        while not engine.answered or await read(world.store, keys.published_json(at)) is None:
+            await asyncio.sleep(0.005)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    tried = [
+        Entry(i, a, Status.RETRIED, 1, 0, "process000", 0.0, 0.0, 0.0, failure=failure) for i, a in ((3, 0), (4, 2))
+    ]
+    await put(world.store, keys.result(at, 0, 0), results.encode(tried, [b"", b""]))
+    await delete(world.store, keys.published_json(at))
+    report = await resume("r", world.outside, notes)
+    assert report.verdict.completed
+    assert world.engine.attempts == {index: {3: 1, 4: 2}.get(index, 0) for index in range(12)}
 
 
 async def test_what_follows_from_the_seal_is_done_again(world: Any, notes: Any, score: Any, pipeline: Any) -> None:
