@@ -137,7 +137,7 @@ def test_problems_in_a_component_file_are_placed_there(refuse: Refuse) -> None:
     content = PARALLEL.replace("error_threshold: 3", "error_treshold: 3").replace("../src", "./src")
     assert refuse(using(), comp__c_yml=content) == [
         "comp/c.yml:13:1: jobs.a.error_treshold: unknown key; did you mean 'error_threshold'?",
-        "comp/c.yml:17:9: task.code: code folder 'comp/src' does not exist",
+        "comp/c.yml:19:9: task.code: code folder 'comp/src' does not exist",
     ]
 
 

@@ -41,7 +41,7 @@ SETTINGS = [
         "error_threshold: the pipeline has no input 'm'; there is 'n', 't' or 'd'",
     ),
     ("error_treshold: 1", "error_treshold: unknown key; did you mean 'error_threshold'?"),
-    ("speculate: true", "speculate: unknown key"),
+    ("vectorize: true", "vectorize: unknown key"),
     (
         "mini_batch_size: 10tb",
         "mini_batch_size: expected a whole number, with kb, mb or gb behind it for bytes ('10', '10kb'), found '10tb'",
