@@ -26,4 +26,4 @@ async def register(store: "ObjectStore", at: StepRound) -> int:
 
 async def registered(store: "ObjectStore", at: StepRound) -> list[int]:
     """The numbers of all nodes that ever worked on the step."""
-    return sorted(int(name) for name in await list_names(store, keys.nodes(at)))
+    return sorted(int(name) for name in await list_names(store, keys.nodes(at)) if name.isdecimal())

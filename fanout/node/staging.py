@@ -13,6 +13,8 @@ from pathlib import Path
 from fanout.data.folder import files_below
 from fanout.errors import EntryScriptError
 
+LONGEST_NAME = 640
+"""Bytes of `<output>/<path>`: what S3's limit of 1,024 leaves beside a prefix, the run, the step and the attempt."""
 _SPOILS_A_KEY = re.compile(r"[\\\x00-\x1f\x7f\ud800-\udfff]")
 """Surrogates stand for bytes of a file name that are no UTF-8."""
 
@@ -58,6 +60,11 @@ class OutputFolders:
 
 def _check_names(files: Iterable[str]) -> None:
     for file in files:
+        if len(os.fsencode(file)) > LONGEST_NAME:
+            raise EntryScriptError(
+                f"the script wrote an output file with a name of {len(os.fsencode(file))} bytes, {file[:80]!r}…; "
+                f"expected at most {LONGEST_NAME}, since keys of object stores have 1,024 in all"
+            )
         if _SPOILS_A_KEY.search(file):
             raise EntryScriptError(
                 f"the script wrote the output file {file!r}: its name must be UTF-8 without backslashes and control "

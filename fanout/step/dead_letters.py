@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fanout.clock import Clock
 from fanout.errors import DamagedRecordError
-from fanout.plan import messages
+from fanout.plan import messages, minibatch
 from fanout.queue.port import Delivery, Queue
 from fanout.step import results
 from fanout.step.results import Cause, Entry, Event, Failure, Status
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 AT_ONCE = 100
+REASON_SHOWN = 8 * 1024
 
 
 class DeadLetters:
@@ -30,13 +31,17 @@ class DeadLetters:
         self._queue, self._store, self._at, self._clock = queue, store, at, clock
         self._seq = 0
 
-    async def drain(self, node: int) -> int:
-        """Records what is there, then deletes it; returns how many there were."""
+    async def drain(self, node: int, planned: int) -> int:
+        """Records what is there, then deletes it; returns how many there were.
+
+        `planned` mini-batches exist: a letter about another one, recorded as its result, would make every later reader
+        refuse the whole object.
+        """
         deliveries = await self._queue.receive(AT_ONCE, 0)
         entries: list[Entry] = []
         events: list[Event] = []
         for delivery in deliveries:
-            found = self._read(delivery)
+            found = self._read(delivery, planned)
             if isinstance(found, Entry):
                 entries.append(found)
             elif found is not None:
@@ -49,14 +54,18 @@ class DeadLetters:
             await self._queue.delete(deliveries)
         return len(deliveries)
 
-    def _read(self, delivery: Delivery) -> Entry | Event | None:
+    def _read(self, delivery: Delivery, planned: int) -> Entry | Event | None:
         try:
             fields = json.loads(delivery.body)
+            if not isinstance(fields, dict):
+                return self._event(f"a dead letter that cannot be read: {delivery.body[:REASON_SHOWN]!r}")
             if "tries" in fields:
                 return None
             if "reason" in fields:
-                return self._event(str(fields["reason"]))
+                return self._event(str(fields["reason"])[:REASON_SHOWN])
             message = messages.decode(delivery.body)
+            if message.index >= planned:
+                return self._event(f"a dead letter of mini-batch {message.index}, and there are {planned}")
             if message.at != self._at:
                 return self._event(f"a dead letter of {message.at}, which has a queue of its own")
             return self._entry(message)
@@ -90,5 +99,5 @@ def _items(message: messages.Message) -> int:
     """Items as the message tells them; 1 when it does not."""
     if message.line is None:
         return 1
-    fields = json.loads(message.line)
-    return int(fields.get("items") or len(fields.get("files", ())) or 1)
+    batch = minibatch.decode(message.line, "dead letter")
+    return batch.items or len(batch.files) or 1

@@ -12,10 +12,12 @@ import obstore
 from obstore.store import LocalStore
 
 from fanout.data import uris
+from fanout.errors import DamagedRecordError, InputError
 from fanout.spec.steps import DataType
 from fanout.step.ledger import StagedFiles
 from fanout.store import keys
 from fanout.store.access import Access
+from fanout.store.again import again
 from fanout.store.keys import StepRound
 from fanout.store.objects import translated
 from fanout.store.open import locate
@@ -33,17 +35,31 @@ async def publish_files(
     outputs: "Mapping[str, BoundOutput]",
     access: Access,
 ) -> int:
-    """Every file of `staged` is in its output; returns how many there are."""
+    """Every file of `staged` is in its output; returns how many there are.
+
+    DamagedRecordError, before anything is moved, when a result names a file that no attempt can have left.
+    """
     chosen: dict[tuple[str, str], str] = {}
     for files in staged:
         for name in files.names:
-            output, _, below = name.partition("/")
-            chosen[output, uris.confined(below)] = f"{keys.staged(at.in_round(files.round))}{files.folder}/{name}"
+            output, below = _checked(files.folder, name, outputs, at)
+            chosen[output, below] = f"{keys.staged(at.in_round(files.round))}{files.folder}/{name}"
     for (output, below), source in chosen.items():
         bound = outputs[output]
         target = bound.uri if bound.type is DataType.URI_FILE else uris.join(bound.uri, below)
         await _move(store, source, target, access)
     return len(chosen)
+
+
+def _checked(folder: str, name: str, outputs: "Mapping[str, BoundOutput]", at: StepRound) -> tuple[str, str]:
+    """Output and path of a file that a result names."""
+    output, _, below = name.partition("/")
+    try:
+        if output not in outputs or "/" in uris.confined(folder):
+            raise InputError(f"there is no output {output!r}, or no folder {folder!r}")
+        return output, uris.confined(below)
+    except InputError as exc:
+        raise DamagedRecordError(f"{at.root}/results: one of them names the file {name!r}: {exc}") from exc
 
 
 async def _move(store: "ObjectStore", source: str, target: str, access: Access) -> None:
@@ -52,12 +68,16 @@ async def _move(store: "ObjectStore", source: str, target: str, access: Access) 
             _rename(Path(store.prefix) / source, Path(uris.to_path(target)))
         return
     destination, key = locate(target, access)
-    with translated("write", uris.display(target)):
-        try:
-            body = await obstore.get_async(store, source)
-        except FileNotFoundError:
-            return
-        await obstore.put_async(destination, key, body.stream())
+
+    async def copy() -> None:
+        with translated("write", uris.display(target)):
+            try:
+                body = await obstore.get_async(store, source)
+            except FileNotFoundError:
+                return
+            await obstore.put_async(destination, key, body.stream())
+
+    await again(destination, copy)
 
 
 def _rename(source: Path, target: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fanout.errors import DamagedRecordError
 from fanout.queue.port import QueuePair, QueueService
-from fanout.store import keys
+from fanout.store import checked, keys
 from fanout.store.keys import StepRound
 from fanout.store.objects import create, list_names, put, read
 
@@ -87,6 +87,6 @@ async def _last_name(store: "ObjectStore", at: StepRound) -> str | None:
 async def _noted(store: "ObjectStore", key: str) -> str | None:
     body = await read(store, key)
     try:
-        return None if body is None else str(json.loads(body)["name"])
+        return None if body is None else checked.text(checked.parse(body)["name"], "name")
     except (ValueError, KeyError, TypeError, RecursionError) as exc:
         raise DamagedRecordError(f"{key}: not the note of a queue: {type(exc).__name__}: {exc}") from exc

@@ -33,7 +33,8 @@ class ResultReader:
     async def look_for_nodes(self) -> None:
         """Nodes that have announced themselves since are followed too."""
         for name in await list_names(self.store, keys.nodes(self.at)):
-            self.next_of.setdefault(int(name), 0)
+            if name.isdecimal():  # a folder that one can open may hold what whoever opened it has left
+                self.next_of.setdefault(int(name), 0)
 
     async def news(self) -> AsyncIterator[tuple[int, int, ResultIndex]]:
         """Everything that has been committed since the last call: node, number, index."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from fanout.errors import DamagedRecordError
 from fanout.spec.steps import DataType, InputMode, OutputMode, ParallelStep
 from fanout.step.row_format import RowFormat
-from fanout.store import keys
+from fanout.store import checked, keys
 from fanout.store.keys import StepRound
 from fanout.store.objects import read
 
@@ -90,13 +90,35 @@ def load(text: bytes, key: str) -> StepRecord:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        return TypeAdapter(StepRecord).validate_json(text)
+        record = TypeAdapter(StepRecord).validate_json(text, strict=True, extra="forbid")
     except ValidationError as exc:
-        raise DamagedRecordError(f"{key}: {exc.error_count()} fields are not as written by this fanout") from exc
+        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the record"
+        raise DamagedRecordError(f"{key}: not as written by this fanout: {where}: {first['msg']}") from exc
+    try:
+        _check(record)
+    except ValueError as exc:
+        raise DamagedRecordError(f"{key}: {exc}") from exc
+    return record
+
+
+def _check(record: StepRecord) -> None:
+    """What its types leave open."""
+    if not 0 < record.visibility < checked.LATEST:
+        raise ValueError(f"visibility is {record.visibility}")
+    for number in (record.round, record.planned_in):
+        checked.whole(number, "round", least=1)
+    if record.code is not None:
+        checked.digest(record.code, "code")
+    if record.step.input_data not in record.inputs:
+        raise ValueError(f"there is no input {record.step.input_data!r:.80}")
 
 
 async def read_record(store: "ObjectStore", at: StepRound) -> StepRecord | None:
-    """The record of the step, or None when it has not started."""
+    """The record of the step, or None when it has not started; DamagedRecordError when it is that of another one."""
     key = keys.step_json(at)
     body = await read(store, key)
-    return None if body is None else load(body, key)
+    record = None if body is None else load(body, key)
+    if record is not None and record.at != at:
+        raise DamagedRecordError(f"{key}: is about {record.at}")
+    return record

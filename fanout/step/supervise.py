@@ -190,8 +190,8 @@ class Supervisor:
             return
         if self._my_number is None:
             self._my_number = await self._number()
-        # While the plan is being made a letter may be about a mini-batch that is not counted yet: its messages were lost
-        # then, as far as anybody knows, and are sent again.
+        # While the plan is being made a letter may be about a mini-batch that is not counted yet: then its message
+        # counts as lost, and is sent again.
         planned = self.planned if self.ledger.plan_total is None else self.ledger.plan_total
         while await self._dead.drain(self._my_number, planned):
             pass

@@ -71,6 +71,14 @@ def test_names_that_no_store_can_hold_are_refused(folders: OutputFolders, name: 
         folders.set_aside("0-0")
 
 
+def test_names_that_no_key_has_room_for_are_refused(folders: OutputFolders) -> None:
+    """A key of S3 has 1,024 bytes in all; the file's name is told, shortened."""
+    deep = "/".join(["é" * 100] * 4)
+    _write(folders, "a", deep)
+    with pytest.raises(EntryScriptError, match="a name of 805 bytes"):
+        folders.set_aside("0-0")
+
+
 def test_links_are_left_out(folders: OutputFolders, tmp_path: Path) -> None:
     """They could lead anywhere."""
     (folders.folders["a"] / "link").symlink_to(tmp_path)

@@ -50,7 +50,7 @@ async def test_a_mini_batch_whose_nodes_vanished(
     for _ in range(3):
         await pair.main.receive(1, 0)
         manual_clock.advance(11)
-    assert await dead_letters.drain(5) == 1
+    assert await dead_letters.drain(5, 1000) == 1
     index = await read_index(store, keys.result(AT, 5, 0))
     assert index is not None
     [entry] = index.entries
@@ -59,7 +59,7 @@ async def test_a_mini_batch_whose_nodes_vanished(
     assert entry.failure.cause is Cause.VANISHED
     assert "mini-batch 7" in entry.failure.message
     assert (await pair.dead.depth()).total == 0
-    assert await dead_letters.drain(5) == 0
+    assert await dead_letters.drain(5, 1000) == 0
 
 
 async def test_a_dead_letter_of_a_node_is_no_second_result(
@@ -67,7 +67,7 @@ async def test_a_dead_letter_of_a_node_is_no_second_result(
 ) -> None:
     """What a node has sent there with its tries was recorded by that node before."""
     await pair.dead.send([json.dumps({**json.loads(_message(1)), "tries": 3, "reason": "ValueError"})])
-    assert await dead_letters.drain(5) == 1
+    assert await dead_letters.drain(5, 1000) == 1
     assert await read_index(store, keys.result(AT, 5, 0)) is None
 
 
@@ -91,7 +91,7 @@ async def test_what_is_no_mini_batch_of_ours_is_an_event(
 ) -> None:
     """Whatever else is in the queue is noted with its reason, counts for no mini-batch and stops nobody."""
     await pair.dead.send([body])
-    assert await dead_letters.drain(5) == 1
+    assert await dead_letters.drain(5, 1000) == 1
     index = await read_index(store, keys.result(AT, 5, 0))
     assert index is not None
     assert not index.entries
@@ -99,6 +99,36 @@ async def test_what_is_no_mini_batch_of_ours_is_an_event(
     assert event.failure is not None
     assert word in event.failure.message
     assert (await pair.dead.depth()).total == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        (_message(1000), "mini-batch 1000, and there are 1000"),
+        (_message(2**31 - 1), "there are 1000"),
+        (_message(1).replace('"index":1,', '"index":1e9,', 1), "cannot be read"),
+        (_message(1, items=1).replace('"items":1', '"items":-5'), "cannot be read"),
+        (_message(1, items=1).replace('"items":1', f'"items":{2**40}'), "cannot be read"),
+        (_message(1, items=1).replace('"items":1', '"items":[]'), "cannot be read"),
+        ('["tries"]', "cannot be read"),
+        ('"reason"', "cannot be read"),
+        ("NaN", "cannot be read"),
+    ],
+)
+async def test_no_letter_poisons_the_results(
+    dead_letters: DeadLetters, pair: QueuePair, store: ObjectStore, ledger_of: Callable[..., Any], body: str, word: str
+) -> None:
+    """Recorded as a result it would make every later look at the step fail: so what cannot be is only told."""
+    await pair.dead.send([body, _message(999)])
+    assert await dead_letters.drain(5, 1000) == 2
+    index = await read_index(store, keys.result(AT, 5, 0))
+    assert index is not None
+    ledger = ledger_of(total=1000)
+    ledger.absorb(5, 0, index)
+    assert ledger.counts.dead_lettered == 1
+    [event] = index.events
+    assert event.failure is not None
+    assert word in event.failure.message
 
 
 async def test_nothing_is_deleted_before_it_is_recorded(
@@ -112,7 +142,7 @@ async def test_nothing_is_deleted_before_it_is_recorded(
     monkeypatch.setattr("fanout.step.dead_letters.create", refuse)
     await pair.dead.send([_message(0), _message(1)])
     with pytest.raises(StoreError):
-        await DeadLetters(pair.dead, store, AT, manual_clock).drain(5)
+        await DeadLetters(pair.dead, store, AT, manual_clock).drain(5, 1000)
     assert (await pair.dead.depth()).total == 2
 
 
@@ -122,7 +152,7 @@ async def test_many_dead_letters(
     """All of them are recorded, in objects that are numbered without gaps."""
     await pair.dead.send([_message(index) for index in range(150)])
     drained = 0
-    while count := await dead_letters.drain(5):
+    while count := await dead_letters.drain(5, 1000):
         drained += count
     assert drained == 150
     ledger = ledger_of(total=150)

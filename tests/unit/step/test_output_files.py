@@ -7,7 +7,7 @@ import pytest
 from obstore.store import LocalStore, ObjectStore
 
 from fanout.data import uris
-from fanout.errors import InputError, StoreError
+from fanout.errors import DamagedRecordError, StoreError
 from fanout.spec.steps import DataType
 from fanout.step.ledger import StagedFiles
 from fanout.step.output_files import publish_files
@@ -81,14 +81,37 @@ async def test_publishing_goes_on_where_it_was_cut(
     assert _found(tmp_path / "plots") == {"a": b"a", "b": b"b"}
 
 
-@pytest.mark.parametrize("name", ["plots/../../evil", "plots//etc/evil", "plots/", "plots/a\\..\\b", "plots/\0"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plots/../../evil",
+        "plots//etc/evil",
+        "plots/",
+        "plots",
+        "",
+        "plots/a\\..\\b",
+        "plots/\0",
+        "other/a",
+        "../plots/a",
+    ],
+)
 async def test_names_that_lead_out_are_refused(
     store: ObjectStore, outputs: Mapping[str, BoundOutput], tmp_path: Path, name: str
 ) -> None:
     """A result that names a file outside of its output is refused before anything moves."""
     good = await _stage(store, "0-0-000", {"plots/a": b"a"})
-    with pytest.raises(InputError):
+    with pytest.raises(DamagedRecordError, match="runs/r/s/results"):
         await publish_files(store, AT, [good, StagedFiles("1-0-000", (name,))], outputs, ACCESS)
+    assert not (tmp_path / "plots").exists()
+
+
+@pytest.mark.parametrize("folder", ["..", "0-0-../../../x", "/etc", "a/b", ""])
+async def test_folders_that_lead_out_are_refused(
+    store: ObjectStore, outputs: Mapping[str, BoundOutput], tmp_path: Path, folder: str
+) -> None:
+    """Nor may the process that a result names lead anywhere: nothing is taken from outside of the staging place."""
+    with pytest.raises(DamagedRecordError, match="runs/r/s/results"):
+        await publish_files(store, AT, [StagedFiles(folder, ("plots/a",))], outputs, ACCESS)
     assert not (tmp_path / "plots").exists()
 
 

@@ -70,6 +70,16 @@ async def test_each_result_is_news_once(
     assert [(node, seq) async for node, seq, _ in reader.news()] == [(1, 0)]
 
 
+async def test_what_else_lies_beside_the_nodes_is_passed_over(store: ObjectStore, commit: Callable[..., Any]) -> None:
+    """A store is a folder that one can open: what a file manager leaves in it is no node."""
+    await commit(3, 0, [])
+    for name in (".DS_Store", "000~", "notes.txt"):
+        await put(store, f"{keys.nodes(AT)}{name}", b"x")
+    reader = ResultReader(store, AT)
+    await reader.look_for_nodes()
+    assert list(reader.next_of) == [3]
+
+
 async def test_a_sealed_ledger_reads_what_the_seal_names(
     store: ObjectStore, entry: Callable[..., Entry], commit: Callable[..., Any]
 ) -> None:

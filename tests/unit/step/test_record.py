@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from obstore.store import MemoryStore
 
 from fanout.errors import DamagedRecordError
 from fanout.spec.steps import (
@@ -19,8 +20,10 @@ from fanout.spec.steps import (
     StepOutput,
     Thresholds,
 )
-from fanout.step.record import BoundOutput, StepRecord, dump, load
+from fanout.step.record import BoundOutput, StepRecord, dump, load, read_record
 from fanout.step.row_format import RowFormat, row_format
+from fanout.store import keys
+from fanout.store.keys import StepRound
 
 
 def test_round_trip(record: Callable[..., StepRecord]) -> None:
@@ -42,17 +45,37 @@ def test_round_trip(record: Callable[..., StepRecord]) -> None:
         retry_settings=RetrySettings(0, 0.5),
         limits=Limits(progress_update_timeout=None),
     )
-    whole = replace(whole, code="abc", recipe='{"a": 1}')
+    whole = replace(whole, code="a" * 64, recipe='{"a": 1}')
     assert load(dump(whole), "key") == whole
 
 
 @pytest.mark.parametrize(
-    "spoil", [lambda b: b[:-2], lambda _: b"", lambda b: b.replace(b'"version":1', b'"version":2')]
+    "spoil",
+    [
+        lambda b: b[:-2],
+        lambda b: b[:0],
+        lambda b: b.replace(b'"version":1', b'"version":2'),
+        lambda b: b.replace(b'"version":1', b'"version":1,"more":1'),
+        lambda b: b.replace(b'"visibility":30.0', b'"visibility":NaN'),
+        lambda b: b.replace(b'"visibility":30.0', b'"visibility":"30"'),
+        lambda b: b.replace(b'"visibility":30.0', b'"visibility":-1.0'),
+        lambda b: b.replace(b'"code":null', b'"code":"../../x"'),
+        lambda b: b.replace(b'"round":1', b'"round":0'),
+        lambda b: b.replace(b'"input_data":"files"', b'"input_data":"none"'),
+    ],
 )
 def test_damaged_records_are_refused(record: Callable[..., StepRecord], spoil: Callable[[bytes], bytes]) -> None:
     """Truncated, empty or of another version: the error names the object."""
     with pytest.raises(DamagedRecordError, match=r"runs/r/s/step\.json"):
         load(spoil(dump(record())), "runs/r/s/step.json")
+
+
+async def test_the_record_of_another_step_is_refused(record: Callable[..., StepRecord]) -> None:
+    """A copy under another key would make a node work on what it was not asked for."""
+    store, here = MemoryStore(), StepRound("r", "other")
+    store.put(keys.step_json(here), dump(record()))
+    with pytest.raises(DamagedRecordError, match=r"runs/r/other/step\.json: is about r/s"):
+        await read_record(store, here)
 
 
 def test_the_file_of_joined_rows_is_not_staged(record: Callable[..., StepRecord]) -> None:
