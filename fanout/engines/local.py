@@ -20,8 +20,9 @@ FINISH_LIMIT = 60.0
 STOP_LIMIT = 5.0
 QUICK_DEATH = 10.0
 """A node that lived shorter than this, in seconds, died at once."""
-MOST_QUICK_DEATHS = 5
-"""For each node, and in a row: nodes that are killed now and then, after hours of work, are replaced for ever."""
+MOST_QUICK_DEATHS = 10
+"""For each node, and in a row: a mini-batch that kills its nodes is given up before, after 2 + max_receives of them;
+and nodes that are killed now and then, after hours of work, are replaced for ever."""
 STDERR_KEPT = 4096
 
 

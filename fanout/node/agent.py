@@ -216,7 +216,7 @@ class Node:
             await self._clock.sleep(TIME_CHECK)
             for slot in self._slots:
                 slot.check_time()
-            self._intake.ask()  # a commit makes room, too, and nothing else may happen after it
+            self.feed()  # a commit makes room, too, and nothing else may happen after it
 
     async def _look_for_the_end(self) -> None:
         """For nodes that nobody tells: the step is settled, sealed or canceled when the store says so."""

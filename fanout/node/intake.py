@@ -5,7 +5,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from obstore.store import ObjectStore
 
@@ -25,6 +25,12 @@ log = logging.getLogger(__name__)
 
 RECEIVE_WAIT = 2.0
 """Seconds that one receive waits for a message: bounds how long leaving takes, and what idling costs."""
+SUSPECT = 3
+"""From this receive on a mini-batch is set apart: two nodes have vanished with it in their hands, and it may be why.
+
+A node that is killed takes the blame to everything it holds, started or not. Apart from the others, a mini-batch that
+kills its nodes runs into the dead-letter queue alone, and those that only happened to be near it are done.
+"""
 MOST_REFUSALS = 10
 """Receives in a row that may fail, with growing pauses of two minutes in all, before the node ends."""
 
@@ -64,6 +70,7 @@ class Intake:
         self._preparing: set[asyncio.Task[None]] = set()
         self._asked = asyncio.Event()
         self._closed = False
+        self._careful = False  # what comes is set apart: one after the other, and nothing beside it
 
     async def run(self) -> None:
         """Receives as long as something is wanted; raises QueueError when the queue refuses for minutes."""
@@ -84,8 +91,9 @@ class Intake:
                 log.log(logging.INFO if gone else logging.WARNING, "cannot receive, will try again: %s", exc)
                 await self._clock.sleep(back_off(refusals, random.random()))  # noqa: S311 - spreads, guards nothing
                 continue
-            for delivery in deliveries:
-                await self._take(delivery)
+            held = [held for delivery in deliveries if (held := await self._accept(delivery)) is not None]
+            for taken in await self._without_suspects(held):
+                self._take(taken)
             self._events.arrived()
 
     @property
@@ -99,15 +107,21 @@ class Intake:
             self._asked.set()
 
     def start(self, count: int) -> list[Held]:
-        """Up to `count` mini-batches, now to be started; those that may be somebody else's by now are dropped."""
-        now, started = self._clock.monotonic(), list[Held]()
+        """Up to `count` mini-batches, now to be started; those that may be somebody else's by now are dropped.
+
+        One that is set apart is left waiting until this node holds nothing else.
+        """
+        now, started, waiting = self._clock.monotonic(), list[Held](), list[Held]()
         while self._ready and len(started) < count:
             held = self._ready.popleft()
-            if held.startable(now):
-                started.append(held)
-            else:
+            if not held.startable(now):
                 log.warning("mini-batch %d ran out of visibility before it was started", held.message.index)
                 self._let_go(held)
+            elif held.message.alone and len(self._holdings) > 1:
+                waiting.append(held)
+            else:
+                started.append(held)
+        self._ready.extend(waiting)
         return started
 
     def put_back(self, unstarted: Iterable[Held]) -> None:
@@ -130,6 +144,8 @@ class Intake:
         """How many to ask the queue for; none until half of what should wait is used up."""
         if self._closed or self._committer.full:
             return 0
+        if self._careful:
+            return 0 if len(self._holdings) else 1
         wanted = self._events.wanted()
         room = wanted - len(self._ready) - len(self._preparing)
         return room if room >= wanted / 2 else 0
@@ -140,7 +156,8 @@ class Intake:
         if self._fetcher is not None:
             self._fetcher.release(held.fetched)
 
-    async def _take(self, delivery: Delivery) -> None:
+    async def _accept(self, delivery: Delivery) -> Held | None:
+        """The delivery, now held by this node; None when it is none of ours, and was rejected."""
         expires = self._clock.monotonic() + self._visibility
         try:
             message = messages.decode(delivery.body)
@@ -149,10 +166,28 @@ class Intake:
         except DamagedRecordError as exc:
             log.warning("%s", exc)
             await self._committer.reject(delivery, str(exc))
-            return
+            return None
         held = Held(delivery, message, (message.line or "").encode(), expires)
         self._holdings.take(held)
-        if self._closed or (message.pointer is None and self._fetcher is None):
+        return held
+
+    async def _without_suspects(self, received: list[Held]) -> list[Held]:
+        """Those of `received` that this node keeps: of all that must be alone the one that came back most often.
+
+        The others go back, and are received one by one.
+        """
+        alone = sorted((h for h in received if h.message.alone), key=lambda h: h.delivery.receive_count)
+        suspects = [h for h in received if h.delivery.receive_count >= SUSPECT and not h.message.alone]
+        for held in suspects:
+            log.warning("mini-batch %d was held by nodes that vanished, and is set apart", held.message.index)
+            held.message = replace(held.message, alone=True)
+        self._careful = bool(alone or suspects)
+        if back := [*suspects, *alone[:-1]]:
+            await self._committer.give_back(back)
+        return [held for held in received if held not in back]
+
+    def _take(self, held: Held) -> None:
+        if self._closed or (held.message.pointer is None and self._fetcher is None):
             self._ready.append(held)
         else:
             task = asyncio.create_task(self._prepare(held))

@@ -158,14 +158,15 @@ def test_a_mini_batch_that_kills_its_slot_every_time_is_given_up(anywhere: Any, 
 
 
 def test_a_mini_batch_that_kills_its_node_every_time_is_given_up(project: Any, expected_bytes: bytes) -> None:
-    """Received max_receives times and never answered for: dead-lettered as vanished; all others finish."""
-    project.write("fanout.toml", "visibility = 1\nmax_receives = 2\n")
+    """Set apart after it has taken two nodes with it, received max_receives times by itself and never answered for:
+    dead-lettered as vanished. What those nodes held beside it is done."""
+    project.write("fanout.toml", "visibility = 1\nmax_receives = 3\n")
     script = (project.folder / "src" / "score.py").read_text()
     poison = "    if context.minibatch_index == 7: os.kill(os.getppid(), 9); time.sleep(60)\n    time.sleep"
     project.write("src/score.py", script.replace("    time.sleep", poison))
     _end(project.start("run", "pipeline.yml", "--name", RUN))
     assert project.output() == expected_bytes.replace(b"007.txt: content 7\n", b"")
-    assert sum(index == 7 for index, _, _ in project.attempts()) == 2
+    assert sum(index == 7 for index, _, _ in project.attempts()) == 2 + 3
     seal = json.loads((_step_folder(project) / "verdict.json").read_text())
     assert (seal["counts"]["succeeded"], seal["counts"]["dead_lettered"]) == (FILES - 1, 1)
 

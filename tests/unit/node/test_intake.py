@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -191,6 +191,45 @@ async def test_what_a_dead_slot_had_not_begun_is_next(door: MakeDoor, message: M
     given = here.intake.start(3)
     here.intake.put_back(given[1:])
     assert here.start() == [1, 2, 3, 4]
+
+
+async def test_what_nodes_vanished_with_is_taken_one_by_one(
+    door: MakeDoor, message: MakeMessage, manual_clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of them may be why: each gets a node for itself, so that the next one to vanish takes no other with it."""
+    monkeypatch.setattr("fanout.node.intake.SUSPECT", 2)
+    here = door(wanted=8)
+    await here.send(*map(message, range(3)))
+    assert len(await here.pair.main.receive(10, 0)) == 3
+    manual_clock.advance(10 * VISIBILITY)
+    done = list[int]()
+    async with here.open():
+        while len(done) < 3:
+            await here.until(lambda: len(here.holdings) == 1 and not here.intake.empty)
+            [held] = here.intake.start(8)
+            assert here.start() == []
+            assert (held.message.alone, held.delivery.receive_count) == (True, 1)
+            await here.pair.main.delete([held.delivery])
+            here.holdings.forget([held])
+            here.intake.ask()
+            done.append(held.message.index)
+        await here.send(*map(message, range(5)))
+        await here.until(lambda: len(here.holdings) == 5)
+    assert sorted(done) == [0, 1, 2]
+
+
+async def test_what_must_be_alone_waits_for_the_rest(door: MakeDoor, message: MakeMessage) -> None:
+    """It starts when everything else is settled; of two, the one that came back more often is kept."""
+    here = door(wanted=8)
+    await here.send(message(0), replace(message(1), alone=True), message(2), replace(message(3), alone=True))
+    async with here.open():
+        await here.until(lambda: len(here.holdings) == 3)
+        others = here.intake.start(8)
+        assert [held.message.index for held in others] == [0, 2]
+        assert here.start() == []
+        here.holdings.forget(others)
+        assert here.start() == [3]
+        assert (await here.pair.main.depth()).visible == 1
 
 
 async def test_what_has_not_started_goes_back(door: MakeDoor, message: MakeMessage) -> None:

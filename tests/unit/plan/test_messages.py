@@ -38,6 +38,14 @@ def test_pointer(key: str, index: int, start: int, line: str) -> None:
             message.pointer.check(other.encode())
 
 
+def test_what_must_be_alone_says_so() -> None:
+    """And stays so on its way; nothing but true and false is an answer."""
+    message = Message(AT, 7, 1, line='{"index":7}', alone=True)
+    assert decode(encode(message)) == message
+    with pytest.raises(DamagedRecordError, match="alone is 'yes', expected true or false"):
+        decode(encode(message).replace('"alone":true', '"alone":"yes"'))
+
+
 def test_line_in_another_spelling() -> None:
     """A message that somebody wrote by hand, with blanks, means the same."""
     body = json.dumps(json.loads(encode(Message(AT, 7, 0, line='{"index":7,"files":["a"]}'))), indent=1)
