@@ -49,6 +49,8 @@ class Message:
     attempt: int
     line: str | None = None
     pointer: Pointer | None = None
+    alone: bool = False
+    """Several nodes vanished with it in hand, and it may be why: a node that takes it holds nothing else."""
 
 
 def encode(message: Message) -> str:
@@ -61,9 +63,10 @@ def encode(message: Message) -> str:
         content = f'"at":{json.dumps([p.key, p.start, p.length, p.crc], separators=(",", ":"))}'
     else:
         raise ValueError(f"the message for mini-batch {message.index} carries neither a line nor a pointer")
+    alone = '"alone":true,' if message.alone else ""
     return (
         f'{{"v":{VERSION},"run":{json.dumps(message.at.run)},"step":{json.dumps(message.at.step)},'
-        f'{round_}"index":{message.index},"attempt":{message.attempt},{content}}}'
+        f'{round_}"index":{message.index},"attempt":{message.attempt},{alone}{content}}}'
     )
 
 
@@ -80,6 +83,7 @@ def decode(body: str) -> Message:
             attempt=checked.whole(fields["attempt"], "attempt"),
             line=_line(body, fields),
             pointer=_pointer(*fields["at"]) if "at" in fields else None,
+            alone=_flag(fields, "alone"),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"message {body[:80]!r}: {type(exc).__name__}: {exc}") from exc
@@ -94,6 +98,13 @@ def _line(body: str, fields: dict[str, Any]) -> str | None:
     at = body.find('"batch":{')
     whole = at > 0 and body.endswith("}}") and next(reversed(fields)) == "batch"
     return body[at + 8 : -1] if whole else json.dumps(fields["batch"], separators=(",", ":"), ensure_ascii=False)
+
+
+def _flag(fields: dict[str, Any], name: str) -> bool:
+    value = fields.get(name, False)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r:.80}, expected true or false")
+    return value
 
 
 def _pointer(key: object, start: object, length: object, crc: object) -> Pointer:
