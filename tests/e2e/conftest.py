@@ -1,4 +1,4 @@
-"""The installed command on a pipeline folder of one's own: real processes, real signals, embedded and on LocalStack."""
+"""The installed command on a pipeline folder of one's own: real processes and signals, embedded and over S3 and SQS."""
 
 import json
 import os
@@ -164,17 +164,51 @@ def project(tmp_path: Path) -> Project:
     return make_project(tmp_path, {})
 
 
-@pytest.fixture(params=["embedded", pytest.param("localstack", marks=pytest.mark.localstack)])
+WORLDS = [
+    "embedded",
+    pytest.param("localstack", marks=pytest.mark.localstack),
+    pytest.param("minio-elasticmq", marks=[pytest.mark.minio, pytest.mark.elasticmq]),
+]
+
+
+@pytest.fixture(params=WORLDS)
 def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
-    """Embedded, and over LocalStack's S3 and SQS; what a killed node held comes back after three seconds."""
-    environ: dict[str, str] = {}
-    settings = "visibility = 3\n"
-    if request.param == "localstack":
-        environ = request.getfixturevalue("aws_environ")(request.getfixturevalue("localstack_endpoint"))
-        settings += f'store = "s3://{bucket_name(tmp_path)}/runs"\n'
-    made = make_project(tmp_path, environ)
-    made.write("fanout.toml", settings)
+    """A folder and its queue; S3 and SQS of one maker; S3 and SQS of two.
+
+    What a killed node held comes back after three seconds.
+    """
+    return _place(request, tmp_path)
+
+
+@pytest.fixture(params=[*WORLDS, pytest.param("minio-sqlite", marks=pytest.mark.minio)])
+def everywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
+    """As `anywhere`, and S3 with the embedded queue."""
+    return _place(request, tmp_path)
+
+
+def _place(request: pytest.FixtureRequest, folder: Path) -> Project:
+    environ, places = _world(request, f"s3://{bucket_name(folder)}/runs")
+    made = make_project(folder, environ)
+    made.write("fanout.toml", f"visibility = 3\n{places}")
     return made
+
+
+def _world(request: pytest.FixtureRequest, store: str) -> tuple[dict[str, str], str]:
+    """The environment that leads to the servers of a world, and the lines of fanout.toml that name its places."""
+
+    def servers(*names: str) -> dict[str, str]:
+        endpoints = [request.getfixturevalue(f"{name}_endpoint") for name in names]
+        environ: dict[str, str] = request.getfixturevalue("aws_environ")(*endpoints)
+        return environ
+
+    match request.param:
+        case "localstack":
+            return servers("localstack"), f'store = "{store}"\n'
+        case "minio-elasticmq":
+            return servers("minio", "elasticmq"), f'store = "{store}"\n'
+        case "minio-sqlite":
+            return servers("minio"), f'store = "{store}"\nqueue = "sqlite:./queues"\n'
+    return {}, ""
 
 
 def bucket_name(folder: Path) -> str:
@@ -196,7 +230,7 @@ def alive(pids: Sequence[int]) -> list[int]:
 def _runs(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it may end between opening and reading
         return False
 
 
