@@ -70,7 +70,10 @@ def absolute(text: str, folder: str) -> str:
         if not text.partition("://")[2].strip("/"):
             raise InputError(f"{text}: names no bucket or host; expected {scheme(text)}://name/path")
         return text if scheme(text) in _WEB else text.rstrip("/")
-    path = os.path.normpath(os.path.join(folder, os.path.expanduser(to_path(text))))  # noqa: PTH111, PTH118 - texts
+    plain = to_path(text)
+    if "\0" in plain:
+        raise InputError(f"{text!r}: a path cannot hold a NUL character")
+    path = os.path.normpath(os.path.join(folder, os.path.expanduser(plain)))  # noqa: PTH111, PTH118 - texts
     return from_path(path)
 
 

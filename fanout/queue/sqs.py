@@ -10,7 +10,7 @@ from fanout.clock import Clock
 from fanout.errors import QueueError, QueueGoneError
 from fanout.queue.port import Delivery, Depth, QueuePair
 from fanout.queue.sqs_batches import BATCH_COUNT, DEAD_SUFFIX, receipt_batches, send_batches, sqs_name
-from fanout.queue.sqs_requests import SqsRequests
+from fanout.queue.sqs_requests import SqsRequests, understood
 from fanout.store.access import Access
 
 DEPTH_LAG = 60.0  # AWS: the counts are right about a minute after the last change
@@ -64,7 +64,8 @@ class SqsQueue:
 
     async def depth(self) -> Depth:
         answer = await self._requests.call("get_queue_attributes", QueueUrl=self._url, AttributeNames=list(_DEPTH))
-        visible, held, delayed = (int(answer["Attributes"].get(name, 0)) for name in _DEPTH)
+        with understood("get_queue_attributes"):
+            visible, held, delayed = (int(answer["Attributes"].get(name, 0)) for name in _DEPTH)
         return Depth(visible=visible, held=held, delayed=delayed)
 
     async def _poll(self, limit: int, wait: int) -> list[Delivery]:
@@ -75,7 +76,8 @@ class SqsQueue:
             WaitTimeSeconds=wait,
             AttributeNames=["ApproximateReceiveCount"],
         )
-        return [_delivery(message) for message in answer.get("Messages", ())]
+        with understood("receive_message"):
+            return [_delivery(message) for message in answer.get("Messages", ())]
 
     async def _poll_more(self, limit: int) -> list[Delivery]:
         """What there is just now, up to `limit`, asked for in parallel; an error loses none of the other answers."""

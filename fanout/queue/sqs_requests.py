@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 from fanout.clock import Clock
@@ -66,7 +66,10 @@ class SqsRequests:
         for attempt in range(ENTRY_TRIES):
             async with self._slots:
                 answer = await self.call(action, QueueUrl=url, Entries=pending)
-            failed = {entry["Id"]: entry for entry in answer.get("Failed", ())}
+            with understood(action):
+                failed = {entry["Id"]: entry for entry in answer.get("Failed", ())}
+                if strange := failed.keys() - {entry["Id"] for entry in pending}:
+                    raise ValueError(f"it has failed entries that were not asked for: {sorted(strange)!r:.80}")
             if not failed:
                 return refused
             refused |= {key: _reason(entry) for key, entry in failed.items() if is_final(entry)}
@@ -89,6 +92,15 @@ class SqsRequests:
     def _refused(self, action: str, error: Mapping[str, Any]) -> QueueError:
         kind = QueueGoneError if error.get("Code") in _MISSING else QueueError
         return kind(f"SQS {action} at {self._where}: {_reason(error)}")
+
+
+@contextmanager
+def understood(action: str) -> Iterator[None]:
+    """An answer that SQS's client took for one, and that is none all the same, is a QueueError."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
+        raise QueueError(f"SQS {action}: the server's answer makes no sense: {type(exc).__name__}: {exc}") from exc
 
 
 def is_final(failure: Mapping[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """run.json: what a run is, created once, the moment it exists: what resuming needs and the store does not say."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from fanout.spec import stored
 from fanout.spec.settings import Settings
 from fanout.spec.steps import Pipeline
 from fanout.step.record import Continued
-from fanout.store import keys
+from fanout.store import checked, keys
 from fanout.store.keys import StepRound
 from fanout.store.objects import create, read
 
@@ -112,13 +112,13 @@ async def _next_round(store: "ObjectStore", record: RunRecord) -> RunRecord | No
     if body is None:
         return None
     try:
-        fields = json.loads(body)
+        fields = checked.parse(body)
         if fields["version"] != 1 or fields["round"] != record.round + 1:
             raise ValueError(f"version {fields['version']}, round {fields['round']}")
         return replace(
             record,
             round=record.round + 1,
-            code={str(step): str(digest) for step, digest in fields["code"].items()},
+            code={step: checked.digest(digest, "code") for step, digest in fields["code"].items()},
             places={str(step): _place(place) for step, place in fields["places"].items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
@@ -129,14 +129,22 @@ def _place(fields: Mapping[str, Any]) -> StepPlace:
     continues = fields["continues"]
     if continues is not None:
         chosen = continues["mini_batches"]
-        continues = Continued(_number(continues["round"]), None if chosen is None else tuple(map(int, chosen)))
+        continues = Continued(_number(continues["round"]), None if chosen is None else _mini_batches(chosen))
     return StepPlace(_number(fields["round"]), _number(fields["planned_in"]), continues)
 
 
 def _number(value: object) -> int:
-    if type(value) is not int or value < 1:
-        raise ValueError(f"{value!r} is not the number of a round")
-    return value
+    return checked.whole(value, "round", least=1)
+
+
+def _mini_batches(chosen: Sequence[object]) -> tuple[int, ...]:
+    return tuple([checked.whole(index, "mini-batch") for index in chosen])
+
+
+def _same(value: object, name: str) -> str:
+    if value != name:
+        raise ValueError(f"it is about the run {value!r:.80}")
+    return name
 
 
 async def _first_round(store: "ObjectStore", name: str) -> RunRecord:
@@ -145,16 +153,16 @@ async def _first_round(store: "ObjectStore", name: str) -> RunRecord:
     if body is None:
         raise RunError(f"there is no run named {name} in this store; `fanout list` shows those there are")
     try:
-        fields = json.loads(body)
+        fields = checked.parse(body)
         if fields["version"] != 1:
             raise ValueError(f"version {fields['version']}, this fanout reads version 1")
         return RunRecord(
-            name=str(fields["name"]),
+            name=_same(fields["name"], name),
             pipeline=stored.load(json.dumps(fields["pipeline"]).encode(), key),
-            created=float(fields["created"]),
-            code={str(step): str(digest) for step, digest in fields["code"].items()},
-            datastores={str(name): str(uri) for name, uri in fields["datastores"].items()},
-            fanout=str(fields["fanout"]),
+            created=checked.seconds(fields["created"], "created"),
+            code={step: checked.digest(digest, "code") for step, digest in fields["code"].items()},
+            datastores=checked.texts(fields["datastores"], "datastores"),
+            fanout=checked.text(fields["fanout"], "fanout"),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"{key}: {exc}") from exc

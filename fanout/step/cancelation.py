@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fanout.clock import Clock
 from fanout.errors import StoreError
-from fanout.store import keys
+from fanout.store import checked, keys
 from fanout.store.objects import create, read
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ async def read_cancelation(store: "ObjectStore", run: str, number: int) -> Cance
     if body is None:
         return None
     try:
-        fields = json.loads(body)
-        return Cancelation(str(fields["by"]), str(fields["host"]), float(fields["at"]))
+        fields = checked.parse(body)
+        return Cancelation(str(fields["by"])[:200], str(fields["host"])[:200], checked.seconds(fields["at"], "at"))
     except (ValueError, KeyError, TypeError, RecursionError):
         return Cancelation()
 

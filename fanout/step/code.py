@@ -1,20 +1,24 @@
 """The snapshot of a code folder: a zip archive, named by its content, so that equal code is stored once."""
 
+import errno
 import hashlib
 import io
 import os
 import stat
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from fanout.errors import DamagedRecordError, InputError
+from fanout.errors import DamagedRecordError, InputError, StoreError
 
 LEFT_OUT = frozenset({"__pycache__", ".git", ".fanout", ".venv", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache"})
 LARGEST = 300 * 1024 * 1024
 """Bytes of a code folder; Azure's own limit for a snapshot. Larger ones are data that ended up in the wrong place."""
 EARLIEST = (1980, 1, 1, 0, 0, 0)
+_OF_NAMES = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL)
+"""What the system says of members whose names cannot be; anything else is about this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,8 @@ class Snapshot:
 def snapshot(folder: Path, *, without: Path | None = None) -> Snapshot:
     """The folder's files as they are now, in an order and with times that make equal folders equal archives.
 
-    `without` is left out: the store, which may lie inside the code folder. InputError when the folder is too large.
+    `without` is left out: the store, which may lie inside the code folder. InputError when the
+    folder is too large, or holds a file that cannot be read or whose name no archive can hold.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: the code folder is not there")
@@ -40,12 +45,26 @@ def snapshot(folder: Path, *, without: Path | None = None) -> Snapshot:
                 raise InputError(
                     f"{folder}: the code folder holds more than {LARGEST // 1024**2} MiB; move data out of it"
                 )
-            info = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EARLIEST)
+            info = zipfile.ZipInfo(_member_name(path.relative_to(folder)), EARLIEST)
             info.external_attr = (stat.S_IFREG | (path.stat().st_mode & 0o755)) << 16
             info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, path.read_bytes())
+            archive.writestr(info, _content(path))
     body = buffer.getvalue()
     return Snapshot(hashlib.sha256(body).hexdigest(), body)
+
+
+def _member_name(path: Path) -> str:
+    name = path.as_posix()
+    if "\\" in name or any("\ud800" <= char <= "\udfff" for char in name):
+        raise InputError(f"code: {name!r}: the name of a file of code must be UTF-8 without backslashes; rename it")
+    return name
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise InputError(f"code: {path} cannot be read: {exc.strerror}") from exc
 
 
 def _files(folder: Path, without: Path | None) -> list[Path]:
@@ -64,13 +83,18 @@ def unpack(archive: bytes, digest: str, folder: Path) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as members:
             _extract(members, digest, folder)
+    except OSError as exc:
+        if exc.errno not in _OF_NAMES:
+            raise StoreError(f"code/{digest}.zip: cannot be unpacked here: {exc}") from exc
+        raise DamagedRecordError(f"code/{digest}.zip: cannot be unpacked: {exc}") from exc
     except (
         zipfile.BadZipFile,
         zlib.error,
+        struct.error,
+        ValueError,
+        EOFError,
         NotImplementedError,
         RuntimeError,
-        FileExistsError,
-        NotADirectoryError,
     ) as exc:
         raise DamagedRecordError(f"code/{digest}.zip: cannot be unpacked: {exc}") from exc
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fanout.errors import DamagedRecordError, InputError
+from fanout.errors import DamagedRecordError, InputError, StoreError
 from fanout.step import code
 from fanout.step.code import snapshot, unpack
 
@@ -84,6 +84,34 @@ def test_a_code_folder_full_of_data_is_refused(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(code, "LARGEST", 10)
     with pytest.raises(InputError, match="move data out of it"):
         snapshot(_write(tmp_path / "a", {"data.bin": "x" * 11}))
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"caf\xe9.py"), "a\\b.py"])
+def test_names_that_no_archive_can_hold_are_told(tmp_path: Path, name: str) -> None:
+    """Before the run starts, with the name: afterwards a node would refuse the snapshot."""
+    with pytest.raises(InputError, match="the name of a file of code must be UTF-8 without backslashes") as caught:
+        snapshot(_write(tmp_path / "a", {"score.py": "x", f"pkg/{name}": "y"}))
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["a b\nc.py", " ", ".hidden", "-rf", "nul\u0131", "x" * 255, "%2e%2e", "a:b", "~"])
+def test_any_other_name_comes_back(tmp_path: Path, name: str) -> None:
+    """Blanks, line breaks, leading dots and dashes, look-alikes: names, and nothing else."""
+    found = snapshot(_write(tmp_path / "a", {name: "x"}))
+    unpack(found.archive, found.digest, tmp_path / "b")
+    assert [p.name for p in (tmp_path / "b").iterdir()] == [name]
+
+
+def test_a_full_disk_is_not_the_archives_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the machine cannot take is told as that, and the archive is not called damaged."""
+    found = snapshot(_write(tmp_path / "a", {"score.py": "x"}))
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StoreError, match="No space left on device"):
+        unpack(found.archive, found.digest, tmp_path / "b")
 
 
 def test_an_altered_archive_is_refused(tmp_path: Path) -> None:
