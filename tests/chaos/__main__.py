@@ -3,17 +3,16 @@
 import argparse
 import asyncio
 import random
-import secrets
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.chaos.history import contradictions, read_history
 from tests.chaos.scene import Scene, make_scene
 from tests.chaos.storm import Passed, Storm, TimeIsUpError
 from tests.chaos.weather import Blow, Weather
+from tests.chaos.world import WORLDS, world
 
 
 def main() -> int:
@@ -28,7 +27,7 @@ def main() -> int:
         supervisor_kills=arguments.supervisor_kills,
     )
     print(f"{arguments.mini_batches} mini-batches, {arguments.world}, seed {arguments.seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="fanout-chaos-") as name, _world(arguments.world, Path(name)) as place:
+    with tempfile.TemporaryDirectory(prefix="fanout-chaos-") as name, world(arguments.world, Path(name)) as place:
         store, environ = place
         scene = make_scene(
             Path(name) / "project",
@@ -85,18 +84,6 @@ def _table(rows: Mapping[str, object]) -> None:
         print(f"{name:<{width}}  {value}")
 
 
-@contextmanager
-def _world(name: str, folder: Path) -> Iterator[tuple[str | None, Mapping[str, str]]]:
-    """The store's URI (None: embedded) and the environment that leads there."""
-    if name == "embedded":
-        yield None, {}
-        return
-    from tests.servers import aws_environ, localstack
-
-    with localstack(folder / "localstack") as endpoint:
-        yield f"s3://chaos-{secrets.token_hex(4)}/runs", aws_environ(endpoint)
-
-
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.chaos",
@@ -112,7 +99,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--supervisor-kills", type=int, default=2, help="each followed by `fanout resume`")
     parser.add_argument("--visibility", type=float, default=5.0, help="seconds; a pause is twice as long")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))  # noqa: S311 - to be repeated
-    parser.add_argument("--world", choices=["localstack", "embedded"], default="localstack")
+    parser.add_argument("--world", choices=WORLDS, default="localstack")
     parser.add_argument("--limit", type=float, default=900.0, help="seconds after which the run counts as hanging")
     return parser.parse_args()
 

@@ -1,8 +1,11 @@
 """What the store and the script's notes tell afterwards, and what in it contradicts the promises."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+
+from obstore.store import ObjectStore
 
 from fanout.clock import SystemClock
 from fanout.queue.service import open_queue_service
@@ -12,6 +15,7 @@ from fanout.step.seal import Seal, step_seal
 from fanout.store import keys
 from fanout.store.access import Access
 from fanout.store.keys import StepRound
+from fanout.store.objects import list_names, read
 from fanout.store.open import open_store
 from tests.chaos.scene import MAX_RETRIES, STEP, Scene
 from tests.chaos.weather import Blow
@@ -45,13 +49,20 @@ async def read_history(scene: Scene) -> History | None:
         for node, count in sealed.objects.items()
         for seq in range(count)
     ]
-    service = open_queue_service(None, scene.store, access, SystemClock())
-    try:
-        queues = tuple(name for name in await service.names() if scene.run in name)
-    finally:
-        await service.close()
+    queues = await _queues_left(scene, store, access)
     entries = tuple(entry for index in found if index is not None for entry in index.entries)
     return History(scene.mini_batches, sealed, entries, scene.begun(), queues)
+
+
+async def _queues_left(scene: Scene, store: ObjectStore, access: Access) -> tuple[str, ...]:
+    """Of the queues that the step has used, those that are still there."""
+    prefix = keys.queues(StepRound(scene.run, STEP))
+    noted = [json.loads(await read(store, prefix + name) or b"{}") for name in await list_names(store, prefix)]
+    service = open_queue_service(None, scene.store, access, SystemClock())
+    try:
+        return tuple([note["name"] for note in noted if await service.open(note["name"]) is not None])
+    finally:
+        await service.close()
 
 
 def contradictions(history: History, blows: Mapping[Blow, int]) -> Iterator[str]:

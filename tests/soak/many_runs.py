@@ -1,0 +1,80 @@
+"""One process that carries out run after run, as a program that embeds fanout does."""
+
+import asyncio
+import gc
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fanout.clock import SystemClock
+from fanout.engines.local import LocalEngine
+from fanout.queue.service import open_queue_service
+from fanout.run.observer import RunReport, StepReport
+from fanout.run.outside import Outside
+from fanout.run.story import start
+from fanout.spec.load import load_pipeline
+from fanout.spec.settings import load_settings
+from fanout.spec.steps import Step
+from fanout.step.supervise import Progress
+from fanout.store.access import Access
+from fanout.store.open import ensure_bucket, open_store
+from tests.chaos.scene import Scene
+from tests.soak.readings import Growth, Reading, growth, read_process
+
+
+@dataclass(slots=True)
+class Silent:
+    """Watches a run and says nothing; `verdicts` of all that have ended."""
+
+    verdicts: list[str] = field(default_factory=list)
+
+    def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool) -> None: ...
+    def notice(self, text: str) -> None: ...
+    def step_started(self, step: Step) -> None: ...
+    def step_progress(self, progress: Progress) -> None: ...
+    def step_ended(self, report: StepReport) -> None: ...
+    def step_skipped(self, step: Step, reason: str) -> None: ...
+
+    def run_ended(self, report: RunReport) -> None:
+        self.verdicts.append(str(report.verdict.status))
+
+
+async def one_run(scene: Scene, name: str, observer: Silent) -> None:
+    """A whole run, with everything opened for it and closed after it."""
+    os.environ.update({**scene.environ, "NOTES": str(scene.notes)})  # its nodes inherit them
+    settings = load_settings(scene.folder, None, os.environ)
+    access, clock = Access.from_environ(os.environ), SystemClock()
+    store = open_store(settings.store, access)
+    await ensure_bucket(settings.store, access)
+    queues = open_queue_service(settings.queue, settings.store, access, clock)
+    engine = LocalEngine(settings.store, settings.queue, access.child_environ())
+    try:
+        outside = Outside(settings, access, store, queues, engine, clock)
+        await start(load_pipeline(scene.folder / "pipeline.yml"), outside, observer, name)
+    finally:
+        await queues.close()
+
+
+def watch_many_runs(scene: Scene, seconds: float, least: int = 10) -> tuple[Growth | None, int]:
+    """Runs for that long, and at least so many; how this process has grown, and how many runs it has seen."""
+    observer, readings = Silent(), list[Reading]()
+    begun = time.monotonic()
+
+    async def all_of_them() -> None:
+        while time.monotonic() - begun < seconds or len(readings) < least:
+            await one_run(scene, f"{scene.run}-{len(readings)}", observer)
+            gc.collect()
+            reading = read_process(os.getpid())
+            assert reading is not None
+            readings.append(reading)
+
+    asyncio.run(all_of_them())
+    assert set(observer.verdicts) == {"Completed"}, observer.verdicts
+    assert scene.output() == scene.expected()
+    return growth("embedding process", readings), len(readings)
+
+
+def left_in(folder: Path) -> list[str]:
+    """Scratch folders and queues that runs have left in their store."""
+    return sorted(str(path.relative_to(folder)) for name in ("scratch", "queues") for path in folder.glob(f"{name}/*"))
