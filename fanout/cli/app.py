@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from fanout import __version__
-from fanout.cli import canceling, checking, looking, redriving, running, working
+from fanout.cli import canceling, checking, failing, looking, redriving, running, single, working
 
 # Without rich: it takes longer to load than help takes to read.
 app = typer.Typer(
@@ -40,6 +40,8 @@ app.command()(running.resume)
 app.command()(redriving.redrive)
 app.command()(canceling.cancel)
 app.command()(looking.status)
+app.command()(failing.failures)
+app.command("run-one")(single.run_one)
 app.command("list")(looking.list_)
 app.command()(looking.logs)
 app.command()(working.node)

@@ -51,7 +51,7 @@ def status(
 
     async def look() -> None:
         objects = wiring.open_to_read(settings)
-        found = await read_status(objects, await _record(objects, run), settings)
+        found = await read_status(objects, await newest_or(objects, run), settings)
         if json:
             typer.echo(json_format.dumps(status_fields(found)))
             return
@@ -107,7 +107,7 @@ def logs(
 
     async def look() -> None:
         objects = wiring.open_to_read(settings)
-        record = await _record(objects, run)
+        record = await newest_or(objects, run)
         steps = [pick(record, step)] if step else record.pipeline.steps
         shown = await _show_logs(
             objects, record, [found.name for found in steps], LogChoice(node, process, stderr), follow=follow
@@ -144,7 +144,7 @@ async def _show_logs(
         await asyncio.sleep(FOLLOW_EVERY)
 
 
-async def _record(store: "ObjectStore", run: str | None) -> "RunRecord":
+async def newest_or(store: "ObjectStore", run: str | None) -> "RunRecord":
     """The run of this name, or the newest."""
     from fanout.run.record import load_record
     from fanout.view.listing import list_runs

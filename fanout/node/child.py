@@ -106,9 +106,9 @@ def main(descriptor: int) -> None:
     channel.set_inheritable(False)
     incoming = _frames(channel)
     start = Start.from_header(next(incoming)[0])
-    _settle_in(start)
+    settle_in(start)
     try:
-        worker = _prepare(start, channel.sendall)
+        worker = prepare(start, channel.sendall)
         begun = time.perf_counter()
         worker.script.init()
     except BaseException as exc:  # noqa: BLE001 - importing the script and init() are user code
@@ -149,7 +149,8 @@ def _shut_down(worker: Worker) -> bytes:
     return orders.stopped_frame(failure, files)
 
 
-def _prepare(start: Start, send: Callable[[bytes], None]) -> Worker:
+def prepare(start: Start, send: Callable[[bytes], None]) -> Worker:
+    """A worker with the script loaded, and its folders made; raises what the script raises while it is imported."""
     outputs = {name: Path(path) for name, path in start.outputs.items()}
     folders = OutputFolders(outputs, Path(start.attempts), start.process)
     folders.create()
@@ -165,7 +166,7 @@ def _prepare(start: Start, send: Callable[[bytes], None]) -> Worker:
     )
 
 
-def _settle_in(start: Start) -> None:
+def settle_in(start: Start) -> None:
     """Arguments, import path, logging: what the script expects to find (reference, section 6)."""
     sys.argv[:] = [start.entry_script, *start.arguments]
     if start.code:

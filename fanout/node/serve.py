@@ -80,7 +80,7 @@ async def serve(
                 outside.clock,
                 lambda: node.idle,
             ),
-            _fetcher(record, place, outside.access),
+            fetcher_of(record, place, outside.access),
             outside.clock,
         )
         with _log_to(place), _signals(node), _parent(node, with_parent):
@@ -98,7 +98,7 @@ async def load_step(store: ObjectStore, at: StepRound) -> StepRecord:
 async def _process_factory(
     record: StepRecord, place: Workspace, access: Access
 ) -> Callable[[str, Callable[[Answer], None], Callable[[int], None]], SlotProcess]:
-    values = await step_inputs.bring(_needed(record), place.inputs, access)
+    values = await step_inputs.bring(needed_inputs(record), place.inputs, access)
     environ = slot_environ(record, place)
 
     def make(name: str, on_answer: Callable[[Answer], None], on_end: Callable[[int], None]) -> SlotProcess:
@@ -111,14 +111,15 @@ async def _process_factory(
     return make
 
 
-def _needed(record: StepRecord) -> dict[str, step_record.BoundInput]:
+def needed_inputs(record: StepRecord) -> dict[str, step_record.BoundInput]:
     """The inputs to bring here: all but the major one, whose mini-batches come one by one."""
     major, arguments = record.step.input_data, record.step.task.program_arguments
     named = f"inputs.{major}" in arguments
     return {name: bound for name, bound in record.inputs.items() if name != major or named}
 
 
-def _fetcher(record: StepRecord, place: Workspace, access: Access) -> Fetcher | None:
+def fetcher_of(record: StepRecord, place: Workspace, access: Access) -> Fetcher | None:
+    """What brings mini-batches here; None when they are here, or when slots read them themselves."""
     uri = record.inputs[record.step.input_data].uri
     if uri is None or not needs_fetching(record):
         return None

@@ -46,6 +46,10 @@ class FailureGroup:
         """Whether it is about starting or ending the script rather than about mini-batches."""
         return self.first.index is None
 
+    def rank(self) -> tuple[bool, int, int]:
+        """Orders groups: what keeps the script from starting first, then by mini-batches given up, then by number."""
+        return not self.concerns_nodes, -self.given_up, -self.count
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -75,14 +79,14 @@ def occurrences(failures: Iterable[FailedAttempt], events: Iterable[tuple[int, E
 
 def group(found: Sequence[Occurrence], source: Source) -> tuple[FailureGroup, ...]:
     """The groups: what keeps the script from starting first, then by mini-batches given up, then by number."""
-    by_kind: dict[tuple[Cause, str, str], list[Occurrence]] = {}
+    by_kind: dict[Kind, list[Occurrence]] = {}
     for occurrence in sorted(found, key=lambda o: o.order):
-        by_kind.setdefault(_kind(occurrence.failure, source), []).append(occurrence)
-    groups = [_group(alike) for alike in by_kind.values()]
-    return tuple(sorted(groups, key=lambda g: (not g.concerns_nodes, -g.given_up, -g.count)))
+        by_kind.setdefault(kind_of(occurrence.failure, source), []).append(occurrence)
+    return tuple(sorted((group_of(alike) for alike in by_kind.values()), key=FailureGroup.rank))
 
 
-def _group(alike: Sequence[Occurrence]) -> FailureGroup:
+def group_of(alike: Sequence[Occurrence]) -> FailureGroup:
+    """The group of these, which are in order and of one kind."""
     indexes = {o.index for o in alike if o.index is not None}
     given_up = {o.index for o in alike if o.final}
     # The traceback of a last try is the one that counted.
@@ -90,7 +94,12 @@ def _group(alike: Sequence[Occurrence]) -> FailureGroup:
     return FailureGroup(first, len(alike), tuple(sorted(indexes)), len(given_up))
 
 
-def _kind(failure: Failure, source: Source) -> tuple[Cause, str, str]:
+Kind = tuple[Cause, str, str]
+"""What failures that are alike have in common: cause, last line of user code, shape of the message."""
+
+
+def kind_of(failure: Failure, source: Source) -> Kind:
+    """The kind of a failure."""
     return failure.cause, last_frame(source.restore(failure.traceback)), shape(failure.message)
 
 

@@ -15,6 +15,7 @@ from fanout.step.verdict import Counts
 
 _NONE, _SUCCEEDED, _FAILED, _DEAD, _CANCELED = range(5)
 _OUTCOMES = {Status.SUCCEEDED: _SUCCEEDED, Status.FAILED: _FAILED, Status.DEAD_LETTERED: _DEAD}
+_STATUSES = {outcome: status for status, outcome in _OUTCOMES.items()}
 KEPT_FAILURES = 1000
 MOST_MINI_BATCHES = 2**27
 
@@ -156,6 +157,10 @@ class Ledger:
     def is_settled(self, index: int) -> bool:
         """Whether the mini-batch has a final outcome."""
         return index < len(self._outcome) and self._outcome[index] != _NONE
+
+    def outcome(self, index: int) -> Status | None:
+        """How the mini-batch ended; None when it has not, or was canceled."""
+        return _STATUSES.get(self._outcome[index]) if index < len(self._outcome) else None
 
     def missing(self) -> Iterator[int]:
         """Mini-batches of the plan without a final outcome."""

@@ -1,17 +1,21 @@
 """Reads from the plan what the failures of a run are about."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fanout.errors import InfrastructureError
-from fanout.plan.manifests import read_mini_batch
-from fanout.plan.minibatch import MiniBatch
+from fanout.plan.manifests import SHARD_SIZE, PlanSummary, read_mini_batch, read_shard
+from fanout.plan.minibatch import MiniBatch, decode
 from fanout.run.observer import RunReport
+from fanout.store import keys
 from fanout.store.keys import StepRound
 from fanout.view.failures import MOST_GROUPS, MiniBatches, failures_of
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+
+    from fanout.plan.manifests import Shard
 
 
 async def failing_mini_batches(store: "ObjectStore", report: RunReport) -> MiniBatches:
@@ -35,3 +39,25 @@ async def _read(store: "ObjectStore", planned: StepRound | None, index: int) -> 
         return await read_mini_batch(store, planned, index)
     except InfrastructureError:
         return None  # the failure is told all the same
+
+
+@dataclass(slots=True)
+class PlannedMiniBatches:
+    """The mini-batches of a step's plan by index; meant to be asked in ascending order, a shard is read once then."""
+
+    store: "ObjectStore"
+    planned: StepRound
+    summary: PlanSummary | None
+    _shard: "Shard | None" = None
+
+    async def read(self, index: int) -> MiniBatch | None:
+        """The mini-batch; None when it cannot be read: what is told of it is told all the same."""
+        if self.summary is None:
+            return None  # still being planned
+        number, place = divmod(index, SHARD_SIZE)
+        try:
+            if self._shard is None or self._shard.number != number:
+                self._shard = await read_shard(self.store, self.planned, number, self.summary)
+            return decode(self._shard.lines[place], keys.manifest(self.planned, number))
+        except (InfrastructureError, IndexError):
+            return None

@@ -16,7 +16,7 @@ MOST_GROUPS = 5
 """Kinds of failures shown for a step; the others are in its logs."""
 MOST_ITEMS = 3
 MOST_LINES = 60
-_INDENT = "   "
+INDENT = "   "
 _ABOUT_NODES = {Cause.INIT: "the script could not be started", Cause.SHUTDOWN: "shutdown() failed"}
 
 MiniBatches = Mapping[tuple[str, int], MiniBatch]
@@ -56,12 +56,12 @@ def failure_lines(failures: StepFailures, batches: MiniBatches, commands: Comman
     if failures.report.error:
         yield from _command_lines(failures, commands, paint)
     for group_ in failures.groups[:MOST_GROUPS]:
-        yield paint.bad(f"{step}: {_title(group_)}")
-        yield printable(indented(_body(group_, failures.source), _INDENT))
-        yield f"{_INDENT}{_first(group_, step, batches)}"
-        yield f"{_INDENT}look closer: {paint.strong(_command(group_, run, step, commands))}"
+        yield paint.bad(f"{step}: {title(group_)}")
+        yield printable(indented(body(group_, failures.source), INDENT))
+        yield f"{INDENT}{_first(group_, step, batches)}"
+        yield f"{INDENT}look closer: {paint.strong(_command(group_, run, step, commands))}"
         yield ""
-    yield from _rest(failures)
+    yield from _rest(failures, commands)
 
 
 def items_of(batch: MiniBatch | None) -> tuple[str, ...]:
@@ -79,19 +79,20 @@ def _command_lines(failures: StepFailures, commands: Commands, paint: Paint) -> 
     """The last words of a command step."""
     step = failures.report.step.name
     yield paint.bad(f"{step}: {printable(failures.report.seal.verdict.reason)}; it said at the end:")
-    yield printable(indented(_tail(failures.source.restore(failures.report.error)), _INDENT))
-    yield f"{_INDENT}look closer: {paint.strong(commands.logs(failures.source.run, step))}"
+    yield printable(indented(_tail(failures.source.restore(failures.report.error)), INDENT))
+    yield f"{INDENT}look closer: {paint.strong(commands.logs(failures.source.run, step))}"
     yield ""
 
 
-def _title(group_: FailureGroup) -> str:
+def title(group_: FailureGroup) -> str:
+    """How often it happened, and to which mini-batches."""
     if group_.concerns_nodes:
         return f"{_ABOUT_NODES.get(group_.first.failure.cause, 'failed')}, {headline(group_)}"
     title = headline(group_)
     return f"{title}: mini-batches {named(group_.mini_batches)}" if len(group_.mini_batches) > 1 else title
 
 
-def _body(group_: FailureGroup, source: Source) -> str:
+def body(group_: FailureGroup, source: Source) -> str:
     """The traceback, which ends in the message; the message alone where there is none."""
     failure = group_.first.failure
     return _tail(source.restore(failure.traceback or failure.message))
@@ -115,15 +116,14 @@ def _first(group_: FailureGroup, step: str, batches: MiniBatches) -> str:
 
 def _command(group_: FailureGroup, run: str, step: str, commands: Commands) -> str:
     first = group_.first
+    if first.index is not None:
+        return commands.run_one(run, step, first.index)
     return commands.logs(run, step, first.node, first.process) if first.process else commands.logs(run, step)
 
 
-def _rest(failures: StepFailures) -> Iterator[str]:
-    logs = location(failures.report.logs) if failures.report.logs else "its logs"
+def _rest(failures: StepFailures, commands: Commands) -> Iterator[str]:
     if (more := len(failures.groups) - MOST_GROUPS) > 0:
-        yield f"{_INDENT}{more} more kinds of failures: {logs.rstrip('/')}/user/error.txt"
+        yield f"{INDENT}{more} more kinds of failures: {commands.failures(failures.source.run)}"
     if failures.untold:
-        yield (
-            f"{_INDENT}{number(failures.untold)} more failed attempts were not looked at here; all of them: "
-            f"{logs.rstrip('/')}/sys/job_report/processed_mini-batches.csv"
-        )
+        every = commands.failures(failures.source.run)
+        yield f"{INDENT}{number(failures.untold)} more failed attempts were not looked at here; all of them: {every}"

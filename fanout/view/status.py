@@ -121,3 +121,17 @@ def pick(record: RunRecord, step: str) -> Step:
             return found
     names = ", ".join(found.name for found in record.pipeline.steps)
     raise RunError(f"run {record.name} has no step {step}; it has {names}")
+
+
+def pick_parallel(record: RunRecord, step: str | None) -> ParallelStep:
+    """The parallel step of this name, or the only one there is; RunError when that is none."""
+    parallel = [found for found in record.pipeline.steps if isinstance(found, ParallelStep)]
+    if step is not None:
+        found = pick(record, step)
+        if not isinstance(found, ParallelStep):
+            raise RunError(f"step {step} is a command: it has no mini-batches")
+        return found
+    if len(parallel) != 1:
+        names = ", ".join(one.name for one in parallel)
+        raise RunError(f"run {record.name} has {len(parallel)} parallel steps ({names}): say which with --step")
+    return parallel[0]

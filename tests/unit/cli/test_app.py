@@ -6,6 +6,7 @@ import pytest
 
 import fanout as package
 
+VERBS = ("run", "validate", "plan", "resume", "redrive", "cancel", "status", "failures", "list", "logs", "node")
 HEAVY = {"asyncio", "obstore", "pydantic", "rich", "yaml", "pandas", "pyarrow", "sqlite3", "boto3"}
 
 
@@ -13,7 +14,7 @@ def test_help_names_every_verb(fanout: Any) -> None:
     """Each with a sentence that is not cut off."""
     said = fanout("--help")
     assert said.code == 0
-    for verb in ("run", "validate", "plan", "resume", "status", "list", "logs", "node"):
+    for verb in VERBS:
         assert f"\n  {verb} " in said.out
     assert "..." not in said.out.partition("Commands:")[2]
 

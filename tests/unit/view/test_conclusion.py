@@ -43,7 +43,7 @@ def test_the_verdict_is_the_last_thing_one_sees(run_report: Any, step_report: An
 def test_a_canceled_run_says_how_to_go_on(run_report: Any, step_report: Any) -> None:
     """Nothing is lost, so the next command is named."""
     lines = told(run_report(step_report("canceled", status=VerdictStatus.CANCELED)))
-    assert lines[-1] == "  go on with  fanout resume r"
+    assert lines[-1] == "  go on with  fanout redrive r"
 
 
 def test_colours_tell_verdicts_apart(run_report: Any, step_report: Any) -> None:

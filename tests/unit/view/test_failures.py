@@ -28,7 +28,7 @@ def test_alike_failures_show_one_traceback_with_the_authors_paths(
         '     File "/home/me/src/score.py", line 3\n'
         "   ValueError: no\n"
         "   first in mini-batch 4, attempt 3, node 0, process001: /data/a b.png\n"
-        "   look closer: fanout logs r --step score --node 0 --process process001\n"
+        "   look closer: fanout run-one r 4 --step score\n"
     )
 
 
@@ -60,7 +60,7 @@ def test_many_kinds_are_cut_short_with_a_place_to_read_on(run_report: Any, step_
     counts = Counts(100, failed=50, succeeded=50)
     text = told(run_report(step_report(status=FAILED, failures=kinds, counts=counts)))
     assert text.count("Traceback") == MOST_GROUPS
-    assert "2 more kinds of failures: /store/runs/r/score/logs/user/error.txt" in text
+    assert "2 more kinds of failures: fanout failures r" in text
     assert f"{50 - len(kinds)} more failed attempts were not looked at here" in text
 
 

@@ -37,7 +37,7 @@ def record(steps: Any) -> RunRecord:
 async def begin_score(store: ObjectStore) -> None:
     """`score` has started: a plan of four mini-batches, one result object of one node."""
     await put(store, keys.step_json(StepRound("r", "score")), b"{}")
-    await write_summary(store, StepRound("r", "score"), PlanSummary(4, 8, "digest"))
+    await write_summary(store, StepRound("r", "score"), PlanSummary(4, 8, "0" * 64, shard_digests=("0" * 64,)))
     await put(store, keys.node(StepRound("r", "score"), 0), b"{}")
     done = Entry(0, 0, Status.SUCCEEDED, 2, 2, "process000", 0.0, 0.0, 0.1, rows=1)
     lost = Entry(1, 2, Status.FAILED, 2, 0, "process000", 0.0, 0.0, 0.1, failure=Failure(Cause.EXIT, "gone"))

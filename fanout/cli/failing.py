@@ -1,0 +1,116 @@
+"""`fanout failures`: all that failed in a run."""
+
+import json as json_format
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fanout.cli import options
+from fanout.cli.looking import OptionalRun, newest_or
+from fanout.cli.options import Where
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from obstore.store import ObjectStore
+
+    from fanout.run.record import RunRecord
+    from fanout.spec.steps import Step
+    from fanout.view.commands import Commands
+    from fanout.view.output import Paint
+
+AllAttempts = Annotated[bool, typer.Option("--all-attempts", help="Also mini-batches that succeeded on a later try.")]
+
+
+def failures(
+    run: OptionalRun = None,
+    step: options.StepName = None,
+    all_attempts: AllAttempts = False,
+    store: options.Store = None,
+    profile: options.Profile = None,
+    json: options.Json = False,
+) -> None:
+    """Show every failed mini-batch, why, and how to look closer."""
+    import asyncio
+
+    from fanout.cli import wiring
+    from fanout.view.output import Output, output_to
+    from fanout.view.status import pick
+
+    where = Where(store, profile=profile)
+    settings = wiring.settings_of(Path.cwd(), where)
+
+    async def look() -> None:
+        objects = wiring.open_to_read(settings)
+        record = await newest_or(objects, run)
+        output = Output(sys.stdout) if json else output_to(sys.stdout)
+        commands = wiring.commands_of(settings, where)
+        for one in [pick(record, step)] if step else record.pipeline.steps:
+            lines = (
+                _fields(objects, record, one, all_attempts=all_attempts)
+                if json
+                else _lines(objects, record, one, commands, output.paint, all_attempts=all_attempts)
+            )
+            async for line in lines:
+                output.line(line)
+
+    asyncio.run(look())
+
+
+async def _lines(
+    store: "ObjectStore", record: "RunRecord", step: "Step", commands: "Commands", paint: "Paint", *, all_attempts: bool
+) -> "AsyncIterator[str]":
+    from fanout.spec.steps import ParallelStep
+    from fanout.step.failed_mini_batches import read_failures
+    from fanout.step.seal import step_seal
+    from fanout.view.failed_mini_batches import command_lines, failed_lines
+    from fanout.view.failing import PlannedMiniBatches
+
+    at = record.at(step.name)
+    if not isinstance(step, ParallelStep):
+        for line in command_lines(step, await step_seal(store, at), await _last_words(store, record, step), paint):
+            yield line
+        return
+    found = await read_failures(store, at, all_attempts=all_attempts)
+    if found is None:
+        yield f"{paint.strong(step.name)}: has not begun"
+        return
+    async for line in failed_lines(found, PlannedMiniBatches(store, found.planned, found.plan), commands, paint):
+        yield line
+
+
+async def _fields(
+    store: "ObjectStore", record: "RunRecord", step: "Step", *, all_attempts: bool
+) -> "AsyncIterator[str]":
+    from fanout.spec.steps import ParallelStep
+    from fanout.step.failed_mini_batches import read_failures
+    from fanout.step.seal import step_seal
+    from fanout.view.failed_mini_batches import command_fields, failed_fields
+    from fanout.view.failing import PlannedMiniBatches
+
+    at = record.at(step.name)
+    found = await read_failures(store, at, all_attempts=all_attempts) if isinstance(step, ParallelStep) else None
+    if found is None:
+        said = await _last_words(store, record, step)
+        sealed = await step_seal(store, at)
+        yield json_format.dumps(command_fields(record.name, at.round, step, sealed, said))
+        return
+    async for fields in failed_fields(found, PlannedMiniBatches(store, found.planned, found.plan)):
+        yield json_format.dumps(fields)
+
+
+async def _last_words(store: "ObjectStore", record: "RunRecord", step: "Step") -> str:
+    """The end of what a command has printed; "" when it did not fail."""
+    from fanout.commands.command import LAST_WORDS, LOG_FILE
+    from fanout.step.seal import step_seal
+    from fanout.store import keys
+    from fanout.store.objects import read
+
+    at = record.at(step.name)
+    sealed = await step_seal(store, at)
+    if sealed is None or sealed.verdict.completed:
+        return ""
+    log = await read(store, keys.logs(at) + LOG_FILE)
+    return (log or b"")[-LAST_WORDS:].decode(errors="replace")

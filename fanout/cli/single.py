@@ -1,0 +1,124 @@
+"""`fanout run-one`: one mini-batch in the foreground, in this process."""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fanout.cli import options
+from fanout.cli.options import Where
+from fanout.errors import ExitCode, RunError
+
+if TYPE_CHECKING:
+    from fanout.node.one import Prepared
+    from fanout.spec.settings import Settings
+    from fanout.step.record import StepRecord
+    from fanout.view.output import Output
+
+Index = Annotated[int, typer.Argument(min=0, metavar="N", help="The mini-batch, counted from 0.", show_default=False)]
+NewCode = Annotated[bool, typer.Option("--new-code", help="The code folder as it is now, not as the run had it.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Start pdb where the script fails.")]
+
+
+def run_one(
+    run: options.RunName,
+    mini_batch: Index,
+    step: options.StepName = None,
+    new_code: NewCode = False,
+    debug: Debug = False,
+    store: options.Store = None,
+    profile: options.Profile = None,
+) -> None:
+    """Run one mini-batch in front of you; changes nothing.
+
+    The script runs in this process: what it prints is seen, breakpoint() works. Exit code 1: it failed.
+    """
+    import asyncio
+    import faulthandler
+
+    from fanout.cli import wiring
+    from fanout.node.one import clear
+    from fanout.view.output import output_to
+
+    faulthandler.enable()  # a script that crashes the process shows where
+    settings = wiring.settings_of(Path.cwd(), Where(store, profile=profile))
+    record = asyncio.run(_record(run, step, settings))
+    code, told = _code(record, new_code=new_code)
+    scratch = Path(tempfile.mkdtemp(prefix=f"{run}-{record.step.name}-{mini_batch}-")).absolute()
+    output = output_to(sys.stdout)
+    try:
+        prepared = asyncio.run(_prepared(record, mini_batch, settings, scratch, code))
+        ended_well = _carry_out(prepared, record, told, output, debug=debug)
+    finally:
+        clear(scratch)
+    raise typer.Exit(ExitCode.COMPLETED if ended_well else ExitCode.FAILED)
+
+
+async def _record(run: str, step: str | None, settings: "Settings") -> "StepRecord":
+    """The step that the mini-batch belongs to; RunError when it has not begun."""
+    from fanout.cli import wiring
+    from fanout.run.record import load_record
+    from fanout.step.record import read_record
+    from fanout.view.status import pick_parallel
+
+    store = wiring.open_to_read(settings)
+    found = await load_record(store, run)
+    chosen = pick_parallel(found, step).name
+    record = await read_record(store, found.at(chosen))
+    if record is None:
+        raise RunError(f"step {chosen} of run {run} has not begun, so it has no mini-batches")
+    return record
+
+
+def _code(record: "StepRecord", *, new_code: bool) -> tuple[Path | None, str]:
+    """The folder to take instead of the snapshot, and what is told of the code; RunError when it is not here."""
+    if not new_code or record.code is None:
+        as_it_was = record.code_from and f"{record.code_from}, as it was when the run began"
+        return None, as_it_was or "none; the entry script is an installed module"
+    folder = Path(record.code_from or "")
+    if record.code_from is None or not folder.is_dir():
+        raise RunError(f"the code folder {record.code_from} is not on this machine; leave --new-code away")
+    return folder, f"{folder}, as it is now"
+
+
+async def _prepared(
+    record: "StepRecord", index: int, settings: "Settings", scratch: Path, code: Path | None
+) -> "Prepared":
+    from fanout.cli import wiring
+    from fanout.node.one import prepare
+
+    return await prepare(record, index, wiring.open_to_read(settings), wiring.access_of(settings), scratch, code)
+
+
+def _carry_out(prepared: "Prepared", record: "StepRecord", code: str, output: "Output", *, debug: bool) -> bool:
+    """Runs the script and says what became of it; whether all went well."""
+    from fanout.node.one import Trial, surroundings, written
+    from fanout.step.failure_groups import Source
+    from fanout.view.one import after, before, failed, left
+
+    source, paint, trial = Source(record.run, record.step.name, record.code_from), output.paint, Trial(prepared)
+    _say(output, *before(prepared, source, code, paint))
+    ended_well = False
+    with surroundings(prepared):
+        try:
+            _say(output, *after(trial.run(), paint))
+            ended_well = True
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - user code, sys.exit included
+            _say(output, *failed(error, trial.phase, source, paint))
+            if debug:
+                import pdb
+
+                pdb.post_mortem(error.__traceback__)
+            else:
+                _say(output, paint.quiet("  --debug starts pdb there, --new-code takes the code folder as it is now"))
+    _say(output, *left(written(prepared), prepared.place.scratch))
+    return ended_well
+
+
+def _say(output: "Output", *lines: str) -> None:
+    for line in lines:
+        output.line(line)
