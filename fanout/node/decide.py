@@ -10,22 +10,25 @@ LONGEST_BACK_OFF = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """How an attempt is recorded, and whether the mini-batch is sent anew (`retry_after` seconds)."""
+    """How an attempt is recorded, and whether what was tried, or both halves of it, are sent anew after a while."""
 
     status: Status
     retry_after: float | None = None
 
 
-def decide(failure: Failure | None, attempt: int, max_retries: int, draw: float) -> Decision:
+def decide(failure: Failure | None, attempt: int, max_retries: int, draw: float, items: int | None = None) -> Decision:
     """What to do about attempt number `attempt` (0 is the first) that ended in `failure`, or well when that is None.
 
-    User code is tried at most max_retries + 1 times, and what is damaged not again: it will not be better then.
-    `draw` in [0, 1) spreads the back-off.
+    User code is tried at most max_retries + 1 times, and what is damaged not again: it will not be better then. Then
+    what consists of several `items` is split, when these are to be isolated; None: they are not, or nobody knows how
+    many there are. `draw` in [0, 1) spreads the back-off.
     """
     if failure is None:
         return Decision(Status.SUCCEEDED)
-    if attempt >= max_retries or failure.cause is Cause.DAMAGED:
+    if failure.cause is Cause.DAMAGED:
         return Decision(Status.FAILED)
+    if attempt >= max_retries:
+        return Decision(Status.SPLIT, 0.0) if items is not None and items > 1 else Decision(Status.FAILED)
     return Decision(Status.RETRIED, back_off(attempt, draw))
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fanout.errors import DamagedRecordError
+from fanout.plan.parts import Part, read_part
 from fanout.store import checked
 from fanout.store.keys import StepRound
 
@@ -42,13 +43,19 @@ class Pointer:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One try at one mini-batch: its line, or a pointer to it. `attempt` counts tries of user code, 0 first."""
+    """One try at one mini-batch, or at a `part` of it: its line, or a pointer to it.
+
+    `attempt` counts tries of user code, 0 first. A `copy` runs beside the try it doubles; nothing follows from its
+    failure.
+    """
 
     at: StepRound
     index: int
     attempt: int
     line: str | None = None
     pointer: Pointer | None = None
+    part: Part | None = None
+    copy: bool = False
     alone: bool = False
     """Several nodes vanished with it in hand, and it may be why: a node that takes it holds nothing else."""
 
@@ -63,11 +70,18 @@ def encode(message: Message) -> str:
         content = f'"at":{json.dumps([p.key, p.start, p.length, p.crc], separators=(",", ":"))}'
     else:
         raise ValueError(f"the message for mini-batch {message.index} carries neither a line nor a pointer")
-    alone = '"alone":true,' if message.alone else ""
     return (
         f'{{"v":{VERSION},"run":{json.dumps(message.at.run)},"step":{json.dumps(message.at.step)},'
-        f'{round_}"index":{message.index},"attempt":{message.attempt},{alone}{content}}}'
+        f'{round_}"index":{message.index},"attempt":{message.attempt},{_special(message)}{content}}}'
     )
+
+
+def _special(message: Message) -> str:
+    """What only few messages have."""
+    part = "" if message.part is None else f'"part":[{message.part.start},{message.part.stop}],'
+    copy = '"copy":true,' if message.copy else ""
+    alone = '"alone":true,' if message.alone else ""
+    return f"{part}{copy}{alone}"
 
 
 def decode(body: str) -> Message:
@@ -83,6 +97,8 @@ def decode(body: str) -> Message:
             attempt=checked.whole(fields["attempt"], "attempt"),
             line=_line(body, fields),
             pointer=_pointer(*fields["at"]) if "at" in fields else None,
+            part=read_part(fields["part"]) if "part" in fields else None,
+            copy=_flag(fields, "copy"),
             alone=_flag(fields, "alone"),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:

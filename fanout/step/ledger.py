@@ -1,7 +1,8 @@
 """The ledger: what the store says became of each mini-batch, as the sum of all result indexes read so far.
 
 Of several results of one mini-batch a success beats a failure, and of equals the first in store order (node, object,
-position) counts, so that the ledger is the same in whatever order the indexes were read. A mini-batch costs 40 bytes.
+position) counts, so that the ledger is the same in whatever order the indexes were read. A mini-batch costs 40 bytes,
+one that was split some 500 bytes more for each of its parts.
 """
 
 from array import array
@@ -10,7 +11,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from fanout.errors import DamagedRecordError
+from fanout.plan.parts import Part
 from fanout.step.results import Entry, Event, Failure, ResultIndex, Status, folder_of
+from fanout.step.splits import Result, Split, StagedFiles
 from fanout.step.verdict import Counts
 
 _NONE, _SUCCEEDED, _FAILED, _DEAD, _CANCELED = range(5)
@@ -32,7 +35,7 @@ class ResultObject:
 
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """Where the rows of a succeeded mini-batch are: a byte range of one object, and its CRC-32."""
+    """Where the rows of a succeeded mini-batch, or part of one, are: a byte range of one object, and its CRC-32."""
 
     index: int
     object: ResultObject
@@ -52,15 +55,7 @@ class FailedAttempt:
     process: str
     node: int
     failure: Failure
-
-
-@dataclass(frozen=True, slots=True)
-class StagedFiles:
-    """Files that the winning attempt of a mini-batch (or a slot's shutdown) has left, and where they are staged."""
-
-    folder: str
-    names: tuple[str, ...]
-    round: int = 1
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +85,7 @@ class Ledger:
         self._header_numbers: dict[str | None, int] = {None: 0}
         self._round = 1
         self._files: dict[int, StagedFiles] = {}
+        self._splits: dict[int, Split] = {}
         self._last_files: list[StagedFiles] = []
         self._outcome = bytearray()
         self._tries = bytearray()
@@ -125,7 +121,8 @@ class Ledger:
     def begin_round(self, number: int, only: Collection[int] | None = None) -> None:
         """From here on results of round `number` are absorbed: what has not succeeded is open again.
 
-        With `only`, just these of them are; what is neither among them nor has an outcome is canceled.
+        With `only`, just these of them are; what is neither among them nor has an outcome is canceled. Of a mini-batch
+        that was split and succeeded in part, the parts that failed are open again.
         """
         self._round = number
         self._grow(self.plan_total or 0)
@@ -133,8 +130,11 @@ class Ledger:
             wanted = only is None or index in only
             if outcome != _SUCCEEDED and (wanted or outcome == _NONE):
                 self._forget(index, _NONE if wanted else _CANCELED)
+            elif wanted and self.has_failed_parts(index):
+                self._splits[index].reopen()
+                self._settle_split(index)
         self.attempts = self._retried = 0
-        self.failures = [failed for failed in self.failures if self._outcome[failed.index] in (_FAILED, _DEAD)]
+        self.failures = [failed for failed in self.failures if self._has_failed(failed.index)]
         self.events = []
 
     @property
@@ -166,10 +166,14 @@ class Ledger:
         """Mini-batches of the plan without a final outcome."""
         return (index for index in range(self.plan_total or 0) if not self.is_settled(index))
 
+    def has_failed_parts(self, index: int) -> bool:
+        """Whether the mini-batch was split, and parts of it have failed for good."""
+        return index in self._splits and self._splits[index].sums.lost > 0
+
     def unsuccessful(self) -> Iterator[int]:
-        """Mini-batches of the plan that failed, vanished, were canceled or never came to an end."""
+        """Mini-batches of the plan that failed, also in part, vanished, were canceled or never came to an end."""
         outcomes = enumerate(self._outcome[: self.plan_total])
-        yield from (index for index, outcome in outcomes if outcome != _SUCCEEDED)
+        yield from (index for index, outcome in outcomes if outcome != _SUCCEEDED or self.has_failed_parts(index))
         yield from range(len(self._outcome), self.plan_total or 0)
 
     @property
@@ -182,6 +186,12 @@ class Ledger:
         """The number of the next attempt of each mini-batch that has failed before and is to be tried again."""
         return {index: tries for index, tries in enumerate(self._tries) if tries and self._outcome[index] == _NONE}
 
+    @property
+    def open_parts(self) -> dict[int, tuple[tuple[Part, int], ...]]:
+        """Of mini-batches that were split and are not settled: the parts to be tried, with their next attempts."""
+        found = ((i, tuple(split.open_parts())) for i, split in self._splits.items() if not self.is_settled(i))
+        return {index: parts for index, parts in found if parts}
+
     def sealed(self) -> dict[int, int]:
         """How many objects of each node of this round have been read: with the rule above, which results count."""
         counter = Counter(found.node for found in self._objects if found.round == self._round)
@@ -190,7 +200,9 @@ class Ledger:
     def winners(self) -> Iterator[Winner]:
         """The rows of each succeeded mini-batch, in mini-batch order."""
         for index, outcome in enumerate(self._outcome):
-            if outcome == _SUCCEEDED:
+            if outcome == _SUCCEEDED and index in self._splits:
+                yield from self._winning_parts(index)
+            elif outcome == _SUCCEEDED:
                 found = self._objects[self._object[index]]
                 start = found.rows_at + self._start[index]
                 header = self._headers[self._header[index]]
@@ -198,8 +210,11 @@ class Ledger:
 
     def staged(self) -> Iterator[StagedFiles]:
         """Files to publish, in mini-batch order; those of shutdowns come last."""
-        for index in sorted(self._files):
-            yield self._files[index]
+        for index in sorted({*self._files, *self._splits}):
+            if index in self._splits:
+                yield from (found.files for found in self._splits[index].results() if found.files is not None)
+            else:
+                yield self._files[index]
         yield from self._last_files
 
     def _absorb(self, number: int, position: int, entry: Entry) -> None:
@@ -207,13 +222,65 @@ class Ledger:
         if index >= len(self._outcome):
             self._grow(index + 1)
         self.attempts += 1
-        self._tries[index] = min(255, max(self._tries[index], entry.attempt + 1))
+        if entry.part is None and not entry.copy:
+            self._tries[index] = min(255, max(self._tries[index], entry.attempt + 1))
         if entry.failure is not None and len(self.failures) < KEPT_FAILURES:
             self.failures.append(self._failed_attempt(number, entry, entry.failure))
-        if entry.status is Status.RETRIED:
+        if not entry.status.is_final:
             self._retried += 1
+        if entry.part is not None or entry.status is Status.SPLIT or index in self._splits:
+            self._absorb_part(number, position, entry)
+        elif entry.status is Status.RETRIED:
+            pass
         elif self._counts_more(number, position, entry):
             self._record(number, position, entry)
+
+    def _absorb_part(self, number: int, position: int, entry: Entry) -> None:
+        """Takes in a result of a part, or of a mini-batch that was split."""
+        index, part = entry.index, entry.part
+        if index not in self._splits:
+            self._splits[index] = Split()
+            if (known := self._known(index)) is not None:
+                self._splits[index].absorb(None, known)
+        split = self._splits[index]
+        if part is not None and not entry.copy:
+            split.tried(part, entry.attempt)
+        if entry.status is not Status.RETRIED:
+            split.absorb(part, self._result(number, position, entry))
+            self._settle_split(index)
+
+    def _settle_split(self, index: int) -> None:
+        """The outcome and the sums of the mini-batch are those of its parts."""
+        sums = self._splits[index].sums
+        status = sums.status
+        self._move(index, _NONE if status is None else _OUTCOMES[status])
+        if status is None:
+            self._count(index, 0, 0, 0)
+        else:
+            self._count(index, sums.items, sums.items_succeeded, sums.rows)
+
+    def _known(self, index: int) -> Result | None:
+        """What counts of the whole mini-batch so far."""
+        status = _STATUSES.get(self._outcome[index])
+        if status is None:
+            return None
+        number, header = self._object[index], self._header[index]
+        place = self._place(number, self._position[index])
+        where = number, self._start[index], self._length[index], self._crc[index], header
+        sums = self._items[index], self._succeeded[index], self._rows[index]
+        return Result(status, place, *where, *sums, self._files.pop(index, None))
+
+    def _result(self, number: int, position: int, entry: Entry) -> Result:
+        where = number, entry.start, entry.length, entry.crc, self._header_number(entry.header)
+        sums = entry.items, self._items_succeeded(entry), entry.rows
+        return Result(entry.status, self._place(number, position), *where, *sums, self._staged(number, entry))
+
+    def _winning_parts(self, index: int) -> Iterator[Winner]:
+        for result in self._splits[index].results():
+            if result.status is Status.SUCCEEDED:
+                found = self._objects[result.object]
+                header = self._headers[result.header]
+                yield Winner(index, found, found.rows_at + result.start, result.length, result.crc, header)
 
     def _counts_more(self, number: int, position: int, entry: Entry) -> bool:
         """Whether this result takes the place of the one known so far."""
@@ -231,32 +298,44 @@ class Ledger:
 
     def _forget(self, index: int, outcome: int) -> None:
         """Whatever was known of the mini-batch is not, and it has this outcome."""
+        self._move(index, outcome)
+        self._count(index, 0, 0, 0)
+        self._tries[index] = 0
+        self._splits.pop(index, None)
+
+    def _move(self, index: int, outcome: int) -> None:
         self._by_outcome[self._outcome[index]] -= 1
         self._by_outcome[outcome] += 1
-        self._item_sum -= self._items[index]
-        self._succeeded_sum -= self._succeeded[index]
-        self._row_sum -= self._rows[index]
-        self._outcome[index], self._tries[index] = outcome, 0
-        self._items[index] = self._succeeded[index] = self._rows[index] = 0
+        self._outcome[index] = outcome
+
+    def _count(self, index: int, items: int, succeeded: int, rows: int) -> None:
+        self._item_sum += items - self._items[index]
+        self._succeeded_sum += succeeded - self._succeeded[index]
+        self._row_sum += rows - self._rows[index]
+        self._items[index], self._succeeded[index], self._rows[index] = items, succeeded, rows
 
     def _record(self, number: int, position: int, entry: Entry) -> None:
-        index, outcome = entry.index, _OUTCOMES[entry.status]
-        self._by_outcome[self._outcome[index]] -= 1
-        self._by_outcome[outcome] += 1
-        whole = outcome == _SUCCEEDED and not self._checks_items
-        succeeded = entry.items if whole else entry.succeeded
-        self._item_sum += entry.items - self._items[index]
-        self._succeeded_sum += succeeded - self._succeeded[index]
-        self._row_sum += entry.rows - self._rows[index]
-        self._outcome[index] = outcome
+        index = entry.index
+        self._move(index, _OUTCOMES[entry.status])
+        self._count(index, entry.items, self._items_succeeded(entry), entry.rows)
         self._object[index], self._position[index] = number, position
         self._start[index], self._length[index], self._crc[index] = entry.start, entry.length, entry.crc
-        self._items[index], self._succeeded[index], self._rows[index] = entry.items, succeeded, entry.rows
         self._header[index] = self._header_number(entry.header)
         self._files.pop(index, None)
-        if entry.files:
-            found = self._objects[number]
-            self._files[index] = StagedFiles(f"{folder_of(entry)}-{found.node:03d}", entry.files, found.round)
+        if (staged := self._staged(number, entry)) is not None:
+            self._files[index] = staged
+
+    def _items_succeeded(self, entry: Entry) -> int:
+        return entry.items if entry.status is Status.SUCCEEDED and not self._checks_items else entry.succeeded
+
+    def _staged(self, number: int, entry: Entry) -> StagedFiles | None:
+        if not entry.files:
+            return None
+        found = self._objects[number]
+        return StagedFiles(f"{folder_of(entry)}-{found.node:03d}", entry.files, found.round)
+
+    def _has_failed(self, index: int) -> bool:
+        return self._outcome[index] in (_FAILED, _DEAD) or index in self._splits
 
     def _header_number(self, header: str | None) -> int:
         if header not in self._header_numbers:
@@ -266,7 +345,7 @@ class Ledger:
 
     def _failed_attempt(self, number: int, entry: Entry, failure: Failure) -> FailedAttempt:
         node = self._objects[number].node
-        return FailedAttempt(entry.index, entry.attempt, entry.status, entry.process, node, failure)
+        return FailedAttempt(entry.index, entry.attempt, entry.status, entry.process, node, failure, entry.part)
 
     def _grow(self, size: int) -> None:
         size = max(size, self.plan_total or 2 * len(self._outcome), 1024)

@@ -14,7 +14,7 @@ from obstore.store import LocalStore
 from fanout.data import uris
 from fanout.errors import DamagedRecordError, InputError
 from fanout.spec.steps import DataType
-from fanout.step.ledger import StagedFiles
+from fanout.step.splits import StagedFiles
 from fanout.store import keys
 from fanout.store.access import Access
 from fanout.store.again import again

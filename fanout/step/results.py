@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from fanout.errors import DamagedRecordError
+from fanout.plan.parts import Part, read_part
 from fanout.store import checked
 
 MAGIC = b"FNO1"
@@ -27,8 +28,14 @@ class Status(StrEnum):
 
     SUCCEEDED = "succeeded"  # run() returned something countable; its rows are here
     RETRIED = "retried"  # failed, and the mini-batch was sent anew
+    SPLIT = "split"  # failed, no try was left, and both halves of it were sent
     FAILED = "failed"  # failed, and no try was left: dead-lettered with its reason
     DEAD_LETTERED = "dead_lettered"  # no attempt ever answered: the nodes that received it vanished
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more was to come of what was tried."""
+        return self is not Status.RETRIED and self is not Status.SPLIT
 
 
 class Cause(StrEnum):
@@ -62,7 +69,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One attempt on one mini-batch, and where its rows are (bytes from the start of the object's rows)."""
+    """One attempt on one mini-batch, and where its rows are (bytes from the start of the object's rows).
+
+    With `part` it was an attempt on these items of it alone, and `items` are theirs. A `copy` ran beside the attempt of
+    the same number; its failure counts as no try.
+    """
 
     index: int
     attempt: int
@@ -80,6 +91,8 @@ class Entry:
     header: str | None = None  # header line of delimited rows
     files: tuple[str, ...] = ()  # staged output files, relative: <output>/<path>
     failure: Failure | None = None
+    part: Part | None = None
+    copy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +120,12 @@ class ResultIndex:
 
 def folder_of(entry: Entry) -> str:
     """Where a slot puts the output files of an attempt aside; in the store the node's number follows."""
-    return f"{entry.index}-{entry.attempt}-{entry.process}"
+    return f"{attempt_name(entry.index, entry.part, entry.attempt)}-{entry.process}"
+
+
+def attempt_name(index: int, part: Part | None, attempt: int) -> str:
+    """An attempt as part of a file name."""
+    return f"{index}-{attempt}" if part is None else f"{index}.{part.start}.{part.stop}-{attempt}"
 
 
 def encode(entries: Sequence[Entry], rows: Sequence[bytes], events: Sequence[Event] = ()) -> bytes:
@@ -169,24 +187,32 @@ def _to_list(entry: Entry, start: int, length: int, crc: int) -> list[Any]:
         length,
         crc,
     ]
-    more = _more(entry.header, entry.files, entry.failure)
+    more = _more(entry)
     return [*line, more] if more else line
 
 
-def _more(header: str | None, files: tuple[str, ...], failure: Failure | None) -> dict[str, Any]:
+def _more(entry: Entry) -> dict[str, Any]:
+    """What only some entries have."""
     more: dict[str, Any] = {}
-    if header is not None:
-        more["header"] = header
-    if files:
-        more["files"] = files
-    if failure is not None:
-        more["failure"] = [failure.cause.value, failure.message, failure.traceback]
+    if entry.header is not None:
+        more["header"] = entry.header
+    if entry.files:
+        more["files"] = entry.files
+    if entry.failure is not None:
+        more["failure"] = [entry.failure.cause.value, entry.failure.message, entry.failure.traceback]
+    if entry.part is not None:
+        more["part"] = [entry.part.start, entry.part.stop]
+    if entry.copy:
+        more["copy"] = True
     return more
 
 
 def _from_list(line: Sequence[Any]) -> Entry:
     _check_numbers(line)
     more: Mapping[str, Any] = line[13] if len(line) > 13 else {}
+    part = read_part(more["part"]) if "part" in more else None
+    if line[2] == "split" and (line[3] if part is None else part.items) < 2:
+        raise ValueError(f"mini-batch {line[0]} was split, and has one item")
     return Entry(
         index=line[0],
         attempt=line[1],
@@ -204,6 +230,8 @@ def _from_list(line: Sequence[Any]) -> Entry:
         header=_header(more.get("header")),
         files=_files(more.get("files", [])),
         failure=_failure(more.get("failure")),
+        part=part,
+        copy=more.get("copy") is True,
     )
 
 

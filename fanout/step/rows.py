@@ -63,14 +63,14 @@ async def _window(store: "ObjectStore", at: StepRound, window: Sequence[Winner])
     by_object: dict[ResultObject, list[Winner]] = {}
     for winner in window:
         by_object.setdefault(winner.object, []).append(winner)
-    payloads: dict[int, memoryview] = {}
+    payloads: dict[int, memoryview] = {}  # by identity: a mini-batch that was split has several winners
     for found, inside in by_object.items():
         key = keys.result(at.in_round(found.round), found.node, found.seq)
         for winner, payload in await _ranges(store, key, inside):
             check_rows(payload, winner.crc, key, winner.index)
-            payloads[winner.index] = payload
+            payloads[id(winner)] = payload
     for winner in window:
-        yield Rows(winner, payloads.pop(winner.index))
+        yield Rows(winner, payloads.pop(id(winner)))
 
 
 async def _ranges(store: "ObjectStore", key: str, winners: Sequence[Winner]) -> list[tuple[Winner, memoryview]]:

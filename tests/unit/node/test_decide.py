@@ -46,3 +46,25 @@ def test_the_back_off_grows_and_is_bounded(attempt: int, draw: float) -> None:
 def test_the_back_off_is_spread() -> None:
     """Mini-batches that fail together do not come back together."""
     assert [back_off(2, draw) for draw in (0.0, 0.5)] == [0.5, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "items", "decision"),
+    [
+        (2, 2, Decision(Status.SPLIT, 0.0)),
+        (5, 100, Decision(Status.SPLIT, 0.0)),
+        (2, 1, Decision(Status.FAILED)),
+        (2, 0, Decision(Status.FAILED)),
+        (2, None, Decision(Status.FAILED)),
+        (1, 2, decide(FAILURE, 1, 2, 0.5)),
+    ],
+)
+def test_what_has_several_items_is_split_at_the_end(attempt: int, items: int | None, decision: Decision) -> None:
+    """After its last try, not before; its halves are sent at once. What is one item, or nobody knows, has failed."""
+    assert decide(FAILURE, attempt, 2, 0.5, items) == decision
+
+
+def test_damage_and_success_are_never_split() -> None:
+    """Halves of what is damaged are damaged."""
+    assert decide(Failure(Cause.DAMAGED, "no manifest"), 2, 2, 0.5, 8) == Decision(Status.FAILED)
+    assert decide(None, 2, 2, 0.5, 8) == Decision(Status.SUCCEEDED)

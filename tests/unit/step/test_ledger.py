@@ -10,19 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanout.errors import DamagedRecordError
+from fanout.plan.parts import Part
 from fanout.step import results
-from fanout.step.ledger import KEPT_FAILURES, Ledger, StagedFiles
+from fanout.step.ledger import KEPT_FAILURES, Ledger
 from fanout.step.results import Cause, Entry, Event, Failure, ResultIndex, Status
+from fanout.step.splits import StagedFiles
 
 BATCHES = 6
 FAILURE = Failure(Cause.EXCEPTION, "ValueError: no")
 attempts = st.builds(
-    lambda index, attempt, status, rows: Entry(
+    lambda index, attempt, status, rows, part: Entry(
         index=index,
         attempt=attempt,
-        status=status,
-        items=3,
-        succeeded=3 if status is Status.SUCCEEDED else 0,
+        status=Status.FAILED if status is Status.SPLIT and part and part.items == 1 else status,
+        items=part.items if part else 3,
+        succeeded=(part.items if part else 3) if status is Status.SUCCEEDED else 0,
         process="process000",
         started=0.0,
         load_seconds=0.0,
@@ -30,11 +32,13 @@ attempts = st.builds(
         rows=rows if status is Status.SUCCEEDED else 0,
         files=(f"out/{attempt}",) if status is Status.SUCCEEDED else (),
         failure=None if status is Status.SUCCEEDED else FAILURE,
+        part=part,
     ),
     st.integers(0, BATCHES - 1),
     st.integers(0, 3),
     st.sampled_from(Status),
     st.integers(0, 9),
+    st.sampled_from([None, None, Part(0, 1), Part(1, 3), Part(1, 2), Part(2, 3)]),
 )
 histories = st.lists(st.lists(attempts, max_size=4), max_size=6)
 
@@ -46,6 +50,10 @@ def _ledger(objects: list[tuple[int, int, ResultIndex]]) -> Ledger:
     return ledger
 
 
+def _succeeded(ledger: Ledger, index: int) -> bool:
+    return ledger.outcome(index) is Status.SUCCEEDED
+
+
 def _view(ledger: Ledger) -> tuple[Any, ...]:
     return (
         ledger.counts,
@@ -53,6 +61,8 @@ def _view(ledger: Ledger) -> tuple[Any, ...]:
         list(ledger.staged()),
         list(ledger.missing()),
         ledger.next_attempts,
+        ledger.open_parts,
+        list(ledger.unsuccessful()),
         ledger.sealed(),
     )
 
@@ -79,9 +89,9 @@ def test_the_counts_add_up(history: list[list[Entry]]) -> None:
     counts = ledger.counts
     assert counts.settled + len(list(ledger.missing())) == BATCHES
     assert counts.items == 3 * counts.settled
-    assert counts.items_succeeded == 3 * counts.succeeded
+    assert counts.succeeded <= counts.items_succeeded <= 3 * counts.succeeded
     assert counts.items_succeeded + counts.items_failed == counts.items
-    assert len(list(ledger.winners())) == counts.succeeded
+    assert {winner.index for winner in ledger.winners()} == {i for i in range(BATCHES) if _succeeded(ledger, i)}
     assert ledger.attempts == sum(map(len, history))
 
 

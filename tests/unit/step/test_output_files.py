@@ -9,9 +9,9 @@ from obstore.store import LocalStore, ObjectStore
 from fanout.data import uris
 from fanout.errors import DamagedRecordError, StoreError
 from fanout.spec.steps import DataType
-from fanout.step.ledger import StagedFiles
 from fanout.step.output_files import publish_files
 from fanout.step.record import BoundOutput
+from fanout.step.splits import StagedFiles
 from fanout.store import keys
 from fanout.store.access import Access
 from fanout.store.keys import StepRound

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout.errors import DamagedRecordError
+from fanout.plan.parts import Part
 from fanout.step import results
 from fanout.step.results import PREFIX, Cause, Entry, Event, Failure, Status
 
@@ -18,6 +19,7 @@ KEY = "runs/r/s/results/000/00000000"
 text = st.text(max_size=20)
 failures = st.builds(Failure, cause=st.sampled_from(Cause), message=text, traceback=text)
 count = st.integers(0, 2**31)
+parts = st.builds(lambda start, items: Part(start, start + items), st.integers(0, 2**30), st.integers(1, 2**30 - 1))
 seconds = st.integers(0, 10**9).map(lambda n: n / 1000)
 entries = st.builds(
     Entry,
@@ -34,7 +36,9 @@ entries = st.builds(
     header=st.none() | text,
     files=st.lists(text, max_size=2).map(tuple),
     failure=st.none() | failures,
-)
+    part=st.none() | parts,
+    copy=st.booleans(),
+).filter(lambda e: e.status is not Status.SPLIT or (e.items if e.part is None else e.part.items) > 1)
 events = st.builds(
     Event, text, seconds, st.none() | failures, gave_up=st.booleans(), files=st.lists(text, max_size=2).map(tuple)
 )
@@ -127,3 +131,28 @@ def test_altered_rows_are_refused() -> None:
     results.check_rows(b"a\n", zlib.crc32(b"a\n"), KEY, 7)
     with pytest.raises(DamagedRecordError, match=f"{KEY}.*mini-batch 7"):
         results.check_rows(b"b\n", zlib.crc32(b"a\n"), KEY, 7)
+
+
+@pytest.mark.parametrize("part", [[0], [0, 0], [3, 2], [-1, 2], ["0", 2], "01", [0, 2**31]])
+def test_a_part_that_cannot_be_is_refused(entry: Callable[..., Entry], part: object) -> None:
+    """Parts are ranges of items with something in them."""
+    body = _with_index(
+        results.encode([entry(0, part=Part(0, 1))], [b""]), lambda text: text.replace("[0, 1]", json.dumps(part))
+    )
+    with pytest.raises(DamagedRecordError, match=KEY):
+        results.decode_index(body, KEY)
+
+
+@pytest.mark.parametrize("part", [None, Part(3, 4)])
+def test_a_split_of_one_item_is_refused(entry: Callable[..., Entry], part: Part | None) -> None:
+    """Only what holds several items has halves."""
+    body = results.encode([entry(0, items=1, status=Status.SPLIT, part=part)], [b""])
+    with pytest.raises(DamagedRecordError, match="was split, and has one item"):
+        results.decode_index(body, KEY)
+
+
+def _with_index(body: bytes, change: Callable[[str], str]) -> bytes:
+    """The object with another index, whose digest is right."""
+    end = results.index_size(body, KEY)
+    text = change(json.dumps(json.loads(body[PREFIX.size : end]))).encode()
+    return PREFIX.pack(results.MAGIC, len(text), zlib.crc32(text)) + text + body[end:]
