@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 LOCALSTACK := .localstack
 SERVERS := .servers
 
-.PHONY: help setup servers localstack minio elasticmq fauxqs test lint types demo bench clean
+.PHONY: help setup servers localstack minio elasticmq fauxqs test lint types demo bench fuzz clean
 
 help:
-	@echo "make demo | test | lint | types | bench | servers | clean"
+	@echo "make demo | test | lint | types | bench | fuzz | servers | clean"
 
 setup: $(VENV)/.synced
 
@@ -85,6 +85,10 @@ demo: setup
 # Ten minutes on two idle cores: see docs/benchmarks.md for parts of it.
 bench: setup localstack
 	$(BIN)/python -m benchmarks
+
+# Mutated inputs to every reader of outside data; each finding comes with the command that replays it.
+fuzz: setup
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
 
 clean:
 	rm -rf build dist .fanout examples/output .mypy_cache .pytest_cache .ruff_cache .hypothesis $(LOCALSTACK) $(SERVERS)
