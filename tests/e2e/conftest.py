@@ -247,6 +247,12 @@ class Tools:
     alive = staticmethod(alive)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tools() -> Tools:
     return Tools()
+
+
+@pytest.fixture(scope="session")
+def make() -> Callable[..., Project]:
+    """`make(folder, files=…, **environ)`: a project elsewhere, or one that several tests share; without input files."""
+    return lambda folder, files=0, **environ: make_project(folder, environ, files)
