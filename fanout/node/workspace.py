@@ -3,8 +3,6 @@
 import contextlib
 import logging
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from fanout.data.transfer import some_at_once, upload_file
 from fanout.errors import StoreError
 from fanout.node.orders import Start
 from fanout.node.process import Placement
+from fanout.node.scratch import scratch_folder
 from fanout.spec.steps import DataType
 from fanout.step import code
 from fanout.step.record import BoundOutput, StepRecord
@@ -98,19 +97,19 @@ class Workspace:
 async def workspace(record: StepRecord, store: "ObjectStore", node: int) -> AsyncIterator[Workspace]:
     """The folders exist and the code is unpacked; at the end scratch is gone and the logs are in the store."""
     root = Path(store.prefix) if isinstance(store, LocalStore) and store.prefix else None
-    scratch = _make_scratch(record, root, node)
     log_key = keys.logs(record.at)
-    logs = root / log_key if root else scratch / "logs"
-    try:
-        code_folder = await unpack_code(record.code, store, scratch / "code")
-        place = Workspace(scratch, logs, code_folder, root, node)
-        place.inputs.mkdir(exist_ok=True)
-        place.attempts.mkdir(exist_ok=True)
-        yield place
-    finally:
-        if root is None and logs.is_dir():
-            await _upload_logs(logs, store, log_key)
-        shutil.rmtree(scratch, ignore_errors=True)
+    # Inside a local store, so that files move into it by renaming; else in the machine's temporary folder.
+    with scratch_folder(f"{record.run}-{record.step.name}-{node}-", root / "scratch" if root else None) as scratch:
+        logs = root / log_key if root else scratch / "logs"
+        try:
+            code_folder = await unpack_code(record.code, store, scratch / "code")
+            place = Workspace(scratch, logs, code_folder, root, node)
+            place.inputs.mkdir(exist_ok=True)
+            place.attempts.mkdir(exist_ok=True)
+            yield place
+        finally:
+            if root is None and logs.is_dir():
+                await _upload_logs(logs, store, log_key)
 
 
 async def unpack_code(digest: str | None, store: "ObjectStore", folder: Path) -> Path | None:
@@ -123,15 +122,6 @@ async def unpack_code(digest: str | None, store: "ObjectStore", folder: Path) ->
     folder.mkdir(parents=True, exist_ok=True)
     code.unpack(archive, digest, folder)
     return folder
-
-
-def _make_scratch(record: StepRecord, root: Path | None, node: int) -> Path:
-    """Inside a local store, so that files move into it by renaming; else in the machine's temporary folder."""
-    parent = None
-    if root is not None:
-        parent = root / "scratch"
-        parent.mkdir(exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=f"{record.run}-{record.step.name}-{node}-", dir=parent)).absolute()
 
 
 async def _upload_logs(logs: Path, store: "ObjectStore", prefix: str) -> None:

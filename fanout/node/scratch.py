@@ -1,0 +1,53 @@
+"""The scratch folder of a node: gone with it, and when it was killed, gone with the next node that comes or goes here.
+
+Each folder holds a file that its node keeps locked as long as it lives; the kernel gives the lock up when it dies.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+MARK = ".fanout-node"
+
+
+@contextmanager
+def scratch_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
+    """A new folder in `parent`, or in the machine's temporary folder; folders of nodes that died there are removed."""
+    place = Path(tempfile.gettempdir()) if parent is None else parent
+    place.mkdir(exist_ok=True)
+    sweep(place)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place)).absolute()
+    mark = os.open(folder / "unmarked", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(mark, fcntl.LOCK_EX)
+        (folder / "unmarked").rename(folder / MARK)  # nobody ever sees the mark of a living node without its lock
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(mark)
+        sweep(place)
+
+
+def sweep(parent: Path) -> None:
+    """No folder in `parent` belongs to a node of ours that is dead."""
+    for mark in parent.glob(f"*/{MARK}"):
+        with suppress(OSError):  # it went meanwhile, or is somebody else's
+            if not mark.parent.is_symlink() and _is_free(mark):
+                shutil.rmtree(mark.parent, ignore_errors=True)
+
+
+def _is_free(mark: Path) -> bool:
+    descriptor = os.open(mark, os.O_RDWR | os.O_NOFOLLOW)
+    try:
+        if os.fstat(descriptor).st_uid != os.getuid():
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
