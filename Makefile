@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 LOCALSTACK := .localstack
 SERVERS := .servers
 
-.PHONY: help setup servers localstack minio elasticmq fauxqs test lint types demo bench fuzz clean
+.PHONY: help setup servers localstack minio elasticmq fauxqs test lint types demo bench fuzz chaos soak clean
 
 help:
-	@echo "make demo | test | lint | types | bench | fuzz | servers | clean"
+	@echo "make demo | test | lint | types | bench | fuzz | servers | chaos | soak | clean"
 
 setup: $(VENV)/.synced
 
@@ -89,6 +89,14 @@ bench: setup localstack
 # Mutated inputs to every reader of outside data; each finding comes with the command that replays it.
 fuzz: setup
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
+
+# 20,000 mini-batches over LocalStack while slots, nodes and supervisors are killed: the bytes of a run in peace.
+chaos: setup localstack
+	$(BIN)/python -m tests.chaos $(CHAOS)
+
+# Memory, threads and descriptors of every kind of process, after minutes of work.
+soak: setup
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),10)
 
 clean:
 	rm -rf build dist .fanout examples/output .mypy_cache .pytest_cache .ruff_cache .hypothesis $(LOCALSTACK) $(SERVERS)
