@@ -249,7 +249,7 @@ async def test_the_first_signal_drains(prepare: Prepare) -> None:
 
 
 async def test_a_canceled_run_stops_at_once(prepare: Prepare) -> None:
-    """User code is ended in the middle; nothing of it counts, and nothing is lost."""
+    """User code is ended in the middle; nothing of it counts, and nothing goes back to nodes that may not want it."""
     work = await prepare(
         """
         import time
@@ -262,9 +262,9 @@ async def test_a_canceled_run_stops_at_once(prepare: Prepare) -> None:
     async with work.node(slots=1) as node:
         await work.file("running")
         await put(work.outside.store, keys.cancel("r"), b"{}")
-    assert node.result() is Leaving.DRAINED
+    assert node.result() is Leaving.CANCELED
     assert await work.entries() == []
-    assert (await work.pair.main.depth()).visible == 3
+    assert (await work.pair.main.depth()).total == 3
 
 
 async def test_a_script_that_never_starts(prepare: Prepare) -> None:
