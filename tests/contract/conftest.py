@@ -36,6 +36,7 @@ class Bench:
     pass_time: Callable[[float], None]
     patience: float  # seconds a receive may wait for what is about to come; 0 where the test turns the clock
     exactly_once: bool = True  # moto may deliver one message to two receivers at the same time
+    old_receipts_hold: bool = False  # moto and LocalStack honour any receipt of a message, not just the latest
     every_character: bool = True  # fauxqs refuses those above U+FFFF
     made: list[str] = field(default_factory=list)
 
@@ -72,6 +73,7 @@ async def bench(
             lambda _: None,
             5,
             exactly_once=request.param != "moto",
+            old_receipts_hold=request.param in ("moto", "localstack"),
             every_character=request.param != "fauxqs",
         )
     yield bench

@@ -101,6 +101,22 @@ async def test_delivery_of_a_vanished_node_comes_back(bench: Bench) -> None:
     assert (again.body, again.receive_count) == ("one", first.receive_count + 1)
 
 
+async def test_stale_receipt_neither_holds_nor_disturbs(bench: Bench) -> None:
+    """Once a message was received again, who held it first is told so, where the server knows; its delete is no error.
+
+    Whether the message is gone after such a delete is not promised: its result is durable by then.
+    """
+    queue = (await bench.pair(visibility=1)).main
+    await queue.send(["one"])
+    [first] = await bench.collect(queue, 1)
+    [second] = await bench.receive_after(1, queue)
+    assert await queue.extend([first], 60) == ([] if bench.old_receipts_hold else [first])
+    assert await queue.extend([second], 60) == []
+    await queue.delete([first])
+    await queue.delete([second])
+    assert (await queue.depth()).total == 0
+
+
 async def test_extended_message_stays_hidden(bench: Bench) -> None:
     """After `extend` the former visibility no longer counts."""
     queue = (await bench.pair(visibility=1)).main

@@ -181,7 +181,7 @@ def _expected_quality(carrier: pd.DataFrame) -> pd.Series:
 def test_readme_is_true(tmp_path: Path) -> None:
     """The smallest pipeline, typed in from README.md, prints and writes what README.md says."""
     blocks = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    (_, pipeline), (_, script), (_, printed), (_, greetings) = blocks
+    pipeline, script, printed, greetings = (text for language, text in blocks if language != "toml")
     for name, text in {"pipeline.yml": pipeline, "src/greet.py": script}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
