@@ -36,15 +36,10 @@ def settings_of(start: Path, where: Where) -> Settings:
 
 
 def access_of(settings: Settings) -> "Access":
-    """How S3 and SQS are reached."""
-    from fanout.store.access import Access
+    """How data and queues are reached."""
+    from fanout.spec import settings as spec_settings
 
-    return Access.from_environ(
-        os.environ,
-        endpoint_url_s3=settings.endpoint("s3"),
-        endpoint_url_sqs=settings.endpoint("sqs"),
-        region=settings.region,
-    )
+    return spec_settings.access_of(settings, os.environ)
 
 
 @asynccontextmanager
@@ -81,17 +76,39 @@ def commands_of(settings: Settings, where: Where) -> "Commands":
     """The commands that find this run again from the current folder."""
     from fanout.view.commands import Commands
 
-    options: list[str] = []
-    if where.profile:
-        options += ["--profile", where.profile]
+    profile = ["--profile", where.profile] if where.profile else []
+    folder = Path.cwd()
+    found = _found(folder, where)
+    if settings.file is not None and not _reaches_the_same(found or Settings(store=""), settings):
+        # No option names a server: the fanout.toml that does is beside another pipeline file.
+        folder = Path(settings.file).parent
+        found = _found(folder, where)
+    if found is None:
+        found, profile = Settings(store=""), []
+    store: list[str] = []
+    if found.store != settings.store:
+        path = local_path(settings.store)
+        store = ["--store", str(path) if path else settings.store]
+        found = replace(found, queue=None)
+    queue = ["--queue", settings.queue] if settings.queue is not None and found.queue != settings.queue else []
+    return Commands((*profile, *store), tuple(queue), "" if folder == Path.cwd() else str(folder))
+
+
+def _found(folder: Path, where: Where) -> Settings | None:
+    """What holds in a folder without any option but the profile; None when that cannot be told there."""
     try:
-        found = settings_of(Path.cwd(), Where(profile=where.profile)).store
+        return settings_of(folder, Where(profile=where.profile))
     except SettingsError:
-        found, options = "", []
-    if found != settings.store:
-        folder = local_path(settings.store)
-        options += ["--store", str(folder) if folder else settings.store]
-    return Commands(tuple(options))
+        return None
+
+
+def _reaches_the_same(found: Settings, settings: Settings) -> bool:
+    """Whether the servers that `settings` need are those of `found`."""
+    if local_path(settings.store) is not None and not (settings.queue or "").startswith("sqs"):
+        return True
+    return all(found.endpoint(service) == settings.endpoint(service) for service in ("s3", "sqs")) and (
+        found.region == settings.region
+    )
 
 
 def _first(option: str, value: str | None, variable: str) -> tuple[str, str] | None:

@@ -29,6 +29,7 @@ from fanout.step.queues import StepQueues, note_filled, remove_queues, take_queu
 from fanout.step.reading import ResultReader, absorb_sealed, first_ledger
 from fanout.step.record import StepRecord
 from fanout.step.reduce import Source, reduce
+from fanout.step.remaining import remaining
 from fanout.step.results import ResultIndex
 from fanout.step.row_format import row_format
 from fanout.step.seal import Seal, seal, step_seal
@@ -62,12 +63,13 @@ class ParallelRun:
         canceled = None if sealed else await read_cancelation(store, self.run.name, self.run.round)
         summary = await read_summary(store, self._planned_at)
         planned = await self._plan() if summary is None and sealed is None and canceled is None else None
+        taken_up = await read(store, keys.step_json(at)) is not None
         record = await self._record(planned, summary)
         async with job_report(record, store, self.outside.clock) as report:
             ledger: Ledger | None = None
             if sealed is None:
                 outcome = (
-                    await self._work(record, planned, summary, report)
+                    await self._work(record, planned, summary, report, taken_up=taken_up)
                     if canceled is None
                     else await self._take_in(canceled, summary, report)
                 )
@@ -95,7 +97,13 @@ class ParallelRun:
         return self.run.planned_at(self.step.name)
 
     async def _work(
-        self, record: StepRecord, planned: PlannedInput | None, summary: PlanSummary | None, report: JobReport
+        self,
+        record: StepRecord,
+        planned: PlannedInput | None,
+        summary: PlanSummary | None,
+        report: JobReport,
+        *,
+        taken_up: bool,
     ) -> Outcome:
         """Mini-batches out, results in, until there is a verdict."""
         queues = await self._queues()
@@ -115,6 +123,10 @@ class ParallelRun:
             await self._first_ledger(),
         )
         await supervisor.read_the_rest()  # what earlier supervisors of this step have seen
+        if taken_up:
+            total = None if summary is None else summary.mini_batches
+            retries = self.step.retry_settings.max_retries
+            self.observer.step_goes_on(self.step, remaining(supervisor.ledger, total, retries))
         async with (
             self.outside.engine.nodes(self._at, self.step.instance_count) as workforce,
             self._publishing(planned, summary, queues, supervisor),

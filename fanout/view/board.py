@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from fanout.run.observer import StepReport
 from fanout.spec.steps import Step
+from fanout.step.index_ranges import ranges
+from fanout.step.remaining import Remaining
 from fanout.step.results import Failure
 from fanout.step.supervise import Progress
 from fanout.step.verdict import VerdictStatus
@@ -142,6 +144,18 @@ def end_line(report: StepReport) -> str:
     """`Completed in 12.1 s: all 99 mini-batches succeeded`."""
     when = "earlier" if report.earlier else f"in {duration(report.seal.seconds)}"
     return printable(f"{report.seal.verdict.status} {when}: {why(report)}")
+
+
+def remaining_lines(step: Step, remaining: Remaining) -> Iterator[str]:
+    """What a step that is taken up again has done, and what is run again, and why."""
+    if remaining.total is None:
+        yield f"{step.name}: planning was cut off and goes on; results so far: {mini_batches(remaining.done)}"
+    else:
+        yield f"{step.name}: {number(remaining.done)} of {mini_batches(remaining.total)} done; that stays"
+    for again in remaining.again:
+        word = "mini-batches" if again.count > 1 else "mini-batch"
+        count = f" ({number(again.count)})" if again.count > 1 else ""
+        yield printable(f"{step.name}: {word} {ranges(again.indexes())}{count}: {again.reason}")
 
 
 def why(report: StepReport) -> str:

@@ -6,19 +6,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """`options` say where the runs are, when that is not where the command line looks by itself."""
+    """`options` say where the runs are, when that is not where the command line looks by itself.
+
+    `queue` is for verbs that work on the queue, too. `folder` is one to go to, "" when the current one will do.
+    """
 
     options: tuple[str, ...] = ()
+    queue: tuple[str, ...] = ()
+    folder: str = ""
 
     def status(self, run: str) -> str:
         return self._line("status", run)
 
     def resume(self, run: str) -> str:
-        return self._line("resume", run)
+        return self._line("resume", run, *self.queue)
 
     def redrive(self, run: str, step: str = "", mini_batch: int | None = None) -> str:
         """Does again what has not succeeded, or one mini-batch."""
-        return self._line("redrive", run, *_which(step, mini_batch))
+        return self._line("redrive", run, *_which(step, mini_batch), *self.queue)
 
     def run_one(self, run: str, step: str, mini_batch: int) -> str:
         """Runs one mini-batch in front of one's eyes."""
@@ -33,7 +38,8 @@ class Commands:
         return self._line("logs", run, "--step", step, *which, *(("--process", process) if process else ()))
 
     def _line(self, *words: str) -> str:
-        return shlex.join(("fanout", *words, *self.options))
+        command = shlex.join(("fanout", *words, *self.options))
+        return f"cd {shlex.quote(self.folder)} && {command}" if self.folder else command
 
 
 def _which(step: str, mini_batch: int | None) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ Every object has `event` and `time` (UTC, ISO 8601). Fields are added, never ren
     run_started    schema, run, resumed, steps: [{name, kind, after}]
     notice         text
     step_started   step
+    step_goes_on   step, total, done, again: [{mini_batches: [[first, last]], count, reason}]
+                                                               a step that is taken up again, and why what is run again
     step_progress  step, counts, planned, seconds              at most one a second and step
     step_ended     step, status, reason, counts, outputs: {name: URI}, logs, seconds, earlier
     step_skipped   step, reason
@@ -26,6 +28,7 @@ from fanout.clock import Clock
 from fanout.run.observer import RunReport, StepReport
 from fanout.spec.steps import Step
 from fanout.step.failure_groups import FailureGroup
+from fanout.step.remaining import Remaining
 from fanout.step.supervise import Progress
 from fanout.store.redact import redact
 from fanout.view.failures import MiniBatches, StepFailures, failures_of, items_of
@@ -51,6 +54,13 @@ class JsonLinesView:
 
     def step_started(self, step: Step) -> None:
         self._say("step_started", step=step.name)
+
+    def step_goes_on(self, step: Step, remaining: Remaining) -> None:
+        again = [
+            {"mini_batches": [list(span) for span in one.spans], "count": one.count, "reason": redact(one.reason)}
+            for one in remaining.again
+        ]
+        self._say("step_goes_on", step=step.name, total=remaining.total, done=remaining.done, again=again)
 
     def step_progress(self, progress: Progress) -> None:
         now = self._clock.monotonic()

@@ -11,8 +11,9 @@ from rich.text import Text
 from fanout.clock import Clock
 from fanout.run.observer import RunReport, StepReport
 from fanout.spec.steps import Step
+from fanout.step.remaining import Remaining
 from fanout.step.supervise import Progress
-from fanout.view.board import Board, Phase, StepState, end_line, progress_line
+from fanout.view.board import Board, Phase, StepState, end_line, progress_line, remaining_lines
 from fanout.view.commands import Commands
 from fanout.view.conclusion import conclude, has_failures
 from fanout.view.failures import MiniBatches
@@ -53,6 +54,10 @@ class LiveView:
     def step_started(self, step: Step) -> None:
         self._begun[step.name] = self._clock.monotonic()
         self._board.start(step)
+
+    def step_goes_on(self, step: Step, remaining: Remaining) -> None:
+        for line in remaining_lines(step, remaining):
+            self._above(line, "bright_black")
 
     def step_progress(self, progress: Progress) -> None:
         self._board.progress(progress)

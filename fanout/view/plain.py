@@ -3,8 +3,9 @@
 from fanout.clock import Clock
 from fanout.run.observer import RunReport, StepReport
 from fanout.spec.steps import Step
+from fanout.step.remaining import Remaining
 from fanout.step.supervise import Progress
-from fanout.view.board import Board, end_line, progress_line
+from fanout.view.board import Board, end_line, progress_line, remaining_lines
 from fanout.view.commands import Commands
 from fanout.view.conclusion import conclude
 from fanout.view.failures import MiniBatches
@@ -34,6 +35,10 @@ class PlainView:
         self._board.start(step)
         self._told[step.name] = self._clock.monotonic(), ""
         self._output.line(f"{step.name}: started")
+
+    def step_goes_on(self, step: Step, remaining: Remaining) -> None:
+        for line in remaining_lines(step, remaining):
+            self._output.line(self._output.paint.quiet(line))
 
     def step_progress(self, progress: Progress) -> None:
         state = self._board.progress(progress)

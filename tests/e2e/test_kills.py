@@ -1,9 +1,11 @@
 """kill -9 of anything in mid-run: the output is that of an undisturbed run, byte for byte (promises I2, I7)."""
 
 import os
+import re
 import signal
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -129,3 +131,24 @@ def _parent(pid: int) -> int:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     except (FileNotFoundError, ProcessLookupError):
         return 0
+
+
+def test_a_killed_run_is_resumed_from_the_store_alone_and_says_why(
+    project: Any, expected_bytes: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """In another folder, with the code folder and the pipeline file gone: what runs again is named with the reason."""
+    process = project.start("run", "pipeline.yml", "--name", "first")
+    project.wait_for_attempts(10, process)
+    process.kill()
+    process.communicate()
+    (project.folder / "src").rename(project.folder / "gone")
+    (project.folder / "pipeline.yml").unlink()
+    ended = replace(project, folder=tmp_path_factory.mktemp("elsewhere"), environ={"MARKS": str(project.marks)}).fanout(
+        "resume", "first", "--store", str(project.folder / ".fanout")
+    )
+    assert ended.code == 0, ended.said
+    assert project.output() == expected_bytes
+    assert re.search(r"^score: \d+ of 60 mini-batches done; that stays$", ended.stdout, re.MULTILINE)
+    assert re.search(
+        r"^score: mini-batches \d+.* \(\d+\): no result in the store: waiting or under way", ended.stdout, re.MULTILINE
+    )

@@ -72,3 +72,33 @@ def test_commands_name_what_the_current_folder_does_not(folder: Path) -> None:
     assert commands_of(settings_of(folder, where), where).status("r") == "fanout status r --profile other"
     where = Where(store="x y")
     assert commands_of(settings_of(folder, where), where).status("r") == f"fanout status r --store '{folder}/x y'"
+
+
+def test_commands_for_a_pipeline_in_another_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store that fanout.toml beside the pipeline names is named, and a queue where the verb needs it."""
+    other = folder / "other"
+    other.mkdir()
+    (other / "fanout.toml").write_text('store = "mine"\n')
+    settings = settings_of(other / "pipeline.yml", Where())
+    commands = commands_of(settings, Where())
+    assert commands.resume("r") == f"fanout resume r --store {other}/mine"
+    (other / "fanout.toml").write_text('store = "mine"\nqueue = "sqlite:q"\n')
+    commands = commands_of(settings_of(other / "pipeline.yml", Where()), Where())
+    assert commands.resume("r") == f"fanout resume r --queue sqlite:{other}/q --store {other}/mine"
+    assert commands.failures("r") == f"fanout failures r --store {other}/mine"
+    where = Where(queue="sqlite:elsewhere")
+    assert commands_of(settings_of(folder, where), where).redrive("r", "s", 3) == (
+        f"fanout redrive r --step s --mini-batch 3 --queue sqlite:{folder}/elsewhere"
+    )
+
+
+def test_commands_for_a_server_that_another_folder_names(folder: Path) -> None:
+    """No option names an endpoint, so the command goes to the folder whose fanout.toml does."""
+    other = folder / "o t"
+    other.mkdir()
+    (other / "fanout.toml").write_text('store = "s3://b/runs"\nendpoint_url = "http://127.0.0.1:4566"\n')
+    settings = settings_of(other / "pipeline.yml", Where())
+    assert commands_of(settings, Where()).resume("r") == f"cd '{other}' && fanout resume r"
+    where = Where(store="s3://c/runs")
+    settings = settings_of(other / "pipeline.yml", where)
+    assert commands_of(settings, where).resume("r") == f"cd '{other}' && fanout resume r --store s3://c/runs"

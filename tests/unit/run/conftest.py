@@ -21,6 +21,7 @@ from fanout.spec.settings import Settings
 from fanout.spec.steps import DataInput, DataType, EntryTask, Output, ParallelStep, Pipeline, Step
 from fanout.step import results
 from fanout.step.queues import open_queues
+from fanout.step.remaining import Remaining
 from fanout.step.results import Cause, Entry, Failure, Status
 from fanout.store import keys
 from fanout.store.access import Access
@@ -108,6 +109,7 @@ class Notes:
 
     said: list[str] = field(default_factory=list)
     reports: list[StepReport] = field(default_factory=list)
+    remaining: list[Remaining] = field(default_factory=list)
 
     def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool) -> None:
         self.said.append(f"run {run} {'resumed' if resumed else 'started'}: {', '.join(step.name for step in steps)}")
@@ -117,6 +119,10 @@ class Notes:
 
     def step_started(self, step: Step) -> None:
         self.said.append(f"{step.name} started")
+
+    def step_goes_on(self, step: Step, remaining: Remaining) -> None:
+        assert step.kind == "parallel"
+        self.remaining.append(remaining)
 
     def step_progress(self, progress: Any) -> None:
         pass

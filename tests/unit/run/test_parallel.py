@@ -11,6 +11,7 @@ from fanout.errors import DamagedRecordError, StoreError
 from fanout.run.story import resume, start
 from fanout.spec.steps import Limits, Output, Thresholds
 from fanout.step import results
+from fanout.step.remaining import NO_RESULT, Again, Remaining
 from fanout.step.results import Entry, Failure, Status
 from fanout.step.verdict import Verdict, VerdictStatus
 from fanout.store import keys
@@ -249,3 +250,28 @@ async def test_trouble_after_the_seal_is_not_the_verdict(world: Any, notes: Any,
     assert await read(world.store, keys.verdict(StepRound("r", "score"))) is not None
     assert await read(world.store, keys.concluded_json(StepRound("r", "score"))) is None
     assert notes.said[-1] == "score started"
+
+
+async def test_a_step_that_is_taken_up_again_says_what_runs_again(
+    world: Any, notes: Any, score: Any, pipeline: Any
+) -> None:
+    """Cut after two results: the others are named with the reason; a first start has nothing to explain."""
+
+    async def first_two(index: int) -> Failure | None:
+        if index >= 2:
+            await asyncio.Event().wait()
+        return None
+
+    task = asyncio.create_task(
+        start(pipeline(score()), world.with_engine(replace(world.paper(), answer=first_two)), notes, "r")
+    )
+    async with asyncio.timeout(20):
+        while await read(world.store, keys.result(StepRound("r", "score"), 0, 1)) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert notes.remaining == []
+    report = await resume("r", world.outside, notes)
+    assert report.verdict.completed
+    assert notes.remaining == [Remaining(2, 12, (Again(((2, 11),), NO_RESULT),))]

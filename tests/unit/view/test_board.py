@@ -1,7 +1,9 @@
 from typing import Any
 
+from fanout.step.remaining import Again, Remaining
 from fanout.step.results import Cause, Event, Failure
-from fanout.view.board import Board, Phase, end_line, progress_line
+from fanout.step.verdict import Counts, VerdictStatus
+from fanout.view.board import Board, Phase, end_line, progress_line, remaining_lines
 
 
 def board_of(steps: Any) -> Board:
@@ -66,3 +68,23 @@ def test_the_end_of_a_step_is_one_line(step_report: Any) -> None:
     """How, how long, and why."""
     assert end_line(step_report()) == "Completed in 12 s: all 10 mini-batches succeeded"
     assert end_line(step_report(earlier=True)) == "Completed earlier: all 10 mini-batches succeeded"
+
+
+def test_what_is_run_again_is_told_with_its_reason(steps: Any) -> None:
+    """How many stay; then each group, in short."""
+    again = (Again(((3, 3), (7, 9)), "no result"), Again(((12, 12),), "failed"))
+    assert list(remaining_lines(steps[1], Remaining(1995, 2000, again))) == [
+        "score: 1,995 of 2,000 mini-batches done; that stays",
+        "score: mini-batches 3, 7-9 (4): no result",
+        "score: mini-batch 12: failed",
+    ]
+    assert list(remaining_lines(steps[1], Remaining(1, None, ()))) == [
+        "score: planning was cut off and goes on; results so far: 1 mini-batch"
+    ]
+
+
+def test_a_canceled_step_says_how_far_it_had_come(step_report: Any) -> None:
+    """Together with who wanted that."""
+    counts = Counts(10, succeeded=3, canceled=7)
+    report = step_report("anne canceled the run", status=VerdictStatus.CANCELED, counts=counts)
+    assert end_line(report) == "Canceled in 12 s: anne canceled the run; 3 of 10 mini-batches had succeeded"

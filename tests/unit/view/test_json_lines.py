@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from fanout.plan.minibatch import MiniBatch
+from fanout.step.remaining import Again, Remaining
 from fanout.step.verdict import VerdictStatus
 from fanout.view.json_lines import JsonLinesView
 
@@ -71,3 +72,13 @@ def test_failures_are_grouped_and_carry_no_secrets(
         "process": "process001",
         "items": ["/a"],
     }
+
+
+def test_what_runs_again_is_a_record(view: JsonLinesView, output: Any, steps: Any) -> None:
+    """With the first and last of each piece, and the reason without secrets."""
+    view.step_goes_on(steps[1], Remaining(7, 10, (Again(((3, 3), (7, 8)), "failed (E: password=x1)"),)))
+    [found] = events(output)
+    assert (found["event"], found["step"], found["total"], found["done"]) == ("step_goes_on", "score", 10, 7)
+    [again] = found["again"]
+    assert (again["mini_batches"], again["count"]) == ([[3, 3], [7, 8]], 3)
+    assert "x1" not in again["reason"]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fanout.step.remaining import Again, Remaining
 from fanout.step.verdict import VerdictStatus
 from fanout.view.commands import Commands
 from fanout.view.live import LiveView
@@ -72,3 +73,14 @@ def test_user_code_cannot_write_markup_or_escapes(terminal: Terminal, steps: Any
     view.notice("[red]x[/red]\x1b]0;title\x07")
     view.close()
     assert "[red]x[/red]\ufffd]0;title\ufffd" in shown(terminal)
+
+
+def test_what_runs_again_stays_above(terminal: Terminal, steps: Any, manual_clock: Any) -> None:
+    """What is told once is not drawn over."""
+    view = LiveView(terminal, Commands(), manual_clock)
+    view.run_started("brave_lake", steps, True)
+    view.step_started(steps[1])
+    view.step_goes_on(steps[1], Remaining(7, 10, (Again(((3, 3), (7, 8)), "no result"),)))
+    view.interrupted()
+    assert "score: 7 of 10 mini-batches done; that stays" in shown(terminal)
+    assert "score: mini-batches 3, 7-8 (3): no result" in shown(terminal)

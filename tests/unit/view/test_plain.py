@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from fanout.step.remaining import Again, Remaining
 from fanout.view.commands import Commands
 from fanout.view.plain import PROGRESS_EVERY, PlainView
 
@@ -54,3 +55,11 @@ def test_an_interrupted_run_says_how_to_go_on(view: PlainView, output: Any, step
     view.run_started("r", steps, False)
     view.interrupted()
     assert output.stream.getvalue().endswith("stopped; go on with: fanout resume r\n")
+
+
+def test_what_runs_again_is_told(view: PlainView, output: Any, steps: Any) -> None:
+    """A line for what stays, and one for each reason."""
+    view.step_goes_on(steps[1], Remaining(7, 10, (Again(((3, 3), (7, 8)), "no result"),)))
+    assert output.stream.getvalue() == (
+        "score: 7 of 10 mini-batches done; that stays\nscore: mini-batches 3, 7-8 (3): no result\n"
+    )
