@@ -36,10 +36,15 @@ def settings_of(start: Path, where: Where) -> Settings:
 
 
 def access_of(settings: Settings) -> "Access":
-    """How data and queues are reached."""
-    from fanout.spec import settings as spec_settings
+    """How S3 and SQS are reached."""
+    from fanout.store.access import Access
 
-    return spec_settings.access_of(settings, os.environ)
+    return Access.from_environ(
+        os.environ,
+        endpoint_url_s3=settings.endpoint("s3"),
+        endpoint_url_sqs=settings.endpoint("sqs"),
+        region=settings.region,
+    )
 
 
 @asynccontextmanager
