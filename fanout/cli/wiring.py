@@ -36,15 +36,10 @@ def settings_of(start: Path, where: Where) -> Settings:
 
 
 def access_of(settings: Settings) -> "Access":
-    """How S3 and SQS are reached."""
-    from fanout.store.access import Access
+    """How data and queues are reached."""
+    from fanout.spec import settings as spec_settings
 
-    return Access.from_environ(
-        os.environ,
-        endpoint_url_s3=settings.endpoint("s3"),
-        endpoint_url_sqs=settings.endpoint("sqs"),
-        region=settings.region,
-    )
+    return spec_settings.access_of(settings, os.environ)
 
 
 @asynccontextmanager

@@ -69,7 +69,8 @@ class GlobalRows:
         step, before, draws = self._steps[index], self._seen[index], self._draws[index]
         self._seen[index] += rows
         if isinstance(step, TakeSample) and draws is not None:
-            return draws.random(rows) < step.probability
+            drawn = draws.random(rows)
+            return (drawn >= step.above) & (drawn < step.probability)
         places = np.arange(before, before + rows)
         if isinstance(step, Take):
             return places < step.count

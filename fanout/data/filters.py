@@ -1,4 +1,4 @@
-"""The expressions of MLTable's `filter`: `col("a") > 1 and not (col("b") == "y")` (reference, section 12).
+"""The expressions of MLTable's `filter`: `col("a") > 1 and not (b == "y")` (reference, section 12).
 
 Python's own parser reads them, a short list of what is allowed checks them, nothing is ever executed. As in SQL, a
 comparison with a missing value is neither true nor false, and neither is its `not`.
@@ -127,10 +127,12 @@ def _operand(node: ast.expr, text: str) -> Col | Constant:
             return _WORDS[word]
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
             return -value
-        case ast.Name(id=name):
-            raise _wrong(text, f'write col("{name}") for the column, "{name}" for the text')
+        case ast.Name(id=name):  # as in the original, a column whose name is one word needs no col()
+            return Col(name)
         case _:
-            raise _wrong(text, f'{_source(node)} is not allowed; there are col("name"), texts, numbers, True and False')
+            raise _wrong(
+                text, f'{_source(node)} is not allowed; there are col("name"), texts in quotes, numbers, True and False'
+            )
 
 
 def _source(node: ast.expr) -> str:

@@ -1,7 +1,7 @@
 """The MLTable file: parsed strictly, every problem with its place (reference, section 12), and the files it names."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
@@ -15,22 +15,27 @@ from fanout.errors import InputError, SpecError
 from fanout.spec.check import choice, expected, mapping, text
 from fanout.spec.document import SIZE_LIMIT, Source, parse_document
 from fanout.spec.fields import Fields
+from fanout.spec.locations import in_datastore
 from fanout.spec.nodes import ListNode, MapNode, Node
 from fanout.spec.report import Report, Wrong, suggest
+from fanout.store.datastores import Datastores
 
 if TYPE_CHECKING:
     from fanout.store.access import Access
 
 FILE_NAME = "MLTable"
+PathKind = Literal["file", "folder", "pattern"]
+_KINDS: tuple[PathKind, ...] = ("file", "folder", "pattern")
 
 
 @dataclass(frozen=True, slots=True)
 class PathEntry:
     """One entry of `paths`: a file, all files below a folder, or those below it that fit a pattern."""
 
-    kind: Literal["file", "folder", "pattern"]
+    kind: PathKind
     uri: str  # absolute; of a pattern, the folder before its first wildcard
     pattern: str = ""
+    written: str = field(default="", compare=False)  # the path as it was given
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +61,29 @@ def load_mltable(folder: str, access: "Access") -> MLTable:
         content = read_head(uri, SIZE_LIMIT + 1, access)
     except InputError as exc:
         raise InputError(f"{exc}; an mltable input is a folder with a file named {FILE_NAME} in it") from exc
-    return parse_mltable(content, uri)
+    return parse_mltable(content, uri, access.datastores)
 
 
-def parse_mltable(content: bytes, uri: str) -> MLTable:
+def parse_mltable(content: bytes, uri: str, datastores: Datastores = Datastores()) -> MLTable:  # noqa: B008 - frozen
     """The MLTable file with this content and URI; InputError with every problem in it."""
     report = Report()
     folder = uris.to_path(uri).rpartition("/")[0] if uris.is_local(uri) else "/"
     try:
         root = parse_document(content, Source(uris.display(uri), Path(folder)), report)
-        table = _table(root, uri, report)
+        table = _table(root, uri, datastores, report)
         report.finish()
     except SpecError as exc:
         raise InputError(str(exc)) from exc
     return table
 
 
-def _table(root: Node, uri: str, report: Report) -> MLTable:
+def _table(root: Node, uri: str, datastores: Datastores, report: Report) -> MLTable:
     fields = Fields(report.attempt(root, mapping, MapNode(root.origin)), report)
     fields.ignore("$schema", "metadata", "traits")
     fields.take("type", choice("mltable"), "mltable")
     base = uri.rpartition("/")[0]
-    paths = fields.require("paths", _list_of(lambda node: _path_entry(node, base), report), (), "a list of paths")
+    entries = _list_of(lambda node: _path_entry(node, base, datastores), report)
+    paths = fields.require("paths", entries, (), "a list of paths")
     parsed = fields.take("transformations", _list_of(lambda node: parse_transformation(node, report), report), ())
     fields.close()
     readers, steps = _reader_first(parsed, report)
@@ -109,27 +115,31 @@ def _reader_first(parsed: tuple[Parsed, ...], report: Report) -> tuple[list[Read
     return [p.reader for p in readers if p.reader], tuple(p.step for p in parsed if p.step is not None)
 
 
-def _path_entry(node: Node, base: str) -> PathEntry:
+def _path_entry(node: Node, base: str, datastores: Datastores) -> PathEntry:
     entries = dict(mapping(node).values())
-    known = ("file", "folder", "pattern")
     for name in entries:
-        if name not in known:
-            raise Wrong(f"unknown key '{name}'{suggest(name, known)}", node.origin)
+        if name not in _KINDS:
+            raise Wrong(f"unknown key '{name}'{suggest(name, _KINDS)}", node.origin)
     if len(entries) != 1:
         raise expected("exactly one of 'file', 'folder' and 'pattern'", node)
     [(kind, value)] = entries.items()
     try:
-        return _located(cast("Literal['file', 'folder', 'pattern']", kind), text(value), base)
+        return path_entry(cast("PathKind", kind), text(value), base, datastores)
     except InputError as exc:
         raise Wrong(str(exc), value.origin) from exc
 
 
-def _located(kind: Literal["file", "folder", "pattern"], written: str, base: str) -> PathEntry:
+def path_entry(kind: PathKind, written: str, base: str, datastores: Datastores) -> PathEntry:
+    """One entry of `paths` as it is written in the folder with the URI `base`; InputError when it is no path."""
+    try:
+        given = in_datastore(written, datastores)
+    except Wrong as wrong:
+        raise InputError(str(wrong)) from wrong
     if kind != "pattern":
-        return PathEntry(kind, _absolute(written, base))
-    plain, below = globs.split_pattern(written)
+        return PathEntry(kind, _absolute(given, base), written=written)
+    plain, below = globs.split_pattern(given)
     globs.compile_glob(below)
-    return PathEntry(kind, _absolute(plain or ("/" if written.startswith("/") else "."), base), below)
+    return PathEntry(kind, _absolute(plain or ("/" if given.startswith("/") else "."), base), below, written)
 
 
 def _absolute(written: str, base: str) -> str:

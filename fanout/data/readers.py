@@ -54,8 +54,13 @@ class Delimited:
         Not so where a line end may be inside a quoted field, where its byte may be half of another character, and
         where a range would need the names in front of its file.
         """
+        return self.countable and not self.support_multi_line
+
+    @property
+    def countable(self) -> bool:
+        """Whether counting line ends, those in quotes apart, tells the rows apart."""
         differing = self.header is HeaderMode.ALL_FILES_DIFFERENT_HEADERS
-        return not (self.support_multi_line or differing or self.encoding in _WIDE)
+        return not (differing or self.encoding in _WIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,11 @@ class JsonLines:
         """Whether a byte range that begins at a line start can be read on its own."""
         return self.encoding not in _WIDE
 
+    @property
+    def countable(self) -> bool:
+        """Whether counting line ends tells the rows apart."""
+        return self.splittable
+
 
 @dataclass(frozen=True, slots=True)
 class Parquet:
@@ -83,6 +93,11 @@ class Parquet:
     @property
     def splittable(self) -> bool:
         """Row groups can be read on their own."""
+        return True
+
+    @property
+    def countable(self) -> bool:
+        """The files say how many rows they hold."""
         return True
 
 

@@ -56,6 +56,11 @@ class TableRecipe:
         return self.reader is not None and self.reader.splittable
 
     @property
+    def countable(self) -> bool:
+        """Whether rows can be told apart by their bytes, and read without the head of their file."""
+        return self.reader is not None and self.reader.countable
+
+    @property
     def global_rows(self) -> tuple[Transformation, ...]:
         """The steps that count rows of the whole table: take, skip and sample.
 

@@ -138,6 +138,10 @@ def _inference(node: Node, report: Report) -> Inference:
 
 
 def _overrides(node: Node, report: Report) -> tuple[tuple[str, ColumnType], ...]:
+    """A check: a type for each column; also as the list that the original saves."""
+    if isinstance(node, ListNode):
+        conversions = [_conversion(item, report) for item in node.items]
+        return tuple((name, c.type) for c in conversions for name in c.columns)
     return tuple((name, _column_type(value, report)) for name, value in mapping(node).values())
 
 
@@ -160,6 +164,7 @@ def _filter(node: Node, _: Report) -> Filter:
 def _partition_format(node: Node, report: Report) -> ExtractPartitions:
     fields = Fields(mapping(node), report)
     form = fields.require("partition_format", lambda value: _checked(value, compile_format), "{x}", "a format")
+    fields.ignore("ignore_errors", "path_column")  # which the original writes when it saves a table
     fields.close()
     return ExtractPartitions(form)
 
@@ -178,6 +183,21 @@ def _sample(node: Node, report: Report) -> TakeSample:
     probability = fields.require("probability", number(0, 1), 1.0, "a number from 0 to 1")
     step = TakeSample(probability, fields.take("seed", whole(0), _DEFAULT_SEED))
     fields.close()
+    return step
+
+
+def _split(node: Node, report: Report) -> TakeSample:
+    """`sample`, which is how the original saves what random_split makes."""
+    fields = Fields(mapping(node), report)
+    fields.require("sampler", choice("random_percent"), "random_percent", "random_percent")
+    details = Fields(fields.require("sampler_arguments", mapping, MapNode(node.origin), "a mapping"), report)
+    fields.close()
+    step = TakeSample(
+        details.require("probability", number(0, 1), 1.0, "a number from 0 to 1"),
+        details.take("seed", whole(0), _DEFAULT_SEED),
+        details.take("probability_lower_bound", number(0, 1), 0.0),
+    )
+    details.close()
     return step
 
 
@@ -254,6 +274,7 @@ _STEPS: dict[str, Callable[[Node, Report], Transformation]] = {
     "take": lambda node, _: Take(whole(0, _COUNT_LIMIT)(node)),
     "skip": lambda node, _: Skip(whole(0, _COUNT_LIMIT)(node)),
     "take_random_sample": _sample,
+    "sample": _split,
     "convert_column_types": _convert,
     "extract_columns_from_partition_format": _partition_format,
 }

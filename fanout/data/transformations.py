@@ -75,10 +75,15 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class TakeSample:
-    """Each row of the whole table with this probability; the seed and the row's place in the table decide."""
+    """Each row of the whole table with this probability; the seed and the row's place in the table decide.
+
+    Of a row's draw from 0 to 1 it is asked that it lies below `probability` and not below `above`: so one seed splits
+    a table in two.
+    """
 
     probability: float
     seed: int
+    above: float = 0.0
     kind: Literal["take_random_sample"] = "take_random_sample"
 
 

@@ -1,15 +1,21 @@
-"""A whole table as one DataFrame, from its MLTable."""
+"""A whole table as one DataFrame, from its MLTable; of a table of which only the first rows are wanted, just those."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from fanout.data.at_hand import at_hand
 from fanout.data.blocks import GlobalRows, transform
 from fanout.data.columns import finish
+from fanout.data.listing import FileEntry
 from fanout.data.mltable import MLTable, list_files, load_mltable
-from fanout.data.ranges import read_head
+from fanout.data.ranges import open_bytes, read_head
+from fanout.data.readers import Delimited, JsonLines, Parquet
 from fanout.data.reading import read_block
 from fanout.data.recipe import TableRecipe
 from fanout.data.resolve import resolve_recipe
+from fanout.data.row_groups import row_groups
+from fanout.data.row_limits import rows_wanted
+from fanout.data.row_reader import RowReader
 from fanout.data.sections import Part, Section
 
 if TYPE_CHECKING:
@@ -19,16 +25,47 @@ if TYPE_CHECKING:
 
 
 def load_table(table: str | MLTable, access: "Access") -> "pd.DataFrame":
-    """The whole of a table, given by its MLTable or the folder that holds it; its files must be local.
+    """The whole of a table, given by its MLTable or the folder that holds it.
 
     InputError when it cannot be read, saying which file, and where in it.
     """
     mltable = load_mltable(table, access) if isinstance(table, str) else table
-    files = [entry.uri for entry in list_files(mltable, access)]
+    entries = list(list_files(mltable, access))
+    files = [entry.uri for entry in entries]
     recipe = resolve_recipe(mltable, files, lambda uri, size: read_head(uri, size, access))
-    return read_whole(recipe, [Section(uri) for uri in files])
+    if recipe.reader is None:
+        return read_whole(recipe, [Section(uri) for uri in files])
+    with at_hand(list(needed(recipe, entries, access)), access) as sections:
+        return read_whole(recipe, sections)
 
 
 def read_whole(recipe: TableRecipe, pieces: Sequence[Part]) -> "pd.DataFrame":
     """As `table.read_pieces`, for all pieces of a table: take, skip and sample are applied too."""
     return finish(transform(read_block(recipe, pieces), recipe.steps, GlobalRows(recipe.steps)).frame)
+
+
+def needed(recipe: TableRecipe, entries: Iterable[FileEntry], access: "Access") -> Iterator[Section]:
+    """The parts of the files, from the start of the table, that hold every row its steps may leave."""
+    # Lines of JSON may be blank or dropped, so counting them does not count rows.
+    countable = recipe.countable and not isinstance(recipe.reader, JsonLines)
+    left = rows_wanted(recipe.steps) if countable else None
+    for entry in entries:
+        if left is None:
+            yield Section(entry.uri)
+        elif left == 0:
+            return
+        elif entry.size:
+            section, rows = _first_rows(recipe, entry, left, access)
+            yield section
+            left -= rows
+
+
+def _first_rows(recipe: TableRecipe, entry: FileEntry, count: int, access: "Access") -> tuple[Section, int]:
+    """The part of a file that holds its first `count` rows, and how many it holds: fewer when the file has no more."""
+    if isinstance(recipe.reader, Parquet):
+        rows = min(count, sum(row_groups(entry.uri, entry.size, access)))
+        return Section(entry.uri, 0, rows, "rows"), rows
+    multi_line = isinstance(recipe.reader, Delimited) and recipe.reader.support_multi_line
+    with open_bytes(entry.uri, entry.size, access) as source:
+        extent, rows = RowReader(source, recipe.has_header(entry.uri), multi_line).take(count)
+        return Section(entry.uri, extent.start, extent.stop, "bytes"), rows

@@ -1,20 +1,12 @@
 """What cutting needs to know of a table's recipe: whether its files may be cut, and which rows it wants. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fanout.data.readers import Delimited, JsonLines, Parquet
 from fanout.data.recipe import TableRecipe
-from fanout.data.transformations import Filter, Skip, Take, TakeSample, Transformation
+from fanout.data.row_limits import EVERY_ROW, RowLimits, row_limits
+from fanout.data.transformations import Filter, TakeSample
 from fanout.errors import InputError
-
-
-@dataclass(frozen=True, slots=True)
-class RowLimits:
-    """How many rows of the table are left out at its start, and how many are kept after those (None: all)."""
-
-    skip: int = 0
-    take: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +17,7 @@ class TableLayout:
     multi_line: bool = False  # a quoted value may hold line breaks
     splittable: bool = True  # a range of bytes can be read on its own
     countable: bool = True  # rows can be told apart by their bytes, and read without the head of their file
-    limits: RowLimits | None = RowLimits()  # None: which rows are wanted shows only when all are read
+    limits: RowLimits | None = EVERY_ROW  # None: which rows are wanted shows only when all are read
     keeps_rows: bool = True  # each wanted row of a file becomes a row of the frame: no filter, no dropped lines
 
 
@@ -37,7 +29,7 @@ def layout_of(recipe: TableRecipe) -> TableLayout:
         parquet=isinstance(reader, Parquet),
         multi_line=isinstance(reader, Delimited) and reader.support_multi_line,
         splittable=recipe.splittable,
-        countable=recipe.splittable or (isinstance(reader, Delimited) and _only_multi_line(reader)),
+        countable=recipe.countable,
         limits=row_limits(steps),
         keeps_rows=not drops and not any(isinstance(step, (Filter, TakeSample)) for step in steps),
     )
@@ -56,33 +48,3 @@ def check_countable(layout: TableLayout, what: str) -> None:
             f"{what}: the rows of these files cannot be told apart by their bytes; needed are an encoding of single "
             "bytes (utf8, latin1, …) and any header mode but all_files_different_headers"
         )
-
-
-def row_limits(steps: Sequence[Transformation]) -> RowLimits | None:
-    """What all `take` and `skip` come to; None when a sample, or one behind a filter, needs every row to be read."""
-    limits, filtered = RowLimits(), False
-    for step in steps:
-        match step:
-            case TakeSample():
-                return None
-            case Filter():
-                filtered = True
-            case Take() | Skip():
-                if filtered:
-                    return None
-                limits = _narrowed(limits, step)
-            case _:
-                pass
-    return limits
-
-
-def _narrowed(limits: RowLimits, step: Take | Skip) -> RowLimits:
-    if isinstance(step, Take):
-        return RowLimits(limits.skip, step.count if limits.take is None else min(limits.take, step.count))
-    left = None if limits.take is None else max(0, limits.take - step.count)
-    return RowLimits(limits.skip + step.count, left)
-
-
-def _only_multi_line(reader: Delimited) -> bool:
-    """Whether line breaks in quotes are all that forbids splitting anywhere: counting rows sees those."""
-    return reader.support_multi_line and Delimited(encoding=reader.encoding, header=reader.header).splittable

@@ -5,8 +5,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from fanout.data.row_limits import RowLimits
 from fanout.data.row_reader import RowReader
-from fanout.plan.layout import RowLimits, TableLayout
+from fanout.plan.layout import TableLayout
 from fanout.plan.minibatch import Cut, Piece
 
 

@@ -17,10 +17,11 @@ from fanout.data.ranges import open_bytes, read_head
 from fanout.data.recipe import TableRecipe
 from fanout.data.resolve import resolve_recipe
 from fanout.data.row_groups import row_groups
+from fanout.data.row_limits import RowLimits, row_limits
 from fanout.data.transformations import ExtractPartitions, Filter, TakeSample
 from fanout.errors import InputError
 from fanout.plan.division import ByBytes, ByCount, ByPartition, ByRows, Division, decide_division
-from fanout.plan.layout import RowLimits, layout_of, row_limits
+from fanout.plan.layout import layout_of
 from fanout.plan.minibatch import MiniBatch
 from fanout.plan.split import split_files, split_partitions
 from fanout.plan.survivors import split_survivors

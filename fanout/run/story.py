@@ -56,7 +56,9 @@ async def resume(name: str, outside: Outside, observer: RunObserver) -> RunRepor
 async def carry_out(record: RunRecord, outside: Outside, observer: RunObserver) -> RunReport:
     """What is not done yet of this round of the run is done, and the round has its verdict."""
     begun = outside.clock.monotonic()
-    story = _Story(record, replace(outside, settings=record.settings(outside.settings)), observer)
+    settings = record.settings(outside.settings)
+    access = replace(outside.access, datastores=settings.roots)
+    story = _Story(record, replace(outside, settings=settings, access=access), observer)
     reports = await story.tell()
     verdict = run_verdict(record.pipeline.steps, {report.step.name: report for report in reports}, story.canceled)
     sealed = await seal(

@@ -9,6 +9,9 @@ from fanout.spec.check import expected
 from fanout.spec.nodes import Node, ScalarNode
 from fanout.spec.report import Wrong, join, shorten
 from fanout.spec.steps import DataType
+from fanout.store.datastores import Datastores
+
+FILE = "fanout.toml"
 
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):")
 _REMOTE = ("s3", "https", "http", "gs", "az", "abfs", "abfss", "adl", "wasb", "wasbs")
@@ -45,6 +48,20 @@ def datastore_path(uri: str) -> tuple[str, str] | None:
     """Datastore and path in `azureml://…datastores/<name>/paths/<path>`; None for any other URI."""
     match = _DATASTORE.fullmatch(uri)
     return (match["store"], (match["path"] or "").strip("/")) if match else None
+
+
+def in_datastore(uri: str, datastores: Datastores) -> str:
+    """`azureml://…datastores/<name>/paths/<path>` as the URI it stands for; any other unchanged.
+
+    Wrong when it is an `azureml:` URI of another form, leaves its datastore, or nobody says where that is.
+    """
+    if not uri.startswith("azureml:"):
+        return uri
+    name, path = _in_datastore(uri)
+    found = datastores.uri(name, path)
+    if found is None:
+        raise Wrong(f"'{shorten(uri)}': no {FILE} says where the datastore {name} is; name it there, in [datastores]")
+    return found
 
 
 def local_path(uri: str) -> Path | None:
@@ -107,6 +124,12 @@ def _file_path(text: str) -> str:
 
 
 def _azureml(text: str) -> str:
+    _in_datastore(text)
+    return text
+
+
+def _in_datastore(text: str) -> tuple[str, str]:
+    """The datastore and the path in it."""
     found = datastore_path(text)
     if found is None:
         raise Wrong(
@@ -115,7 +138,7 @@ def _azureml(text: str) -> str:
         )
     if ".." in found[1].split("/"):
         raise Wrong(f"'{shorten(text)}' leaves its datastore: '..' is not allowed in a URI")
-    return text
+    return found
 
 
 def _remote(text: str) -> str:

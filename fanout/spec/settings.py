@@ -23,12 +23,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from fanout.errors import SettingsError
-from fanout.spec.locations import datastore_path, uri_of
+from fanout.spec.locations import FILE, in_datastore, uri_of
 from fanout.spec.report import Wrong, join, shorten, suggest
 from fanout.spec.settings_file import Keys, SettingsFile, read_file
-from fanout.store.access import LOCALSTACK
+from fanout.store.access import LOCALSTACK, Access
+from fanout.store.datastores import Datastores
 
-FILE = "fanout.toml"
 ENGINES = ("local",)
 _STORES = ("file:", "s3:")
 
@@ -54,6 +54,11 @@ class Settings:
         """The endpoint of `s3` or `sqs`; None: AWS itself."""
         own = self.endpoint_url_s3 if service == "s3" else self.endpoint_url_sqs
         return own or self.endpoint_url
+
+    @property
+    def roots(self) -> Datastores:
+        """Where every datastore is."""
+        return Datastores.of(self.datastores, self.store)
 
 
 def load_settings(start: Path, profile: str | None, environ: Mapping[str, str]) -> Settings:
@@ -84,16 +89,21 @@ def resolve_datastore(uri: str, settings: Settings) -> str:
 
     A datastore that fanout.toml does not name is a folder of the store: `<store>/datastores/<name>`.
     """
-    found = datastore_path(uri)
-    if found is None:
-        if uri.startswith("azureml:"):
-            raise SettingsError(f"'{shorten(uri)}': expected azureml://datastores/<name>/paths/<path>")
-        return uri
-    name, path = found
-    if ".." in path.split("/"):
-        raise SettingsError(f"'{shorten(uri)}': '..' is not allowed in a URI")
-    root = settings.datastores.get(name, f"{settings.store.rstrip('/')}/datastores/{name}").rstrip("/")
-    return f"{root}/{path}" if path else root
+    try:
+        return in_datastore(uri, settings.roots)
+    except Wrong as wrong:
+        raise SettingsError(str(wrong)) from wrong
+
+
+def access_of(settings: Settings, environ: Mapping[str, str]) -> Access:
+    """How data and queues are reached by these settings and the AWS variables of `environ`."""
+    return Access.from_environ(
+        environ,
+        endpoint_url_s3=settings.endpoint("s3"),
+        endpoint_url_sqs=settings.endpoint("sqs"),
+        region=settings.region,
+        datastores=settings.roots,
+    )
 
 
 def _folder(start: Path) -> Path:

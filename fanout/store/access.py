@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from fanout.errors import SettingsError
+from fanout.store.datastores import VARIABLE, Datastores
 
 LOCALSTACK = "localstack"  # in the place of an endpoint: wherever LocalStack is on this machine
 DEFAULT_REGION = "us-east-1"
@@ -25,13 +26,14 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What it takes to reach S3 and SQS. None: as the AWS libraries find it."""
+    """What it takes to reach S3, SQS and datastores. None: as the AWS libraries find it."""
 
     endpoint_url_s3: str | None = None
     endpoint_url_sqs: str | None = None
     region: str | None = None
     anonymous: bool = False
     credentials: Credentials | None = field(default=None, repr=False)
+    datastores: Datastores = Datastores()
 
     @classmethod
     def from_environ(
@@ -43,6 +45,7 @@ class Access:
         endpoint_url_sqs: str | None = None,
         region: str | None = None,
         anonymous: bool | None = None,
+        datastores: Datastores | None = None,
     ) -> "Access":
         """The AWS variables of `environ`, each overruled by the setting of the same name when that is given.
 
@@ -56,6 +59,7 @@ class Access:
             region=region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or None,
             anonymous=_is_true(environ.get("AWS_SKIP_SIGNATURE", "")) if anonymous is None else anonymous,
             credentials=_credentials(environ) or (Credentials("test", "test") if LOCALSTACK in (s3, sqs) else None),
+            datastores=datastores or Datastores.from_environ(environ),
         )
 
     def child_environ(self) -> dict[str, str]:
@@ -65,6 +69,7 @@ class Access:
             "AWS_ENDPOINT_URL_SQS": self.endpoint_url_sqs,
             "AWS_REGION": self.region,
             "AWS_SKIP_SIGNATURE": "true" if self.anonymous else None,
+            VARIABLE: self.datastores.to_text() if self.datastores else None,
         }
         if self.credentials:
             known["AWS_ACCESS_KEY_ID"] = self.credentials.access_key_id

@@ -20,6 +20,7 @@ from fanout.data.transformations import (
 from fanout.data.types import ColumnType, Kind
 from fanout.errors import InputError
 from fanout.store.access import Access
+from fanout.store.datastores import Datastores
 
 FOLDER = "file:///data/t"
 PATHS = "paths: [{file: a.csv}]\n"
@@ -111,7 +112,7 @@ def test_a_reader_may_be_written_as_its_name() -> None:
         ("  - take: -1\n", "expected a whole number of at least 0"),
         ("  - take\n", "take needs a value"),
         ("  - {take: 1, skip: 2}\n", "as its only key"),
-        ("  - filter: a > 1\n", r'write col\("a"\) for the column'),
+        ("  - filter: a >\n", "filter 'a >': invalid syntax"),
         ("  - extract_columns_from_partition_format: '{a}.csv'\n", "expected a mapping"),
         ("  - extract_columns_from_partition_format: {partition_format: x.csv}\n", "names no column"),
         ("  - take_random_sample: {seed: 1}\n", "probability: missing"),
@@ -221,3 +222,58 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         files_of(tmp_path, "paths: [{pattern: '*.csv'}]")
     with pytest.raises(InputError, match="MLTable: not found; an mltable input is a folder with a file named MLTable"):
         load_mltable(str(tmp_path / "elsewhere"), Access())
+
+
+def test_paths_in_a_datastore_lead_where_the_settings_say(tmp_path: Path) -> None:
+    """Files, folders and patterns may be in a datastore of fanout.toml; the table reads them from there."""
+    blobs = tmp_path / "blobs"
+    (blobs / "in" / "deep").mkdir(parents=True)
+    for name in ("in/a.csv", "in/deep/b.csv", "in/deep/c.txt"):
+        (blobs / name).write_text("x\n1\n")
+    known = Datastores(named=(("ds", blobs.as_uri()),))
+    long = "azureml://subscriptions/s/resourcegroups/g/workspaces/w/datastores/ds/paths/in/"
+    text = (
+        "paths: [{file: 'azureml://datastores/ds/paths/in/a.csv'}, "
+        f"{{pattern: '{long}**/*.csv'}}, {{folder: 'azureml://datastores/ds/paths/in/deep'}}]"
+    )
+    table = parse_mltable(text.encode(), f"{tmp_path.as_uri()}/MLTable", known)
+    found = [entry.uri.removeprefix(blobs.as_uri()) for entry in list_files(table, Access())]
+    assert found == ["/in/a.csv", "/in/a.csv", "/in/deep/b.csv", "/in/deep/b.csv", "/in/deep/c.txt"]
+    assert table.paths[1].written == f"{long}**/*.csv"
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("azureml://datastores/other/paths/a.csv", "MLTable:1:.*no fanout.toml says where the datastore other is"),
+        ("azureml://datastores/ds/paths/../a.csv", "MLTable:1:.*leaves its datastore"),
+        ("azureml:asset:1", "MLTable:1:.*an asset of an Azure workspace"),
+    ],
+)
+def test_a_datastore_path_that_leads_nowhere_is_refused_with_its_place(path: str, why: str) -> None:
+    """An unknown datastore, one that is left by `..`, and an asset each say what would be right."""
+    with pytest.raises(InputError, match=why):
+        parse_mltable(f"paths: [{{file: '{path}'}}]".encode(), f"{FOLDER}/MLTable", Datastores((("ds", "s3://b"),)))
+
+
+def test_what_the_original_saves_is_read() -> None:
+    """Its own keys in transformations, types as a list, and the two halves of random_split."""
+    table = steps("""
+  - read_delimited:
+      infer_column_types:
+        sample_size: 3
+        column_type_overrides: [{columns: a, column_type: string}, {columns: [b, c], column_type: int}]
+      partition_size: 20971520
+      path_column: Path
+  - extract_columns_from_partition_format: {ignore_errors: false, partition_format: "/{d}.csv", path_column: Path}
+  - sample:
+      sampler: random_percent
+      sampler_arguments: {probability: 1.0, probability_lower_bound: 0.3, seed: 7}
+""")
+    assert isinstance(table.reader, Delimited)
+    assert table.reader.overrides == (
+        ("a", ColumnType(Kind.STRING)),
+        ("b", ColumnType(Kind.INT)),
+        ("c", ColumnType(Kind.INT)),
+    )
+    assert table.transformations == (ExtractPartitions("/{d}.csv"), TakeSample(1.0, 7, 0.3))
