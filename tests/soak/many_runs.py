@@ -42,13 +42,13 @@ class Silent:
 
 async def one_run(scene: Scene, name: str, observer: Silent) -> None:
     """A whole run, with everything opened for it and closed after it."""
-    os.environ.update({**scene.environ, "NOTES": str(scene.notes)})  # its nodes inherit them
-    settings = load_settings(scene.folder, None, os.environ)
-    access, clock = Access.from_environ(os.environ), SystemClock()
+    settings = load_settings(scene.folder, None, scene.environ)
+    access, clock = Access.from_environ(scene.environ), SystemClock()
     store = open_store(settings.store, access)
     await ensure_bucket(settings.store, access)
     queues = open_queue_service(settings.queue, settings.store, access, clock)
-    engine = LocalEngine(settings.store, settings.queue, access.child_environ())
+    environ = {**access.child_environ(), **scene.environ, "NOTES": str(scene.notes)}
+    engine = LocalEngine(settings.store, settings.queue, environ)
     try:
         outside = Outside(settings, access, store, queues, engine, clock)
         await start(load_pipeline(scene.folder / "pipeline.yml"), outside, observer, name)
