@@ -1,6 +1,7 @@
 """step.json: all that a node needs to know of a parallel step. Created once, checked when read."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from fanout.errors import DamagedRecordError
@@ -12,6 +13,7 @@ from fanout.store.objects import read
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+    from pydantic import TypeAdapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +82,15 @@ class StepRecord:
 
 def dump(record: StepRecord) -> bytes:
     """The record as JSON."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(StepRecord).dump_json(record)
+    return _adapter().dump_json(record)
 
 
 def load(text: bytes, key: str) -> StepRecord:
     """The record in `text`; DamagedRecordError, naming `key`, when it is anything else."""
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        record = TypeAdapter(StepRecord).validate_json(text, strict=True, extra="forbid")
+        record = _adapter().validate_json(text, strict=True, extra="forbid")
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the record"
@@ -100,6 +100,13 @@ def load(text: bytes, key: str) -> StepRecord:
     except ValueError as exc:
         raise DamagedRecordError(f"{key}: {exc}") from exc
     return record
+
+
+@cache
+def _adapter() -> "TypeAdapter[StepRecord]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(StepRecord)
 
 
 def _check(record: StepRecord) -> None:
