@@ -5,9 +5,12 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 
 from tests.simulation.runner import Ended, run_seed
+from tests.simulation.variants import VARIANTS
 
 CHUNK = 20
 LAST_LINES = 60
@@ -17,7 +20,7 @@ def main() -> int:
     """Exit code 1 when a promise was broken."""
     arguments = _parse()
     if arguments.seed is not None:
-        ended = run_seed(arguments.seed)
+        ended = run_seed(arguments.seed, arguments.variant)
         if arguments.trace:
             print("\n".join(map(str, ended.history)))
         print(f"seed {ended.seed}: {ended.verdict} after {ended.seconds:.1f} virtual seconds")
@@ -45,10 +48,25 @@ def _many(arguments: argparse.Namespace) -> int:
 def _ended(arguments: argparse.Namespace) -> Iterator[Ended]:
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     if arguments.jobs == 1:
-        yield from map(run_seed, seeds)
+        yield from (_told(seed, arguments.variant) for seed in seeds)
         return
-    with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
-        yield from pool.imap_unordered(run_seed, seeds, chunksize=CHUNK)
+    pool = ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("spawn"))
+    try:
+        chunks = [pool.submit(_chunk, seeds[at : at + CHUNK], arguments.variant) for at in range(0, len(seeds), CHUNK)]
+        for chunk in as_completed(chunks):
+            yield from chunk.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _chunk(seeds: Sequence[int], variant: str | None) -> list[Ended]:
+    return [_told(seed, variant) for seed in seeds]
+
+
+def _told(seed: int, variant: str | None) -> Ended:
+    """What became of the world of a seed, with as much of its history as is told."""
+    ended = run_seed(seed, variant)
+    return replace(ended, history=ended.history[-LAST_LINES:] if ended.broken else ())
 
 
 def _tell(ended: Ended, variant: str | None) -> None:
@@ -56,7 +74,7 @@ def _tell(ended: Ended, variant: str | None) -> None:
     for line in ended.broken:
         print(f"    {line}")
     print("    the end of its history:")
-    for event in ended.history[-LAST_LINES:]:
+    for event in ended.history:
         print(f"    {event}")
     more = f" --variant {variant}" if variant else ""
     print(f"    again: python -m tests.simulation --seed {ended.seed}{more} --trace", flush=True)
@@ -69,7 +87,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--trace", action="store_true")
-    parser.add_argument("--variant")
+    parser.add_argument("--variant", choices=VARIANTS)
     parser.add_argument("--most", type=int, default=5, help="stop after so many broken worlds")
     return parser.parse_args()
 

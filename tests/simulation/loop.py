@@ -96,12 +96,17 @@ class Future(asyncio.Future[Any]):
         return self.number
 
 
+MOST_TURNS = 1_000_000
+"""Turns after which a world is taken to go round in circles; the longest need a tenth of it."""
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """The loop of one world; `limit` is the virtual second at which it gives up."""
 
     def __init__(self, limit: float = 1e9) -> None:
         super().__init__()
         self.limit = limit
+        self._turns = 0
         self._moment = 0.0
         self._numbers = itertools.count()
         self.tasks: list[Task] = []
@@ -152,6 +157,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """There are no events from outside."""
 
     def _run_once(self) -> None:
+        self._turns += 1
+        if self._turns > MOST_TURNS:
+            raise StuckError(f"goes round in circles at {self._moment:g} virtual seconds")
         if not self._ready and not self._stopping:
             self._move_on()
         for _ in range(len(self._ready)):

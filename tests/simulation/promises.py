@@ -7,7 +7,9 @@ product's own reader shows.
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
+from fanout.errors import DamagedRecordError
 from fanout.step import results
 from fanout.step.results import Entry, Status
 from fanout.step.seal import Seal, _load
@@ -91,9 +93,13 @@ def ending(simulation: Simulation) -> Ending | None:
 
 def broken(simulation: Simulation) -> Iterator[str]:
     """A sentence for each promise that the world breaks."""
-    yield from simulation.world.defects
-    yield from _unhandled(simulation)
-    end = ending(simulation)
+    yield from simulation.world.defects[:1]
+    yield from islice(_unhandled(simulation), 3)
+    try:
+        end = ending(simulation)
+    except DamagedRecordError as exc:
+        yield f"the verdict cannot be read: {exc}"
+        return
     if end is None:
         if not _canceled(simulation):  # a step that had not begun has no verdict of its own
             yield "the step has no verdict"

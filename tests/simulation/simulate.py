@@ -104,7 +104,7 @@ class Simulation:
         return {key: self.bucket.look(key) for key in [*fixed, *self.bucket.keys("out")]}
 
     async def _until_over(self) -> None:
-        while await self._supervise() is None:  # noqa: ASYNC110 - time passes, nothing is polled
+        while await self._supervise() is None and not self.world.defects:  # noqa: ASYNC110 - time passes, nothing is polled
             await asyncio.sleep(RESTART)
 
     async def _supervise(self) -> RunReport | None:
@@ -190,6 +190,8 @@ def simulated(scenario: Scenario, deaths: dict[str, tuple[int, bool]] | None = N
     simulation.deaths.update(deaths or {})
     with ExitStack() as stack:
         stack.enter_context(simulated_obstore())
+        if Path("/dev/shm").is_dir():  # scratch folders need no disk
+            stack.enter_context(patch.object(tempfile, "tempdir", "/dev/shm"))
         for place, name, stand_in in _stand_ins(simulation):
             stack.enter_context(patch.object(place, name, stand_in))
         stack.enter_context(_logged(world))

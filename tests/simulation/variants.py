@@ -1,0 +1,194 @@
+"""fanout broken on purpose, one rule at a time: what the simulation has to find.
+
+Each variant replaces a method of the real code for as long as it lasts; the product itself knows nothing of it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any
+from unittest.mock import patch
+
+from fanout.node import agent
+from fanout.node.committer import Committer, Finished
+from fanout.node.decide import Decision, decide
+from fanout.node.staging import OutputFolders
+from fanout.run import parallel
+from fanout.step import dead_letters, seal
+from fanout.step.dead_letters import DeadLetters
+from fanout.step.ledger import Ledger, ResultObject, Winner
+from fanout.step.results import Entry, Failure, Status
+from fanout.step.supervise import Supervisor
+from fanout.store.objects import put
+
+Variant = Callable[[], AbstractContextManager[Any]]
+
+
+def delete_before_durable() -> AbstractContextManager[Any]:
+    """The committer settles a group, and then writes it."""
+    commit = Committer._commit
+
+    async def settle_first(self: Committer, group: Any) -> None:
+        await self._settle(group.finished)
+        await commit(self, group)
+
+    return patch.object(Committer, "_commit", settle_first)
+
+
+def lost_is_deleted() -> AbstractContextManager[Any]:
+    """A failed attempt on a delivery that ran out is not sent again, but its message is deleted."""
+
+    async def settle(self: Committer, group: Sequence[Finished]) -> None:
+        await self._send_again([f for f in group if f.retry_after is not None and not f.held.lost])
+        await self._queues.main.delete([f.held.delivery for f in group])
+        self._holdings.forget(f.held for f in group)
+
+    return patch.object(Committer, "_settle", settle)
+
+
+def delete_before_retry() -> AbstractContextManager[Any]:
+    """The old message is deleted before the one of the next attempt is sent."""
+
+    async def settle(self: Committer, group: Sequence[Finished]) -> None:
+        await self._queues.main.delete([f.held.delivery for f in group])
+        await self._send_again([f for f in group if f.retry_after is not None])
+        self._holdings.forget(f.held for f in group)
+
+    return patch.object(Committer, "_settle", settle)
+
+
+@contextmanager
+def no_dedup() -> Iterator[None]:
+    """Every success gives its rows, however many there are of one mini-batch."""
+    absorb, every = Ledger._absorb, dict[int, list[Winner]]()
+
+    def keep(self: Ledger, number: int, position: int, entry: Entry) -> None:
+        absorb(self, number, position, entry)
+        if entry.status is Status.SUCCEEDED:
+            found: ResultObject = self._objects[number]
+            start = found.rows_at + entry.start
+            winner = Winner(entry.index, found, start, entry.length, entry.crc, entry.header)
+            every.setdefault(id(self), []).append(winner)
+
+    def winners(self: Ledger) -> Iterator[Winner]:
+        yield from sorted(every.get(id(self), ()), key=lambda winner: winner.index)
+
+    with patch.object(Ledger, "_absorb", keep), patch.object(Ledger, "winners", winners):
+        yield
+
+
+def last_wins() -> AbstractContextManager[Any]:
+    """Of several results of a mini-batch the one read last counts, whichever that is."""
+    return patch.object(Ledger, "_counts_more", lambda *_: True)
+
+
+def no_seal() -> AbstractContextManager[Any]:
+    """Whoever comes later seals again."""
+
+    async def overwrite(store: Any, key: str, body: bytes) -> bool:
+        await put(store, key, body)
+        return True
+
+    return patch.object(seal, "create", overwrite)
+
+
+def unsealed_results() -> AbstractContextManager[Any]:
+    """A reader of a sealed step takes whatever results there are by now."""
+    absorb = parallel.absorb_sealed
+
+    async def absorb_all(store: Any, at: Any, objects: Mapping[int, int], *rest: Any) -> Ledger:
+        more = {node: count + 1 for node, count in objects.items()}
+        try:
+            return await absorb(store, at, more, *rest)
+        except Exception:  # noqa: BLE001 - there were no more
+            ledger: Ledger = rest[0]
+            return ledger
+
+    return patch.object(parallel, "absorb_sealed", absorb_all)
+
+
+def failed_files_stay() -> AbstractContextManager[Any]:
+    """What a failed attempt has written is still there when the next one succeeds."""
+    return patch.object(OutputFolders, "discard", lambda _: None)
+
+
+def no_resend() -> AbstractContextManager[Any]:
+    """Messages that were lost are waited for."""
+
+    async def nothing(_: Supervisor) -> None:
+        return
+
+    return patch.object(Supervisor, "_send_lost_again", nothing)
+
+
+def endless_retries() -> AbstractContextManager[Any]:
+    """Nobody counts the attempts."""
+
+    def always(failure: Failure | None, attempt: int, _: int, *rest: Any) -> Decision:
+        return decide(failure, attempt, attempt + 1 if attempt < 6 else 0, *rest)
+
+    return patch.object(agent, "decide", always)
+
+
+def dead_letters_forgotten() -> AbstractContextManager[Any]:
+    """Dead letters are deleted before they are recorded."""
+
+    async def drain(self: DeadLetters, *_: Any) -> int:
+        deliveries = await self._queue.receive(dead_letters.AT_ONCE, 0)
+        await self._queue.delete(deliveries)
+        return len(deliveries)
+
+    return patch.object(DeadLetters, "drain", drain)
+
+
+def early_total() -> AbstractContextManager[Any]:
+    """The plan counts as complete with its first shard."""
+
+    def planned(self: Supervisor, count: int) -> None:
+        self.planned = self.ledger.plan_total = max(self.planned, count)
+
+    return patch.object(Supervisor, "planned_so_far", planned)
+
+
+def queues_left() -> AbstractContextManager[Any]:
+    """Nobody removes the queues."""
+
+    async def nothing(*_: Any) -> None:
+        return
+
+    return patch.object(parallel, "remove_queues", nothing)
+
+
+def seals_too_little() -> AbstractContextManager[Any]:
+    """The last object of each node is counted, and not sealed."""
+    sealed = Ledger.sealed
+
+    def one_less(self: Ledger) -> dict[int, int]:
+        return {node: max(1, count - 1) for node, count in sealed(self).items()}
+
+    return patch.object(Ledger, "sealed", one_less)
+
+
+VARIANTS: Mapping[str, Variant] = {
+    "delete-before-durable": delete_before_durable,
+    "delete-before-retry": delete_before_retry,
+    "lost-is-deleted": lost_is_deleted,
+    "no-dedup": no_dedup,
+    "last-wins": last_wins,
+    "no-seal": no_seal,
+    "unsealed-results": unsealed_results,
+    "failed-files-stay": failed_files_stay,
+    "no-resend": no_resend,
+    "endless-retries": endless_retries,
+    "dead-letters-forgotten": dead_letters_forgotten,
+    "early-total": early_total,
+    "queues-left": queues_left,
+    "seals-too-little": seals_too_little,
+}
+
+
+@contextmanager
+def varied(name: str | None) -> Iterator[None]:
+    """The product with this variant in it; as it is without a name."""
+    with ExitStack() as stack:
+        stack.enter_context(VARIANTS[name]() if name else nullcontext())
+        yield
