@@ -91,8 +91,17 @@ def judge(counts: Counts, thresholds: Thresholds, *, append_row: bool) -> Verdic
     if counts.canceled:
         return Verdict(VerdictStatus.CANCELED, f"{counts.canceled} of {counts.total} mini-batches were left out")
     if append_row and counts.rows == 0 and counts.total:
-        return Verdict(VerdictStatus.FAILED, NOTHING_SUCCEEDED)
+        return Verdict(VerdictStatus.FAILED, _no_row(counts))
     return Verdict(VerdictStatus.COMPLETED, _summary(counts))
+
+
+def _no_row(counts: Counts) -> str:
+    """Why there is nothing to append; a script that always fails is told so, not how to return something."""
+    if counts.succeeded:
+        return NOTHING_SUCCEEDED
+    if counts.total == 1:
+        return "the only mini-batch failed"
+    return f"all {counts.total} mini-batches failed"
 
 
 def _summary(counts: Counts) -> str:

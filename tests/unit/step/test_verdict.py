@@ -134,6 +134,10 @@ def test_reasons_say_what_happened() -> None:
     assert tolerated.reason == "2 of 9 mini-batches failed and 25 of 90 items failed, within the thresholds"
     nothing = judge(ALL_EMPTY, Thresholds(), append_row=True)
     assert nothing == Verdict(FAILED, NOTHING_SUCCEEDED)
+    for total, reason in ((9, "all 9 mini-batches failed"), (1, "the only mini-batch failed")):
+        hopeless = judge(_ended(total, total), Thresholds(), append_row=True)
+        assert hopeless is not None
+        assert hopeless.reason == reason
     percent = judge(_ended(3, 1), Thresholds(allowed_failed_percent=10), append_row=False)
     assert percent is not None
     assert percent.reason == "failed mini-batches: 1 of 3, 33.3 %, more than allowed_failed_percent 10 allows"
