@@ -13,6 +13,7 @@ from fanout.run.observer import RunReport, StepReport
 from fanout.spec.steps import Step
 from fanout.step.remaining import Remaining
 from fanout.step.supervise import Progress
+from fanout.step.verdict import VerdictStatus
 from fanout.view.board import Board, Phase, StepState, end_line, progress_line, remaining_lines
 from fanout.view.commands import Commands
 from fanout.view.conclusion import conclude, has_failures
@@ -127,5 +128,6 @@ def _end(state: StepState) -> Text:
     report = state.report
     if report is None:
         return Text("")
+    canceled = report.seal.verdict.status is VerdictStatus.CANCELED
     style = "green" if report.seal.verdict.completed else "bold red"
-    return Text(end_line(report), style="yellow" if has_failures(report) else style)
+    return Text(end_line(report), style="yellow" if canceled or has_failures(report) else style)

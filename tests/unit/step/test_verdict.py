@@ -135,7 +135,7 @@ def test_reasons_say_what_happened() -> None:
     nothing = judge(ALL_EMPTY, Thresholds(), append_row=True)
     assert nothing == Verdict(FAILED, NOTHING_SUCCEEDED)
     for total, reason in ((9, "all 9 mini-batches failed"), (1, "the only mini-batch failed")):
-        hopeless = judge(_ended(total, total), Thresholds(), append_row=True)
+        hopeless = judge(Counts(total, failed=total), Thresholds(), append_row=True)
         assert hopeless is not None
         assert hopeless.reason == reason
     percent = judge(_ended(3, 1), Thresholds(allowed_failed_percent=10), append_row=False)
