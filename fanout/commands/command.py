@@ -28,8 +28,10 @@ from fanout.step.record import BoundInput, BoundOutput
 from fanout.store import keys
 from fanout.store.access import Access
 from fanout.store.keys import StepRound
+from fanout.store.mask import mask_file
 from fanout.store.objects import translated
 from fanout.store.open import locate
+from fanout.store.redact import secrets_of
 
 if TYPE_CHECKING:
     from fanout.step.cancelation import Cancelation
@@ -77,6 +79,7 @@ async def run_command(
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)  # its processes are gone before its log is read
             if log.exists():
+                mask_file(log, secrets_of({**os.environ, **order.step.environment_variables}))
                 await upload_file(log, store, keys.logs(order.at) + LOG_FILE)
         return CommandEnd(reason, _end_of(log))
 

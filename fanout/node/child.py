@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,6 +30,7 @@ from fanout.plan import minibatch
 from fanout.plan.minibatch import MiniBatch
 from fanout.step.results import Cause, Failure
 from fanout.step.row_format import RowFormat
+from fanout.store.redact import redact, secrets_of
 
 RECEIVE_SIZE = 256 * 1024
 PR_SET_PDEATHSIG = 1
@@ -102,6 +104,7 @@ class Worker:
 def main(descriptor: int) -> None:
     """The life of the process: start, init, run after run, shutdown."""
     _die_with_the_node()
+    _secrets()
     channel = socket.socket(fileno=descriptor)
     channel.set_inheritable(False)
     incoming = _frames(channel)
@@ -223,10 +226,19 @@ def _table_reader(recipe_json: str) -> Load:
 def _failure(cause: Cause, exc: BaseException) -> Failure:
     """An error of ours is a sentence about the script or its data: no traceback of ours would add to it."""
     if isinstance(exc, FanoutError):
-        return Failure(cause, str(exc))
-    if isinstance(exc, SystemExit):
-        return Failure(cause, f"the script called sys.exit({exc.code!r})", user_traceback(exc))
-    return Failure(cause, one_line(exc), user_traceback(exc))
+        message, trace = str(exc), ""
+    elif isinstance(exc, SystemExit):
+        message, trace = f"the script called sys.exit({exc.code!r})", user_traceback(exc)
+    else:
+        message, trace = one_line(exc), user_traceback(exc)
+    # Here and not where it is shown: nobody but this process knows what its environment held when it began.
+    return Failure(cause, redact(message, _secrets()), redact(trace, _secrets()))
+
+
+@cache
+def _secrets() -> tuple[str, ...]:
+    """The credentials of this process, as it found them: asked for first before user code can change them."""
+    return secrets_of(os.environ)
 
 
 def _frames(channel: socket.socket) -> Iterator[tuple[dict[str, Any], bytes]]:

@@ -20,13 +20,18 @@ from fanout.spec.steps import DataType
 from fanout.step import code
 from fanout.step.record import BoundOutput, StepRecord
 from fanout.store import keys
+from fanout.store.mask import mask_folder
 from fanout.store.objects import read
+from fanout.store.redact import secrets_of
 from fanout.task_group import first_error
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 log = logging.getLogger(__name__)
+
+NODE_LOGS = ("user/stdout", "user/stderr", "user/entry_script_log", "sys/node")
+"""Folders of the logs in which each node has one of its own (reference, section 11)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,7 @@ async def workspace(record: StepRecord, store: "ObjectStore", node: int) -> Asyn
             place.attempts.mkdir(exist_ok=True)
             yield place
         finally:
+            _mask_logs(record, logs, node, shared=root is not None)
             if root is None and logs.is_dir():
                 await _upload_logs(logs, store, log_key)
 
@@ -122,6 +128,14 @@ async def unpack_code(digest: str | None, store: "ObjectStore", folder: Path) ->
     folder.mkdir(parents=True, exist_ok=True)
     code.unpack(archive, digest, folder)
     return folder
+
+
+def _mask_logs(record: StepRecord, logs: Path, node: int, *, shared: bool) -> None:
+    """What scripts print of their credentials is not kept; in shared logs only this node's are looked at."""
+    secrets = secrets_of({**os.environ, **record.step.environment_variables})
+    own = [logs / name / str(node) for name in NODE_LOGS]
+    for folder in own if shared else [logs]:
+        mask_folder(folder, secrets)
 
 
 async def _upload_logs(logs: Path, store: "ObjectStore", prefix: str) -> None:

@@ -10,8 +10,9 @@ from fanout.spec.bindings import Draft, Scope, setting
 from fanout.spec.check import expected, text, text_map, texts, whole
 from fanout.spec.fields import Fields
 from fanout.spec.nodes import MapNode, Node, ScalarNode
-from fanout.spec.report import Wrong, shorten
+from fanout.spec.report import Check, Wrong, shorten
 from fanout.spec.steps import Environment, Input, StepBase
+from fanout.store.redact import is_secret
 
 _REMOTE_CODE = ("git+", "azureml:", "http:", "https:", "ssh:", "git@")
 
@@ -44,12 +45,29 @@ def read_base(reading: Reading, fields: Fields) -> StepBase:
         name=draft.name,
         inputs=reading.inputs,
         outputs=draft.outputs,
-        environment_variables=fields.bound("environment_variables", text_map(reading.resolve), {}),
+        environment_variables=fields.bound("environment_variables", _variables(reading), {}),
         compute=fields.bound("compute", text, reading.compute),
         instance_count=_instance_count(fields.fields("resources")),
         display_name=fields.take("display_name", text, None),
         depends_on=fields.take("depends_on", _step_names, ()),
     )
+
+
+def _variables(reading: Reading) -> Check[Mapping[str, str]]:
+    """A check: variables by name, none of which is a credential: those would be stored with the run for good."""
+    read = text_map(reading.resolve)
+
+    def check(node: Node) -> Mapping[str, str]:
+        variables = read(node)
+        for name, value in variables.items():
+            if is_secret(name, value):
+                raise Wrong(
+                    f"{name} looks like a credential, which would be stored with the run; leave it out here and set it "
+                    "in the environment of fanout, which steps inherit"
+                )
+        return variables
+
+    return check
 
 
 def base_values(base: StepBase) -> dict[str, Any]:

@@ -7,6 +7,7 @@ ten seconds. None of it decides anything: a step is what its seal and its result
 
 import asyncio
 import csv
+import os
 import shutil
 import socket
 import tempfile
@@ -32,7 +33,9 @@ from fanout.step.results import ResultIndex
 from fanout.step.seal import Seal
 from fanout.step.supervise import Progress
 from fanout.store import keys
+from fanout.store.mask import mask_folder
 from fanout.store.objects import put
+from fanout.store.redact import secrets_of
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -97,6 +100,7 @@ class JobReport:
 
     async def publish(self, seal: Seal, ledger: Ledger) -> None:
         """All logs of the supervising process are in the store: how the step ended, every attempt, every error."""
+        self._mask_logs_of_killed_nodes()
         self._attempts.close()
         self._overview.close(self._clock.now(), seal)
         self._write_texts(self._end(seal, ledger))
@@ -126,6 +130,12 @@ class JobReport:
             path.write_text(text, encoding="utf-8", errors="backslashreplace")
         _write_csv(self._folder / REPORT / "process_summary.csv", self._attempts.process_rows())
         _write_csv(self._folder / REPORT / "node_summary.csv", self._attempts.node_rows())
+
+    def _mask_logs_of_killed_nodes(self) -> None:
+        """A node masks its logs when it leaves; in a folder those of nodes that could not are there all the same."""
+        if isinstance(self._store, LocalStore) and self._store.prefix:
+            secrets = secrets_of({**os.environ, **self._record.step.environment_variables})
+            mask_folder(Path(self._store.prefix) / keys.logs(self._record.at), secrets)
 
     async def _upload(self, name: str) -> None:
         await upload_file(self._folder / name, self._store, self._key(name))

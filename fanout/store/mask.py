@@ -1,0 +1,59 @@
+"""Takes known credentials out of files that user code has written: logs, before anybody else gets to see them.
+
+Masked in place, byte by byte: a process may still be writing to the end of the file.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+MASK = b"*"
+WINDOW = 4 * 1024 * 1024
+
+log = logging.getLogger(__name__)
+
+
+def mask_folder(folder: Path, secrets: Sequence[str]) -> int:
+    """None of `secrets` is in any file below `folder`, links left alone; how many places were masked.
+
+    A file that cannot be written is a warning: it is somebody else's.
+    """
+    wanted = [secret.encode("utf-8", "surrogateescape") for secret in secrets]
+    masked = 0
+    for path in _files(folder) if wanted else ():
+        try:
+            masked += _mask(path, wanted)
+        except OSError as exc:
+            log.warning("%s: credentials in it, if any, cannot be masked: %s", path, exc)
+    return masked
+
+
+def mask_file(path: Path, secrets: Sequence[str]) -> int:
+    """As `mask_folder`, of one file; OSError when it cannot be read or written."""
+    return _mask(path, [secret.encode("utf-8", "surrogateescape") for secret in secrets]) if secrets else 0
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+def _mask(path: Path, secrets: Sequence[bytes]) -> int:
+    masked, at, overlap = 0, 0, max(map(len, secrets)) - 1
+    with path.open("r+b", buffering=0) as file:
+        while window := os.pread(file.fileno(), WINDOW, at):
+            for start, stop in _found(window, secrets):
+                os.pwrite(file.fileno(), MASK * (stop - start), at + start)
+                masked += 1
+            if len(window) <= overlap:
+                break
+            at += len(window) - overlap
+    return masked
+
+
+def _found(window: bytes, secrets: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+    for secret in secrets:
+        at = window.find(secret)
+        while at >= 0:
+            yield at, at + len(secret)
+            at = window.find(secret, at + len(secret))
