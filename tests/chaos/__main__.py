@@ -3,9 +3,11 @@
 import argparse
 import asyncio
 import random
+import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.chaos.history import contradictions, read_history
@@ -27,7 +29,7 @@ def main() -> int:
         supervisor_kills=arguments.supervisor_kills,
     )
     print(f"{arguments.mini_batches} mini-batches, {arguments.world}, seed {arguments.seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="fanout-chaos-") as name, world(arguments.world, Path(name)) as place:
+    with _folder(keep=arguments.keep) as name, world(arguments.world, Path(name)) as place:
         store, environ = place
         scene = make_scene(
             Path(name) / "project",
@@ -44,6 +46,19 @@ def main() -> int:
             print(exc)
             return 1
         return _judge(scene, passed)
+
+
+@contextmanager
+def _folder(*, keep: bool) -> Iterator[str]:
+    """Where everything of this run is: gone afterwards, unless it is kept."""
+    name = tempfile.mkdtemp(prefix="fanout-chaos-")
+    try:
+        yield name
+    finally:
+        if keep:
+            print(f"kept in {name}")
+        else:
+            shutil.rmtree(name, ignore_errors=True)
 
 
 def _judge(scene: Scene, passed: Passed) -> int:
@@ -101,6 +116,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))  # noqa: S311 - to be repeated
     parser.add_argument("--world", choices=WORLDS, default="localstack")
     parser.add_argument("--limit", type=float, default=900.0, help="seconds after which the run counts as hanging")
+    parser.add_argument("--keep", action="store_true", help="leave the folder of the run where it is")
     return parser.parse_args()
 
 
