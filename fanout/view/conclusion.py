@@ -97,6 +97,9 @@ def _places(report: RunReport, commands: Commands) -> Iterator[str]:
     if report.verdict.status is VerdictStatus.CANCELED:
         rows.append(("go on with", commands.redrive(report.run)))
     else:
+        if report.verdict.status is VerdictStatus.FAILED or any(map(has_failures, report.steps)):
+            rows.append(("failures", commands.failures(report.run)))
+            rows.append(("try again", commands.redrive(report.run)))
         rows.append(("more", commands.status(report.run)))
     width = max(len(name) for name, _ in rows)
     yield from (f"  {name:<{width}}  {where}" for name, where in rows)

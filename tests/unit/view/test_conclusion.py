@@ -37,7 +37,8 @@ def test_the_verdict_is_the_last_thing_one_sees(run_report: Any, step_report: An
     lines = told(run_report(step_report("too many", status=VerdictStatus.FAILED, failures=(failed(1),))))
     assert lines[0] == ""
     assert lines[1].startswith("score: 1 failed attempt")
-    assert lines[-3] == "Failed r in 1 min 01 s: too many"
+    assert lines[-5] == "Failed r in 1 min 01 s: too many"
+    assert [line.split()[0] for line in lines[-4:]] == ["score", "failures", "try", "more"]
 
 
 def test_a_canceled_run_says_how_to_go_on(run_report: Any, step_report: Any) -> None:
