@@ -186,13 +186,12 @@ class Supervisor:
         return None if canceled is None else Verdict(VerdictStatus.CANCELED, str(canceled))
 
     async def _drain_dead_letters(self) -> None:
-        if (await self._queues.dead.depth()).total == 0:
+        # While the plan is being made a letter may be about a mini-batch that is not counted yet: letters wait for it.
+        planned = self.ledger.plan_total
+        if planned is None or (await self._queues.dead.depth()).total == 0:
             return
         if self._my_number is None:
             self._my_number = await self._number()
-        # While the plan is being made a letter may be about a mini-batch that is not counted yet: then its message
-        # counts as lost, and is sent again.
-        planned = self.planned if self.ledger.plan_total is None else self.ledger.plan_total
         while await self._dead.drain(self._my_number, planned):
             pass
 

@@ -5,15 +5,13 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import replace
 
-from tests.simulation.runner import Ended, run_seed
+from tests.simulation.runner import Ended, run_seed, several, told
 from tests.simulation.variants import VARIANTS
 
 CHUNK = 20
-LAST_LINES = 60
 
 
 def main() -> int:
@@ -48,25 +46,15 @@ def _many(arguments: argparse.Namespace) -> int:
 def _ended(arguments: argparse.Namespace) -> Iterator[Ended]:
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     if arguments.jobs == 1:
-        yield from (_told(seed, arguments.variant) for seed in seeds)
+        yield from (told(seed, arguments.variant) for seed in seeds)
         return
     pool = ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("spawn"))
     try:
-        chunks = [pool.submit(_chunk, seeds[at : at + CHUNK], arguments.variant) for at in range(0, len(seeds), CHUNK)]
+        chunks = [pool.submit(several, seeds[at : at + CHUNK], arguments.variant) for at in range(0, len(seeds), CHUNK)]
         for chunk in as_completed(chunks):
             yield from chunk.result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _chunk(seeds: Sequence[int], variant: str | None) -> list[Ended]:
-    return [_told(seed, variant) for seed in seeds]
-
-
-def _told(seed: int, variant: str | None) -> Ended:
-    """What became of the world of a seed, with as much of its history as is told."""
-    ended = run_seed(seed, variant)
-    return replace(ended, history=ended.history[-LAST_LINES:] if ended.broken else ())
 
 
 def _tell(ended: Ended, variant: str | None) -> None:

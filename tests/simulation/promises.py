@@ -218,7 +218,10 @@ def _i5(simulation: Simulation) -> Iterator[str]:
                 sent[queue, index, attempt] += 1
             case "delivered", (str(queue), int(index), int(attempt), str(receipt)):
                 received[queue, receipt] = sent[queue, index, attempt]
-            case "deleted", (str(queue), int(index), int(attempt), str(receipt)) if queue.startswith("q"):
+            case "deleted", (str(queue), int(index), int(attempt), _) if queue.startswith("dead"):
+                if not durable[index, attempt] & {Status.DEAD_LETTERED, Status.FAILED}:
+                    yield f"I5: {event} came before the end of the mini-batch was durable"
+            case "deleted", (str(queue), int(index), int(attempt), str(receipt)):
                 again = sent[queue, index, attempt] > received.get((queue, receipt), 0)
                 known = durable[index, attempt]
                 if not known and not again:

@@ -1,8 +1,8 @@
 """Seeds in, broken promises out."""
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from tests.simulation import promises
@@ -10,10 +10,11 @@ from tests.simulation.loop import StuckError
 from tests.simulation.scenario import Scenario, draw
 from tests.simulation.simulate import Simulation, play, simulated
 from tests.simulation.variants import varied
-from tests.simulation.world import Event
+from tests.simulation.world import Death, Event
 
 MOST = 12
 """Broken promises that are told of one world."""
+LAST_LINES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Ended:
     verdict: str
     seconds: float  # virtual
     output: bytes | None
+    calls: Mapping[str, int]  # of store and queue, by process
 
     @property
     def digest(self) -> str:
@@ -39,15 +41,27 @@ def run_seed(seed: int, variant: str | None = None) -> Ended:
         return run(draw(seed))
 
 
-def run(scenario: Scenario, deaths: dict[str, tuple[int, bool]] | None = None) -> Ended:
-    """One world, played and looked at; processes in `deaths` die at that call, after (True) or before it."""
+def several(seeds: Sequence[int], variant: str | None) -> list[Ended]:
+    """What became of these worlds, as `told` tells it."""
+    return [told(seed, variant) for seed in seeds]
+
+
+def told(seed: int, variant: str | None) -> Ended:
+    """What became of the world of a seed, with the end of its history when it broke a promise."""
+    ended = run_seed(seed, variant)
+    return replace(ended, history=ended.history[-LAST_LINES:] if ended.broken else ())
+
+
+def run(scenario: Scenario, deaths: Mapping[str, Death] | None = None) -> Ended:
+    """One world, played and looked at, in which these processes die."""
     with simulated(scenario, deaths) as simulation:
         play(simulation)
         found = tuple(islice(_look(simulation), MOST))
         world, bucket = simulation.world, simulation.bucket
         verdict = str(simulation.reports[0].verdict.status) if simulation.reports else "none"
         output = bucket.look(f"out/{scenario.output}") if scenario.output else None
-        return Ended(scenario.seed, found, tuple(world.history), verdict, world.now, output)
+        calls = {process.name: process.calls for process in world.processes if process.calls}
+        return Ended(scenario.seed, found, tuple(world.history), verdict, world.now, output, calls)
 
 
 def _look(simulation: Simulation) -> Iterator[str]:

@@ -8,7 +8,7 @@ import random
 import secrets
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +36,7 @@ from tests.simulation.objects import Bucket, results_in, simulated_obstore
 from tests.simulation.queues import MemoryQueueService, RemoteQueueService
 from tests.simulation.scenario import ROOT, STEP, Blow, Scenario, Strike
 from tests.simulation.slots import UserProcess
-from tests.simulation.world import World, WorldClock
+from tests.simulation.world import Death, World, WorldClock
 
 RUN = "run"
 AT = StepRound(RUN, STEP)
@@ -66,7 +66,6 @@ class Simulation:
     outside: Outside = field(init=False)
     supervisors: list[Process] = field(default_factory=list)
     reports: list[RunReport] = field(default_factory=list)
-    deaths: dict[str, tuple[int, bool]] = field(default_factory=dict)  # process: the call that is its last one
     at_conclusion: dict[str, bytes | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -110,8 +109,6 @@ class Simulation:
     async def _supervise(self) -> RunReport | None:
         """One supervising process; its report, or None when it died or gave up."""
         process = self.world.process(f"supervisor{len(self.supervisors)}")
-        if process.name in self.deaths:
-            process.dies_at, process.dies_after = self.deaths[process.name]
         self.supervisors.append(process)
         work = process.start(self._run())
         await asyncio.wait([work])
@@ -182,12 +179,11 @@ class Simulation:
 
 
 @contextmanager
-def simulated(scenario: Scenario, deaths: dict[str, tuple[int, bool]] | None = None) -> Iterator[Simulation]:
+def simulated(scenario: Scenario, deaths: Mapping[str, Death] | None = None) -> Iterator[Simulation]:
     """A world that is ready to begin; while it lasts the product works in it."""
     loop = VirtualLoop(limit=scenario.troubled_until + LONGEST)
-    world = World(loop, random.Random(scenario.seed + 1), scenario.rates, scenario.troubled_until)
+    world = World(loop, random.Random(scenario.seed + 1), scenario.rates, scenario.troubled_until, deaths=deaths or {})
     simulation = Simulation(scenario, input_folder(scenario.files), world)
-    simulation.deaths.update(deaths or {})
     with ExitStack() as stack:
         stack.enter_context(simulated_obstore())
         if Path("/dev/shm").is_dir():  # scratch folders need no disk

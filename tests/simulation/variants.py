@@ -3,11 +3,13 @@
 Each variant replaces a method of the real code for as long as it lasts; the product itself knows nothing of it.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 from unittest.mock import patch
 
+from fanout.errors import QueueError
 from fanout.node import agent
 from fanout.node.committer import Committer, Finished
 from fanout.node.decide import Decision, decide
@@ -38,8 +40,9 @@ def lost_is_deleted() -> AbstractContextManager[Any]:
     """A failed attempt on a delivery that ran out is not sent again, but its message is deleted."""
 
     async def settle(self: Committer, group: Sequence[Finished]) -> None:
-        await self._send_again([f for f in group if f.retry_after is not None and not f.held.lost])
-        await self._queues.main.delete([f.held.delivery for f in group])
+        with contextlib.suppress(QueueError):
+            await self._send_again([f for f in group if f.retry_after is not None and not f.held.lost])
+            await self._queues.main.delete([f.held.delivery for f in group])
         self._holdings.forget(f.held for f in group)
 
     return patch.object(Committer, "_settle", settle)
@@ -49,8 +52,9 @@ def delete_before_retry() -> AbstractContextManager[Any]:
     """The old message is deleted before the one of the next attempt is sent."""
 
     async def settle(self: Committer, group: Sequence[Finished]) -> None:
-        await self._queues.main.delete([f.held.delivery for f in group])
-        await self._send_again([f for f in group if f.retry_after is not None])
+        with contextlib.suppress(QueueError):
+            await self._queues.main.delete([f.held.delivery for f in group])
+            await self._send_again([f for f in group if f.retry_after is not None])
         self._holdings.forget(f.held for f in group)
 
     return patch.object(Committer, "_settle", settle)

@@ -6,7 +6,7 @@ that the process does.
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -36,6 +36,14 @@ QUIET = Rates()
 
 
 @dataclass(frozen=True, slots=True)
+class Death:
+    """A process dies at this call of its to store or queue: right after it, or right before."""
+
+    call: int
+    after: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened."""
 
@@ -60,6 +68,7 @@ class World:
     processes: list[Process] = field(default_factory=list)
     executions: list[tuple[int, int]] = field(default_factory=list)  # mini-batch and attempt, in the order of starts
     returned: dict[tuple[int, int], bytes] = field(default_factory=dict)  # rows by mini-batch and execution
+    deaths: Mapping[str, Death] = field(default_factory=dict)  # of processes by name, decided beforehand
     defects: list[str] = field(default_factory=list)  # promises that were broken on the way
     _broken_starts: int = 0
 
@@ -74,6 +83,8 @@ class World:
 
     def process(self, name: str) -> Process:
         made = Process(name, self.loop)
+        if (death := self.deaths.get(name)) is not None:
+            made.dies_at, made.dies_after = death.call, death.after
         self.processes.append(made)
         return made
 

@@ -235,6 +235,23 @@ async def test_vanished_mini_batches_are_counted_with_their_reason(
     assert failure.failure.cause is Cause.VANISHED
 
 
+async def test_dead_letters_wait_for_the_plan(make: Make, pair: QueuePair, manual_clock: Any) -> None:
+    """A node may vanish with a mini-batch before its shard has been counted: its letter is recorded all the same."""
+    supervisor = make()
+    supervisor.planned_so_far(0)
+    await pair.dead.send([_message(1)])
+    for _ in range(2):
+        manual_clock.advance(2.1)
+        assert await supervisor.tick(Nodes()) is None
+    assert (await pair.dead.depth()).total == 1
+    supervisor.plan_is_complete(2)
+    manual_clock.advance(2.1)
+    await supervisor.tick(Nodes())
+    await supervisor.tick(Nodes())
+    assert supervisor.ledger.counts.dead_lettered == 1
+    assert (await pair.dead.depth()).total == 0
+
+
 async def test_a_step_without_mini_batches_in_time(make: Make, manual_clock: Any) -> None:
     """When listing the input takes too long, the verdict names the setting to raise."""
     supervisor = make(limits=Limits(first_task_creation_timeout=60.0))
