@@ -6,7 +6,7 @@ files count. Links to files are followed, links to directories are not: they cou
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING
@@ -17,7 +17,6 @@ from fanout.data.ranges import reading
 from fanout.errors import InputError
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta
     from obstore.store import ObjectStore
 
     from fanout.store.access import Access
@@ -139,10 +138,11 @@ def walk_store(store: "ObjectStore", prefix: str, folder: str, glob: Glob | None
 
 
 def _objects(store: "ObjectStore", prefix: str, folder: str) -> Iterator[tuple[str, int]]:
+    from fanout.store.objects import list_in_order
+
     start = len(prefix) + 1 if prefix else 0
     with reading(folder):
-        pages: Iterator[Sequence[ObjectMeta]] = iter(store.list(prefix or None, chunk_size=LIST_PAGE))
-        metas = ((meta["path"], meta["size"]) for page in pages for meta in page)
+        metas = ((listed.key, listed.size) for listed in list_in_order(store, prefix, LIST_PAGE))
         for path, size in _without_markers(metas, prefix):
             yield path[start:], size
 

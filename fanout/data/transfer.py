@@ -13,6 +13,7 @@ from fanout.data.folder import files_below
 from fanout.data.listing import list_folder
 from fanout.errors import InputError
 from fanout.store.access import Access
+from fanout.store.again import again
 from fanout.store.objects import translated
 from fanout.store.open import locate
 from fanout.task_group import task_group
@@ -29,12 +30,16 @@ async def download_file(uri: str, target: Path, access: Access) -> None:
     store, key = locate(uri, access)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
+
+    async def download() -> None:
         with translated("read", uris.display(uri)):
             answer = await obstore.get_async(store, key)
             with partial.open("wb") as file:
                 async for chunk in answer.stream(min_chunk_size=CHUNK):
                     file.write(chunk)
+
+    try:
+        await again(store, download)
         partial.replace(target)
     except FileNotFoundError as exc:
         raise InputError(f"{uris.display(uri)}: there is no such object") from exc
@@ -61,8 +66,12 @@ async def upload_folder(folder: Path, uri: str, access: Access) -> list[str]:
 
 async def upload_file(file: Path, store: "ObjectStore", key: str) -> None:
     """The object at `key` is the file, whatever was there; large ones in parts."""
-    with translated("write", key):
-        await obstore.put_async(store, key, file)
+
+    async def upload() -> None:
+        with translated("write", key):
+            await obstore.put_async(store, key, file)
+
+    await again(store, upload)
 
 
 async def some_at_once(jobs: Iterable[Awaitable[None]]) -> None:

@@ -17,6 +17,7 @@ from fanout.step.ledger import Ledger
 from fanout.step.row_format import RowFormat
 from fanout.step.rows import Rows, rows_in_order
 from fanout.store.access import Access
+from fanout.store.again import again
 from fanout.store.keys import StepRound
 from fanout.store.objects import translated
 from fanout.store.open import locate
@@ -51,12 +52,16 @@ class Source:
 async def reduce(source: Source, row_format: RowFormat, uri: str, access: Access) -> int:
     """The output at `uri` holds all rows; returns its bytes."""
     store, key = locate(uri, access)
-    with translated("write", uris.display(uri)):
-        if row_format is RowFormat.PARQUET:
-            from fanout.step.reduce_parquet import write_parquet
 
-            return await write_parquet(source, store, key)
-        return await _write(_content(source, row_format), store, key)
+    async def write() -> int:
+        with translated("write", uris.display(uri)):
+            if row_format is RowFormat.PARQUET:
+                from fanout.step.reduce_parquet import write_parquet
+
+                return await write_parquet(source, store, key)
+            return await _write(_content(source, row_format), store, key)
+
+    return await again(store, write)
 
 
 async def _write(content: "AsyncIterator[bytes | memoryview]", store: "ObjectStore", key: str) -> int:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from fanout.errors import SettingsError
 from fanout.store.datastores import VARIABLE, Datastores
+from fanout.store.patience import PATIENCE
 
 LOCALSTACK = "localstack"  # in the place of an endpoint: wherever LocalStack is on this machine
 DEFAULT_REGION = "us-east-1"
@@ -33,6 +34,7 @@ class Access:
     region: str | None = None
     anonymous: bool = False
     credentials: Credentials | None = field(default=None, repr=False)
+    patience: float = PATIENCE  # seconds for which a request that fails for no fault of ours is tried again
     datastores: Datastores = Datastores()
 
     @classmethod
@@ -49,7 +51,8 @@ class Access:
     ) -> "Access":
         """The AWS variables of `environ`, each overruled by the setting of the same name when that is given.
 
-        SettingsError when an endpoint is not an http(s) URL or holds credentials, or when only half a key pair is set.
+        SettingsError when an endpoint is not an http(s) URL or holds credentials, when only half a key pair is set, or
+        when FANOUT_PATIENCE is not a number of seconds.
         """
         s3 = endpoint_url_s3 or endpoint_url or _configured(environ, "AWS_ENDPOINT_URL_S3")
         sqs = endpoint_url_sqs or endpoint_url or _configured(environ, "AWS_ENDPOINT_URL_SQS")
@@ -59,6 +62,7 @@ class Access:
             region=region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or None,
             anonymous=_is_true(environ.get("AWS_SKIP_SIGNATURE", "")) if anonymous is None else anonymous,
             credentials=_credentials(environ) or (Credentials("test", "test") if LOCALSTACK in (s3, sqs) else None),
+            patience=_patience(environ.get("FANOUT_PATIENCE")),
             datastores=datastores or Datastores.from_environ(environ),
         )
 
@@ -69,6 +73,7 @@ class Access:
             "AWS_ENDPOINT_URL_SQS": self.endpoint_url_sqs,
             "AWS_REGION": self.region,
             "AWS_SKIP_SIGNATURE": "true" if self.anonymous else None,
+            "FANOUT_PATIENCE": f"{self.patience:g}" if self.patience != PATIENCE else None,
             VARIABLE: self.datastores.to_text() if self.datastores else None,
         }
         if self.credentials:
@@ -122,6 +127,18 @@ def _credentials(environ: Mapping[str, str]) -> Credentials | None:
     if not key or not secret:
         raise SettingsError("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: expected both or none, got one")
     return Credentials(key, secret, environ.get("AWS_SESSION_TOKEN") or None)
+
+
+def _patience(text: str | None) -> float:
+    if not text:
+        return PATIENCE
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 24 * 3600:
+        raise SettingsError(f"FANOUT_PATIENCE: expected seconds, more than 0 and at most a day, got {text!r}")
+    return seconds
 
 
 def _is_true(text: str) -> bool:

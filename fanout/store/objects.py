@@ -5,6 +5,7 @@ obstore is the API; whoever needs more of it (writers, streams) uses it inside `
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +15,17 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore
 
 from fanout.errors import StoreError
+from fanout.store.again import Tries, again, patience_of
+from fanout.store.patience import pauses
 from fanout.store.redact import redact
+from fanout.store.skew import clock_trouble
 
-CONFLICT_TRIES = 5
 LIST_CHUNK = 1000
 _SERVER_ERROR = re.compile(r"<Code>([^<]*)</Code>\s*<Message>([^<]*)</Message>")
+_PERFORMED = re.compile(
+    r"Error performing [A-Z]+ (?P<where>[a-z]+://[^/?\s]+)\S* in (?P<time>[0-9.]+(?P<unit>m?s)|[^\s,]+)"
+    r"(?:, after (?P<retries>\d+) retries, [^-]*)? - (?:HTTP error: )?(?P<what>[^\n]*)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +42,8 @@ def translated(action: str, key: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as exc:
-        if "NoSuchBucket" not in str(exc):
-            raise
+        if not any(f"<Code>{code}<" in str(exc) for code in ("NoSuchBucket", "NoSuchUpload")):
+            raise  # the key is missing, not something around it
         raise StoreError(f"cannot {action} {key}: {reason(exc)}") from exc
     except (BaseError, OSError, ValueError) as exc:
         raise StoreError(f"cannot {action} {key}: {reason(exc)}") from exc
@@ -48,35 +55,51 @@ async def create(store: ObjectStore, key: str, body: bytes) -> bool:
     A server may have kept our object although its answer was lost, so an object equal to `body` counts as ours there:
     creators who must know who won put something of their own into the body.
     """
-    for attempt in range(CONFLICT_TRIES):
-        try:
-            with translated("create", key):
-                await obstore.put_async(store, key, body, mode="create")
+    deadline, waits = time.monotonic() + patience_of(store), pauses(patience_of(store))
+    while True:
+        if await again(store, lambda: _create_once(store, key, body)):
             return True
-        except StoreError as exc:
-            if not isinstance(exc.__cause__, AlreadyExistsError):
-                raise
         if isinstance(store, (LocalStore, MemoryStore)):
             return False  # no network in between: what is there was there before
         if (found := await read(store, key)) is not None:
             return found == body
+        if time.monotonic() >= deadline:
+            raise StoreError(f"cannot create {key}: conditional writes conflicted for {patience_of(store):g} s")
         # 409 without an object: another conditional write was under way and has not ended well.
-        await asyncio.sleep(0.05 * 2**attempt)
-    raise StoreError(f"cannot create {key}: conditional writes conflicted {CONFLICT_TRIES} times")
+        await asyncio.sleep(next(waits))
+
+
+async def _create_once(store: ObjectStore, key: str, body: bytes) -> bool:
+    try:
+        with translated("create", key):
+            await obstore.put_async(store, key, body, mode="create")
+    except StoreError as exc:
+        if isinstance(exc.__cause__, AlreadyExistsError):
+            return False
+        raise
+    return True
 
 
 async def put(store: ObjectStore, key: str, body: bytes) -> None:
     """The object at `key` is `body`, whatever was there."""
-    with translated("write", key), _missing_is_an_error("write", key):
-        await obstore.put_async(store, key, body)
+
+    async def write() -> None:
+        with translated("write", key), _missing_is_an_error("write", key):
+            await obstore.put_async(store, key, body)
+
+    await again(store, write)
 
 
 async def read(store: ObjectStore, key: str) -> bytes | None:
     """The whole object, or None when there is none."""
-    try:
+
+    async def whole() -> bytes:
         with translated("read", key):
             answer = await obstore.get_async(store, key)
             return bytes(await answer.bytes_async())
+
+    try:
+        return await again(store, whole)
     except FileNotFoundError:
         return None
 
@@ -85,9 +108,13 @@ async def read_range(store: ObjectStore, key: str, start: int, stop: int) -> byt
     """Bytes `[start, stop)` of the object, or None when there is none; StoreError when it ends before `stop`."""
     if start >= stop:
         return b""
-    try:
+
+    async def part() -> bytes:
         with translated("read", key):
-            body = bytes(await obstore.get_range_async(store, key, start=start, end=stop))
+            return bytes(await obstore.get_range_async(store, key, start=start, end=stop))
+
+    try:
+        body = await again(store, part)
     except FileNotFoundError:
         return None
     if len(body) != stop - start:
@@ -96,19 +123,50 @@ async def read_range(store: ObjectStore, key: str, start: int, stop: int) -> byt
 
 
 async def list_keys(store: ObjectStore, prefix: str = "", after: str | None = None) -> AsyncIterator[Listed]:
-    """Every object below the folder `prefix`, with keys greater than `after`; in no order on a local store."""
-    with translated("list", prefix or "/"):
-        async for chunk in obstore.list(store, prefix or None, offset=after, chunk_size=LIST_CHUNK):
-            for meta in chunk:
-                yield Listed(meta["path"], meta["size"])
+    """Every object below the folder `prefix`, with keys greater than `after`; in no order on a local store.
+
+    A listing that breaks off goes on after the last key it has brought.
+    """
+    tries = Tries(store)
+    while True:
+        try:
+            with translated("list", prefix or "/"):
+                async for chunk in obstore.list(store, prefix or None, offset=after, chunk_size=LIST_CHUNK):
+                    for meta in chunk:
+                        yield Listed(meta["path"], meta["size"])
+                        after = meta["path"]
+            return
+        except StoreError as exc:
+            pause = tries.pause_after(exc)
+        await asyncio.sleep(pause)
+
+
+def list_in_order(store: ObjectStore, prefix: str, page: int) -> Iterator[Listed]:
+    """As `list_keys`, for threads that may wait: `page` objects a request; in order where the server lists so."""
+    tries = Tries(store)
+    after: str | None = None
+    while True:
+        try:
+            with translated("list", prefix or "/"):
+                for chunk in store.list(prefix or None, offset=after, chunk_size=page):
+                    for meta in chunk:
+                        yield Listed(meta["path"], meta["size"])
+                        after = meta["path"]
+            return
+        except StoreError as exc:
+            pause = tries.pause_after(exc)
+        time.sleep(pause)
 
 
 async def list_names(store: ObjectStore, prefix: str = "") -> list[str]:
     """The names directly in the folder `prefix`, of objects and folders alike, sorted, without the prefix."""
-    with translated("list", prefix or "/"):
-        found = await obstore.list_with_delimiter_async(store, prefix or None)
-    keys = [*found["common_prefixes"], *(meta["path"] for meta in found["objects"])]
-    return sorted({key.rstrip("/").rpartition("/")[2] for key in keys})
+
+    async def listing() -> list[str]:
+        with translated("list", prefix or "/"):
+            found = await obstore.list_with_delimiter_async(store, prefix or None)
+        return [*found["common_prefixes"], *(meta["path"] for meta in found["objects"])]
+
+    return sorted({key.rstrip("/").rpartition("/")[2] for key in await again(store, listing)})
 
 
 async def delete(store: ObjectStore, *keys: str) -> None:
@@ -122,22 +180,45 @@ async def delete(store: ObjectStore, *keys: str) -> None:
 async def copy(store: ObjectStore, source: str, target: str) -> None:
     """`target` is what `source` was, copied inside the store."""
     action = f"copy {source} to"
-    with translated(action, target), _missing_is_an_error(action, target):
-        await obstore.copy_async(store, source, target)
+
+    async def duplicate() -> None:
+        with translated(action, target), _missing_is_an_error(action, target):
+            await obstore.copy_async(store, source, target)
+
+    await again(store, duplicate)
 
 
 def reason(exc: BaseException) -> str:
-    """What went wrong, in one line fit for people: the server's code and message, or obstore's first sentence."""
+    """What went wrong, in one line fit for people: the server's code and message, or obstore's first sentence; then
+    where, and for how long it was tried, when that was more than once."""
     text = str(exc)
+    if trouble := clock_trouble(text):
+        return trouble
+    performed = _PERFORMED.search(text)
     if found := _SERVER_ERROR.search(text):
-        return redact(f"{found[1]}: {found[2]}")
-    return redact(" ".join(text.split("\n\nDebug source", 1)[0].split()))
+        said = f"{found[1]}: {found[2]}"
+    elif performed and performed["what"].strip():
+        said = f"{performed['where']}: {performed['what'].strip(' :')}"
+    else:
+        said = " ".join(text.split("\n\nDebug source", 1)[0].split())
+    if performed and performed["retries"]:
+        said += f"; tried {int(performed['retries']) + 1} times in {_seconds(performed)} at {performed['where']}"
+    return redact(said)
+
+
+def _seconds(performed: re.Match[str]) -> str:
+    """obstore's time, `7.627153123s` or `950.1ms`, for people."""
+    divisor = {"s": 1, "ms": 1000}.get(performed["unit"])
+    return f"{float(performed['time'].rstrip('ms')) / divisor:.1f} s" if divisor else performed["time"]
 
 
 async def _delete(store: ObjectStore, keys: str | list[str], named: str) -> None:
-    try:
+    async def remove() -> None:
         with translated("delete", named):
             await obstore.delete_async(store, keys)
+
+    try:
+        await again(store, remove)
     except FileNotFoundError:
         return
 

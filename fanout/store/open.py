@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,20 +15,14 @@ from fanout.errors import MissingExtraError, SettingsError, StoreError
 from fanout.store.access import DEFAULT_REGION, Access
 from fanout.store.credentials import s3_client, sign
 from fanout.store.objects import reason, translated
+from fanout.store.patience import client_config, retry_config
 from fanout.store.redact import redact
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, RetryConfig, S3Config
+    from obstore.store import S3Config
 
 S3_SCHEMES = ("s3", "s3a")
 OTHER_SCHEMES = ("gs", "az", "azure", "adl", "abfs", "abfss", "http", "https")
-# obstore's own deadline covers the whole body; a large object may take minutes, a silent server may not.
-_CLIENT: "ClientConfig" = {"connect_timeout": "5s", "read_timeout": "30s", "timeout": "15m"}
-_RETRY: "RetryConfig" = {
-    "max_retries": 8,
-    "retry_timeout": timedelta(minutes=2),
-    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=10), "base": 2},
-}
 
 
 def open_store(uri: str, access: Access) -> ObjectStore:
@@ -45,7 +38,7 @@ def open_store(uri: str, access: Access) -> ObjectStore:
     if scheme in S3_SCHEMES:
         bucket, prefix = _bucket(uri)
         return _s3(bucket, access, prefix)
-    return _other(uri)
+    return _other(uri, access)
 
 
 def locate(uri: str, access: Access) -> tuple[ObjectStore, str]:
@@ -57,7 +50,7 @@ def locate(uri: str, access: Access) -> tuple[ObjectStore, str]:
         bucket, key = _bucket(uri)
         return _s3(bucket, access), key
     parts = urlsplit(uri)
-    return _other(f"{parts.scheme}://{parts.netloc}"), unquote(parts.path).strip("/")
+    return _other(f"{parts.scheme}://{parts.netloc}", access), unquote(parts.path).strip("/")
 
 
 async def ensure_bucket(uri: str, access: Access) -> None:
@@ -125,7 +118,7 @@ def _s3(bucket: str, access: Access, prefix: str = "") -> ObjectStore:
     config: S3Config = {"region": access.region or DEFAULT_REGION, "virtual_hosted_style_request": False}
     if access.endpoint_url_s3 is None and "." not in bucket:
         config["virtual_hosted_style_request"] = True  # certificates of AWS do not cover names with dots
-    client = _CLIENT.copy()
+    client = client_config(access.patience)
     if endpoint := access.endpoint_url_s3:
         config["endpoint"] = endpoint
         client["allow_http"] = endpoint.startswith("http:")
@@ -136,18 +129,18 @@ def _s3(bucket: str, access: Access, prefix: str = "") -> ObjectStore:
             prefix=prefix or None,
             config=config,
             client_options=client,
-            retry_config=_RETRY,
+            retry_config=retry_config(access.patience),
             credential_provider=provider,
         )
     except (BaseError, ValueError) as exc:
         raise SettingsError(f"cannot open s3://{bucket}: {reason(exc)}") from exc
 
 
-def _other(uri: str) -> ObjectStore:
-    client = _CLIENT.copy()
+def _other(uri: str, access: Access) -> ObjectStore:
+    client = client_config(access.patience)
     client["allow_http"] = uri.startswith("http:")
     try:
-        return from_url(uri, client_options=client, retry_config=_RETRY)
+        return from_url(uri, client_options=client, retry_config=retry_config(access.patience))
     except (BaseError, ValueError) as exc:
         raise SettingsError(f"cannot open {redact(uri)}: {reason(exc)}") from exc
 

@@ -87,7 +87,8 @@ async def server() -> AsyncIterator[Server]:
 def store(server: Server) -> ObjectStore:
     """A store on that server."""
     return open_store(
-        "s3://bucket/run", Access(server.endpoint, credentials=Credentials("AKIAIOSFODNN7EXAMPLE", SECRET))
+        "s3://bucket/run",
+        Access(server.endpoint, credentials=Credentials("AKIAIOSFODNN7EXAMPLE", SECRET), patience=1.0),
     )
 
 
@@ -106,9 +107,9 @@ async def test_conflict_lost(server: Server, store: ObjectStore) -> None:
 
 
 async def test_endless_conflict(server: Server, store: ObjectStore) -> None:
-    """Tries are bounded."""
-    server.faults = (conflict if number % 2 == 0 else slow_404 for number in range(100))
-    with pytest.raises(StoreError, match="cannot create seal: conditional writes conflicted 5 times"):
+    """Tries are bounded in time."""
+    server.faults = (conflict if number % 2 == 0 else slow_404 for number in range(1000))
+    with pytest.raises(StoreError, match="cannot create seal: conditional writes conflicted for 1 s"):
         await objects.create(store, "seal", b"ours")
 
 
@@ -143,7 +144,6 @@ async def test_truncated_body_is_never_taken_for_the_object(server: Server, stor
     ("status", "code", "message"),
     [
         (403, "AccessDenied", "Access Denied"),
-        (403, "RequestTimeTooSkewed", "The difference between the request time and the server's time is too large."),
         (400, "ExpiredToken", "The provided token has expired."),
     ],
 )

@@ -1,0 +1,67 @@
+"""How long a server that does not do what it should is asked again, and with which pauses.
+
+One bound for store and queue: whoever looks after a run waits for both.
+"""
+
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
+
+PATIENCE = 120.0
+"""Seconds for which a request is tried again: S3 needs up to a minute to scale, a restart of a server about as long."""
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 10.0
+
+
+def retry_config(patience: float) -> "RetryConfig":
+    """For obstore: `patience` is the bound, not the number of tries.
+
+    It draws each pause between the first one and `base` times the one before. With a base below e these do not grow:
+    eight tries at base 2 were over in 1.7 seconds.
+    """
+    return {
+        "max_retries": 1000,
+        "retry_timeout": timedelta(seconds=patience),
+        "backoff": {
+            "init_backoff": timedelta(seconds=FIRST_PAUSE),
+            "max_backoff": timedelta(seconds=_longest_pause(patience)),
+            "base": 4,
+        },
+    }
+
+
+def client_config(patience: float) -> "ClientConfig":
+    """For obstore: a server that says nothing for a quarter of `patience` counts as one that does not answer.
+
+    Its deadline for a whole request is a matter of the size of the object, which may take minutes.
+    """
+    return {
+        "connect_timeout": _milliseconds(min(5.0, answer_limit(patience))),
+        "read_timeout": _milliseconds(answer_limit(patience)),
+        "timeout": "15m",
+    }
+
+
+def answer_limit(patience: float) -> float:
+    """Seconds that one try waits for the server to say anything."""
+    return patience / 4
+
+
+def pauses(patience: float) -> Iterator[float]:
+    """Seconds between tries, without end: up to twice as long each time, with full jitter."""
+    longest = FIRST_PAUSE
+    while True:
+        yield random.uniform(0, longest)  # noqa: S311 - spreads, guards nothing
+        longest = min(_longest_pause(patience), 2 * longest)
+
+
+def _longest_pause(patience: float) -> float:
+    return max(FIRST_PAUSE, min(LONGEST_PAUSE, patience / 8))
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}ms"
