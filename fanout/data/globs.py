@@ -18,6 +18,11 @@ def has_magic(text: str) -> bool:
     return _MAGIC.search(text) is not None
 
 
+def escape(path: str) -> str:
+    """A pattern that matches just this path."""
+    return _MAGIC.sub(lambda found: f"[{found[0]}]", path)
+
+
 def split_pattern(pattern: str) -> tuple[str, str]:
     """The folder before the first part with a wildcard ("" when there is none), and the pattern below it."""
     parts = pattern.split("/")

@@ -37,6 +37,11 @@ class PathEntry:
     pattern: str = ""
     written: str = field(default="", compare=False)  # the path as it was given
 
+    @property
+    def full(self) -> str:
+        """The path with everything in it: a URI, of a pattern with its wildcards."""
+        return f"{self.uri.rstrip('/')}/{self.pattern}" if self.kind == "pattern" else self.uri
+
 
 @dataclass(frozen=True, slots=True)
 class MLTable:
@@ -158,12 +163,13 @@ def list_files(table: MLTable, access: "Access") -> Iterator[FileEntry]:
     InputError when there is nothing where a path points.
     """
     for path in table.paths:
-        for entry in _files_of(path, table, access):
+        for entry in files_of(path, table, access):
             if entry.uri != table.uri:
                 yield entry
 
 
-def _files_of(path: PathEntry, table: MLTable, access: "Access") -> Iterator[FileEntry]:
+def files_of(path: PathEntry, table: MLTable, access: "Access") -> Iterator[FileEntry]:
+    """The files of one entry of `paths`, the MLTable file among them where it is."""
     match path.kind:
         case "folder":
             yield from listing.list_folder(path.uri, access)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal, cast
 
 from fanout.data import readers
@@ -21,7 +20,7 @@ from fanout.data.transformations import (
     TakeSample,
     Transformation,
 )
-from fanout.data.types import STRING, ColumnType, Kind
+from fanout.data.types import STRING, ColumnType, Kind, wrong_format
 from fanout.errors import InputError
 from fanout.spec.check import choice, expected, flag, mapping, number, text, texts, whole
 from fanout.spec.fields import Fields
@@ -236,20 +235,10 @@ def _datetime(fields: Fields) -> ColumnType:
 def _formats(node: Node) -> tuple[str, ...]:
     formats = _names(node)
     for form in formats:
-        wrong = _wrong_format(form)
+        wrong = wrong_format(form)
         if wrong:
             raise Wrong(f"'{form[:60]}' is no datetime format: {wrong}", node.origin)
     return formats
-
-
-def _wrong_format(form: str) -> str | None:
-    """What is wrong with a format in strptime's letters; None when it is fine."""
-    try:
-        datetime.strptime("", form)  # noqa: DTZ007 - only to see whether the letters are known
-    except ValueError as exc:
-        if "does not match" not in str(exc):
-            return str(exc)
-    return None if "%" in form else "it has no letters such as %Y-%m-%d"
 
 
 def _boolean(fields: Fields) -> ColumnType:

@@ -120,6 +120,16 @@ def parse_formatted(text: str, formats: Sequence[str]) -> str | None:
     return None
 
 
+def wrong_format(form: str) -> str | None:
+    """What is wrong with a format in strptime's letters; None when it is fine."""
+    try:
+        datetime.strptime("", form)  # noqa: DTZ007 - only to see whether the letters are known
+    except ValueError as exc:
+        if "does not match" not in str(exc):
+            return str(exc)
+    return None if "%" in form else "it has no letters such as %Y-%m-%d"
+
+
 def parser(column: ColumnType) -> Parser:
     """The function from text to value; a datetime becomes ISO text, what does not fit becomes None."""
     match column.kind:

@@ -16,6 +16,7 @@ ORDER = (
     ("store",),
     ("spec",),
     ("data",),
+    ("mltable",),
     ("queue",),
     ("plan",),
     ("step",),
