@@ -19,7 +19,8 @@ from obstore.store import ObjectStore
 
 from fanout.clock import Clock
 from fanout.data import uris
-from fanout.errors import DamagedRecordError, StoreError
+from fanout.errors import StoreError
+from fanout.node.attempt import entry_of, items_to_split
 from fanout.node.committer import Committer, Finished
 from fanout.node.decide import Decision, decide
 from fanout.node.fetch import Fetcher
@@ -28,10 +29,9 @@ from fanout.node.held import Held, Holdings
 from fanout.node.intake import Intake, IntakeEvents
 from fanout.node.orders import Done, Stopped
 from fanout.node.slot import EXIT_LIMIT, SHUTDOWN_LIMIT, ProcessFactory, Slot
-from fanout.plan import minibatch
 from fanout.queue.port import QueuePair
 from fanout.step.record import StepRecord
-from fanout.step.results import Entry, Event, Failure, Status
+from fanout.step.results import Event, Failure, Status
 from fanout.store import keys
 from fanout.store.objects import read
 from fanout.task_group import task_group
@@ -310,32 +310,19 @@ class Node:
         self._idle_slots.set()
 
     def _finished(self, held: Held, done: Done, started: float, process: str) -> None:
-        decision = self._decide(held, done.failure)
-        items = done.items if done.failure is None else done.items or held.items or _items_of(held.line)
-        entry = Entry(
-            index=held.message.index,
-            attempt=held.message.attempt,
-            status=decision.status,
-            items=items,
-            succeeded=done.succeeded,
-            process=process,
-            started=started,
-            load_seconds=done.load_seconds,
-            run_seconds=done.run_seconds,
-            rows=done.rows_written,
-            header=done.header,
-            files=done.files,
-            failure=done.failure,
-        )
+        decision = self._decide(held, done)
+        entry = entry_of(held, done, decision, process, started)
         if self._fetcher is not None:
             self._fetcher.release(held.fetched)
         self._committer.add(Finished(held, entry, done.rows, decision.retry_after))
 
-    def _decide(self, held: Held, failure: Failure | None) -> Decision:
-        if failure is not None and held.lost:
+    def _decide(self, held: Held, done: Done) -> Decision:
+        failure, step = done.failure, self._record.step
+        if failure is not None and (held.lost or held.message.copy):
             return Decision(Status.RETRIED)  # somebody else has it now, and tries
         draw = random.random()  # noqa: S311 - spreads retries, guards nothing
-        return decide(failure, held.message.attempt, self._record.step.retry_settings.max_retries, draw)
+        items = items_to_split(held, done, failure) if failure is not None and step.isolate_failures else None
+        return decide(failure, held.message.attempt, step.retry_settings.max_retries, draw, items)
 
 
 def needs_fetching(record: StepRecord) -> bool:
@@ -348,12 +335,3 @@ def slots_of(record: StepRecord) -> int:
     """Slots a node: as asked for, else one a core that this process may use (reference, section 2)."""
     asked = record.step.max_concurrency_per_instance
     return asked if asked is not None and asked >= 1 else len(os.sched_getaffinity(0))
-
-
-def _items_of(line: bytes) -> int:
-    """Items as the planner knew them, for attempts that never came to say; 1 when nobody knows."""
-    try:
-        batch = minibatch.decode(line, "message")
-    except DamagedRecordError:
-        return 1
-    return batch.items or len(batch.files) or 1

@@ -28,7 +28,8 @@ from fanout.node.staging import OutputFolders
 from fanout.node.surroundings import Surroundings, enter
 from fanout.plan import minibatch
 from fanout.plan.minibatch import MiniBatch
-from fanout.step.results import Cause, Failure
+from fanout.plan.parts import Part
+from fanout.step.results import Cause, Failure, attempt_name
 from fanout.step.row_format import RowFormat
 from fanout.store.redact import redact, secrets_of
 
@@ -51,13 +52,13 @@ class Worker:
     call: Callable[..., Any]  # calls run(), under a profiler where one was asked for
     pid: int = field(default_factory=os.getpid)
 
-    def attempt(self, line: bytes, attempt: int) -> Done:
-        """One try of run() on one mini-batch. Nothing that user code does makes it raise."""
+    def attempt(self, line: bytes, attempt: int, part: Part | None = None) -> Done:
+        """One try of run() on one mini-batch, or on a part of it. Nothing that user code does makes it raise."""
         begun, items = time.perf_counter(), 0
         try:
             batch = minibatch.decode(line, "task")
-            items = batch.items or 0
-            data = self.load(batch)
+            items = (batch.items or 0) if part is None else part.items
+            data = self.load(batch) if part is None else _cut(self.load(batch), part)
             items = len(data)
         except Exception as exc:  # noqa: BLE001 - whatever reading raises is this attempt's failure
             cause = Cause.DAMAGED if isinstance(exc, DamagedRecordError) else Cause.LOAD
@@ -65,10 +66,13 @@ class Worker:
         load_seconds = time.perf_counter() - begun
         if self.reads:
             self.send(orders.loaded_frame(items, load_seconds))
-        return self._run(batch, data, items, attempt, load_seconds)
+        return self._run(batch, data, items, attempt, part, load_seconds)
 
-    def _run(self, batch: MiniBatch, data: Any, items: int, attempt: int, load_seconds: float) -> Done:
-        context = MiniBatchContext(batch.index, batch.partition, batch.first_row, attempt)
+    def _run(
+        self, batch: MiniBatch, data: Any, items: int, attempt: int, part: Part | None, load_seconds: float
+    ) -> Done:
+        first_row = batch.first_row if batch.first_row is None or part is None else batch.first_row + part.start
+        context = MiniBatchContext(batch.index, batch.partition, first_row, attempt)
         begun = time.perf_counter()
         try:
             result = self.call(self.script.run, data, context)
@@ -82,7 +86,7 @@ class Worker:
         try:
             succeeded = entry_script.check_result(result)
             rows = self.encoder.encode(result)
-            files = self.folders.set_aside(f"{batch.index}-{attempt}")
+            files = self.folders.set_aside(attempt_name(batch.index, part, attempt))
         except Exception as exc:  # noqa: BLE001 - str() of the user's objects is user code too
             return self._failed(Cause.BAD_RETURN, exc, items, load_seconds, run_seconds)
         return Done(
@@ -126,7 +130,8 @@ def _serve(worker: Worker, incoming: Iterator[tuple[dict[str, Any], bytes]]) -> 
     for header, payload in incoming:
         if header["t"] == "stop":
             return
-        worker.send(worker.attempt(payload, header["a"]).frame())
+        part = Part(*header["p"]) if "p" in header else None
+        worker.send(worker.attempt(payload, header["a"], part).frame())
     _leave_without_waiting(0)  # the node is gone: nobody waits for shutdown()
 
 
@@ -205,6 +210,13 @@ def _caller(start: Start) -> Callable[..., Any]:
 
 def _paths(batch: MiniBatch) -> list[str]:
     return [_path(uri) for uri in batch.files]
+
+
+def _cut(data: Any, part: Part) -> Any:
+    """The items of the part: files of a list, or rows of a DataFrame, numbered from 0 as those of any mini-batch."""
+    if isinstance(data, list):
+        return data[part.start : part.stop]
+    return data.iloc[part.start : part.stop].reset_index(drop=True)
 
 
 def _path(uri: str) -> str:

@@ -8,13 +8,16 @@ are the old deliveries deleted. Cut in between, a delivery comes back and at wor
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from fanout.clock import Clock
+from fanout.data import uris
 from fanout.errors import QueueError
 from fanout.node.held import Held, Holdings
-from fanout.plan import messages
+from fanout.plan import messages, minibatch
+from fanout.plan.messages import Message
+from fanout.plan.parts import Part
 from fanout.queue.port import Delivery, QueuePair
 from fanout.step import results
 from fanout.step.results import Entry, Event, Status
@@ -143,7 +146,7 @@ class Committer:
         # A lost delivery is not sent again, and so not deleted either: unless somebody has received it since, its
         # receipt would still do, and no message would be left.
         again = [f for f in group if f.retry_after is not None and not f.held.lost]
-        done = [f for f in group if f.entry.status is not Status.RETRIED]
+        done = [f for f in group if f.entry.status.is_final or f.entry.copy]
         try:
             await self._send_again(again)
             await self._dead_letter([f for f in done if f.entry.status is Status.FAILED and not f.held.lost])
@@ -156,8 +159,8 @@ class Committer:
     async def _send_again(self, again: Sequence[Finished]) -> None:
         by_delay: dict[float, list[str]] = {}
         for finished in again:
-            message = replace(finished.held.message, attempt=finished.held.message.attempt + 1)
-            by_delay.setdefault(round(finished.retry_after or 0.0, 1), []).append(messages.encode(message))
+            bodies = [messages.encode(message) for message in _following(finished)]
+            by_delay.setdefault(round(finished.retry_after or 0.0, 1), []).extend(bodies)
         for delay, bodies in by_delay.items():
             await self._queues.main.send(bodies, delay=delay)
 
@@ -185,9 +188,34 @@ class Committer:
         self._holdings.forget(unstarted)
 
 
+def _following(finished: Finished) -> Iterator[Message]:
+    """What is sent after a failed attempt: the next try, or the first one of each half."""
+    message = finished.held.message
+    if finished.entry.status is not Status.SPLIT:
+        yield replace(message, attempt=message.attempt + 1)
+        return
+    for half in (message.part or Part(0, finished.entry.items)).halves:
+        yield replace(message, attempt=0, part=half)
+
+
+def _item_name(message: Message) -> str | None:
+    """The one item that the message is about, as people name it; None when it is about several."""
+    part = message.part
+    if part is None or part.items > 1 or message.line is None:
+        return None
+    batch = minibatch.decode(message.line, "message")
+    if batch.files:
+        return uris.display(batch.files[part.start])
+    if batch.first_row is not None:
+        return f"row {batch.first_row + part.start} of the input"
+    return f"row {part.start} of the mini-batch"
+
+
 def _dead_letter(finished: Finished) -> str:
-    """The message with its reason: what `redrive` and people need."""
+    """The message with its reason, and the item where it is about one: what people need."""
     failure = finished.entry.failure
     body = json.loads(messages.encode(finished.held.message))
     reason = "" if failure is None else f"{failure.message}\n{failure.traceback}"
-    return json.dumps({**body, "tries": finished.entry.attempt + 1, "reason": reason[:DEAD_LETTER_TEXT]})
+    item = _item_name(finished.held.message)
+    named = {} if item is None else {"item": item}
+    return json.dumps({**body, **named, "tries": finished.entry.attempt + 1, "reason": reason[:DEAD_LETTER_TEXT]})

@@ -9,6 +9,7 @@ from pathlib import Path
 from fanout.data import uris
 from fanout.data.transfer import download_file, some_at_once
 from fanout.plan import minibatch
+from fanout.plan.parts import Part
 from fanout.store.access import Access
 
 
@@ -19,10 +20,14 @@ class Fetcher:
         self._base, self._folder, self._access = base, folder, access
         self._users: Counter[str] = Counter()
 
-    async def fetch(self, line: bytes) -> tuple[bytes, tuple[str, ...]]:
-        """The mini-batch's line with local names for remote files, and the copies that `release` takes back."""
+    async def fetch(self, line: bytes, part: Part | None = None) -> tuple[bytes, tuple[str, ...]]:
+        """The mini-batch's line with local names for remote files, and the copies that `release` takes back.
+
+        With `part`, only the files of that part are brought.
+        """
         batch = minibatch.decode(line, "message")
-        remote = [uri for uri in batch.files if not uris.is_local(uri)]
+        wanted = batch.files if part is None else batch.files[part.start : part.stop]
+        remote = [uri for uri in wanted if not uris.is_local(uri)]
         if not remote:
             return line, ()
         copies = {uri: self._folder / self._name(uri) for uri in remote}

@@ -201,7 +201,7 @@ class Intake:
             if (pointer := held.message.pointer) is not None:
                 held.line = await read_line(self._store, pointer)
             if self._fetcher is not None:
-                held.line, held.fetched = await self._fetcher.fetch(held.line)
+                held.line, held.fetched = await self._fetcher.fetch(held.line, held.message.part)
             self._ready.append(held)
         except DamagedRecordError as exc:
             self._events.failed(held, Failure(Cause.DAMAGED, str(exc)))

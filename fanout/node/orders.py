@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fanout.node import frames
+from fanout.plan.parts import Part
 from fanout.step.results import Cause, Failure
 from fanout.store import checked
 
@@ -39,9 +40,10 @@ class Start:
         return cls(**{name: value for name, value in header.items() if name != "t"})
 
 
-def task_frame(attempt: int, line: bytes) -> bytes:
-    """One mini-batch to work on; `line` is its JSON line."""
-    return frames.encode({"t": "task", "a": attempt}, line)
+def task_frame(attempt: int, line: bytes, part: Part | None = None) -> bytes:
+    """One mini-batch, or a part of it, to work on; `line` is its JSON line."""
+    header: dict[str, Any] = {"t": "task", "a": attempt}
+    return frames.encode(header if part is None else header | {"p": [part.start, part.stop]}, line)
 
 
 STOP = frames.encode({"t": "stop"})

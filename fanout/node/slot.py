@@ -115,7 +115,7 @@ class Slot:
         if not self._tasks:
             self._next_begins()
         self._tasks.extend(batches)
-        self._process.write(b"".join([orders.task_frame(h.message.attempt, h.line) for h in batches]))
+        self._process.write(b"".join([orders.task_frame(h.message.attempt, h.line, h.message.part) for h in batches]))
 
     def check_time(self) -> None:
         """Ends the process when the current phase has taken longer than its limit."""

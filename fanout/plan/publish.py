@@ -5,12 +5,14 @@ it may stop anywhere and be done again: manifests are created once, and a messag
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Container, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from fanout.errors import DamagedRecordError
 from fanout.plan.manifests import (
+    SHARD_SIZE,
     PlanSummary,
     Shard,
     Tally,
@@ -21,6 +23,7 @@ from fanout.plan.manifests import (
     write_summary,
 )
 from fanout.plan.messages import INLINE_LIMIT, Message, Pointer, encode
+from fanout.plan.parts import Part
 from fanout.plan.source import PlannedInput
 from fanout.queue.port import Queue
 from fanout.store import keys
@@ -37,7 +40,8 @@ class Outbox:
     """Sends the messages of one step's mini-batches, those in `skip` excepted.
 
     They are messages of the round `at`, of mini-batches that were planned in the round `planned`.
-    `attempts` are the attempts to start from where they are not 0; `on_shard` hears how many mini-batches were passed.
+    `attempts` are the attempts to start from where they are not 0; `parts` are what is sent of a mini-batch in place of
+    its whole, each with its attempt; `on_shard` hears how many mini-batches were passed.
     """
 
     queue: Queue
@@ -45,6 +49,8 @@ class Outbox:
     planned: StepRound
     skip: Container[int] = frozenset()
     attempts: Mapping[int, int] = field(default_factory=dict)
+    parts: Mapping[int, Sequence[tuple[Part, int]]] = field(default_factory=dict)
+    copies: bool = False  # they run beside messages that were sent before
     on_shard: Callable[[int], None] | None = None
 
     async def send(self, shards: AsyncGenerator[Shard]) -> None:
@@ -60,15 +66,19 @@ class Outbox:
         start = 0
         for index, line in enumerate(shard.lines, shard.first_index):
             if index not in self.skip:
-                yield encode(self._message(shard.number, index, start, line))
+                message = self._message(shard.number, index, start, line)
+                if parts := self.parts.get(index):
+                    yield from (encode(replace(message, part=part, attempt=attempt)) for part, attempt in parts)
+                else:
+                    yield encode(message)
             start += len(line) + 1
 
     def _message(self, shard: int, index: int, start: int, line: str) -> Message:
         attempt = self.attempts.get(index, 0)
         if len(line) < INLINE_LIMIT:
-            return Message(self.at, index, attempt, line=line)
+            return Message(self.at, index, attempt, line=line, copy=self.copies)
         place = Pointer.to(keys.manifest(self.planned, shard), start, line)
-        return Message(self.at, index, attempt, pointer=place)
+        return Message(self.at, index, attempt, pointer=place, copy=self.copies)
 
 
 async def publish(plan: Callable[[], PlannedInput], store: "ObjectStore", outbox: Outbox) -> PlanSummary:
@@ -78,7 +88,7 @@ async def publish(plan: Callable[[], PlannedInput], store: "ObjectStore", outbox
     """
     summary = await read_summary(store, outbox.planned)
     if summary is not None:
-        await outbox.send(_stored(store, outbox, summary))
+        await outbox.send(_stored(store, outbox, summary, range(summary.shards)))
         return summary
     planned, tally = await asyncio.to_thread(plan), Tally()
     await outbox.send(_written(planned.batches, store, outbox, tally))
@@ -87,8 +97,20 @@ async def publish(plan: Callable[[], PlannedInput], store: "ObjectStore", outbox
     return summary
 
 
-async def _stored(store: "ObjectStore", outbox: Outbox, summary: PlanSummary) -> AsyncGenerator[Shard]:
-    for number in range(summary.shards):
+async def send_some(store: "ObjectStore", outbox: Outbox, indexes: Collection[int]) -> None:
+    """The messages of these mini-batches are in the queue; only the manifests that hold them are read."""
+    summary = await read_summary(store, outbox.planned)
+    if summary is None:
+        raise DamagedRecordError(f"{keys.plan_json(outbox.planned)}: is missing, though the plan was complete")
+    numbers = sorted({index // SHARD_SIZE for index in indexes})
+    others = frozenset(i for n in numbers for i in range(n * SHARD_SIZE, (n + 1) * SHARD_SIZE)) - frozenset(indexes)
+    await replace(outbox, skip=others).send(_stored(store, outbox, summary, numbers))
+
+
+async def _stored(
+    store: "ObjectStore", outbox: Outbox, summary: PlanSummary, numbers: Iterable[int]
+) -> AsyncGenerator[Shard]:
+    for number in numbers:
         yield await read_shard(store, outbox.planned, number, summary)
 
 

@@ -227,6 +227,10 @@ class ParallelRun:
             self._planned_at,
             skip=ledger.settled_indexes,
             attempts={index: min(attempt, most) for index, attempt in ledger.next_attempts.items()},
+            parts={
+                index: [(part, min(attempt, most)) for part, attempt in parts]
+                for index, parts in ledger.open_parts.items()
+            },
             on_shard=on_shard,
         )
 

@@ -67,7 +67,7 @@ class Sums:
         return cls(
             attempts=len(entries),
             succeeded=statuses.count(Status.SUCCEEDED),
-            retried=statuses.count(Status.RETRIED),
+            retried=statuses.count(Status.RETRIED) + statuses.count(Status.SPLIT),
             items=sum([entry.items for entry in entries]),
             items_succeeded=sum([entry.succeeded for entry in entries]),
             rows=sum([entry.rows for entry in entries]),
@@ -166,7 +166,7 @@ class AttemptsFile:
             entry.status.value,
             "" if failure is None else failure.cause.value,
             "" if failure is None else redact(failure.message),
-            detail,
+            detail if entry.part is None else f'{detail[:-1]}, "items": [{entry.part.start}, {entry.part.stop}]}}',
         )
 
     def _stamp(self, at: float) -> str:

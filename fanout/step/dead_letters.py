@@ -68,27 +68,29 @@ class DeadLetters:
                 return self._event(f"a dead letter of mini-batch {message.index}, and there are {planned}")
             if message.at != self._at:
                 return self._event(f"a dead letter of {message.at}, which has a queue of its own")
-            return self._entry(message)
+            return None if message.copy else self._entry(message)
         except (ValueError, TypeError, RecursionError, DamagedRecordError) as exc:
             return self._event(f"a dead letter that cannot be read: {exc}")
 
     def _entry(self, message: messages.Message) -> Entry:
+        part = "" if message.part is None else f", {message.part},"
         failure = Failure(
             Cause.VANISHED,
-            f"every node that received mini-batch {message.index} vanished without an answer; "
+            f"every node that received mini-batch {message.index}{part} vanished without an answer; "
             "the queue gave it up after its last delivery",
         )
         return Entry(
             index=message.index,
             attempt=message.attempt,
             status=Status.DEAD_LETTERED,
-            items=_items(message),
+            items=_items(message) if message.part is None else message.part.items,
             succeeded=0,
             process="",
             started=self._clock.now(),
             load_seconds=0.0,
             run_seconds=0.0,
             failure=failure,
+            part=message.part,
         )
 
     def _event(self, reason: str) -> Event:

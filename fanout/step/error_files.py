@@ -9,7 +9,7 @@ from pathlib import Path
 from fanout.step.failure_groups import Occurrence, Source
 from fanout.step.job_result import one_failure
 from fanout.step.overview import stamp
-from fanout.step.results import Entry, Event, Failure, Status
+from fanout.step.results import Entry, Event, Failure
 from fanout.store.redact import redact
 
 MOST_OF_A_PROCESS = 200
@@ -28,8 +28,9 @@ class ErrorFiles:
 
     def add(self, node: int, entry: Entry, failure: Failure) -> None:
         """One failed attempt."""
-        final = entry.status is not Status.RETRIED
-        occurrence = Occurrence(failure, node, entry.process, entry.index, entry.attempt, final=final)
+        occurrence = Occurrence(
+            failure, node, entry.process, entry.index, entry.attempt, final=entry.status.is_final, part=entry.part
+        )
         at = stamp(entry.started + entry.load_seconds + entry.run_seconds)
         detail = {
             "mini_batch": entry.index,
@@ -38,6 +39,7 @@ class ErrorFiles:
             "cause": failure.cause.value,
             "message": failure.message,
             "items": entry.items,
+            **({} if entry.part is None else {"part": [entry.part.start, entry.part.stop]}),
             "run_method_duration": entry.run_seconds,
         }
         self._write(occurrence, at, detail)

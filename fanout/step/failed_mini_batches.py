@@ -7,10 +7,12 @@ traceback is read again for the first of each kind.
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from math import inf
 from typing import TYPE_CHECKING
 
 from fanout.errors import DamagedRecordError
 from fanout.plan.manifests import PlanSummary, read_summary
+from fanout.plan.parts import Part
 from fanout.step.failure_groups import (
     FailureGroup,
     Kind,
@@ -41,6 +43,7 @@ class Fate(StrEnum):
     FAILED = "failed"  # on its last try
     DEAD_LETTERED = "dead_lettered"  # the nodes that received it vanished
     UNFINISHED = "unfinished"  # to be tried again, or the step was over before
+    PARTLY_FAILED = "partly_failed"  # items of it failed, each on its last try; the others succeeded
     SUCCEEDED = "succeeded"  # on a later try
 
 
@@ -69,11 +72,13 @@ class FailedTry:
     round: int
     seq: int
     position: int
+    part: Part | None = None
 
     @property
-    def order(self) -> tuple[int, int, int, int]:
-        """Places the tries of one mini-batch."""
-        return self.round, self.attempt, self.node, self.seq
+    def order(self) -> tuple[int, float, int, int, int, int]:
+        """Places the tries of one mini-batch: those of the whole, then those of ever smaller parts."""
+        items, start = (inf, 0) if self.part is None else (self.part.items, self.part.start)
+        return self.round, -items, start, self.attempt, self.node, self.seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,7 @@ class FailedMiniBatch:
     index: int
     fate: Fate
     tries: tuple[FailedTry, ...]
+    failed_parts: tuple[Part, ...] = ()  # where the others have succeeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +204,12 @@ class _Gathered:
 
     def mini_batches(self, ledger: Ledger, *, all_attempts: bool) -> Iterator[FailedMiniBatch]:
         for index in sorted(self._tries):
-            fate = _FATES[ledger.outcome(index)]
+            fate, parts = _FATES[ledger.outcome(index)], ledger.failed_parts(index)
+            if fate is Fate.SUCCEEDED and parts:
+                fate = Fate.PARTLY_FAILED
             if all_attempts or fate is not Fate.SUCCEEDED:
-                yield FailedMiniBatch(index, fate, tuple(sorted(self._tries[index], key=lambda t: t.order)))
+                tries = tuple(sorted(self._tries[index], key=lambda t: t.order))
+                yield FailedMiniBatch(index, fate, tries, parts if fate is Fate.PARTLY_FAILED else ())
 
     def _try(self, entry: Entry, round_: int, node: int, seq: int, position: int) -> FailedTry:
         assert entry.failure is not None  # noqa: S101 - the caller has looked
@@ -218,6 +227,7 @@ class _Gathered:
             round=round_,
             seq=seq,
             position=position,
+            part=entry.part,
         )
 
 
@@ -250,5 +260,4 @@ async def _group(store: "ObjectStore", at: StepRound, alike: Sequence[FailedTry]
 
 def _occurrence(one: FailedTry) -> Occurrence:
     failure = Failure(one.cause, one.message)
-    final = one.status is not Status.RETRIED
-    return Occurrence(failure, one.node, one.process, one.index, one.attempt, final=final)
+    return Occurrence(failure, one.node, one.process, one.index, one.attempt, final=one.status.is_final, part=one.part)

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from fanout.plan.parts import Part
 from fanout.step.ledger import FailedAttempt
-from fanout.step.results import Cause, Event, Failure, Status
+from fanout.step.results import Cause, Event, Failure
 
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"\n]+)", line (?P<line>\d+)', re.MULTILINE)
 # What differs between failures of one kind: quoted texts, paths, numbers.
@@ -22,7 +23,8 @@ class Occurrence:
     process: str
     index: int | None = None
     attempt: int | None = None
-    final: bool = False  # the mini-batch was given up with it
+    final: bool = False  # the mini-batch, or part of it, was given up with it
+    part: Part | None = None
 
     @property
     def order(self) -> tuple[int, int, int, str]:
@@ -40,6 +42,7 @@ class FailureGroup:
     count: int
     mini_batches: tuple[int, ...]  # sorted, each once
     given_up: int  # mini-batches that ended with a failure of this kind
+    items_given_up: int = 0  # items of others that were isolated, and ended so
 
     @property
     def concerns_nodes(self) -> bool:
@@ -48,7 +51,7 @@ class FailureGroup:
 
     def rank(self) -> tuple[bool, int, int]:
         """Orders groups: what keeps the script from starting first, then by mini-batches given up, then by number."""
-        return not self.concerns_nodes, -self.given_up, -self.count
+        return not self.concerns_nodes, -self.given_up - self.items_given_up, -self.count
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def occurrences(failures: Iterable[FailedAttempt], events: Iterable[tuple[int, E
     """Failed attempts and nodes' events as one list."""
     about_nodes = [Occurrence(e.failure, node, e.process) for node, e in events if e.failure is not None]
     about_batches = [
-        Occurrence(f.failure, f.node, f.process, f.index, f.attempt, final=f.status is not Status.RETRIED)
+        Occurrence(f.failure, f.node, f.process, f.index, f.attempt, final=f.status.is_final, part=f.part)
         for f in failures
     ]
     return about_nodes + about_batches
@@ -88,10 +91,11 @@ def group(found: Sequence[Occurrence], source: Source) -> tuple[FailureGroup, ..
 def group_of(alike: Sequence[Occurrence]) -> FailureGroup:
     """The group of these, which are in order and of one kind."""
     indexes = {o.index for o in alike if o.index is not None}
-    given_up = {o.index for o in alike if o.final}
+    given_up = {o.index for o in alike if o.final and o.part is None}
+    items = {(o.index, o.part): o.part.items for o in alike if o.final and o.part is not None}
     # The traceback of a last try is the one that counted.
     first = next((o for o in alike if o.final), alike[0])
-    return FailureGroup(first, len(alike), tuple(sorted(indexes)), len(given_up))
+    return FailureGroup(first, len(alike), tuple(sorted(indexes)), len(given_up), sum(items.values()))
 
 
 Kind = tuple[Cause, str, str]

@@ -90,8 +90,10 @@ def headline(group: FailureGroup) -> str:
     """How many failures there are of a kind, and what became of their mini-batches."""
     if group.concerns_nodes:
         return _times(group.count, "time")
-    gone = f", {_times(group.given_up, 'mini-batch', 'mini-batches')} given up" if group.given_up else ", all retried"
-    return f"{_times(group.count, 'failed attempt')}{gone}"
+    batches = [_times(group.given_up, "mini-batch", "mini-batches")] if group.given_up else []
+    items = [_times(group.items_given_up, "item")] if group.items_given_up else []
+    gone = f"{' and '.join(batches + items)} given up" if batches or items else "all retried"
+    return f"{_times(group.count, 'failed attempt')}, {gone}"
 
 
 def one_line(group: FailureGroup) -> str:
@@ -100,10 +102,11 @@ def one_line(group: FailureGroup) -> str:
 
 
 def place(occurrence: Occurrence) -> str:
-    """Where a failure happened: mini-batch, attempt, node and process."""
+    """Where a failure happened: mini-batch, part of it, attempt, node and process."""
     parts = []
     if occurrence.index is not None:
-        parts.append(f"mini-batch {occurrence.index}, attempt {(occurrence.attempt or 0) + 1}")
+        part = "" if occurrence.part is None else f", {occurrence.part}"
+        parts.append(f"mini-batch {occurrence.index}{part}, attempt {(occurrence.attempt or 0) + 1}")
     if occurrence.process:
         parts.append(f"node {occurrence.node}, {occurrence.process}")
     return ", ".join(parts)

@@ -170,6 +170,10 @@ class Ledger:
         """Whether the mini-batch was split, and parts of it have failed for good."""
         return index in self._splits and self._splits[index].sums.lost > 0
 
+    def failed_parts(self, index: int) -> tuple[Part, ...]:
+        """The parts of the mini-batch that have failed for good, in order; none of one that was not split."""
+        return tuple(self._splits[index].failed_parts()) if index in self._splits else ()
+
     def unsuccessful(self) -> Iterator[int]:
         """Mini-batches of the plan that failed, also in part, vanished, were canceled or never came to an end."""
         outcomes = enumerate(self._outcome[: self.plan_total])
@@ -335,7 +339,7 @@ class Ledger:
         return StagedFiles(f"{folder_of(entry)}-{found.node:03d}", entry.files, found.round)
 
     def _has_failed(self, index: int) -> bool:
-        return self._outcome[index] in (_FAILED, _DEAD) or index in self._splits
+        return self._outcome[index] in (_FAILED, _DEAD) or self.has_failed_parts(index)
 
     def _header_number(self, header: str | None) -> int:
         if header not in self._header_numbers:

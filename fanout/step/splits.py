@@ -120,6 +120,12 @@ class Split:
             if result is None and part is not None:
                 yield part, self._tries.get(part, 0)
 
+    def failed_parts(self) -> Iterator[Part]:
+        """The parts that have failed for good, in the order of their items; the whole is none of them."""
+        for part, result in self._leaves(None):
+            if part is not None and result is not None and result.status is not Status.SUCCEEDED:
+                yield part
+
     def results(self) -> Iterator[Result]:
         """The results that count, in the order of their items."""
         yield from (result for _, result in self._leaves(None) if result is not None)

@@ -25,6 +25,7 @@ _SAID = {
     Fate.FAILED: "failed",
     Fate.DEAD_LETTERED: "dead-lettered",
     Fate.UNFINISHED: "not finished",
+    Fate.PARTLY_FAILED: "failed in part",
     Fate.SUCCEEDED: "succeeded later",
 }
 
@@ -122,11 +123,18 @@ async def _mini_batch_lines(
         return
     for failed in found.mini_batches:
         if failed.tries[-1].kind == kind.number:
-            items = items_of(await batches.read(failed.index))
+            items = failed_items(failed, await batches.read(failed.index))
             shown = "; ".join(items[:MOST_ITEMS])
             more = f" and {number(len(items) - MOST_ITEMS)} more" if len(items) > MOST_ITEMS else ""
             tries = many(len(failed.tries), "failed try", "failed tries")
             yield f"mini-batch {failed.index}: {_SAID[failed.fate]}, {tries}" + (f": {shown}{more}" if shown else "")
+
+
+def failed_items(failed: FailedMiniBatch, batch: MiniBatch | None) -> tuple[str, ...]:
+    """What failed, as people name it: the items that were isolated, else all that the mini-batch holds."""
+    if not failed.failed_parts:
+        return items_of(batch)
+    return tuple(name for part in failed.failed_parts for name in items_of(batch, part))
 
 
 def _commands(found: FailuresOfStep, kind: KindOfFailure, commands: Commands) -> Iterator[str]:
@@ -135,7 +143,7 @@ def _commands(found: FailuresOfStep, kind: KindOfFailure, commands: Commands) ->
         yield f"look closer: {commands.logs(run, step, first.node, first.process)}"
         return
     yield f"look closer: {commands.run_one(run, step, first.index)}"
-    if found.seal is not None and kind.group.given_up:
+    if found.seal is not None and (kind.group.given_up or kind.group.items_given_up):
         yield f"try again:   {commands.redrive(run, step, first.index)}"
 
 
@@ -148,6 +156,7 @@ def _kind_fields(found: FailuresOfStep, kind: KindOfFailure) -> dict[str, object
         "count": kind.group.count,
         "mini_batches": len(kind.group.mini_batches),
         "given_up": kind.group.given_up,
+        "items_given_up": kind.group.items_given_up,
         "cause": first.failure.cause.value,
         "message": redact(first.failure.message),
         "traceback": redact(found.source.restore(first.failure.traceback)),
@@ -167,6 +176,7 @@ def _mini_batch_fields(step: str, failed: FailedMiniBatch, batch: MiniBatch | No
         "mini_batch": failed.index,
         "status": failed.fate.value,
         "items": _items(batch),
+        "failed_items": [[part.start, part.stop] for part in failed.failed_parts] or None,
         "partition": None if batch is None or not batch.partition else dict(batch.partition),
         "tries": [_try_fields(one) for one in failed.tries],
     }
@@ -184,6 +194,7 @@ def _try_fields(one: FailedTry) -> dict[str, object]:
     return {
         "round": one.round,
         "attempt": one.attempt + 1,
+        "part": None if one.part is None else [one.part.start, one.part.stop],
         "status": one.status.value,
         "node": one.node,
         "process": one.process,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from fanout.plan.minibatch import MiniBatch
+from fanout.plan.parts import Part
 from fanout.run.observer import RunReport, StepReport
 from fanout.step.failure_groups import FailureGroup, Source, group, occurrences
 from fanout.step.job_result import headline, named, place
@@ -64,8 +65,10 @@ def failure_lines(failures: StepFailures, batches: MiniBatches, commands: Comman
     yield from _rest(failures, commands)
 
 
-def items_of(batch: MiniBatch | None) -> tuple[str, ...]:
-    """What a mini-batch holds, as people name it: its files, partition, or pieces of files."""
+def items_of(batch: MiniBatch | None, part: Part | None = None) -> tuple[str, ...]:
+    """What a mini-batch holds, as people name it: its files, partition, or pieces of files; of a part, its items."""
+    if part is not None:
+        return _items_of_part(batch, part)
     if batch is None:
         return ()
     if batch.partition:
@@ -73,6 +76,13 @@ def items_of(batch: MiniBatch | None) -> tuple[str, ...]:
     if batch.files:
         return tuple(location(uri) for uri in batch.files)
     return tuple(f"{location(p.uri)}, {p.cut} {number(p.start)} to {number(p.stop)}" for p in batch.pieces)
+
+
+def _items_of_part(batch: MiniBatch | None, part: Part) -> tuple[str, ...]:
+    if batch is not None and batch.files:
+        return tuple(location(uri) for uri in batch.files[part.start : part.stop])
+    whole = "; ".join(items_of(batch))
+    return (f"{part} of {whole}" if whole else str(part),)
 
 
 def _command_lines(failures: StepFailures, commands: Commands, paint: Paint) -> Iterator[str]:
@@ -108,7 +118,7 @@ def _tail(text: str) -> str:
 
 def _first(group_: FailureGroup, step: str, batches: MiniBatches) -> str:
     first = group_.first
-    items = () if first.index is None else items_of(batches.get((step, first.index)))
+    items = () if first.index is None else items_of(batches.get((step, first.index)), first.part)
     shown = "; ".join(items[:MOST_ITEMS]) + (f" and {len(items) - MOST_ITEMS} more" if len(items) > MOST_ITEMS else "")
     word = "in" if group_.count == 1 else "first in"
     return f"{word} {place(first)}" + (f": {shown}" if shown else "")

@@ -130,7 +130,7 @@ class Project:
 
     def runs(self) -> list[str]:
         """Names of the runs in the store, as `fanout list` tells."""
-        return [run["run"] for run in json.loads(self.fanout("list", "--json").stdout)]
+        return [run["run"] for run in json.loads(self.fanout("list", "--json").stdout)["runs"]]
 
 
 def wait_until(holds: Callable[[], bool], patience: float = PATIENCE) -> None:
@@ -162,6 +162,15 @@ def expected_output(files: int = 60) -> bytes:
 def project(tmp_path: Path) -> Project:
     """Embedded."""
     return make_project(tmp_path, {})
+
+
+@pytest.fixture
+def empty_project(tmp_path: Path) -> Project:
+    """Embedded, with nothing in it yet; what a killed node held comes back after three seconds."""
+    project = Project(tmp_path)
+    project.marks.mkdir()
+    project.write("fanout.toml", "visibility = 3\n")
+    return project
 
 
 WORLDS = [

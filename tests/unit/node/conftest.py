@@ -18,6 +18,7 @@ from fanout.node.process import Placement, SlotProcess
 from fanout.plan import messages, minibatch
 from fanout.plan.messages import Message
 from fanout.plan.minibatch import MiniBatch
+from fanout.plan.parts import Part
 from fanout.queue.port import Delivery, QueuePair
 from fanout.queue.sqlite import SqliteQueueService
 from fanout.store.keys import StepRound
@@ -96,11 +97,16 @@ class Slotted:
         return found[count - 1]
 
     def give(
-        self, index: int = 0, attempt: int = 0, files: Sequence[str] = ("/data/a", "/data/b"), **fields: Any
+        self,
+        index: int = 0,
+        attempt: int = 0,
+        files: Sequence[str] = ("/data/a", "/data/b"),
+        part: Part | None = None,
+        **fields: Any,
     ) -> None:
-        """Sends a mini-batch."""
+        """Sends a mini-batch, or a part of it."""
         batch = MiniBatch(index, files=tuple(uris.from_path(path) for path in files), **fields)
-        self.process.write(orders.task_frame(attempt, minibatch.encode(batch).encode()))
+        self.process.write(orders.task_frame(attempt, minibatch.encode(batch).encode(), part))
 
     async def run(self, index: int = 0, attempt: int = 0, **fields: Any) -> Done:
         """Sends a mini-batch and waits for what becomes of it."""

@@ -9,7 +9,9 @@ import pytest
 
 from fanout.node import entry_script
 from fanout.node.orders import Broken, Done, Loaded
+from fanout.plan.parts import Part
 from fanout.step.results import Cause
+from fanout.store.access import Access
 
 Launch = Callable[..., Any]
 WriteScript = Callable[..., Path]
@@ -399,6 +401,26 @@ async def test_files_named_like_libraries(launch: Launch, write_script: WriteScr
         assert (await slot.stop()).failure is None
 
 
+async def test_a_part_of_a_list_of_files(launch: Launch, write_script: WriteScript, tmp_path: Path) -> None:
+    """run() gets the files of the part alone, and what it writes is put aside under the part's own name."""
+    write_script(
+        """
+        import sys
+        def run(batch, context):
+            with open(sys.argv[1] + "/note", "w") as f: f.write("x")
+            return [*batch, context.global_row_index_lower_bound]
+        """
+    )
+    folder = tmp_path / "plots"
+    slot = await launch(outputs={"plots": str(folder)}, arguments=[str(folder)])
+    names = ["/data/a", "/data/b", "/data/c"]
+    first = await slot.run(5, files=names, part=Part(0, 1))
+    rest = await slot.run(5, files=names, part=Part(1, 3), first_row=10)
+    assert (first.items, first.rows) == (1, b"/data/a\nNone\n")
+    assert (rest.items, rest.rows) == (2, b"/data/b\n/data/c\n11\n")
+    assert sorted(p.name for p in (tmp_path / "attempts").iterdir()) == ["5.0.1-0-process000", "5.1.3-0-process000"]
+
+
 async def test_tables_are_read_in_the_slot(launch: Launch, write_script: WriteScript, tmp_path: Path) -> None:
     """A piece of a table arrives as a DataFrame; its loading is told before run() starts."""
     from fanout.data.mltable import load_mltable
@@ -409,7 +431,7 @@ async def test_tables_are_read_in_the_slot(launch: Launch, write_script: WriteSc
     table.mkdir()
     (table / "a.csv").write_text("x,y\n1,a\n2,b\n")
     (table / "MLTable").write_text("paths:\n- file: ./a.csv\ntransformations:\n- read_delimited\n")
-    access: Any = None
+    access = Access()
     uri = f"file://{table}/a.csv"
     recipe = resolve_recipe(
         load_mltable(f"file://{table}", access), [uri], lambda _uri, _size: (table / "a.csv").read_bytes()
@@ -421,6 +443,8 @@ async def test_tables_are_read_in_the_slot(launch: Launch, write_script: WriteSc
     assert (done.items, done.rows) == (2, b"['x', 'y'] 2 0\n1\n2\n")
     [loaded] = [answer for answer in slot.answers if isinstance(answer, Loaded)]
     assert loaded.items == 2
+    half = await slot.run(files=[], pieces=(Piece(uri, 0, 12, Cut.BYTES),), part=Part(1, 2))
+    assert (half.items, half.rows) == (1, b"['x', 'y'] 1 0\n2\n"), "rows are numbered from 0 in any part"
     lost = await slot.run(1, files=[], pieces=(Piece(f"file://{table}/gone.csv", 0, 12, Cut.BYTES),))
     assert lost.failure is not None
     assert lost.failure.cause is Cause.LOAD

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ from fanout.errors import QueueError, StoreError
 from fanout.node import committer as committing
 from fanout.node.committer import Committer, Finished
 from fanout.node.held import Held, Holdings
-from fanout.plan import messages
+from fanout.plan import messages, minibatch
 from fanout.plan.messages import Message
+from fanout.plan.minibatch import Cut, MiniBatch, Piece
+from fanout.plan.parts import Part
 from fanout.queue.port import Depth, QueuePair
 from fanout.step.reading import read_index
 from fanout.step.results import Cause, Entry, Event, Failure, Status
@@ -25,6 +27,7 @@ from fanout.store.objects import create
 
 AT = StepRound("r", "s")
 
+PIECES = (Piece("file:///t.csv", 0, 900, Cut.BYTES),)
 FAILURE = Failure(Cause.EXCEPTION, "ValueError: no", "Traceback ...")
 
 
@@ -323,3 +326,64 @@ async def test_events_alone_are_committed(desk: Desk) -> None:
     index = await read_index(desk.store, keys.result(AT, 0, 0))
     assert index is not None
     assert index.events == (Event("process000", 1.0, FAILURE, gave_up=True),)
+
+
+async def test_halves_are_sent_in_place_of_what_was_split(desk: Desk, message: Callable[..., Message]) -> None:
+    """Both, each as its first try, before the old delivery is deleted; halves of a part are parts again."""
+    whole, part = await desk.receive(message(0, attempt=2), replace(message(1, attempt=2), part=Part(4, 7)))
+    desk.committer.add(_finished(whole, Status.SPLIT, 0.0))
+    desk.committer.add(_finished(part, Status.SPLIT, 0.0, part=Part(4, 7)))
+    await desk.finish()
+    sent = [messages.decode(delivery.body) for delivery in await desk.pair.main.receive(10, 0)]
+    assert [(m.index, m.attempt, m.part) for m in sent] == [
+        (0, 0, Part(0, 1)),
+        (0, 0, Part(1, 2)),
+        (1, 0, Part(4, 5)),
+        (1, 0, Part(5, 7)),
+    ]
+    assert {m.line for m in sent} == {whole.message.line, part.message.line}
+    assert (await desk.pair.main.depth()).total == 4
+    assert (await desk.pair.dead.depth()).total == 0
+
+
+async def test_what_was_split_after_it_was_lost_stays_with_its_new_holder(
+    desk: Desk, message: Callable[..., Message], manual_clock: Any
+) -> None:
+    """Somebody else has it now: no halves are sent, and it is not deleted."""
+    [held] = await desk.receive(message(0))
+    held.lost = True
+    desk.committer.add(_finished(held, Status.SPLIT, 0.0))
+    await desk.finish()
+    manual_clock.advance(11)
+    assert [messages.decode(d.body).part for d in await desk.pair.main.receive(10, 0)] == [None]
+
+
+async def test_a_copy_that_failed_is_gone(desk: Desk, message: Callable[..., Message]) -> None:
+    """It is recorded, deleted, and nothing is sent after it."""
+    [held] = await desk.receive(replace(message(0), copy=True))
+    desk.committer.add(_finished(held, Status.RETRIED, copy=True))
+    await desk.finish()
+    assert [entry.copy for entry in await desk.entries()] == [True]
+    assert ((await desk.pair.main.depth()).total, (await desk.pair.dead.depth()).total) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("batch", "part", "item"),
+    [
+        (MiniBatch(0, files=("file:///data/a", "file:///data/b%20c")), Part(1, 2), "/data/b c"),
+        (MiniBatch(0, files=("s3://u:secret@bucket/a", "s3://bucket/b")), Part(1, 2), "s3://bucket/b"),
+        (MiniBatch(0, pieces=PIECES, first_row=100), Part(7, 8), "row 107 of the input"),
+        (MiniBatch(0, pieces=PIECES), Part(7, 8), "row 7 of the mini-batch"),
+        (MiniBatch(0, files=("file:///data/a", "file:///data/b")), Part(0, 2), None),
+        (MiniBatch(0, files=("file:///data/a", "file:///data/b")), None, None),
+    ],
+)
+async def test_a_dead_letter_names_its_item(desk: Desk, batch: MiniBatch, part: Part | None, item: str | None) -> None:
+    """A file by its place, a row by its number, from 0; what consists of several items is told as it was sent."""
+    [held] = await desk.receive(Message(AT, 0, 2, line=minibatch.encode(batch), part=part))
+    desk.committer.add(_finished(held, Status.FAILED, part=part))
+    await desk.finish()
+    [letter] = await desk.pair.dead.receive(10, 0)
+    fields = json.loads(letter.body)
+    assert fields.get("item") == item
+    assert fields.get("part") == (None if part is None else [part.start, part.stop])

@@ -20,6 +20,7 @@ from fanout.node.intake import MOST_REFUSALS, Intake, IntakeEvents
 from fanout.plan import messages, minibatch
 from fanout.plan.messages import Message, Pointer
 from fanout.plan.minibatch import MiniBatch
+from fanout.plan.parts import Part
 from fanout.queue.port import Delivery, QueuePair
 from fanout.step.results import Cause, Failure, Status
 from fanout.store.keys import StepRound
@@ -57,7 +58,7 @@ class Fetching:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     here: list[str] = field(default_factory=list)
 
-    async def fetch(self, line: bytes) -> tuple[bytes, tuple[str, ...]]:
+    async def fetch(self, line: bytes, _: Part | None = None) -> tuple[bytes, tuple[str, ...]]:
         await self.gate.wait()
         if self.trouble:
             raise self.trouble

@@ -211,6 +211,33 @@ async def test_poison_is_dead_lettered_and_the_others_finish(prepare: Prepare) -
     assert "exit code 7" in fields["reason"]
 
 
+@pytest.mark.parametrize("death", ["raise ValueError(bad)", "os._exit(7)", "os.kill(os.getpid(), 9)", "return None"])
+async def test_bad_items_are_found_and_the_good_ones_are_done(prepare: Prepare, death: str) -> None:
+    """With isolate_failures halves are tried until each bad file stands alone, however it fails; the others count."""
+    script = f"""
+        import os
+        def run(batch, context):
+            bad = [path for path in batch if path in ("/data/1", "/data/6")]
+            if bad: {death}
+            return [f"{{context.minibatch_index}} {{path}}" for path in batch]
+    """
+    retries = RetrySettings(max_retries=0)
+    work = await prepare(script, retry_settings=retries, isolate_failures=True)
+    files = tuple(f"file:///data/{n}" for n in range(8))
+    await work.send_batches(MiniBatch(0, files=files[:4]), MiniBatch(1, files=files[4:]))
+    async with work.node():
+        ledger = await work.until(lambda ledger: ledger.counts.settled == 2)
+        await work.settle()
+    counts = ledger.counts
+    assert (counts.succeeded, counts.failed, counts.items, counts.items_failed) == (2, 0, 8, 2)
+    assert await work.rows() == b"".join(b"%d /data/%d\n" % (n // 4, n) for n in range(8) if n not in (1, 6))
+    letters = [json.loads(letter.body) for letter in await work.pair.dead.receive(10, 0)]
+    assert sorted((letter["index"], letter["item"], letter["tries"]) for letter in letters) == [
+        (0, "/data/1", 1),
+        (1, "/data/6", 1),
+    ]
+
+
 async def test_a_time_limit_kills_and_goes_on(prepare: Prepare) -> None:
     """An endless run() is ended at its limit, by name; the slot's next process goes on with the others."""
     script = "def run(b, c):\n    while c.minibatch_index == 0: pass\n    return b\n"
@@ -357,6 +384,31 @@ async def test_output_files_are_staged_by_attempt(prepare: Prepare, kind: str) -
     log = await read(work.outside.store, f"{keys.logs(StepRound('r', 's'))}user/stdout/0/process000.stdout.txt")
     assert log is not None
     assert b"ran 0\n" in log
+
+
+async def test_output_files_of_parts_never_meet(prepare: Prepare) -> None:
+    """Each part that succeeded has its own, in the order of the items; parts that failed have left none."""
+    work = await prepare(
+        """
+        import pathlib, sys
+        out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+        def run(batch):
+            (out / batch[0].rsplit("/", 1)[1]).write_text("x")
+            if "/data/2" in batch: raise ValueError
+            return batch
+        """,
+        outputs={"plots": BoundOutput("file:///nowhere")},
+        task=EntryTask("score.py", program_arguments="--out ${{outputs.plots}}"),
+        retry_settings=RetrySettings(max_retries=0),
+        isolate_failures=True,
+    )
+    await work.send_batches(MiniBatch(0, files=tuple(f"file:///data/{n}" for n in range(4))))
+    async with work.node(slots=1):
+        ledger = await work.until(lambda ledger: ledger.counts.settled == 1)
+        await work.settle()
+    assert [files.names for files in ledger.staged()] == [("plots/0",), ("plots/3",)]
+    found = [listed.key async for listed in list_keys(work.outside.store, keys.staged(AT))]
+    assert sorted(found) == [f"{keys.staged(AT)}{f.folder}/{n}" for f in ledger.staged() for n in f.names]
 
 
 async def test_the_same_message_twice_on_one_node(prepare: Prepare) -> None:

@@ -10,6 +10,7 @@ from fanout.errors import DamagedRecordError
 from fanout.plan.messages import Message, Pointer, decode, encode
 from fanout.plan.minibatch import MiniBatch
 from fanout.plan.minibatch import encode as encode_batch
+from fanout.plan.parts import Part
 from fanout.store.keys import StepRound
 
 AT = StepRound("r", "s")
@@ -98,3 +99,18 @@ def test_what_is_no_message(body: str) -> None:
     """Anything may stand in a queue."""
     with pytest.raises(DamagedRecordError):
         decode(body)
+
+
+@given(st.integers(0, 2**30), st.integers(1, 2**30), st.booleans())
+def test_parts_and_copies_arrive(start: int, items: int, copy: bool) -> None:
+    """Which items of the mini-batch are meant, and whether another message for them is under way."""
+    message = Message(AT, 7, 1, line='{"index":7}', part=Part(start, start + items), copy=copy)
+    assert decode(encode(message)) == message
+
+
+@pytest.mark.parametrize(("name", "value"), [("part", [3, 3]), ("part", "x"), ("part", [1]), ("copy", 1)])
+def test_no_part_and_no_copy(name: str, value: object) -> None:
+    """Anything else than two numbers in order, and true or false, is damage."""
+    fields = json.loads(encode(Message(AT, 7, 0, line='{"index":7}')))
+    with pytest.raises(DamagedRecordError, match=r"part|expected"):
+        decode(json.dumps({name: value, **fields}))

@@ -9,12 +9,13 @@ import pytest
 from obstore.store import MemoryStore
 
 from fanout.clock import SystemClock
-from fanout.errors import InputError, QueueError, RunError
+from fanout.errors import DamagedRecordError, InputError, QueueError, RunError
 from fanout.plan.division import ByCount
 from fanout.plan.manifests import SHARD_SIZE, read_line, read_summary
 from fanout.plan.messages import INLINE_LIMIT, Message, decode
 from fanout.plan.minibatch import MiniBatch, encode
-from fanout.plan.publish import Outbox, publish
+from fanout.plan.parts import Part
+from fanout.plan.publish import Outbox, publish, send_some
 from fanout.plan.source import PlannedInput
 from fanout.queue.port import Delivery, Queue
 from fanout.queue.sqlite import SqliteQueueService
@@ -102,6 +103,33 @@ async def test_resumed_plans_are_read_and_not_made(queue: Queue) -> None:
 
     await publish(never, store, Outbox(queue, AT, AT, skip=range(3, 1499), attempts={1: 2}))
     assert [(m.index, m.attempt) for m in await received(queue)] == [(0, 0), (1, 2), (2, 0), (1499, 0)]
+
+
+async def test_open_parts_are_sent_in_place_of_the_whole(queue: Queue) -> None:
+    """Each with the attempt it has come to; mini-batches without parts are sent as they are."""
+    store = MemoryStore()
+    await publish(lambda: plan(3), store, Outbox(queue, AT, AT))
+    await received(queue)
+    parts = {1: [(Part(0, 2), 0), (Part(5, 6), 1)]}
+    await publish(lambda: plan(3), store, Outbox(queue, AT, AT, skip={0}, attempts={1: 2}, parts=parts))
+    sent = [(m.index, m.attempt, m.part) for m in await received(queue)]
+    assert sent == [(1, 0, Part(0, 2)), (1, 1, Part(5, 6)), (2, 0, None)]
+
+
+async def test_some_are_sent_without_reading_the_others(queue: Queue) -> None:
+    """Copies of chosen mini-batches, from the manifests that hold them."""
+    store = MemoryStore()
+    await publish(lambda: plan(3 * SHARD_SIZE), store, Outbox(queue, AT, AT))
+    await received(queue)
+    await store.delete_async(keys.manifest(AT, 1))
+    await send_some(store, Outbox(queue, AT, AT, attempts={7: 1}, copies=True), [7, 2 * SHARD_SIZE + 3])
+    assert [(m.index, m.attempt, m.copy) for m in await received(queue)] == [(7, 1, True), (2003, 0, True)]
+
+
+async def test_nothing_is_sent_of_a_plan_that_is_gone(queue: Queue) -> None:
+    """It was complete, or nobody would ask."""
+    with pytest.raises(DamagedRecordError, match=r"plan\.json"):
+        await send_some(MemoryStore(), Outbox(queue, AT, AT), [0])
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from fanout.errors import StoreError
 from fanout.plan import messages, minibatch
 from fanout.plan.messages import Message
 from fanout.plan.minibatch import MiniBatch
+from fanout.plan.parts import Part
 from fanout.queue.port import QueuePair
 from fanout.queue.sqlite import SqliteQueueService
 from fanout.step.dead_letters import DeadLetters
@@ -161,3 +163,18 @@ async def test_many_dead_letters(
         assert index is not None
         ledger.absorb(5, seq, index)
     assert ledger.counts.dead_lettered == 150
+
+
+async def test_a_part_and_a_copy_that_vanished(
+    dead_letters: DeadLetters, pair: QueuePair, store: ObjectStore, manual_clock: Any
+) -> None:
+    """A part is recorded with its own items; of a copy nobody hears, as the original answers for itself."""
+    sent = messages.decode(_message(7))
+    await pair.dead.send([messages.encode(replace(sent, part=Part(1, 2))), messages.encode(replace(sent, copy=True))])
+    assert await dead_letters.drain(5, 1000) == 2
+    index = await read_index(store, keys.result(AT, 5, 0))
+    assert index is not None
+    [entry] = index.entries
+    assert (entry.part, entry.items, entry.status) == (Part(1, 2), 1, Status.DEAD_LETTERED)
+    assert entry.failure is not None
+    assert "mini-batch 7, item 1," in entry.failure.message

@@ -1,6 +1,8 @@
 import pytest
 
+from fanout.plan.parts import Part
 from fanout.step.failure_groups import Occurrence, Source, group, last_frame, occurrences, shape
+from fanout.step.job_result import headline
 from fanout.step.ledger import FailedAttempt
 from fanout.step.results import Cause, Event, Failure, Status
 
@@ -54,7 +56,7 @@ def test_only_attempts_that_were_not_sent_anew_are_final() -> None:
     """A retried attempt gives no mini-batch up; a failed or dead-lettered one does."""
     failure = Failure(Cause.EXIT, "gone")
     attempts = [FailedAttempt(n, 0, status, "p", 0, failure) for n, status in enumerate(list(Status)[1:])]
-    assert [o.final for o in occurrences(attempts, [])] == [False, True, True]
+    assert [o.final for o in occurrences(attempts, [])] == [False, False, True, True]
 
 
 def test_paths_of_the_nodes_copy_become_the_authors_own() -> None:
@@ -94,3 +96,18 @@ def test_last_frame_is_the_innermost() -> None:
     """The last frame of a traceback, or nothing where there is none."""
     assert last_frame(TRACEBACK.format(node=0, line=3, n=1)) == "/tmp/r-s-0-x7_ab/code/sub/deep.py:3"
     assert last_frame("no traceback") == ""
+
+
+def test_items_that_were_isolated_are_counted_as_items() -> None:
+    """Mini-batches that were given up whole are told apart from the items that others lost."""
+    failure = Failure(Cause.EXCEPTION, "ValueError: no")
+    found = [
+        Occurrence(failure, 0, "p", 1, 2, final=True),
+        Occurrence(failure, 0, "p", 2, 2),
+        Occurrence(failure, 0, "p", 2, 0, final=True, part=Part(0, 1)),
+        Occurrence(failure, 1, "p", 2, 0, final=True, part=Part(0, 1)),
+        Occurrence(failure, 0, "p", 3, 0, final=True, part=Part(4, 7)),
+    ]
+    [alike] = group(found, Source("r", "s", None))
+    assert (alike.given_up, alike.items_given_up, alike.mini_batches) == (1, 4, (1, 2, 3))
+    assert headline(alike) == "5 failed attempts, 1 mini-batch and 4 items given up"

@@ -1,6 +1,9 @@
 from typing import Any
 
+import pytest
+
 from fanout.plan.minibatch import Cut, MiniBatch, Piece
+from fanout.plan.parts import Part
 from fanout.step.results import Cause, Event, Failure, Status
 from fanout.step.verdict import Counts, VerdictStatus
 from fanout.view.commands import Commands
@@ -87,3 +90,21 @@ def test_items_are_named_as_people_know_them() -> None:
     assert items_of(MiniBatch(0, files=("s3://b/x",), partition={"day": "1", "city": "Rome"})) == ("day=1, city=Rome",)
     piece = Piece("file:///t.csv", 0, 2048, Cut.BYTES)
     assert items_of(MiniBatch(0, pieces=(piece,))) == ("/t.csv, bytes 0 to 2,048",)
+
+
+@pytest.mark.parametrize(
+    ("batch", "part", "names"),
+    [
+        (MiniBatch(0, files=("file:///in/a", "file:///in/b", "file:///in/c")), Part(1, 3), ("/in/b", "/in/c")),
+        (MiniBatch(0, files=("file:///in/a",), partition={"day": "1"}), Part(0, 1), ("/in/a",)),
+        (
+            MiniBatch(0, pieces=(Piece("file:///t.csv", 0, 90, Cut.BYTES),)),
+            Part(4, 5),
+            ("item 4 of /t.csv, bytes 0 to 90",),
+        ),
+        (None, Part(4, 6), ("items 4 to 5",)),
+    ],
+)
+def test_the_items_of_a_part(batch: MiniBatch | None, part: Part, names: tuple[str, ...]) -> None:
+    """Files by name, rows by their number in the mini-batch, and by what that is."""
+    assert items_of(batch, part) == names

@@ -1,0 +1,63 @@
+"""What is recorded of an attempt that has ended: how many items it was about, and what became of them. Pure."""
+
+from fanout.errors import DamagedRecordError
+from fanout.node.decide import Decision
+from fanout.node.held import Held
+from fanout.node.orders import Done
+from fanout.plan import minibatch
+from fanout.plan.minibatch import MiniBatch
+from fanout.step.results import Cause, Entry, Failure, Status
+
+_NOT_READ = frozenset({Cause.LOAD, Cause.LOAD_TIME_LIMIT, Cause.DAMAGED})
+
+
+def entry_of(held: Held, done: Done, decision: Decision, process: str, started: float) -> Entry:
+    """The entry of the attempt; `started` in epoch seconds."""
+    message = held.message
+    return Entry(
+        index=message.index,
+        attempt=message.attempt,
+        status=decision.status,
+        items=done.items if done.failure is None else _items(held, done, decision),
+        succeeded=done.succeeded,
+        process=process,
+        started=started,
+        load_seconds=done.load_seconds,
+        run_seconds=done.run_seconds,
+        rows=done.rows_written,
+        header=done.header,
+        files=done.files,
+        failure=done.failure,
+        part=message.part,
+        copy=message.copy,
+    )
+
+
+def items_to_split(held: Held, done: Done, failure: Failure) -> int | None:
+    """How many items were tried; None when nobody knows.
+
+    How many rows a table's mini-batch has is known for certain only once a slot has read it, so one that could not be
+    read is not split: reading its halves would be reading all of it.
+    """
+    batch = _batch(held)
+    if batch is not None and batch.files:
+        return len(batch.files) if held.message.part is None else held.message.part.items
+    return None if failure.cause in _NOT_READ else done.items or None
+
+
+def _items(held: Held, done: Done, decision: Decision) -> int:
+    """Items of a failed attempt as far as anybody knows; at least 1."""
+    if decision.status is Status.SPLIT and done.failure is not None:
+        return items_to_split(held, done, done.failure) or 1
+    if held.message.part is not None:
+        return held.message.part.items
+    batch = _batch(held)
+    planned = 1 if batch is None else batch.items or len(batch.files) or 1
+    return done.items or held.items or planned
+
+
+def _batch(held: Held) -> MiniBatch | None:
+    try:
+        return minibatch.decode(held.line, "message")
+    except DamagedRecordError:
+        return None
