@@ -24,6 +24,7 @@ from fanout.errors import RunError
 from fanout.node.agent import Leaving, Node, NodeOptions, needs_fetching, slots_of
 from fanout.node.committer import Committer, Stage, Write
 from fanout.node.fetch import Fetcher
+from fanout.node.logs import LogKeeper, kept_now_and_then
 from fanout.node.orders import Answer
 from fanout.node.process import SlotProcess
 from fanout.node.registration import register
@@ -38,6 +39,7 @@ from fanout.store import keys
 from fanout.store.access import Access
 from fanout.store.keys import StepRound
 from fanout.store.objects import create
+from fanout.store.redact import secrets_of
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +86,8 @@ async def serve(
             outside.clock,
         )
         with _log_to(place), _signals(node), _parent(node, with_parent):
-            return await node.run()
+            async with kept_now_and_then(_log_keeper(record, place, outside.store), outside.clock):
+                return await node.run()
 
 
 async def load_step(store: ObjectStore, at: StepRound) -> StepRecord:
@@ -109,6 +112,14 @@ async def _process_factory(
         return SlotProcess(order, place.placement(name, mine), on_answer, on_end)
 
     return make
+
+
+def _log_keeper(record: StepRecord, place: Workspace, store: ObjectStore) -> LogKeeper | None:
+    """What takes logs to a store that is elsewhere; in a local one they are in their place from the start."""
+    if place.store_folder is not None:
+        return None
+    secrets = secrets_of({**os.environ, **record.step.environment_variables})
+    return LogKeeper(place.logs, place.scratch / "log-copies", store, keys.logs(record.at), secrets)
 
 
 def needed_inputs(record: StepRecord) -> dict[str, step_record.BoundInput]:
