@@ -10,11 +10,10 @@ from fanout.clock import Clock
 from fanout.errors import QueueError, QueueGoneError
 from fanout.queue.port import Delivery, Depth, QueuePair
 from fanout.queue.sqs_batches import BATCH_COUNT, DEAD_SUFFIX, receipt_batches, send_batches, sqs_name
-from fanout.queue.sqs_requests import SqsRequests, understood
+from fanout.queue.sqs_requests import LONGEST_POLL, SqsRequests, understood
 from fanout.store.access import Access
 
 DEPTH_LAG = 60.0  # AWS: the counts are right about a minute after the last change
-LONGEST_POLL = 20
 LONGEST_DELAY = 900
 LONGEST_VISIBILITY = 43_200
 RETENTION = 14 * 24 * 3600
@@ -71,6 +70,7 @@ class SqsQueue:
     async def _poll(self, limit: int, wait: int) -> list[Delivery]:
         answer = await self._requests.call(
             "receive_message",
+            wait=wait,
             QueueUrl=self._url,
             MaxNumberOfMessages=limit,
             WaitTimeSeconds=wait,

@@ -1,7 +1,6 @@
 """Requests to one SQS endpoint: the client, its errors as ours, and batches whose failed entries are sent again."""
 
 import asyncio
-import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any
@@ -11,12 +10,15 @@ from fanout.errors import MissingExtraError, QueueError, QueueGoneError, Setting
 from fanout.queue.sqs_batches import Entry
 from fanout.store.access import Access
 from fanout.store.credentials import client_arguments
+from fanout.store.patience import answer_limit, pauses
 from fanout.store.redact import redact
+from fanout.store.skew import clock_trouble
 
 CONCURRENT_BATCHES = 8
 CONNECTIONS = 64
-ENTRY_TRIES = 6
-REQUEST_TRIES = 6  # botocore waits up to 1, 2, 4, 8, 16 s in between
+LONGEST_POLL = 20
+"""Seconds that SQS keeps a receive waiting at most."""
+_PASSING = ("hrottl", "SlowDown", "RequestLimitExceeded", "RequestTimeout")
 _MISSING = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "NonExistentQueue")
 _FINAL = ("Invalid", "MessageNotInflight", "UnsupportedOperation")
 
@@ -32,19 +34,46 @@ class SqsRequests:
         self._connecting = asyncio.Lock()
         self._slots = asyncio.Semaphore(CONCURRENT_BATCHES)
 
-    async def call(self, action: str, **arguments: Any) -> Mapping[str, Any]:
-        """The answer to one request, tried several times; else QueueError naming endpoint, action and code."""
+    async def call(self, action: str, *, wait: float = 0.0, **arguments: Any) -> Mapping[str, Any]:
+        """The answer to one request, which may take `wait` seconds longer than others to come.
+
+        Tried again while the server is unwell; else, and after the patience of `Access`, QueueError naming endpoint,
+        action and code. A request whose answer was lost may have been carried out twice.
+        """
+        begun, patience, tries = self.clock.monotonic(), self._access.patience, 0
+        for pause in pauses(patience):
+            try:
+                return await self._once(action, wait, arguments)
+            except _UnwellError as exc:
+                tries, seconds = tries + 1, self.clock.monotonic() - begun
+                if seconds >= patience:
+                    raise QueueError(f"{exc}; tried {tries} times in {seconds:.1f} s") from exc.__cause__
+            await self.clock.sleep(pause)
+        raise AssertionError  # there is always another pause
+
+    async def _once(self, action: str, wait: float, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         client = self._client or await self._connect()
-        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            CredentialRetrievalError,
+            HTTPClientError,
+            NoCredentialsError,
+            NoRegionError,
+        )
+        from botocore.parsers import ResponseParserError
 
         try:
-            answer: Mapping[str, Any] = await getattr(client, action)(**arguments)
+            async with asyncio.timeout(wait + answer_limit(self._access.patience)):
+                answer: Mapping[str, Any] = await getattr(client, action)(**arguments)
         except ClientError as exc:
-            raise self._refused(action, exc.response.get("Error", {})) from exc
+            raise self._refused(action, exc.response) from exc
         except (NoCredentialsError, NoRegionError) as exc:
             raise _unsigned(exc) from exc
-        except (BotoCoreError, TimeoutError, OSError) as exc:
-            raise QueueError(f"SQS {action} at {self._where}: {redact(str(exc)) or type(exc).__name__}") from exc
+        except (HTTPClientError, CredentialRetrievalError, ResponseParserError, TimeoutError, OSError) as exc:
+            raise _UnwellError(self._said(action, redact(str(exc)) or "no answer")) from exc
+        except BotoCoreError as exc:
+            raise QueueError(self._said(action, redact(str(exc)))) from exc
         return answer
 
     async def batches(self, action: str, url: str, parts: Iterable[Sequence[Entry]]) -> dict[str, str]:
@@ -62,22 +91,24 @@ class SqsRequests:
         await self._stack.aclose()
 
     async def _batch(self, action: str, url: str, entries: Sequence[Entry]) -> dict[str, str]:
+        begun, patience = self.clock.monotonic(), self._access.patience
         pending, refused = list(entries), dict[str, str]()
-        for attempt in range(ENTRY_TRIES):
+        for pause in pauses(patience):
             async with self._slots:
                 answer = await self.call(action, QueueUrl=url, Entries=pending)
             with understood(action):
                 failed = {entry["Id"]: entry for entry in answer.get("Failed", ())}
                 if strange := failed.keys() - {entry["Id"] for entry in pending}:
                     raise ValueError(f"it has failed entries that were not asked for: {sorted(strange)!r:.80}")
-            if not failed:
-                return refused
             refused |= {key: _reason(entry) for key, entry in failed.items() if is_final(entry)}
             pending = [entry for entry in pending if entry["Id"] in failed and entry["Id"] not in refused]
             if not pending:
                 return refused
-            await self.clock.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter, not a secret
-        raise self._refused(f"{action}, {len(pending)} entries, {ENTRY_TRIES} times", failed[str(pending[0]["Id"])])
+            if (seconds := self.clock.monotonic() - begun) >= patience:
+                first = _reason(failed[str(pending[0]["Id"])])
+                raise QueueError(self._said(f"{action}, {len(pending)} entries, for {seconds:.1f} s", first))
+            await self.clock.sleep(pause)
+        raise AssertionError  # there is always another pause
 
     async def _connect(self) -> Any:
         async with self._connecting:
@@ -89,9 +120,17 @@ class SqsRequests:
     def _where(self) -> str:
         return self._access.endpoint_url_sqs or f"AWS, region {self._access.region or 'of the profile'}"
 
-    def _refused(self, action: str, error: Mapping[str, Any]) -> QueueError:
-        kind = QueueGoneError if error.get("Code") in _MISSING else QueueError
-        return kind(f"SQS {action} at {self._where}: {_reason(error)}")
+    def _said(self, action: str, what: str) -> str:
+        return f"SQS {action} at {self._where}: {what}"
+
+    def _refused(self, action: str, response: Mapping[str, Any]) -> QueueError:
+        error = response.get("Error", {})
+        code, status = str(error.get("Code")), response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in _MISSING:
+            return QueueGoneError(self._said(action, _reason(error)))
+        if status >= 500 or status == 429 or any(sign in code for sign in _PASSING):
+            return _UnwellError(self._said(action, _reason(error)))
+        return QueueError(self._said(action, clock_trouble(f"{code}: {error.get('Message')}") or _reason(error)))
 
 
 @contextmanager
@@ -101,6 +140,10 @@ def understood(action: str) -> Iterator[None]:
         yield
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
         raise QueueError(f"SQS {action}: the server's answer makes no sense: {type(exc).__name__}: {exc}") from exc
+
+
+class _UnwellError(QueueError):
+    """The server did not do what it was asked, for no fault of the request: it may soon."""
 
 
 def is_final(failure: Mapping[str, Any]) -> bool:
@@ -120,14 +163,16 @@ def _make_client(access: Access) -> Any:
         raise MissingExtraError("SQS", "aws") from None
     from botocore.exceptions import NoRegionError
 
+    limit = answer_limit(access.patience)
     config = AioConfig(
         # Checking parameters costs a third of a request's CPU, and ours are typed.
         parameter_validation=False,
         max_pool_connections=CONNECTIONS,
         tcp_keepalive=True,
-        connect_timeout=5,
-        read_timeout=35,  # above the longest poll
-        retries={"mode": "standard", "total_max_attempts": REQUEST_TRIES},
+        connect_timeout=min(5.0, limit),
+        read_timeout=LONGEST_POLL + limit,
+        # `call` tries again: botocore counts tries, which says nothing of the time, and stops when many have failed.
+        retries={"mode": "standard", "total_max_attempts": 1},
     )
     try:
         return get_session().create_client(
