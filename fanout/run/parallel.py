@@ -6,13 +6,13 @@ once, results are counted once, and the seal is the one point after which nothin
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from fanout.node.registration import register
 from fanout.plan.manifests import PlanSummary, read_summary
-from fanout.plan.publish import Outbox, publish
+from fanout.plan.publish import Outbox, publish, send_some
 from fanout.plan.source import PlannedInput, plan_mini_batches
 from fanout.queue.port import QueuePair
 from fanout.run.bind import Binding, append_row_uri
@@ -57,6 +57,8 @@ class ParallelRun:
         sealed = await step_seal(store, at)
         earlier = sealed is not None
         if sealed is not None and await read(store, keys.concluded_json(at)) is not None:
+            # A second supervisor may have come too late, made a queue all the same, and died.
+            await remove_queues(store, self.outside.queues, at)
             return self._report(sealed, await self._read_sealed(sealed), earlier=True)
         if sealed is None:
             self.observer.step_started(self.step)
@@ -121,6 +123,7 @@ class ParallelRun:
             lambda: register(self.outside.store, self._at),
             lambda ledger: self._send_missing(queues.pair, ledger),
             await self._first_ledger(),
+            (lambda ledger, indexes: self._double(queues.pair, ledger, indexes)) if self.step.speculate else None,
         )
         await supervisor.read_the_rest()  # what earlier supervisors of this step have seen
         if taken_up:
@@ -218,6 +221,12 @@ class ParallelRun:
     async def _send_missing(self, queues: QueuePair, ledger: Ledger) -> None:
         self.observer.notice(f"{self.step.name}: messages were lost; their mini-batches are sent again")
         await publish(lambda: _known(None), self.outside.store, self._outbox(queues, ledger, lambda _: None))
+
+    async def _double(self, queues: QueuePair, ledger: Ledger, indexes: Collection[int]) -> None:
+        some = "a mini-batch takes" if len(indexes) == 1 else f"{len(indexes)} mini-batches take"
+        self.observer.notice(f"{self.step.name}: {some} far longer than the others; tried a second time beside it")
+        outbox = replace(self._outbox(queues, ledger, lambda _: None), copies=True)
+        await send_some(self.outside.store, outbox, indexes)
 
     def _outbox(self, queues: QueuePair, ledger: Ledger, on_shard: Callable[[int], None]) -> Outbox:
         most = self.step.retry_settings.max_retries  # reached by an attempt that failed when it was held no more

@@ -201,8 +201,16 @@ def _i3(simulation: Simulation, end: Ending) -> Iterator[str]:
         return
     if scenario.user.broken_starts and "cannot be started" in verdict.reason:
         return
+    if verdict.status is VerdictStatus.FAILED and _bettered(end):
+        return  # another copy of a mini-batch succeeded when its failure had ended the step already
     if judged != verdict:
         yield f"I3: the verdict is {verdict}, but the outcomes make it {judged}: {counts}"
+
+
+def _bettered(end: Ending) -> bool:
+    """Whether a mini-batch has failed in one copy and succeeded in another."""
+    failed = {one.entry.index for one in end.found if one.entry.status in FINAL and not _succeeded(one)}
+    return any(_succeeded(one) and index in failed for index, one in end.winners.items())
 
 
 def _i5(simulation: Simulation) -> Iterator[str]:

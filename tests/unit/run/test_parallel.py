@@ -11,6 +11,7 @@ from fanout.errors import DamagedRecordError, StoreError
 from fanout.run.story import resume, start
 from fanout.spec.steps import Limits, Output, Thresholds
 from fanout.step import results
+from fanout.step.queues import take_queues
 from fanout.step.remaining import NO_RESULT, Again, Remaining
 from fanout.step.results import Entry, Failure, Status
 from fanout.step.verdict import Verdict, VerdictStatus
@@ -75,6 +76,19 @@ async def test_what_has_ended_is_not_touched_again(world: Any, notes: Any, score
     assert world.engine.placed == []
     assert world.keys() == before
     assert (world.folder / "rows.txt").read_text() == "edited since"
+
+
+async def test_the_queue_of_a_supervisor_that_came_too_late_is_removed(
+    world: Any, notes: Any, score: Any, pipeline: Any
+) -> None:
+    """It had made one for a step that was over by then, and died: whoever resumes leaves none behind."""
+    await start(pipeline(score()), world.outside, notes, "r")
+    settings = {"visibility": 1.0, "max_receives": 5}
+    await take_queues(world.store, world.queues, StepRound("r", "score"), world.outside.settings.store, **settings)
+    assert await world.queues.names()
+    report = await resume("r", world.outside, notes)
+    assert report.verdict.completed
+    assert not await world.queues.names()
 
 
 @pytest.mark.parametrize("cut_at", [0, 1, 7])
