@@ -127,6 +127,10 @@ def reading(uri: str) -> Iterator[None]:
         raise InputError(f"{uris.display(uri)}: not found") from exc
     except PermissionError as exc:
         raise InputError(f"{uris.display(uri)}: permission denied") from exc
+    except StoreError as exc:
+        if "NoSuchBucket" not in str(exc):
+            raise
+        raise InputError(f"{uris.display(uri)}: cannot be read: {str(exc).partition(': ')[2]}") from exc
     except Exception as exc:
         from obstore.exceptions import BaseError
 
