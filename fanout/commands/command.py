@@ -20,6 +20,7 @@ from obstore.store import LocalStore, ObjectStore
 
 from fanout.data import uris
 from fanout.data.transfer import upload_file, upload_folder
+from fanout.node.surroundings import STAND_INS
 from fanout.node.workspace import unpack_code
 from fanout.spec.expressions import render_command
 from fanout.spec.steps import CommandStep, DataType
@@ -91,13 +92,15 @@ async def _work(
     code = await unpack_code(order.code, store, scratch / "code")
     values = await bring(order.inputs, scratch / "inputs", access)
     text = render_command(order.step.command, values, {name: str(path) for name, path in staged.items()})
-    return await _execute(order, text, code or scratch, log)
+    return await _execute(order, text, access, code or scratch, log)
 
 
-async def _execute(order: CommandOrder, text: str, cwd: Path, log: Path) -> str | None:
+async def _execute(order: CommandOrder, text: str, access: Access, cwd: Path, log: Path) -> str | None:
     # `python` in a command is the Python that fanout runs in, whether or not its environment is activated.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    environ = {**os.environ, "PATH": path, "AZUREML_RUN_ID": order.at.run, **order.step.environment_variables}
+    environ = {**os.environ, **access.child_environ(), "PATH": path, "AZUREML_RUN_ID": order.at.run}
+    environ |= order.step.environment_variables
+    environ["PYTHONPATH"] = os.pathsep.join(filter(None, (environ.get("PYTHONPATH"), STAND_INS)))
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh",

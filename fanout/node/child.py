@@ -25,7 +25,7 @@ from fanout.node.frames import FrameBuffer
 from fanout.node.orders import Done, Start
 from fanout.node.rows import RowEncoder, read_settings
 from fanout.node.staging import OutputFolders
-from fanout.node.surroundings import Surroundings, enter
+from fanout.node.surroundings import STAND_INS, Surroundings, enter
 from fanout.plan import minibatch
 from fanout.plan.minibatch import MiniBatch
 from fanout.plan.parts import Part
@@ -179,6 +179,7 @@ def settle_in(start: Start) -> None:
     sys.argv[:] = [start.entry_script, *start.arguments]
     if start.code:
         sys.path.insert(0, start.code)
+    sys.path.append(STAND_INS)  # behind whatever is installed
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     logging.basicConfig(stream=sys.stdout, level=start.logging_level, format="%(asctime)s|%(levelname)s|%(message)s")

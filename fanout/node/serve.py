@@ -102,7 +102,7 @@ async def _process_factory(
     record: StepRecord, place: Workspace, access: Access
 ) -> Callable[[str, Callable[[Answer], None], Callable[[int], None]], SlotProcess]:
     values = await step_inputs.bring(needed_inputs(record), place.inputs, access)
-    environ = slot_environ(record, place)
+    environ = slot_environ(record, place, {**os.environ, **access.child_environ()})
 
     def make(name: str, on_answer: Callable[[Answer], None], on_end: Callable[[int], None]) -> SlotProcess:
         outputs = place.output_values(name, record.outputs)

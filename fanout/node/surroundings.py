@@ -6,6 +6,9 @@ A slot enters its surroundings once, before the script is loaded; outside a run 
 from dataclasses import dataclass, field
 from pathlib import Path
 
+STAND_INS = f"{Path(__file__).parents[1]}/shims/if_absent"
+"""A folder of modules that scripts may import although the package of that name is not installed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:

@@ -18,6 +18,7 @@ from fanout.step.code import snapshot
 from fanout.step.record import BoundInput, BoundOutput
 from fanout.store import keys
 from fanout.store.access import Access
+from fanout.store.datastores import Datastores
 from fanout.store.keys import StepRound
 from fanout.store.objects import put, read
 from fanout.store.open import ensure_bucket, open_store
@@ -26,7 +27,7 @@ AT = StepRound("r", "s")
 
 AT = StepRound("r", "s")
 
-ACCESS = Access.from_environ({})
+ACCESS = Access(endpoint_url_s3="http://127.0.0.1:9", datastores=Datastores((("blobs", "file:///blobs"),)))
 Run = Callable[..., Any]
 
 
@@ -319,3 +320,16 @@ async def test_the_scratch_folder_is_gone(run: Run, tmp_path: Path) -> None:
     assert not Path(end.said.strip()).exists()
     scratch = tmp_path / "store" / "scratch"
     assert not scratch.exists() or list(scratch.iterdir()) == []
+
+
+async def test_mltable_is_there_although_it_is_not_installed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind whatever PYTHONPATH names; what the run knows of datastores and servers, the command is told."""
+    files = {"lib/mine.py": "NAME = 'mine'", "t/MLTable": "paths: [{file: a.csv}]\n", "t/a.csv": "a\n1\n"}
+    command = "python -c 'import mine, mltable; print(mine.NAME, len(mltable.load(\"t\").to_pandas_dataframe()))'"
+    end = await run(command, code=files, environment_variables={"PYTHONPATH": "lib"})
+    assert end == CommandEnd(None, "mine 1\n")
+    monkeypatch.setenv("PYTHONPATH", "lib")
+    assert (await run(command, code=files)).said == "mine 1\n"
+    end = await run("printenv AWS_ENDPOINT_URL_S3 FANOUT_DATASTORES")
+    expected = ACCESS.child_environ()
+    assert end.said.split() == [v for n in ("AWS_ENDPOINT_URL_S3", "FANOUT_DATASTORES") if (v := expected.get(n))]

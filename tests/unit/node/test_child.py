@@ -12,6 +12,7 @@ from fanout.node.orders import Broken, Done, Loaded
 from fanout.plan.parts import Part
 from fanout.step.results import Cause
 from fanout.store.access import Access
+from fanout.store.datastores import Datastores
 
 Launch = Callable[..., Any]
 WriteScript = Callable[..., Path]
@@ -449,3 +450,31 @@ async def test_tables_are_read_in_the_slot(launch: Launch, write_script: WriteSc
     assert lost.failure is not None
     assert lost.failure.cause is Cause.LOAD
     assert "gone.csv" in lost.failure.message
+
+
+async def test_mltable_is_there_although_it_is_not_installed(
+    launch: Launch, write_script: WriteScript, tmp_path: Path
+) -> None:
+    """A script that imports mltable loads a table with it; where datastores lead, the process has been told."""
+    (tmp_path / "blobs" / "t").mkdir(parents=True)
+    (tmp_path / "blobs" / "t" / "MLTable").write_text("paths: [{file: a.csv}]\ntransformations: [read_delimited]\n")
+    (tmp_path / "blobs" / "t" / "a.csv").write_text("a\n1\n2\n")
+    write_script(
+        """
+        import mltable
+        def run(mini_batch):
+            table = mltable.load("azureml://datastores/blobs/paths/t")
+            return [table.filter('col("a") > 1').to_pandas_dataframe().to_dict("list")]
+        """
+    )
+    known = Access(datastores=Datastores((("blobs", (tmp_path / "blobs").as_uri()),)))
+    slot = await launch(environ=known.child_environ())
+    done = await slot.run()
+    assert done.failure is None, done.failure
+    assert done.rows == b"{'a': [2]}\n"
+
+
+async def test_an_mltable_of_the_script_s_own_comes_first(launch: Launch, write_script: WriteScript) -> None:
+    """Whatever the code folder or the environment holds under that name is what is imported."""
+    write_script("import mltable\ndef run(mini_batch): return [mltable.NAME]", {"mltable.py": "NAME = 'mine'"})
+    assert (await (await launch()).run()).rows == b"mine\n"
