@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 FILES = 60
 STEP = "score"
 RUN = "faulty"
+BOTH_WORLDS = pytest.mark.parametrize(
+    "anywhere", ["embedded", pytest.param("localstack", marks=pytest.mark.localstack)], indirect=True
+)
 LONG_VISIBILITY = ("visibility = 3", "visibility = 100")
 
 
@@ -69,9 +72,9 @@ def _step_folder(project: Any) -> Path:
 # Case 1: a slot or its node dies before run(), and between the durable result and the delete.
 
 
-def test_a_slot_killed_while_it_loads_is_replaced(anywhere: Any, expected_bytes: bytes, tools: Helpers) -> None:
+def test_a_slot_killed_while_it_loads_is_replaced(project: Any, expected_bytes: bytes, tools: Helpers) -> None:
     """Before its first run() no mini-batch is at stake: nothing counts as tried, and the output is whole."""
-    script = (anywhere.folder / "src" / "score.py").read_text()
+    script = (project.folder / "src" / "score.py").read_text()
     init = """
 def init():
     import time
@@ -82,14 +85,14 @@ def init():
         return
     time.sleep(600)
 """
-    anywhere.write("src/score.py", script + init)
-    process = anywhere.start("run", "pipeline.yml", "--name", RUN)
-    loading = anywhere.folder / "loading"
+    project.write("src/score.py", script + init)
+    process = project.start("run", "pipeline.yml", "--name", RUN)
+    loading = project.folder / "loading"
     tools.wait_until(lambda: loading.exists() and loading.read_text() != "")
     os.kill(int(loading.read_text()), signal.SIGKILL)
     _end(process)
-    assert anywhere.output() == expected_bytes
-    assert Counter((index, retry) for index, retry, _ in anywhere.attempts()) == Counter((n, 0) for n in range(FILES))
+    assert project.output() == expected_bytes
+    assert Counter((index, retry) for index, retry, _ in project.attempts()) == Counter((n, 0) for n in range(FILES))
 
 
 @contextmanager
@@ -146,15 +149,15 @@ def _has_undeleted_results(project: Any) -> bool:
 # Case 2: what kills its process every time.
 
 
-def test_a_mini_batch_that_kills_its_slot_every_time_is_given_up(anywhere: Any, expected_bytes: bytes) -> None:
+def test_a_mini_batch_that_kills_its_slot_every_time_is_given_up(project: Any, expected_bytes: bytes) -> None:
     """Tried max_retries + 1 times, dead-lettered with its signal; all others finish."""
-    script = (anywhere.folder / "src" / "score.py").read_text()
+    script = (project.folder / "src" / "score.py").read_text()
     poison = "    if context.minibatch_index == 7: os.kill(os.getpid(), 9)\n    time.sleep"
-    anywhere.write("src/score.py", script.replace("    time.sleep", poison))
-    said = _end(anywhere.start("run", "pipeline.yml", "--name", RUN))
+    project.write("src/score.py", script.replace("    time.sleep", poison))
+    said = _end(project.start("run", "pipeline.yml", "--name", RUN))
     assert "SIGKILL" in said
-    assert anywhere.output() == expected_bytes.replace(b"007.txt: content 7\n", b"")
-    assert sorted(retry for index, retry, _ in anywhere.attempts() if index == 7) == [0, 1, 2]
+    assert project.output() == expected_bytes.replace(b"007.txt: content 7\n", b"")
+    assert sorted(retry for index, retry, _ in project.attempts() if index == 7) == [0, 1, 2]
 
 
 def test_a_mini_batch_that_kills_its_node_every_time_is_given_up(project: Any, expected_bytes: bytes) -> None:
@@ -188,6 +191,7 @@ def run(mini_batch, context):
 """
 
 
+@BOTH_WORLDS
 async def test_one_message_delivered_ten_times_at_once(
     anywhere: Any, expected_bytes: bytes, tools: Helpers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -330,12 +334,16 @@ def _hide_for_long(project: Any) -> None:
     project.write("fanout.toml", text.replace(*LONG_VISIBILITY))
 
 
+@BOTH_WORLDS
 def test_a_node_that_is_asked_to_leave_gives_back_what_it_has_not_started(
     anywhere: Any, expected_bytes: bytes, tools: Helpers
 ) -> None:
     """SIGTERM to one of two nodes: it finishes what runs and leaves; the rest is done by others at once, although the
     visibility is far longer than the run, and every mini-batch is tried exactly once."""
     _hide_for_long(anywhere)
+    script = (anywhere.folder / "src" / "score.py").read_text()
+    waiting = "    while context.minibatch_index >= 20 and not marks.with_name('go').exists(): time.sleep(0.01)\n"
+    anywhere.write("src/score.py", script.replace("    time.sleep", waiting + "    time.sleep"))
     begun = time.monotonic()
     process = anywhere.start("run", "pipeline.yml", "--name", RUN)
     anywhere.wait_for_attempts(3, process)
@@ -343,6 +351,7 @@ def test_a_node_that_is_asked_to_leave_gives_back_what_it_has_not_started(
     joined = anywhere.start("node", RUN)
     tools.wait_until(lambda: len(_nodes(anywhere, tools)) == 2 or process.poll() is not None)
     joined.send_signal(signal.SIGTERM)
+    (anywhere.folder / "go").touch()
     assert "left: drained" in _end(joined)
     _end(process)
     assert own not in tools.alive([own])
@@ -351,6 +360,7 @@ def test_a_node_that_is_asked_to_leave_gives_back_what_it_has_not_started(
     assert time.monotonic() - begun < 60
 
 
+@BOTH_WORLDS
 def test_the_only_node_is_asked_to_leave(anywhere: Any, expected_bytes: bytes, tools: Helpers) -> None:
     """`fanout run` starts another in its place, which takes over at once what the first has given back."""
     _hide_for_long(anywhere)
@@ -364,14 +374,14 @@ def test_the_only_node_is_asked_to_leave(anywhere: Any, expected_bytes: bytes, t
     assert Counter(index for index, _, _ in anywhere.attempts()) == Counter(range(FILES))
 
 
-def test_a_run_that_is_asked_to_leave_goes_on_elsewhere(anywhere: Any, expected_bytes: bytes, tools: Helpers) -> None:
+def test_a_run_that_is_asked_to_leave_goes_on_elsewhere(project: Any, expected_bytes: bytes, tools: Helpers) -> None:
     """SIGTERM to `fanout run`: its node gives everything back, so that a resume need not wait for the visibility."""
-    _hide_for_long(anywhere)
-    process = anywhere.start("run", "pipeline.yml", "--name", RUN)
-    anywhere.wait_for_attempts(10, process)
+    project.write("fanout.toml", "visibility = 100\n")
+    process = project.start("run", "pipeline.yml", "--name", RUN)
+    project.wait_for_attempts(10, process)
     process.send_signal(signal.SIGTERM)
     _end(process, code=130)
     begun = time.monotonic()
-    _resumed(anywhere)
+    _resumed(project)
     assert time.monotonic() - begun < 60
-    assert anywhere.output() == expected_bytes
+    assert project.output() == expected_bytes
