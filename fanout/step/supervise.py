@@ -4,7 +4,7 @@ It keeps nothing that the store does not hold, so it can be killed at any instan
 one look; `supervise` looks until there is a verdict.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +18,7 @@ from fanout.step.reading import ResultReader
 from fanout.step.record import StepRecord
 from fanout.step.results import Event, ResultIndex
 from fanout.step.row_format import RowFormat
+from fanout.step.stragglers import Stragglers, is_near_end
 from fanout.step.verdict import Counts, Verdict, VerdictStatus, judge
 from fanout.store import keys
 from fanout.store.objects import create
@@ -29,6 +30,8 @@ QUICKEST, SLOWEST = 0.02, 0.25
 """Seconds between looks."""
 SELDOM = 2.0
 """Seconds between looks at what changes seldom: the dead-letter queue, a cancelation, lost messages."""
+TAIL = 0.5
+"""Seconds between looks for stragglers, each of which asks the queue how many messages wait."""
 
 
 class Workforce(Protocol):
@@ -77,6 +80,8 @@ class Outcome:
 
 Resend = Callable[[Ledger], Awaitable[None]]
 """Sends the messages of all mini-batches without an outcome anew."""
+Double = Callable[[Ledger, Collection[int]], Awaitable[None]]
+"""Sends copies of the messages of these mini-batches, to be tried beside the tries that are under way."""
 
 
 class Supervisor:
@@ -92,14 +97,16 @@ class Supervisor:
         number: Callable[[], Awaitable[int]],
         resend: Resend,
         ledger: Ledger | None = None,
+        double: Double | None = None,
     ) -> None:
         self._record, self._store, self._queues, self._clock = record, store, queues, clock
-        self._observers, self._number, self._resend = observers, number, resend
+        self._observers, self._number, self._resend, self._double = observers, number, resend, double
+        self._stragglers = Stragglers()
         self._clocks = Clocks.of(record.step)
         self._reader = ResultReader(store, record.at)
         self._dead = DeadLetters(queues.dead, store, record.at, clock)
         self._my_number: int | None = None
-        self._begun = self._last_news = self._last_seldom = clock.monotonic()
+        self._begun = self._last_news = self._last_seldom = self._last_tail = clock.monotonic()
         self._empty_since: float | None = None
         self.ledger = ledger or Ledger(checks_items=record.step.thresholds.checks_items)
         self.has_news = False
@@ -116,6 +123,9 @@ class Supervisor:
         if verdict is None and now - self._last_seldom >= SELDOM:
             self._last_seldom = now
             verdict = await self._look_around()
+        if verdict is None and self._double is not None and now - self._last_tail >= TAIL:
+            self._last_tail = now
+            await self._double_stragglers(self._double)
         return verdict or await self._trouble(workforce) or self._overrun()
 
     def planned_so_far(self, count: int) -> None:
@@ -171,6 +181,8 @@ class Supervisor:
             await self._reader.look_for_nodes()
         async for node, seq, index in self._reader.news():
             self.ledger.absorb(node, seq, index)
+            if self._double is not None:
+                self._stragglers.absorb(index, self._clock.monotonic())
             self._observers.results(node, index)
         return self.ledger.counts.settled > settled
 
@@ -208,6 +220,17 @@ class Supervisor:
             if not self.ledger.counts.finished:
                 await self._resend(self.ledger)
             self._empty_since = None
+
+    async def _double_stragglers(self, double: Double) -> None:
+        """At the end of a step, mini-batches that take far longer than the others are tried a second time."""
+        if not is_near_end(self.ledger.counts):
+            return
+        depth, now = await self._queues.main.depth(), self._clock.monotonic()
+        exact = self._queues.main.depth_lag == 0
+        self._stragglers.look(depth, now, exact=exact)
+        chosen = self._stragglers.choose(self.ledger.missing(), depth, now, exact=exact)
+        if chosen:
+            await double(self.ledger, chosen)
 
     async def _trouble(self, workforce: Workforce) -> Verdict | None:
         reason = workforce.trouble()

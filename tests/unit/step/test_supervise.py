@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,7 @@ class Watch:
     progress: list[Progress] = field(default_factory=list)
     results: list[int] = field(default_factory=list)
     resent: list[list[int]] = field(default_factory=list)
+    doubled: list[list[int]] = field(default_factory=list)
 
 
 Make = Callable[..., Supervisor]
@@ -97,15 +98,21 @@ def make(
             watch.resent.append(missing)
             await pair.main.send([_message(index) for index in missing])
 
+        async def double(_: Ledger, indexes: Collection[int]) -> None:
+            watch.doubled.append(list(indexes))
+            await pair.main.send([_message(index, copy=True) for index in indexes])
+
         observers = Observers(watch.progress.append, lambda node, _: watch.results.append(node))
-        return Supervisor(record(row_format, **settings), store, pair, manual_clock, observers, my_number, resend)
+        found = record(row_format, **settings)
+        doubling = double if found.step.speculate else None
+        return Supervisor(found, store, pair, manual_clock, observers, my_number, resend, double=doubling)
 
     return supervisor
 
 
-def _message(index: int) -> str:
+def _message(index: int, *, copy: bool = False) -> str:
     line = minibatch.encode(MiniBatch(index, files=("file:///a", "file:///b")))
-    return messages.encode(Message(AT, index, 0, line=line))
+    return messages.encode(Message(AT, index, 0, line=line, copy=copy))
 
 
 async def test_a_step_completes_when_everything_is_settled(
@@ -186,6 +193,71 @@ async def test_lost_messages_are_sent_again(
         assert await supervisor.tick(Nodes()) is None
     assert watch.resent == [[1, 2]]
     assert (await pair.main.depth()).total == 2
+
+
+async def test_messages_lost_beside_one_that_is_held_for_long(
+    make: Make, pair: QueuePair, commit: Any, entry: Callable[..., Entry], manual_clock: Any, watch: Watch
+) -> None:
+    """Which are lost shows when the last that is held has ended; then they are sent, and all ends (fault 10)."""
+    supervisor = make()
+    supervisor.plan_is_complete(4)
+    await pair.main.send([_message(3)])
+    [held] = await pair.main.receive(1, 0)
+    await commit(0, 0, [entry(0)])
+    for _ in range(20):
+        manual_clock.advance(2.1)
+        await pair.main.extend([held], 10.0)
+        assert await supervisor.tick(Nodes()) is None
+    await commit(0, 1, [entry(3)])
+    await pair.main.delete([held])
+    for _ in range(3):
+        manual_clock.advance(2.1)
+        assert await supervisor.tick(Nodes()) is None
+    assert watch.resent == [[1, 2]]
+    await commit(0, 2, [entry(1), entry(2)])
+    verdict = await supervisor.tick(Nodes())
+    assert verdict is not None
+    assert verdict.completed
+
+
+async def test_stragglers_are_doubled_once(
+    make: Make, pair: QueuePair, commit: Any, entry: Callable[..., Entry], manual_clock: Any, watch: Watch
+) -> None:
+    """What is held long after the others have ended gets one copy, and the first of both to commit settles it."""
+    supervisor = make(speculate=True)
+    supervisor.plan_is_complete(4)
+    await pair.main.send([_message(index) for index in range(4)])
+    held = await pair.main.receive(4, 0)
+    await commit(0, 0, [entry(0), entry(1), entry(2)])
+    await pair.main.delete(held[:3])
+    for _ in range(8):
+        manual_clock.advance(0.6)
+        await pair.main.extend(held[3:], 10.0)
+        assert await supervisor.tick(Nodes()) is None
+    assert watch.doubled == [[3]]
+    [copy] = await pair.main.receive(4, 0)
+    assert messages.decode(copy.body).copy
+    await commit(1, 0, [entry(3, copy=True)])
+    verdict = await supervisor.tick(Nodes())
+    assert verdict is not None
+    assert verdict.completed
+
+
+async def test_nothing_is_doubled_unasked(
+    make: Make, pair: QueuePair, commit: Any, entry: Callable[..., Entry], manual_clock: Any, watch: Watch
+) -> None:
+    """Without speculate a mini-batch may take as long as it likes."""
+    supervisor = make()
+    supervisor.plan_is_complete(2)
+    await pair.main.send([_message(0)])
+    held = await pair.main.receive(1, 0)
+    await commit(0, 0, [entry(1)])
+    for _ in range(30):
+        manual_clock.advance(0.6)
+        await pair.main.extend(held, 10.0)
+        await supervisor.tick(Nodes())
+    assert watch.doubled == []
+    assert (await pair.main.depth()).total == 1
 
 
 async def test_held_and_delayed_messages_are_not_lost(
