@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 LOCALSTACK := .localstack
 SERVERS := .servers
 
-.PHONY: help setup servers localstack minio elasticmq fauxqs test lint types demo bench fuzz chaos soak clean
+.PHONY: help setup servers localstack minio elasticmq fauxqs test lint types demo bench fuzz simulate chaos soak clean
 
 help:
-	@echo "make demo | test | lint | types | bench | fuzz | servers | chaos | soak | clean"
+	@echo "make demo | test | lint | types | bench | fuzz | simulate | servers | chaos | soak | clean"
 
 setup: $(VENV)/.synced
 
@@ -97,6 +97,10 @@ chaos: setup localstack
 # Memory, threads and descriptors of every kind of process, after minutes of work.
 soak: setup
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),10)
+
+# The real code on a virtual clock, in worlds where everything goes wrong: see tests/simulation.
+simulate: setup
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000)
 
 clean:
 	rm -rf build dist .fanout examples/output .mypy_cache .pytest_cache .ruff_cache .hypothesis $(LOCALSTACK) $(SERVERS)
