@@ -109,7 +109,11 @@ class LocalNodes:
     async def _keep(self) -> None:
         """One node after the other, until the step is over or it makes no sense."""
         while not self._leaving:
-            returncode, lived = await self._one_life()
+            try:
+                returncode, lived = await self._one_life()
+            except OSError as exc:  # no process, no descriptor, no memory: another try would find the same
+                self._last_words = f"a node cannot be started: {exc}"
+                return
             if self._leaving or returncode in (0, GAVE_UP):
                 return
             self._quick_deaths = self._quick_deaths + 1 if lived < QUICK_DEATH else 0

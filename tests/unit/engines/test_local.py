@@ -133,6 +133,17 @@ async def test_deaths_after_long_lives_do_not_add_up(
         assert kept.trouble() is None
 
 
+async def test_a_node_that_cannot_be_started_is_told(tmp_path: Path) -> None:
+    """No process can be made of the command: said with the system's own reason, and not tried for ever."""
+    found = LocalNodes([str(tmp_path / "no-such-python")], {}, 1)
+    await found.start()
+    async with asyncio.timeout(PATIENCE):
+        while found.trouble() is None:
+            await asyncio.sleep(0)
+    assert "a node cannot be started: [Errno 2] No such file or directory" in str(found.trouble())
+    await found.stop()
+
+
 async def test_much_on_standard_error_blocks_nobody(nodes: Callable[..., LocalNodes]) -> None:
     """A talkative node is read to its end, and only its last words are kept."""
     text = "for n in range(100_000): sys.stderr.write(f'warning {n}\\n')\nsys.exit(local_gave_up)"

@@ -1,0 +1,108 @@
+"""Records of a run that were damaged: refused with key and reason, nothing lost; mended or removed, the run goes on."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FILES = 16
+DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "score/results/000/00000000": (lambda body: body[: len(body) // 2], "truncated or altered"),
+    "score/step.json": (lambda body: body[:-20], "not as written by this fanout"),
+    "score/plan.json": (lambda body: body.replace(b'"version": 1', b'"version": 9'), "version is 9"),
+    "run.json": (lambda body: body.replace(b'"name": "r"', b'"name": "q"'), "it is about the run 'q'"),
+    "score/queues/000": (lambda body: body[:0], "not the note of a queue"),
+}
+
+
+def _interrupted(project: Any) -> Path:
+    """A run that was killed in the middle, supervisor and nodes, after it had committed results; its folder."""
+    project.write("fanout.toml", "visibility = 1\n")
+    process = project.start("run", "pipeline.yml", "--name", "r")
+    project.wait_for_attempts(FILES // 2, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    return Path(project.folder, ".fanout/runs/r")
+
+
+@pytest.fixture
+def small(make: Any, tmp_path: Path) -> Any:
+    """A project of a few mini-batches."""
+    return make(tmp_path, FILES)
+
+
+def test_each_damaged_record_is_named_and_mended(small: Any, expected: Any) -> None:
+    """Exit code 3 with its key and the reason; put back as they were, `resume` ends with every row."""
+    run = _interrupted(small)
+    for place, (spoil, reason) in DAMAGE.items():
+        whole = (run / place).read_bytes()
+        assert spoil(whole) != whole
+        (run / place).write_bytes(spoil(whole))
+        ended = small.fanout("resume", "r")
+        assert ended.code == 3, ended.said
+        assert f"runs/r/{place}" in ended.said
+        assert reason in ended.said
+        assert "Traceback" not in ended.said
+        assert not (small.folder / "scores.txt").exists()
+        (run / place).write_bytes(whole)
+    mended = small.fanout("resume", "r")
+    assert mended.code == 0, mended.said
+    assert small.output() == expected(FILES)
+
+
+def test_a_damaged_result_that_is_removed_is_done_again(small: Any, expected: Any) -> None:
+    """Its mini-batches, and those of later results of the same node, are tried once more; no row is lost or doubled."""
+    run = _interrupted(small)
+    (run / "score/results/000/00000000").write_bytes(b"FNO1")
+    ended = small.fanout("resume", "r")
+    assert ended.code == 3, ended.said
+    assert "results/000/00000000: not a result object" in ended.said
+    (run / "score/results/000/00000000").unlink()
+    mended = small.fanout("resume", "r")
+    assert mended.code == 0, mended.said
+    assert small.output() == expected(FILES)
+
+
+def test_a_damaged_manifest_is_told_when_its_messages_are_sent_again(small: Any, expected: Any) -> None:
+    """Resuming without the queue reads the plan: what is not as it was planned is not sent."""
+    run = _interrupted(small)
+    for queue in (small.folder / ".fanout/queues").iterdir():
+        queue.rename(small.folder / queue.name)
+    path = run / "score/manifests/00000.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"015.txt", b"014.txt"))
+    ended = small.fanout("resume", "r")
+    assert ended.code == 3, ended.said
+    assert "manifests/00000.jsonl: the manifest was altered since it was planned" in ended.said
+    path.write_bytes(whole)
+    mended = small.fanout("resume", "r")
+    assert mended.code == 0, mended.said
+    assert small.output() == expected(FILES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--set", "jobs.score.mini_batch_error_threshold=-1"), 0, "5 of 16 mini-batches failed"),
+        (("--set", "jobs.score.mini_batch_error_threshold=4"), 1, "more than mini_batch_error_threshold 4 allows"),
+        (("--set", "jobs.score.mini_batch_error_threshold=5"), 0, "within the thresholds"),
+        (("--set", "jobs.score.error_threshold=4"), 1, "failed items: 5, more than error_threshold 4 allows"),
+    ],
+)
+def test_thresholds_at_their_edges(small: Any, arguments: tuple[str, ...], code: int, words: str) -> None:
+    """A threshold of n allows n, as the reference's table says; -1 allows all."""
+    small.write(
+        "src/score.py",
+        """\
+        def run(mini_batch, context):
+            if context.minibatch_index < 5:
+                raise ValueError("one of five")
+            return [p.rpartition("/")[2] for p in mini_batch]
+        """,
+    )
+    ended = small.fanout("run", "pipeline.yml", "--set", "jobs.score.retry_settings.max_retries=0", *arguments)
+    assert ended.code == code, ended.said
+    assert words in ended.said
