@@ -15,6 +15,7 @@ from fanout.queue.sqlite import SqliteQueueService
 from fanout.queue.sqs import SqsQueueService
 from fanout.store.access import Access
 from fanout.store.open import ensure_bucket, open_store
+from tests.simulation.queues import MemoryQueueService
 
 BOTH = [
     pytest.param("moto", marks=pytest.mark.moto),
@@ -58,13 +59,15 @@ class Bench:
         return found
 
 
-@pytest.fixture(params=["sqlite", *SQS])
+@pytest.fixture(params=["sqlite", "simulation", *SQS])
 async def bench(
     request: pytest.FixtureRequest, tmp_path: Path, manual_clock: Any, aws_environ: Callable[[str], dict[str, str]]
 ) -> AsyncIterator[Bench]:
     """Every implementation of the queue port in turn."""
     if request.param == "sqlite":
         bench = Bench(SqliteQueueService(tmp_path, manual_clock), manual_clock.advance, 0)
+    elif request.param == "simulation":
+        bench = Bench(MemoryQueueService(manual_clock), manual_clock.advance, 0)
     else:
         access = Access.from_environ(aws_environ(request.getfixturevalue(f"{request.param}_endpoint")))
         service = SqsQueueService(access, SystemClock())

@@ -139,7 +139,7 @@ class MemoryQueue:
 
     def _check(self) -> None:
         if self.gone:
-            raise QueueGoneError("the queue was removed")
+            raise QueueGoneError("the queue no longer exists")
 
 
 def _number(delivery: Delivery) -> int:

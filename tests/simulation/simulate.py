@@ -40,7 +40,7 @@ from tests.simulation.world import Death, World, WorldClock
 
 RUN = "run"
 AT = StepRound(RUN, STEP)
-LONGEST = 1800.0
+LONGEST = 600.0
 """Virtual seconds after the last trouble within which everything is over."""
 RESTART = 0.5
 """Seconds until somebody resumes a run whose supervisor has died."""
