@@ -55,8 +55,8 @@ def test_what_never_ends_is_stuck(loop: VirtualLoop) -> None:
     """Time has an end."""
 
     async def poll() -> None:
-        while True:
-            await asyncio.sleep(1000)  # noqa: ASYNC110 - that it does not end is the point
+        while True:  # noqa: ASYNC110 - that it does not end is the point
+            await asyncio.sleep(1000)
 
     with pytest.raises(StuckError, match="not over after 1e"):
         loop.run_until_complete(poll())
