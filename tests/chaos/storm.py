@@ -1,5 +1,6 @@
 """Carries a run through the weather, to its end."""
 
+import math
 import random
 import signal
 import time
@@ -14,6 +15,7 @@ from tests.chaos.weather import Blow, Weather
 if TYPE_CHECKING:
     import subprocess
 
+CALM = (math.inf, Blow.SLOT)
 LOOK_EVERY = 0.02
 LEAVE_LIMIT = 30.0
 """Seconds after the end of the run in which nodes that were orphaned or paused must have left by themselves."""
@@ -65,7 +67,7 @@ class Storm:
         """Strikes until the run is over; the last command."""
         forecast = self.weather.forecast()
         supervisor_kills = [share * self.scene.mini_batches for share in self.weather.supervisor_kills_at()]
-        at, blow = next(forecast, (float("inf"), Blow.SLOT))
+        at, blow = next(forecast, CALM)
         while process.poll() is None:
             now = time.monotonic()
             if now - begun > self.limit:
@@ -76,7 +78,7 @@ class Storm:
                 process = self._without_supervisor(process)
             if now - begun >= at:
                 self._strike(blow)
-                at, blow = next(forecast)
+                at, blow = next(forecast, CALM)
             time.sleep(LOOK_EVERY)
         return process
 

@@ -1,10 +1,12 @@
 """What is struck when: pure, from a seed."""
 
 import heapq
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 
 
 class Blow(StrEnum):
@@ -18,7 +20,10 @@ class Blow(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """How bad it is; all times in seconds, 0 for never. `pause_for` is longer than the visibility, to be of any use."""
+    """How bad it is, and for how long; all times in seconds, 0 for never.
+
+    `pause_for` is longer than the visibility, to be of any use.
+    """
 
     seed: int
     slot_every: float = 1.0
@@ -26,11 +31,13 @@ class Weather:
     pause_every: float = 0.0
     pause_for: float = 0.0
     supervisor_kills: int = 2
+    lasts: float = math.inf
 
     def forecast(self) -> Iterator[tuple[float, Blow]]:
-        """When which blow falls, seconds from the beginning, without an end; supervisors go by progress instead."""
+        """When which blow falls, seconds from the beginning; supervisors go by progress instead."""
         every = {Blow.SLOT: self.slot_every, Blow.NODE: self.node_every, Blow.PAUSE: self.pause_every}
-        return heapq.merge(*(self._series(blow, seconds) for blow, seconds in every.items() if seconds))
+        merged = heapq.merge(*(self._series(blow, seconds) for blow, seconds in every.items() if seconds))
+        return takewhile(lambda at_blow: at_blow[0] < self.lasts, merged)
 
     def supervisor_kills_at(self) -> list[float]:
         """At which shares of all mini-batches the supervisor is killed: once in each equal part, anywhere in it."""
