@@ -138,7 +138,7 @@ def understood(action: str) -> Iterator[None]:
     """An answer that SQS's client took for one, and that is none all the same, is a QueueError."""
     try:
         yield
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as exc:
         raise QueueError(f"SQS {action}: the server's answer makes no sense: {type(exc).__name__}: {exc}") from exc
 
 

@@ -117,7 +117,10 @@ def _absolute(folder: Path, text: str) -> Path:
 def _file_path(text: str) -> str:
     if not text[5:].startswith("//"):
         return text[5:]
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as exc:
+        raise Wrong(f"'{shorten(text)}' is no URI: {exc}") from exc
     if parts.netloc not in ("", "localhost"):
         raise Wrong(f"'{shorten(text)}' names the host '{parts.netloc}'; a local file is written file:///path")
     return unquote(parts.path)

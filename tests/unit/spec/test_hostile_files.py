@@ -86,3 +86,11 @@ def test_a_file_of_a_hundred_megabytes_is_not_read(tmp_path: Path, read: Callabl
         file.truncate(100 * 1024 * 1024) if read is not _component else file.write(b"#" * 2 * SIZE_LIMIT)
     with pytest.raises((SpecError, InputError), match=r"larger than 1024 KiB"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["file://[x", "https://[x/y", "file://host/x", "s3://", "ftp://x/y", "file:///a%00b"])
+def test_places_that_are_none(tmp_path: Path, path: str) -> None:
+    """An input's path that is no place at all is a problem with its line, whatever is wrong with it."""
+    (tmp_path / "p.yml").write_text(f'type: pipeline\ninputs:\n  a: {{type: uri_folder, path: "{path}"}}\njobs: {{}}\n')
+    with pytest.raises(SpecError, match=r"p\.yml:3:\d+: inputs\.a"):
+        load_pipeline(tmp_path / "p.yml")
