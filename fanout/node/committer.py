@@ -54,8 +54,9 @@ class _Gathered:
 
 Write = Callable[[int, bytes], Awaitable[None]]
 """Makes a result object durable under its sequence number, counted from 0 without gaps."""
-Stage = Callable[[str, Sequence[str]], Awaitable[None]]
-"""Makes output files durable: the folder that a slot has put aside, and their names in it."""
+Stage = Callable[[str, int, Sequence[str]], Awaitable[None]]
+"""Makes output files durable: the folder that a slot has put aside, the result object that will name them, and their
+names in the folder."""
 
 
 class Committer:
@@ -129,10 +130,10 @@ class Committer:
     async def _commit(self, group: _Gathered) -> None:
         for finished in group.finished:
             if finished.entry.files:
-                await self._stage(results.folder_of(finished.entry), finished.entry.files)
+                await self._stage(results.folder_of(finished.entry), self._seq, finished.entry.files)
         for event in group.events:
             if event.files:
-                await self._stage(f"shutdown-{event.process}", event.files)
+                await self._stage(f"shutdown-{event.process}", self._seq, event.files)
         body = results.encode([f.entry for f in group.finished], [f.rows for f in group.finished], group.events)
         await self._write(self._seq, body)
         self._seq += 1

@@ -35,6 +35,7 @@ from fanout.step import inputs as step_inputs
 from fanout.step import record as step_record
 from fanout.step.queues import open_queues
 from fanout.step.record import StepRecord
+from fanout.step.results import staged_folder
 from fanout.store import keys
 from fanout.store.access import Access
 from fanout.store.keys import StepRound
@@ -149,8 +150,8 @@ def _stager(store: ObjectStore, record: StepRecord, place: Workspace) -> Stage:
     """Moves an attempt's files into the store: by renaming when it is on this machine, else by uploading."""
     prefix = keys.staged(record.at)
 
-    async def stage(name: str, files: Sequence[str]) -> None:
-        folder, target = place.attempts / name, f"{prefix}{name}-{place.node:03d}"
+    async def stage(name: str, seq: int, files: Sequence[str]) -> None:
+        folder, target = place.attempts / name, f"{prefix}{staged_folder(name, place.node, seq)}"
         if not folder.exists():
             return  # a second delivery of the same message was faster, with the same files
         if place.store_folder is None:
@@ -164,7 +165,7 @@ def _stager(store: ObjectStore, record: StepRecord, place: Workspace) -> Stage:
 
 
 def _move(folder: Path, target: Path) -> None:
-    """What is there already stays: it belongs to an earlier result of the same node, which is the one that counts."""
+    """What is there already stays: it belongs to an earlier entry of the same object, which is the one that counts."""
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         folder.rename(target)

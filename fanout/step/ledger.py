@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from fanout.errors import DamagedRecordError
 from fanout.plan.parts import Part
-from fanout.step.results import Entry, Event, Failure, ResultIndex, Status, folder_of
+from fanout.step.results import Entry, Event, Failure, ResultIndex, Status, folder_of, staged_folder
 from fanout.step.splits import Result, Split, StagedFiles
 from fanout.step.verdict import Counts
 
@@ -113,7 +113,7 @@ class Ledger:
             self._absorb(number, position, entry)
         self.events += [(node, event) for event in index.events]
         self._last_files += [
-            StagedFiles(f"shutdown-{event.process}-{node:03d}", event.files, self._round)
+            StagedFiles(staged_folder(f"shutdown-{event.process}", node, seq), event.files, self._round)
             for event in index.events
             if event.files
         ]
@@ -336,7 +336,7 @@ class Ledger:
         if not entry.files:
             return None
         found = self._objects[number]
-        return StagedFiles(f"{folder_of(entry)}-{found.node:03d}", entry.files, found.round)
+        return StagedFiles(staged_folder(folder_of(entry), found.node, found.seq), entry.files, found.round)
 
     def _has_failed(self, index: int) -> bool:
         return self._outcome[index] in (_FAILED, _DEAD) or self.has_failed_parts(index)

@@ -119,8 +119,16 @@ class ResultIndex:
 
 
 def folder_of(entry: Entry) -> str:
-    """Where a slot puts the output files of an attempt aside; in the store the node's number follows."""
+    """Where a slot puts the output files of an attempt aside; in the store `staged_folder` says where they are."""
     return f"{attempt_name(entry.index, entry.part, entry.attempt)}-{entry.process}"
+
+
+def staged_folder(folder: str, node: int, seq: int) -> str:
+    """Where in the store the files are that a node has committed with its result object `seq`.
+
+    Each object has its own, so that a second try of the same message changes nothing that was committed before.
+    """
+    return f"{folder}-{node:03d}-{seq:08d}"
 
 
 def attempt_name(index: int, part: Part | None, attempt: int) -> str:

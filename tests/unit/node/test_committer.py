@@ -39,7 +39,7 @@ class Desk:
     store: LocalStore
     clock: Any
     holdings: Holdings = field(default_factory=Holdings)
-    staged: list[tuple[str, Sequence[str]]] = field(default_factory=list)
+    staged: list[tuple[str, int, Sequence[str]]] = field(default_factory=list)
     store_error: StoreError | None = None
     idle: bool = True
 
@@ -51,10 +51,10 @@ class Desk:
             raise self.store_error
         await create(self.store, keys.result(AT, 0, seq), body)
 
-    async def _stage(self, folder: str, files: Sequence[str]) -> None:
+    async def _stage(self, folder: str, seq: int, files: Sequence[str]) -> None:
         if self.store_error:
             raise self.store_error
-        self.staged.append((folder, files))
+        self.staged.append((folder, seq, files))
 
     async def receive(self, *wanted: Message) -> list[Held]:
         """Sends these and takes them into the node's hands."""
@@ -117,6 +117,20 @@ async def test_several_results_are_one_object(desk: Desk, message: Callable[...,
     assert len(desk.holdings) == 0
 
 
+async def test_a_second_try_stages_beside_the_first(desk: Desk, message: Callable[..., Message]) -> None:
+    """Both deliveries of one message ran in the same process: the files of the one that was committed first stay."""
+    first, second = await desk.receive(message(3), message(3))
+    committing = asyncio.create_task(desk.committer.run())
+    async with asyncio.timeout(20):
+        for held in (first, second):
+            desk.committer.add(_finished(held, files=("plots/a",)))
+            while held in desk.holdings.all():  # noqa: ASYNC110 - settling tells nobody
+                await asyncio.sleep(0)
+    desk.committer.close()
+    await committing
+    assert desk.staged == [("3-0-process000", seq, ("plots/a",)) for seq in (0, 1)]
+
+
 async def test_a_store_that_fails_deletes_nothing(desk: Desk, message: Callable[..., Message]) -> None:
     """When the result cannot be made durable the committer says so, and every delivery comes back (promise I5)."""
     [held] = await desk.receive(message(0))
@@ -135,7 +149,7 @@ async def test_output_files_are_durable_before_their_result(desk: Desk, message:
     desk.committer.add(_finished(held, files=("plots/a",)))
     desk.committer.note(Event("process000", 0.0, None, files=("plots/b",)))
     await desk.finish()
-    assert desk.staged == [("3-1-process000", ("plots/a",)), ("shutdown-process000", ("plots/b",))]
+    assert desk.staged == [("3-1-process000", 0, ("plots/a",)), ("shutdown-process000", 0, ("plots/b",))]
 
 
 async def test_a_retry_is_sent_before_the_old_delivery_is_deleted(desk: Desk, message: Callable[..., Message]) -> None:
