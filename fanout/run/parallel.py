@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from fanout.errors import QueueGoneError
 from fanout.node.registration import register
 from fanout.plan.manifests import PlanSummary, read_summary
 from fanout.plan.publish import Outbox, publish, send_some
@@ -40,6 +41,9 @@ from fanout.store.keys import StepRound
 from fanout.store.objects import create, put, read
 from fanout.task_group import task_group
 
+MOST_QUEUES = 5
+"""Queues that a step is given, one after the other, when somebody removes them."""
+
 
 @dataclass(frozen=True, slots=True)
 class ParallelRun:
@@ -52,7 +56,15 @@ class ParallelRun:
     observer: RunObserver
 
     async def carry_out(self) -> StepReport:
-        """The step ends here, whatever was done of it before."""
+        """The step ends here, whatever was done of it before, and whoever removes its queues meanwhile."""
+        for _ in range(MOST_QUEUES - 1):
+            try:
+                return await self._carry_out()
+            except QueueGoneError:
+                self.observer.notice(f"{self.step.name}: its queue was removed by somebody else; going on without it")
+        return await self._carry_out()
+
+    async def _carry_out(self) -> StepReport:
         store, at = self.outside.store, self._at
         sealed = await step_seal(store, at)
         earlier = sealed is not None

@@ -1,22 +1,30 @@
 """Which queue pair a step uses. Noted in the store, because a step may need a second one.
 
 A supervisor that died while it sent messages leaves a queue of which nobody knows what it holds. Whoever goes on takes
-a new pair and sends to it what has no outcome yet, so that no mini-batch is in two messages.
+a new pair and sends to it what has no outcome yet, so that no mini-batch is in two messages. Others that still use the
+old pair, nodes and a supervisor that was not dead after all, follow to the new one when theirs is gone.
 """
 
 import hashlib
 import json
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from fanout.errors import DamagedRecordError
-from fanout.queue.port import QueuePair, QueueService
+from fanout.errors import DamagedRecordError, QueueGoneError
+from fanout.queue.port import Delivery, Depth, Queue, QueuePair, QueueService
 from fanout.store import checked, keys
 from fanout.store.keys import StepRound
 from fanout.store.objects import create, list_names, put, read
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,8 @@ def queue_name(store_uri: str, at: StepRound, number: int) -> str:
 async def open_queues(store: "ObjectStore", service: QueueService, at: StepRound) -> QueuePair | None:
     """The pair in use, for nodes; None when there is none (any more)."""
     name = await _last_name(store, at)
-    return None if name is None else await service.open(name)
+    pair = None if name is None else await service.open(name)
+    return None if name is None or pair is None else _following(store, service, at, name, pair)
 
 
 async def take_queues(
@@ -55,20 +64,21 @@ async def take_queues(
     if last is not None and await read(store, keys.published_json(at)) == last.encode():
         pair = await service.open(last)
         if pair is not None:
-            return StepQueues(last, pair, filled=True)
-    if last is not None:
-        await service.remove(last)
+            return StepQueues(last, _following(store, service, at, last, pair), filled=True)
     number = len(await list_names(store, keys.queues(at)))
     name = queue_name(store_uri, at, number)
     # The note comes first: of a queue that is not noted nobody would know that it has to be removed.
     await create(store, keys.queue(at, number), json.dumps({"name": name}).encode())
     pair = await service.create(name, visibility=visibility, max_receives=max_receives)
-    return StepQueues(name, pair, filled=False)
+    if last is not None:
+        await service.remove(last)  # only now: whoever finds it gone must find another one noted
+    return StepQueues(name, _following(store, service, at, name, pair), filled=False)
 
 
 async def note_filled(store: "ObjectStore", at: StepRound, name: str) -> None:
-    """From here on the pair holds, or has held, a message for every mini-batch."""
-    await put(store, keys.published_json(at), name.encode())
+    """From here on the pair holds, or has held, a message for every mini-batch; no news of one that was replaced."""
+    if await _last_name(store, at) == name:
+        await put(store, keys.published_json(at), name.encode())
 
 
 async def remove_queues(store: "ObjectStore", service: QueueService, at: StepRound) -> None:
@@ -90,3 +100,63 @@ async def _noted(store: "ObjectStore", key: str) -> str | None:
         return None if body is None else checked.text(checked.parse(body)["name"], "name")
     except (ValueError, KeyError, TypeError, RecursionError) as exc:
         raise DamagedRecordError(f"{key}: not the note of a queue: {type(exc).__name__}: {exc}") from exc
+
+
+@dataclass(slots=True)
+class _InUse:
+    """The pair of a step that is in use as far as this process knows."""
+
+    store: "ObjectStore"
+    service: QueueService
+    at: StepRound
+    name: str
+    pair: QueuePair
+
+    async def renew(self, gone: QueuePair) -> bool:
+        """Whether there is another pair than the one that is `gone`."""
+        if self.pair is not gone:
+            return True
+        name = await _last_name(self.store, self.at)
+        pair = None if name is None or name == self.name else await self.service.open(name)
+        if name is None or pair is None:
+            return False
+        log.info("step %s has another queue now: %s", self.at.step, name)
+        self.name, self.pair = name, pair
+        return True
+
+
+class _FollowingQueue:
+    """One queue of the pair in use. Receipts of a pair that is gone are lost to the new one, as stale ones are."""
+
+    def __init__(self, in_use: _InUse, which: Callable[[QueuePair], Queue]) -> None:
+        self.depth_lag = which(in_use.pair).depth_lag
+        self._in_use, self._which = in_use, which
+
+    async def send(self, bodies: Sequence[str], delay: float = 0) -> None:
+        await self._do(lambda queue: queue.send(bodies, delay))
+
+    async def receive(self, limit: int, wait: float) -> list[Delivery]:
+        return await self._do(lambda queue: queue.receive(limit, wait))
+
+    async def extend(self, held: Sequence[Delivery], seconds: float) -> list[Delivery]:
+        return await self._do(lambda queue: queue.extend(held, seconds))
+
+    async def delete(self, done: Sequence[Delivery]) -> None:
+        await self._do(lambda queue: queue.delete(done))
+
+    async def depth(self) -> Depth:
+        return await self._do(lambda queue: queue.depth())
+
+    async def _do(self, job: Callable[[Queue], Awaitable[T]]) -> T:
+        while True:
+            pair = self._in_use.pair
+            try:
+                return await job(self._which(pair))
+            except QueueGoneError:
+                if not await self._in_use.renew(pair):
+                    raise
+
+
+def _following(store: "ObjectStore", service: QueueService, at: StepRound, name: str, pair: QueuePair) -> QueuePair:
+    in_use = _InUse(store, service, at, name, pair)
+    return QueuePair(_FollowingQueue(in_use, lambda pair: pair.main), _FollowingQueue(in_use, lambda pair: pair.dead))

@@ -7,7 +7,7 @@ import pytest
 from obstore.store import ObjectStore
 
 from fanout.clock import SystemClock
-from fanout.errors import DamagedRecordError, QueueError
+from fanout.errors import DamagedRecordError, QueueGoneError
 from fanout.queue.port import QueuePair
 from fanout.queue.sqlite import SqliteQueueService
 from fanout.step.queues import StepQueues, note_filled, open_queues, queue_name, remove_queues, take_queues
@@ -148,3 +148,42 @@ def test_names_differ_by_store_run_step_and_number() -> None:
         for number in (0, 1)
     }
     assert len(names) == 32
+
+
+async def test_who_uses_a_pair_follows_to_the_one_that_took_its_place(
+    store: ObjectStore, service: SqliteQueueService
+) -> None:
+    """Another supervisor gave up the pair: nodes and the first supervisor go on with the new one, all calls alike."""
+    first = await _take(store, service)
+    nodes = await open_queues(store, service, AT)
+    assert nodes is not None
+    await first.pair.main.send(["lost with its queue"])
+    [held] = await nodes.main.receive(1, 0)
+    second = await _take(store, service)
+    await second.pair.main.send(["new"])
+    assert await nodes.main.extend([held], 30) == [held], "what was received from the old one is held no more"
+    await nodes.main.delete([held])
+    [found] = await nodes.main.receive(1, 0)
+    assert found.body == "new"
+    assert (await first.pair.main.depth()).held == 1
+    await first.pair.dead.send(["a dead letter"])
+    assert (await second.pair.dead.depth()).total == 1
+
+
+async def test_pair_without_a_successor_is_gone(store: ObjectStore, service: SqliteQueueService) -> None:
+    """That is for the caller to answer: the step may be over."""
+    taken = await _take(store, service)
+    await remove_queues(store, service, AT)
+    with pytest.raises(QueueGoneError):
+        await taken.pair.main.send(["x"])
+
+
+async def test_whoever_filled_a_pair_that_was_replaced_does_not_say_so(
+    store: ObjectStore, service: SqliteQueueService
+) -> None:
+    """The slower supervisor's word would make the next one fill a third pair."""
+    first = await _take(store, service)
+    second = await _take(store, service)
+    await note_filled(store, AT, second.name)
+    await note_filled(store, AT, first.name)
+    assert (await _take(store, service)).filled
