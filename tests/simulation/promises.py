@@ -17,7 +17,7 @@ from fanout.step.verdict import Counts, VerdictStatus, judge
 from fanout.store import keys
 from tests.simulation.scenario import Scenario
 from tests.simulation.simulate import AT, RUN, Simulation
-from tests.simulation.slots import ROW_HEADER
+from tests.simulation.slots import ROW_HEADER, row_text
 
 FINAL = (Status.SUCCEEDED, Status.FAILED, Status.DEAD_LETTERED)
 
@@ -105,10 +105,13 @@ def broken(simulation: Simulation) -> Iterator[str]:
             yield "the step has no verdict"
         return
     yield from _i1(simulation, end)
-    yield from _i2(simulation, end)
-    yield from _files(simulation, end)
+    if simulation.scenario.isolate:
+        yield from _isolated(simulation, end)
+    else:
+        yield from _i2(simulation, end)
+        yield from _files(simulation, end)
+        yield from _i3(simulation, end)
     yield from _undisturbed(simulation, end)
-    yield from _i3(simulation, end)
     yield from _i5(simulation)
     yield from _i6(simulation)
     if simulation.queues.pairs:
@@ -162,6 +165,23 @@ def _i2(simulation: Simulation, end: Ending) -> Iterator[str]:
             yield f"I2: no execution of mini-batch {index} has returned {one.rows!r}"
 
 
+def _isolated(simulation: Simulation, end: Ending) -> Iterator[str]:
+    """Where failing items are looked for, all others have their rows, once and in order, and the counts say so."""
+    scenario, counts = simulation.scenario, end.seal.counts
+    if not end.seal.verdict.completed or scenario.max_receives < 100:
+        return
+    good = [file for file in range(scenario.files) if not scenario.user.is_poisoned(f"{file:03d}")]
+    if (counts.items, counts.items_succeeded) != (scenario.files, len(good)):
+        yield f"I1: of {scenario.files} items {len(good)} are good, but {counts}"
+    if scenario.output is not None:
+        kind = scenario.output.rpartition(".")[2]
+        expected = b"".join(row_text(kind, file, 0) for file in good)
+        header = ROW_HEADER.encode() if kind == "csv" and expected else b""
+        body = simulation.bucket.look(f"out/{scenario.output}")
+        if body != header + expected:
+            yield f"I2: the output is {body!r}, but the good items make it {header + expected!r}"
+
+
 def _files(simulation: Simulation, end: Ending) -> Iterator[str]:
     """Output files are those of successful attempts, one for each succeeded mini-batch, and nothing else."""
     scenario, bucket = simulation.scenario, simulation.bucket
@@ -183,7 +203,7 @@ def _undisturbed(simulation: Simulation, end: Ending) -> Iterator[str]:
     """Where user code cannot fail and nodes may vanish as often as they like, nothing is missing."""
     scenario = simulation.scenario
     user = scenario.user
-    fallible = user.bad or user.flaky or user.broken_starts or _canceled(simulation)
+    fallible = user.bad or user.flaky or user.broken_starts or user.poisoned or _canceled(simulation)
     if fallible or scenario.max_receives < 100:
         return
     if end.seal.counts.succeeded != scenario.mini_batches:

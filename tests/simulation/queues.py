@@ -36,6 +36,7 @@ class MemoryQueue:
     dead: "MemoryQueue | None" = None
     chance: random.Random | None = None  # in any order; None: the oldest first
     depth_lag: float = 0.0
+    tokens: "itertools.count[int]" = field(default_factory=itertools.count)  # one for all queues: receipts are unique
     gone: bool = False
     _messages: dict[int, Stored] = field(default_factory=dict)
     _numbers: Any = field(default_factory=itertools.count)
@@ -77,7 +78,7 @@ class MemoryQueue:
                 self.dead.put([message.body])
                 continue
             message.receives += 1
-            message.receipt, message.due = f"{message.number}-{message.receives}", now + self.visibility
+            message.receipt, message.due = f"{message.number}-{next(self.tokens)}", now + self.visibility
             found.append(Delivery(message.body, message.receipt, message.receives))
         self._changed()
         return found
@@ -153,6 +154,7 @@ class MemoryQueueService:
     clock: Clock
     chance: random.Random | None = None
     depth_lag: float = 0.0
+    tokens: "itertools.count[int]" = field(default_factory=itertools.count)
     pairs: dict[str, tuple[MemoryQueue, MemoryQueue]] = field(default_factory=dict)
 
     async def create(self, name: str, *, visibility: float, max_receives: int) -> QueuePair:
@@ -160,8 +162,8 @@ class MemoryQueueService:
 
     def make(self, name: str, visibility: float, max_receives: int) -> tuple[MemoryQueue, MemoryQueue]:
         if name not in self.pairs:
-            dead = MemoryQueue(self.clock, visibility, chance=self.chance, depth_lag=self.depth_lag)
-            main = MemoryQueue(self.clock, visibility, max_receives, dead, self.chance, self.depth_lag)
+            dead = MemoryQueue(self.clock, visibility, None, None, self.chance, self.depth_lag, self.tokens)
+            main = MemoryQueue(self.clock, visibility, max_receives, dead, self.chance, self.depth_lag, self.tokens)
             self.pairs[name] = main, dead
         main, dead = self.pairs[name]
         if (main.visibility, main.max_receives) != (visibility, max_receives):
@@ -256,7 +258,9 @@ class RemoteQueue:
     def _delete(self, done: Sequence[Delivery]) -> None:
         there = {delivery.receipt for delivery in self.inner.remove(done)}
         for delivery in done:
-            what = "deleted" if delivery.receipt in there else "stale delete"
+            what = "stale delete"
+            if delivery.receipt in there:  # nothing has to follow a second try beside the first
+                what = "deleted copy" if '"copy":' in delivery.body else "deleted"
             self.world.note(what, self.name, *_about(delivery.body), delivery.receipt)
 
     async def depth(self) -> Depth:

@@ -1,6 +1,7 @@
 """What a seed draws: the step, what user code does, how the world behaves, and what happens to the processes."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -44,8 +45,16 @@ class UserCode:
     writes_files: bool = False
     differs: bool = False  # each execution returns rows of its own
     broken_starts: int = 0  # the first processes of the run fail in init()
+    poisoned: float | None = None  # share of files that fail whatever holds them, and nothing else does
 
-    def act(self, index: int, attempt: int) -> Act:
+    def is_poisoned(self, file: str) -> bool:
+        """Whether nothing that holds this file succeeds."""
+        return random.Random(f"{self.seed}/{file[-3:]}").random() < (self.poisoned or 0.0)
+
+    def act(self, index: int, attempt: int, files: Sequence[str]) -> Act:
+        if self.poisoned is not None:
+            chosen = self.acts[index % len(self.acts)]
+            return chosen if any(map(self.is_poisoned, files)) else Act.SUCCEEDS
         chance = random.Random(f"{self.seed}/{index}")
         kind = chance.choice(self.acts)
         if chance.random() < self.bad:
@@ -100,6 +109,8 @@ class Scenario:
     shard_size: int = 1000
     inline_limit: int = 8192
     depth_lag: float = 0.0
+    isolate: bool = False
+    speculate: bool = False
     orphans_drain: bool = True  # nodes leave when their supervisor is gone, as on one machine
     rates: Rates = QUIET
     troubled_until: float = 0.0
@@ -126,6 +137,8 @@ class Scenario:
             thresholds=self.thresholds,
             retry_settings=RetrySettings(self.max_retries, self.run_limit),
             limits=Limits(),
+            isolate_failures=self.isolate,
+            speculate=self.speculate,
         )
         return Pipeline("/simulation/pipeline.yml", None, (step,))
 
@@ -134,10 +147,11 @@ def draw(seed: int) -> Scenario:
     """The world of a seed."""
     chance = random.Random(seed)
     horizon = chance.choice((0.0, 5.0, 10.0, 20.0, 40.0))
+    isolate = chance.random() < 0.15
     return Scenario(
         seed=seed,
         files=chance.choice((1, 2, 5, 12, 30, 60)),
-        batch=chance.choice((1, 1, 1, 3)),
+        batch=chance.choice((2, 3, 8) if isolate else (1, 1, 1, 3)),
         nodes=chance.randint(1, 3),
         slots=chance.randint(1, 3),
         visibility=chance.choice((1.0, 2.0, 5.0)),
@@ -146,10 +160,12 @@ def draw(seed: int) -> Scenario:
         run_limit=chance.choice((1.0, 2.0)),
         thresholds=_thresholds(chance),
         output=chance.choice(("rows.txt", "rows.txt", "rows.csv", "rows.jsonl", None)),
-        user=_user_code(chance, seed),
+        user=_user_code(chance, seed, isolate=isolate),
         shard_size=chance.choice((3, 7, 1000)),
         inline_limit=chance.choice((8192, 8192, 10)),
         depth_lag=chance.choice((0.0, 0.0, 5.0)),
+        isolate=isolate,
+        speculate=chance.random() < 0.2,
         orphans_drain=chance.random() < 0.5,
         rates=_rates(chance),
         troubled_until=horizon,
@@ -167,9 +183,13 @@ def _thresholds(chance: random.Random) -> Thresholds:
     )
 
 
-def _user_code(chance: random.Random, seed: int) -> UserCode:
+def _user_code(chance: random.Random, seed: int, *, isolate: bool) -> UserCode:
     fails = chance.random() < 0.6
     acts = tuple(act for act in Act if act is not Act.SUCCEEDS and chance.random() < 0.4) or (Act.RAISES,)
+    if isolate:
+        failing = tuple(act for act in acts if act is not Act.RETURNS_LESS) or (Act.RAISES,)
+        share = chance.choice((0.0, 0.05, 0.3))
+        return UserCode(seed, acts=failing, seconds=chance.choice((0.001, 0.02, 0.3)), poisoned=share)
     return UserCode(
         seed=seed,
         bad=chance.choice((0.0, 0.05, 0.3)) if fails else 0.0,

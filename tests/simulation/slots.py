@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +74,13 @@ class UserProcess:
             if header["t"] == "stop":
                 self._say(Stopped())
                 return self._end(0)
-            await self._work(line, int(header["a"]))
+            await self._work(line, int(header["a"]), header.get("p"))
 
-    async def _work(self, line: bytes, attempt: int) -> None:
+    async def _work(self, line: bytes, attempt: int, part: list[int] | None) -> None:
         batch = minibatch.decode(line, "frame")
-        number = self._world.executes(batch.index, attempt)
-        act = self._user.act(batch.index, attempt)
+        files = batch.files if part is None else batch.files[part[0] : part[1]]
+        number = self._world.executes(batch.index, attempt, part)
+        act = self._user.act(batch.index, attempt, files)
         seconds = self._user.seconds * (0.5 + self._world.chance.random())
         await asyncio.sleep(seconds)
         if self._user.writes_files:
@@ -92,19 +93,25 @@ class UserProcess:
                 await asyncio.Event().wait()
             case Act.RAISES:
                 self._outputs.discard()
-                self._say(Done(len(batch.files), 0, 0.0, seconds, failure=Failure(Cause.EXCEPTION, "ValueError: no")))
+                self._say(Done(len(files), 0, 0.0, seconds, failure=Failure(Cause.EXCEPTION, "ValueError: no")))
             case Act.SUCCEEDS | Act.RETURNS_LESS:
-                self._say(self._done(batch.index, attempt, number, len(batch.files), seconds, act))
+                self._say(self._done(batch.index, attempt, number, files, seconds, act))
 
-    def _done(self, index: int, attempt: int, number: int, items: int, seconds: float, act: Act) -> Done:
+    def _done(self, index: int, attempt: int, number: int, items: Sequence[str], seconds: float, act: Act) -> Done:
         files = self._outputs.set_aside(f"{index}-{attempt}")
-        count = self._user.rows(index) if act is Act.SUCCEEDS else 0
-        rows = row_text(self._start.row_format, index, number if self._user.differs else 0) * count
-        returned = items if act is Act.SUCCEEDS else items - 1
-        self._world.has_returned(index, number, rows)
+        rows = self._rows(index, number, items, act)
+        self._world.has_returned(index, number, b"".join(rows))
         header = ROW_HEADER if self._start.row_format == "csv" else None
-        kept = self._start.row_format != "none"
-        return Done(items, returned, 0.0, seconds, count if kept else 0, rows if kept else b"", header, files)
+        kept = rows if self._start.row_format != "none" else []
+        returned = len(items) if act is Act.SUCCEEDS else len(items) - 1
+        return Done(len(items), returned, 0.0, seconds, len(kept), b"".join(kept), header, files)
+
+    def _rows(self, index: int, number: int, items: Sequence[str], act: Act) -> list[bytes]:
+        """One a file where failing ones are looked for, else a few a mini-batch."""
+        if self._user.poisoned is not None:
+            return [row_text(self._start.row_format, int(file[-3:]), 0) for file in items]
+        count = self._user.rows(index) if act is Act.SUCCEEDS else 0
+        return [row_text(self._start.row_format, index, number if self._user.differs else 0)] * count
 
     def _write_file(self, index: int, number: int) -> None:
         for folder in self._start.outputs.values():

@@ -6,7 +6,7 @@ that the process does.
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -93,10 +93,10 @@ class World:
         process = PROCESS.get()
         self.history.append(Event(self.now, process.name if process else "-", what, about))
 
-    def executes(self, index: int, attempt: int) -> int:
-        """User code begins to work on a mini-batch; which execution it is."""
+    def executes(self, index: int, attempt: int, part: Sequence[int] | None) -> int:
+        """User code begins to work on a mini-batch or a part of it; which execution it is."""
         self.executions.append((index, attempt))
-        self.note("executes", index, attempt)
+        self.note("executes", index, attempt, *(part or ()))
         return len(self.executions)
 
     def has_returned(self, index: int, execution: int, rows: bytes) -> None:
