@@ -43,6 +43,8 @@ MOST_AHEAD = 512
 LOOK_EVERY = 3.0
 """Seconds between looks at the store for the end of the step."""
 TIME_CHECK = 0.05
+WAITS_HERE = 1.0
+"""Seconds, at the least, that mini-batches wait here for a slot before they are given to other nodes."""
 LAST_COMMIT_LIMIT = 2.0
 """Seconds in which a node whose run is canceled makes durable what has finished: whoever cancels waits for it."""
 
@@ -216,6 +218,8 @@ class Node:
             await self._clock.sleep(TIME_CHECK)
             for slot in self._slots:
                 slot.check_time()
+                self._intake.put_back(slot.withdraw())
+            self._return_idle()
             self.feed()  # a commit makes room, too, and nothing else may happen after it
 
     async def _look_for_the_end(self) -> None:
@@ -251,6 +255,12 @@ class Node:
             if (room := slot.room) and (batches := self._intake.start(room)):
                 slot.give(batches)
         self._intake.ask()
+
+    def _return_idle(self) -> None:
+        """At the end of a step nothing waits here for long while slots of other nodes idle."""
+        longest = max((slot.average or 0.0 for slot in self._slots), default=0.0)
+        if not any(slot.room for slot in self._slots):
+            self._intake.return_idle(max(WAITS_HERE, 2 * longest))
 
     def _not_brought(self, held: Held, failure: Failure) -> None:
         self._finished(held, Done(0, 0, 0.0, 0.0, failure=failure), self._clock.now(), "fetch")

@@ -12,7 +12,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,10 @@ from fanout.store.redact import redact, secrets_of
 
 RECEIVE_SIZE = 256 * 1024
 PR_SET_PDEATHSIG = 1
+LOOKS_AFTER = 0.2
+"""Seconds of one mini-batch after which the node may have withdrawn those behind it: fewer than the slot's LONG."""
+LOOKS_FOR = 1.0
+"""Seconds for which it is looked before each mini-batch then: the node's word may just be on its way."""
 
 Load = Callable[[MiniBatch], Any]
 
@@ -111,8 +116,11 @@ def main(descriptor: int) -> None:
     _secrets()
     channel = socket.socket(fileno=descriptor)
     channel.set_inheritable(False)
-    incoming = _frames(channel)
-    start = Start.from_header(next(incoming)[0])
+    incoming = Incoming(channel)
+    first = incoming.take()
+    if first is None:
+        _leave_without_waiting(0)
+    start = Start.from_header(first[0])
     settle_in(start)
     try:
         worker = prepare(start, channel.sendall)
@@ -126,12 +134,23 @@ def main(descriptor: int) -> None:
     channel.sendall(_shut_down(worker))
 
 
-def _serve(worker: Worker, incoming: Iterator[tuple[dict[str, Any], bytes]]) -> None:
-    for header, payload in incoming:
+def _serve(worker: Worker, incoming: "Incoming") -> None:
+    looks_until = 0.0
+    while (frame := incoming.take()) is not None:
+        header, payload = frame
         if header["t"] == "stop":
             return
+        if header["t"] == "withdraw":
+            worker.send(orders.WITHDRAWN)
+            continue
         part = Part(*header["p"]) if "p" in header else None
+        begun = time.monotonic()
         worker.send(worker.attempt(payload, header["a"], part).frame())
+        ended = time.monotonic()
+        if ended - begun >= LOOKS_AFTER:
+            looks_until = ended + LOOKS_FOR
+        if ended < looks_until:
+            incoming.drop_withdrawn()
     _leave_without_waiting(0)  # the node is gone: nobody waits for shutdown()
 
 
@@ -254,10 +273,32 @@ def _secrets() -> tuple[str, ...]:
     return secrets_of(os.environ)
 
 
-def _frames(channel: socket.socket) -> Iterator[tuple[dict[str, Any], bytes]]:
-    buffer = FrameBuffer()
-    while data := channel.recv(RECEIVE_SIZE):
-        yield from buffer.feed(data)
+class Incoming:
+    """What the node says, frame by frame."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel, self._buffer = channel, FrameBuffer()
+        self._waiting: deque[tuple[dict[str, Any], bytes]] = deque()
+
+    def take(self) -> tuple[dict[str, Any], bytes] | None:
+        """The next frame, as soon as it is there; None when the node is gone."""
+        while not self._waiting:
+            data = self._channel.recv(RECEIVE_SIZE)
+            if not data:
+                return None
+            self._waiting.extend(self._buffer.feed(data))
+        return self._waiting.popleft()
+
+    def drop_withdrawn(self) -> None:
+        """Mini-batches that the node has withdrawn by now are not taken any more."""
+        with contextlib.suppress(BlockingIOError):
+            while data := self._channel.recv(RECEIVE_SIZE, socket.MSG_DONTWAIT):
+                self._waiting.extend(self._buffer.feed(data))
+        words = [header["t"] for header, _ in self._waiting]
+        if "withdraw" in words:
+            last = len(words) - 1 - words[::-1].index("withdraw")
+            kept = [frame for at, frame in enumerate(self._waiting) if at >= last or words[at] != "task"]
+            self._waiting = deque(kept)
 
 
 def _die_with_the_node() -> None:

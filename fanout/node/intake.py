@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from obstore.store import ObjectStore
@@ -71,6 +71,9 @@ class Intake:
         self._asked = asyncio.Event()
         self._closed = False
         self._careful = False  # what comes is set apart: one after the other, and nothing beside it
+        self._moved = clock.monotonic()  # when a slot last took something, or nothing waited
+        self._pausing = False  # until a slot has room: what waited here was given to others
+        self._returning: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Receives as long as something is wanted; raises QueueError when the queue refuses for minutes."""
@@ -112,6 +115,7 @@ class Intake:
         One that is set apart is left waiting until this node holds nothing else.
         """
         now, started, waiting = self._clock.monotonic(), list[Held](), list[Held]()
+        self._moved, self._pausing = now, False
         while self._ready and len(started) < count:
             held = self._ready.popleft()
             if not held.startable(now):
@@ -138,11 +142,31 @@ class Intake:
     async def give_back(self) -> None:
         """What has not started goes back to the queue at once, for others."""
         unstarted, self._ready = list(self._ready), deque()
+        await asyncio.gather(self._committer.give_back(unstarted), *self._returning)
+
+    def return_idle(self, seconds: float) -> None:
+        """What has waited for a slot for longer than `seconds` goes back, for nodes that have one; nothing more is
+        received before there is one here."""
+        now = self._clock.monotonic()
+        if not self._ready or self._closed:
+            self._moved = now
+        elif now - self._moved > seconds:
+            log.info("%d mini-batches are given back: no slot is free for them", len(self._ready))
+            unstarted, self._ready = list(self._ready), deque()
+            self._pausing = True
+            task = asyncio.create_task(self._return(unstarted))
+            self._returning.add(task)
+            task.add_done_callback(self._returning.discard)
+
+    async def _return(self, unstarted: Sequence[Held]) -> None:
         await self._committer.give_back(unstarted)
+        if self._fetcher is not None:
+            for held in unstarted:
+                self._fetcher.release(held.fetched)
 
     def _room(self) -> int:
         """How many to ask the queue for; none until half of what should wait is used up."""
-        if self._closed or self._committer.full:
+        if self._closed or self._pausing or self._committer.full:
             return 0
         if self._careful:
             return 0 if len(self._holdings) else 1

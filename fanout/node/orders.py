@@ -49,6 +49,11 @@ def task_frame(attempt: int, line: bytes, part: Part | None = None) -> bytes:
 STOP = frames.encode({"t": "stop"})
 """Run shutdown() and leave."""
 
+WITHDRAW = frames.encode({"t": "withdraw"})
+"""Forget the mini-batches that were given before this and have not been started; `Withdrawn` says that it is done."""
+
+WITHDRAWN = frames.encode({"t": "withdrawn"})
+
 
 @dataclass(frozen=True, slots=True)
 class Ready:
@@ -109,13 +114,18 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Nothing that was withdrawn will be started any more; what had been started before has been answered."""
+
+
+@dataclass(frozen=True, slots=True)
 class Garbled:
     """What came was none of our words: user code has written into the channel, or read from it."""
 
     reason: str
 
 
-Answer = Ready | Broken | Loaded | Done | Stopped | Garbled
+Answer = Ready | Broken | Loaded | Done | Stopped | Withdrawn | Garbled
 
 
 def ready_frame(seconds: float) -> bytes:
@@ -154,6 +164,8 @@ def _answer(header: Mapping[str, Any], payload: bytes) -> Answer:
             return Broken(_failure(header["x"]) or Failure(Cause.INIT, "no reason given"))
         case "stopped":
             return Stopped(_failure(header["x"]), _files(header["f"]))
+        case "withdrawn":
+            return Withdrawn()
         case word:
             raise ValueError(f"a slot said {word!r:.80}")
 

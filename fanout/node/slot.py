@@ -12,7 +12,7 @@ from typing import Protocol
 from fanout.clock import Clock
 from fanout.node import orders
 from fanout.node.held import Held
-from fanout.node.orders import Answer, Broken, Done, Garbled, Loaded, Ready, Stopped
+from fanout.node.orders import Answer, Broken, Done, Garbled, Loaded, Ready, Stopped, Withdrawn
 from fanout.node.process import SlotProcess, death
 from fanout.step.results import Cause, Failure
 
@@ -21,6 +21,8 @@ LONG = 0.25
 AHEAD = 0.005
 """Seconds of work that a slot is kept ahead, when mini-batches are short."""
 MOST_AHEAD = 64
+FAR_LONGER = 3.0
+"""How many times longer than usual, and than LONG, a mini-batch has run when those behind it are given to others."""
 SHUTDOWN_LIMIT = 30.0
 EXIT_LIMIT = 2.0
 """Seconds that a process gets to end after shutdown(): threads that a script has left behind would keep it for ever."""
@@ -65,6 +67,7 @@ class Slot:
         self._run_limit, self._load_limit, self._reads = run_limit, load_limit, reads
         self._process: SlotProcess | None = None
         self._tasks: deque[Held] = deque()
+        self._withdrawn: deque[Held] = deque()  # given to others; until the process knows, it gets nothing new
         self._since = 0.0  # when the current phase began: init, loading or running
         self._started_at = 0.0  # epoch seconds at which the current mini-batch began
         self._loading = False
@@ -100,7 +103,7 @@ class Slot:
         Topping up at every answer would cost one write and one wake-up a mini-batch.
         """
         held = len(self._tasks)
-        if not self.ready or self._stopping or 2 * held > self.wanted:
+        if not self.ready or self._stopping or self._withdrawn or 2 * held > self.wanted:
             return 0
         return self.wanted - held
 
@@ -116,6 +119,19 @@ class Slot:
             self._next_begins()
         self._tasks.extend(batches)
         self._process.write(b"".join([orders.task_frame(h.message.attempt, h.line, h.message.part) for h in batches]))
+
+    def withdraw(self) -> list[Held]:
+        """What waits behind a mini-batch that takes far longer than usual, and is not this slot's any more.
+
+        The process may be about to start the first of them: what it answers to that is dropped.
+        """
+        longest = max(LONG, FAR_LONGER * (self._average or 0.0))
+        if len(self._tasks) < 2 or self._process is None or self._clock.monotonic() - self._since <= longest:
+            return []
+        self._withdrawn = deque(list(self._tasks)[1:])
+        self._tasks = deque([self._tasks[0]])
+        self._process.write(orders.WITHDRAW)
+        return list(self._withdrawn)
 
     def check_time(self) -> None:
         """Ends the process when the current phase has taken longer than its limit."""
@@ -155,7 +171,8 @@ class Slot:
         if not self.ready:
             return max(self._run_limit, LEAST_INIT_LIMIT), Cause.INIT, "loading the script and init()"
         if not self._tasks:
-            return None, Cause.TIME_LIMIT, ""
+            limit = self._run_limit + self._load_limit if self._withdrawn else None
+            return limit, Cause.TIME_LIMIT, "a mini-batch that was withdrawn"
         if self._loading:
             return self._load_limit, Cause.LOAD_TIME_LIMIT, "reading the mini-batch"
         return self._run_limit, Cause.TIME_LIMIT, "run()"
@@ -166,6 +183,10 @@ class Slot:
 
     def _answered(self, answer: Answer) -> None:
         match answer:
+            case Done() | Loaded() if self._withdrawn and not self._tasks:
+                self._since = self._clock.monotonic()  # it was started before the process knew
+            case Withdrawn():
+                self._withdrawn.clear()
             case Done() | Loaded() if not self._tasks:
                 self._is_garbled("an answer to no mini-batch")
             case Garbled():
@@ -198,12 +219,16 @@ class Slot:
         self.wanted = wanted(self._average)
         if self._tasks:
             self._next_begins()
+        elif self._withdrawn:
+            self._since = self._clock.monotonic()
         self._events.slot_done(self, held, done, started)
 
     def _ended(self, returncode: int) -> None:
         was_ready, self.ready = self.ready, False
         failure = self._overdue or death(returncode)
         given, self._tasks = list(self._tasks), deque()
+        ran_withdrawn = bool(self._withdrawn)
+        self._withdrawn.clear()
         if self._stopping:
             self._events.slot_unstarted(self, given)
             self._has_stopped(Stopped(self._overdue))
@@ -212,6 +237,8 @@ class Slot:
             self._events.slot_unstarted(self, given[1:])
             lost = Done(given[0].items, 0, 0.0, elapsed, failure=failure)
             self._events.slot_done(self, given[0], lost, self._started_at)
+            self._events.slot_died(self)
+        elif ran_withdrawn:
             self._events.slot_died(self)
         else:
             self.useless_starts += 1

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fanout.node import entry_script
-from fanout.node.orders import Broken, Done, Loaded
+from fanout.node import entry_script, orders
+from fanout.node.orders import Broken, Done, Loaded, Withdrawn
 from fanout.plan.parts import Part
 from fanout.step.results import Cause
 from fanout.store.access import Access
@@ -400,6 +400,32 @@ async def test_files_named_like_libraries(launch: Launch, write_script: WriteScr
         slot = await launch(entry_script=script)
         assert (await slot.run()).failure is None
         assert (await slot.stop()).failure is None
+
+
+async def test_what_was_withdrawn_is_not_started(launch: Launch, write_script: WriteScript, tmp_path: Path) -> None:
+    """Mini-batches behind a slow one are taken back while it runs; what is given later is done."""
+    write_script(
+        f"""
+        import pathlib, time
+        gate = pathlib.Path({str(tmp_path)!r}, "gate")
+        def run(batch, context):
+            print("ran", context.minibatch_index, flush=True)
+            begun = time.monotonic()
+            while context.minibatch_index == 0 and (time.monotonic() - begun < 0.25 or not gate.exists()): pass
+            return batch
+        """
+    )
+    slot = await launch()
+    for index in range(3):
+        slot.give(index)
+    slot.process.write(orders.WITHDRAW)
+    slot.give(3)
+    slot.process.write(orders.WITHDRAW)
+    (tmp_path / "gate").touch()
+    await slot.until(Withdrawn, 2)
+    assert (await slot.run(4)).failure is None
+    await slot.stop()
+    assert slot.stdout.read_text() == "ran 0\nran 4\n"
 
 
 async def test_a_part_of_a_list_of_files(launch: Launch, write_script: WriteScript, tmp_path: Path) -> None:

@@ -369,3 +369,53 @@ async def test_a_queue_that_refuses_for_minutes_ends_the_node(
     with pytest.raises(QueueError, match="not now"):
         receiving.result()
     assert 60 < manual_clock.monotonic() < 180
+
+
+async def test_what_waits_for_long_goes_to_nodes_with_free_slots(door: MakeDoor, message: MakeMessage) -> None:
+    """What no slot takes goes back as if it had never been received; nothing is received before one has room."""
+    here = door(wanted=3)
+    await here.send(*map(message, range(3)))
+    async with here.open():
+        await here.until(lambda: len(here.holdings) == 3)
+        assert here.start(1) == [0]
+        here.clock.advance(0.9)
+        here.intake.return_idle(1.0)
+        assert len(here.holdings) == 3
+        here.clock.advance(0.2)
+        here.intake.return_idle(1.0)
+        await here.until(lambda: len(here.holdings) == 1)
+        here.intake.ask()
+        assert [d.receive_count for d in await here.pair.main.receive(10, 0)] == [1, 1]
+        await here.send(message(7))
+        here.intake.ask()
+        await here.until(lambda: True)
+        assert len(here.holdings) == 1
+        assert here.start(1) == []
+        here.intake.ask()
+        await here.until(lambda: len(here.holdings) == 2)
+        assert here.start(1) == [7]
+
+
+async def test_nothing_is_given_back_where_nothing_waits(door: MakeDoor, message: MakeMessage) -> None:
+    """However long the slots take; what comes then has its own time."""
+    here = door(wanted=1)
+    here.clock.advance(100)
+    here.intake.return_idle(1.0)
+    await here.send(message(0))
+    async with here.open():
+        await here.until(lambda: len(here.holdings) == 1)
+        here.intake.return_idle(1.0)
+        assert here.start(1) == [0]
+
+
+async def test_copies_of_what_is_given_back_go(door: MakeDoor, message: MakeMessage) -> None:
+    """Files that were brought for it are no longer needed here."""
+    fetching = Fetching()
+    fetching.gate.set()
+    here = door(fetcher=fetching, wanted=2)
+    await here.send(message(0), message(1))
+    async with here.open():
+        await here.until(lambda: len(fetching.here) == 2)
+        here.clock.advance(5.0)
+        here.intake.return_idle(1.0)
+        await here.until(lambda: not fetching.here)

@@ -238,6 +238,51 @@ async def test_bad_items_are_found_and_the_good_ones_are_done(prepare: Prepare, 
     ]
 
 
+async def test_a_slow_mini_batch_holds_up_no_other(prepare: Prepare) -> None:
+    """All others end while it still runs, though many had been handed to its slot behind it (fault 26)."""
+    script = """
+        import pathlib, time
+        def run(batch, context):
+            while context.minibatch_index == 40 and not pathlib.Path(PLACE, "gate").exists(): time.sleep(0.01)
+            return [context.minibatch_index] * len(batch)
+    """
+    work = await prepare(script)
+    await work.send(200)
+    async with work.node():
+        await work.until(lambda ledger: ledger.counts.succeeded == 199)
+        (work.folder / "gate").touch()
+        ledger = await work.until(lambda ledger: ledger.counts.succeeded == 200)
+        await work.settle()
+    assert ledger.attempts == 200
+    assert await work.rows() == "".join(f"{n}\n{n}\n" for n in range(200)).encode()
+
+
+async def test_a_busy_node_hoards_nothing(prepare: Prepare) -> None:
+    """A node whose only slot is held up gives what waits there to one that has a free slot."""
+    script = """
+        import os, pathlib, time
+        def run(batch, context):
+            first = pathlib.Path(PLACE, "first")
+            try:
+                os.close(os.open(first, os.O_CREAT | os.O_EXCL))
+                while not pathlib.Path(PLACE, "gate").exists(): time.sleep(0.01)
+            except FileExistsError:
+                pass
+            return batch
+    """
+    work = await prepare(script)
+    await work.send(4)
+    other = replace(work)
+    async with work.node(slots=1):
+        await work.file("first")
+        async with other.node(slots=1):
+            await work.until(lambda ledger: ledger.counts.succeeded == 3)
+            (work.folder / "gate").touch()
+            ledger = await work.until(lambda ledger: ledger.counts.succeeded == 4)
+            await work.settle()
+    assert ledger.attempts == 4
+
+
 async def test_a_time_limit_kills_and_goes_on(prepare: Prepare) -> None:
     """An endless run() is ended at its limit, by name; the slot's next process goes on with the others."""
     script = "def run(b, c):\n    while c.minibatch_index == 0: pass\n    return b\n"

@@ -9,7 +9,7 @@ import pytest
 from fanout.node import orders
 from fanout.node.frames import FrameBuffer
 from fanout.node.held import Held
-from fanout.node.orders import Answer, Broken, Done, Garbled, Loaded, Ready, Stopped
+from fanout.node.orders import Answer, Broken, Done, Garbled, Loaded, Ready, Stopped, Withdrawn
 from fanout.node.slot import EXIT_LIMIT, LEAST_INIT_LIMIT, SHUTDOWN_LIMIT, Slot, wanted
 from fanout.step.results import Cause, Failure
 
@@ -387,3 +387,86 @@ def test_frames_carry_every_answer() -> None:
     stream = b"".join(frame for frame, _ in frames)
     heard = [orders.answer(*found) for at in range(0, len(stream), 7) for found in buffer.feed(stream[at : at + 7])]
     assert heard == [answer for _, answer in frames]
+
+
+async def _behind_a_slow_one(bench: Callable[..., Bench], held: Callable[..., Held]) -> Bench:
+    """A slot of quick mini-batches, whose current one has run for a second, with two behind it."""
+    b = await bench().ready()
+    b.slot.give([held(0)])
+    b.done(0.001)
+    b.heard.take()
+    b.slot.give([held(1), held(2), held(3)])
+    b.pass_time(1.0)
+    return b
+
+
+async def test_nothing_waits_behind_a_slow_mini_batch(bench: Callable[..., Bench], held: Callable[..., Held]) -> None:
+    """What was handed over after it is taken back for others, once; the slot gets nothing until its process knows."""
+    b = await _behind_a_slow_one(bench, held)
+    assert [h.message.index for h in b.slot.withdraw()] == [2, 3]
+    assert b.process.given[-1] == ("withdraw", 0)
+    assert b.slot.withdraw() == []
+    b.done(1.0)
+    assert (b.slot.busy, b.slot.room) == (False, 0)
+    b.process.say(Withdrawn())
+    assert b.slot.room > 0
+    assert [event[:2] for event in b.heard.take()] == [("done", 1)]
+
+
+async def test_what_was_started_before_the_process_knew_is_dropped(
+    bench: Callable[..., Bench], held: Callable[..., Held]
+) -> None:
+    """Somebody else has it: its answer counts for nothing, and the slot goes on."""
+    b = await _behind_a_slow_one(bench, held)
+    b.slot.withdraw()
+    b.done(1.0)
+    b.heard.take()
+    b.done(0.001)
+    b.process.say(Withdrawn())
+    assert b.heard.take() == []
+    b.slot.give([held(4)])
+    b.done(0.001)
+    assert [event[:2] for event in b.heard.take()] == [("done", 4)]
+
+
+@pytest.mark.parametrize("seconds", [0.2, 10.1])
+async def test_a_process_that_dies_with_what_was_withdrawn(
+    bench: Callable[..., Bench], held: Callable[..., Held], seconds: float
+) -> None:
+    """By itself or at a time limit: it is replaced, and no mini-batch has failed."""
+    b = await _behind_a_slow_one(bench, held)
+    b.slot.withdraw()
+    b.done(1.0)
+    b.heard.take()
+    b.pass_time(seconds)
+    b.pass_time(5.0)
+    b.process.end(-11)
+    assert b.heard.take() == [("died",)]
+    assert not b.slot.busy
+
+
+async def test_a_slow_process_that_dies_has_failed_its_own_mini_batch_alone(
+    bench: Callable[..., Bench], held: Callable[..., Held]
+) -> None:
+    """What was withdrawn is not given up, and does not come back a second time."""
+    b = await _behind_a_slow_one(bench, held)
+    b.slot.withdraw()
+    b.process.end(-11)
+    assert [event[:3] for event in b.heard.take()] == [("done", 1, Cause.SIGNAL), ("died",)]
+
+
+async def test_long_mini_batches_are_no_reason_to_take_back(
+    bench: Callable[..., Bench], held: Callable[..., Held]
+) -> None:
+    """Nothing is taken back before the running one is far over the usual, or where nothing waits."""
+    b = await bench().ready()
+    b.slot.give([held(0)])
+    b.done(2.0)
+    b.slot.give([held(1), held(2)])
+    b.pass_time(5.9)
+    assert b.slot.withdraw() == []
+    b.pass_time(0.2)
+    assert [h.message.index for h in b.slot.withdraw()] == [2]
+    b.process.say(Withdrawn())
+    b.pass_time(1.0)
+    assert b.slot.withdraw() == []
