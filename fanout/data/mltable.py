@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar, cast
 from fanout.data import globs, listing, uris
 from fanout.data.listing import FileEntry
 from fanout.data.ranges import read_head
-from fanout.data.readers import Reader
+from fanout.data.readers import DeltaLake, Reader
 from fanout.data.transformation_schema import Parsed, parse_transformation
 from fanout.data.transformations import Transformation
 from fanout.errors import InputError, SpecError
@@ -160,8 +160,13 @@ def list_files(table: MLTable, access: "Access") -> Iterator[FileEntry]:
     """The files a table names: in the order of its paths; below a folder, and for a pattern, sorted.
 
     Without a reader, a `file` that is a directory stands for itself. The MLTable file is none of them.
-    InputError when there is nothing where a path points.
+    Of a Delta Lake table they are those that its log names. InputError when there is nothing where a path points.
     """
+    if isinstance(table.reader, DeltaLake):
+        from fanout.data.delta import list_delta_files
+
+        yield from list_delta_files(table, access)
+        return
     for path in table.paths:
         for entry in files_of(path, table, access):
             if entry.uri != table.uri:

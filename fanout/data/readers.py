@@ -2,6 +2,7 @@
 
 import codecs
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -101,7 +102,37 @@ class Parquet:
         return True
 
 
-Reader = Delimited | JsonLines | Parquet
+@dataclass(frozen=True, slots=True)
+class DeltaLake:
+    """`read_delta_lake`: parquet files that a transaction log names, of a version or a time, else the newest."""
+
+    version_as_of: int | None = None
+    timestamp_as_of: str | None = None  # ISO 8601 with an offset
+    include_path_column: bool = False
+    columns: tuple[tuple[str, ColumnType], ...] = ()  # as the log says; empty until it has been read
+    partitions: tuple[str, ...] = ()  # those whose values are in the paths of the files
+    kind: Literal["delta_lake"] = "delta_lake"
+
+    @property
+    def splittable(self) -> bool:
+        """Row groups can be read on their own."""
+        return True
+
+    @property
+    def countable(self) -> bool:
+        """The files say how many rows they hold."""
+        return True
+
+
+Reader = Delimited | JsonLines | Parquet | DeltaLake
+
+
+def is_timestamp(text: str) -> bool:
+    """Whether this is a time that says which moment it means: ISO 8601 with an offset or Z."""
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def to_utf8(block: bytes, encoding: str, *, from_start: bool) -> bytes:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from fanout.data import parquet, uris
+from fanout.data import delta, parquet, uris
 from fanout.data.blocks import Block
 from fanout.data.columns import convert_texts, object_values, text_values, to_frame, to_values
 from fanout.data.delimited import read_table, read_texts
 from fanout.data.jsonlines import Row, read_rows, to_columns
-from fanout.data.readers import Delimited, HeaderMode, JsonLines, Parquet, to_utf8
+from fanout.data.readers import Delimited, DeltaLake, HeaderMode, JsonLines, Parquet, to_utf8
 from fanout.data.recipe import PATH, TableRecipe
 from fanout.data.records import column_names, header_end, split_records
 from fanout.data.sections import Part, Section, read_bytes
@@ -51,7 +51,7 @@ def _read_columns(recipe: TableRecipe, pieces: Sequence[Section]) -> tuple[dict[
             return _join(_settled(recipe, reader, tables) if tables else []), [t.num_rows for t in tables]
         case JsonLines() as reader:
             return _read_json_lines(recipe, reader, pieces)
-        case Parquet():
+        case Parquet() | DeltaLake():
             tables = [_read_parquet(recipe, piece) for piece in pieces]
             return _join(tables), [table.num_rows for table in tables]
         case None:
@@ -142,6 +142,13 @@ def _json_rows(reader: JsonLines, piece: Section) -> list[Row]:
 
 
 def _read_parquet(recipe: TableRecipe, piece: Section) -> "pa.Table":
+    rows = _parquet_rows(recipe, piece)
+    if isinstance(recipe.reader, DeltaLake):
+        return delta.complete(rows, recipe.reader, piece.uri, recipe.unneeded)
+    return rows
+
+
+def _parquet_rows(recipe: TableRecipe, piece: Section) -> "pa.Table":
     match piece.cut:
         case "row_groups":
             return parquet.read_row_groups(piece.local_path, piece.start, piece.stop, recipe.steps)

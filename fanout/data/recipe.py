@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from fanout.data.partition_format import compile_format
-from fanout.data.readers import Delimited, HeaderMode, JsonLines, Parquet, Reader
+from fanout.data.readers import Delimited, DeltaLake, HeaderMode, JsonLines, Parquet, Reader
 from fanout.data.transformations import GLOBAL, ExtractPartitions, Transformation, unneeded_columns
 from fanout.data.types import ColumnType
 from fanout.errors import DamagedRecordError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PATH = "Path"  # the name of the column that holds each row's file
 
-Format = Literal["delimited", "json_lines", "parquet", "none"]
+Format = Literal["delimited", "json_lines", "parquet", "delta_lake", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,8 @@ class TableRecipe:
     def partition_names(self) -> tuple[str, ...]:
         """The columns that come from paths: what partition keys may be chosen from."""
         formats = (s.partition_format for s in self.steps if isinstance(s, ExtractPartitions))
-        return tuple(dict.fromkeys(name for text in formats for name in compile_format(text).names))
+        named = [name for text in formats for name in compile_format(text).names]
+        return tuple(dict.fromkeys([*(self.reader.partitions if isinstance(self.reader, DeltaLake) else ()), *named]))
 
     @property
     def unneeded(self) -> frozenset[str]:
@@ -94,7 +95,7 @@ class TableRecipe:
                 return uri == self.header_uri
             case Delimited():
                 return True
-            case None | JsonLines() | Parquet():
+            case None | JsonLines() | Parquet() | DeltaLake():
                 return False
 
     def to_json(self) -> str:

@@ -13,7 +13,7 @@ from fanout.data.filters import columns_of, parse_filter
 from fanout.data.jsonlines import Row, read_rows
 from fanout.data.mltable import MLTable
 from fanout.data.partition_format import compile_format
-from fanout.data.readers import CODECS, SAMPLE_ROWS, Delimited, HeaderMode, JsonLines
+from fanout.data.readers import CODECS, SAMPLE_ROWS, Delimited, DeltaLake, HeaderMode, JsonLines
 from fanout.data.recipe import PATH, Column, TableRecipe
 from fanout.data.records import column_names, split_records
 from fanout.data.transformations import (
@@ -46,9 +46,11 @@ def resolve_recipe(table: MLTable, files: Iterable[str], read_head: ReadHead) ->
             recipe = _resolve_delimited(table, reader, files, read_head)
         case JsonLines() as reader:
             recipe = TableRecipe(reader, tuple(_json_columns(reader, files, read_head)), table.transformations)
+        case DeltaLake(columns=columns) as reader:
+            recipe = TableRecipe(reader, tuple(Column(*column) for column in columns), table.transformations)
         case reader:
             recipe = TableRecipe(reader, (), table.transformations)
-    if isinstance(table.reader, Delimited):
+    if isinstance(table.reader, Delimited | DeltaLake):
         _check_filters(recipe)
     return recipe
 

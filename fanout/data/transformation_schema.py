@@ -7,7 +7,7 @@ from typing import Literal, cast
 from fanout.data import readers
 from fanout.data.filters import parse_filter
 from fanout.data.partition_format import compile_format
-from fanout.data.readers import Delimited, HeaderMode, JsonLines, Parquet, Reader
+from fanout.data.readers import Delimited, DeltaLake, HeaderMode, JsonLines, Parquet, Reader, is_timestamp
 from fanout.data.transformations import (
     Conversion,
     ConvertColumnTypes,
@@ -49,7 +49,10 @@ def parse_transformation(node: Node, report: Report) -> Parsed:
     read = _READERS.get(name)
     if read is not None:
         options = MapNode(node.origin) if value is None or is_null(value) else mapping(value)
-        return Parsed(name, node.origin, reader=read(Fields(options, report)))
+        reader = read(Fields(options, report))
+        if isinstance(reader, DeltaLake) and None not in (reader.version_as_of, reader.timestamp_as_of):
+            raise Wrong(f"{name}: expected version_as_of or timestamp_as_of, found both", node.origin)
+        return Parsed(name, node.origin, reader=reader)
     step = _STEPS.get(name)
     if step is None:
         raise Wrong(_unknown(name), node.origin)
@@ -69,8 +72,6 @@ def _named(node: Node) -> tuple[str, Node | None]:
 
 def _unknown(name: str) -> str:
     known = [*_READERS, *_STEPS]
-    if name == "read_delta_lake":
-        return "read_delta_lake is not supported; write the table as parquet and use read_parquet"
     return f"unknown transformation '{name[:60]}'{suggest(name, known) or '; there are ' + ', '.join(known)}"
 
 
@@ -106,6 +107,23 @@ def _read_parquet(fields: Fields) -> Parquet:
     reader = Parquet(include_path_column=fields.take("include_path_column", flag, False))
     _ignore_saved(fields)
     return reader
+
+
+def _read_delta_lake(fields: Fields) -> DeltaLake:
+    reader = DeltaLake(
+        fields.take("version_as_of", whole(0, _COUNT_LIMIT), None),
+        fields.take("timestamp_as_of", _timestamp, None),
+        fields.take("include_path_column", flag, False),
+    )
+    _ignore_saved(fields)
+    return reader
+
+
+def _timestamp(node: Node) -> str:
+    written = text(node)
+    if not is_timestamp(written):
+        raise expected("a time with its offset, such as 2024-05-24T00:00:00Z", node)
+    return written
 
 
 def _ignore_saved(fields: Fields) -> None:
@@ -180,7 +198,7 @@ def _checked(node: Node, parse: Callable[[str], object]) -> str:
 def _sample(node: Node, report: Report) -> TakeSample:
     fields = Fields(mapping(node), report)
     probability = fields.require("probability", number(0, 1), 1.0, "a number from 0 to 1")
-    step = TakeSample(probability, fields.take("seed", whole(0), _DEFAULT_SEED))
+    step = TakeSample(probability, fields.take("seed", whole(0, _COUNT_LIMIT), _DEFAULT_SEED))
     fields.close()
     return step
 
@@ -193,7 +211,7 @@ def _split(node: Node, report: Report) -> TakeSample:
     fields.close()
     step = TakeSample(
         details.require("probability", number(0, 1), 1.0, "a number from 0 to 1"),
-        details.take("seed", whole(0), _DEFAULT_SEED),
+        details.take("seed", whole(0, _COUNT_LIMIT), _DEFAULT_SEED),
         details.take("probability_lower_bound", number(0, 1), 0.0),
     )
     details.close()
@@ -255,6 +273,7 @@ _READERS: dict[str, Callable[[Fields], Reader]] = {
     "read_delimited": _read_delimited,
     "read_json_lines": _read_json_lines,
     "read_parquet": _read_parquet,
+    "read_delta_lake": _read_delta_lake,
 }
 _STEPS: dict[str, Callable[[Node, Report], Transformation]] = {
     "keep_columns": lambda node, _: KeepColumns(_names(node)),

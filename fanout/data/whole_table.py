@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 from fanout.data.at_hand import at_hand
 from fanout.data.blocks import GlobalRows, transform
 from fanout.data.columns import finish
+from fanout.data.delta import pinned
 from fanout.data.listing import FileEntry
 from fanout.data.mltable import MLTable, list_files, load_mltable
 from fanout.data.ranges import open_bytes, read_head
-from fanout.data.readers import Delimited, JsonLines, Parquet
+from fanout.data.readers import Delimited, DeltaLake, JsonLines, Parquet
 from fanout.data.reading import read_block
 from fanout.data.recipe import TableRecipe
 from fanout.data.resolve import resolve_recipe
@@ -29,7 +30,7 @@ def load_table(table: str | MLTable, access: "Access") -> "pd.DataFrame":
 
     InputError when it cannot be read, saying which file, and where in it.
     """
-    mltable = load_mltable(table, access) if isinstance(table, str) else table
+    mltable = pinned(load_mltable(table, access) if isinstance(table, str) else table, access)
     entries = list(list_files(mltable, access))
     files = [entry.uri for entry in entries]
     recipe = resolve_recipe(mltable, files, lambda uri, size: read_head(uri, size, access))
@@ -62,7 +63,7 @@ def needed(recipe: TableRecipe, entries: Iterable[FileEntry], access: "Access") 
 
 def _first_rows(recipe: TableRecipe, entry: FileEntry, count: int, access: "Access") -> tuple[Section, int]:
     """The part of a file that holds its first `count` rows, and how many it holds: fewer when the file has no more."""
-    if isinstance(recipe.reader, Parquet):
+    if isinstance(recipe.reader, Parquet | DeltaLake):
         rows = min(count, sum(row_groups(entry.uri, entry.size, access)))
         return Section(entry.uri, 0, rows, "rows"), rows
     multi_line = isinstance(recipe.reader, Delimited) and recipe.reader.support_multi_line

@@ -6,6 +6,7 @@ into mini-batches: a table that a script loads has the names, types and order th
 
 from fanout.mltable.make import (
     from_delimited_files,
+    from_delta_lake,
     from_json_lines_files,
     from_parquet_files,
     from_paths,
@@ -20,6 +21,7 @@ __all__ = [
     "MLTableFileEncoding",
     "MLTableHeaders",
     "from_delimited_files",
+    "from_delta_lake",
     "from_json_lines_files",
     "from_parquet_files",
     "from_paths",

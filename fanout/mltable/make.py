@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 from fanout.data import mltable as data
 from fanout.data import uris
 from fanout.data.mltable import PathEntry, PathKind
-from fanout.data.readers import Delimited, JsonLines, Parquet, Reader
+from fanout.data.readers import Delimited, DeltaLake, JsonLines, Parquet, Reader, is_timestamp
 from fanout.errors import InputError
 from fanout.mltable import options
 from fanout.mltable.options import DataType, MLTableFileEncoding, MLTableHeaders
@@ -93,6 +93,28 @@ def from_json_lines_files(
         include_path_column=options.flag("include_path_column", include_path_column),
     )
     return _made(paths, reader)
+
+
+def from_delta_lake(
+    delta_table_uri: str,
+    timestamp_as_of: str | None = None,
+    version_as_of: int | None = None,
+    include_path_column: bool = False,
+) -> MLTable:
+    """The rows of a Delta Lake table as of a version, or a time such as 2024-05-24T00:00:00Z; else the newest.
+
+    Partition columns are among its columns. Needs the extra `delta`.
+    """
+    if timestamp_as_of is not None and version_as_of is not None:
+        raise InputError("from_delta_lake: expected timestamp_as_of or version_as_of, got both")
+    if timestamp_as_of is not None and not (isinstance(timestamp_as_of, str) and is_timestamp(timestamp_as_of)):
+        example = "2024-05-24T00:00:00Z"
+        raise InputError(
+            f"timestamp_as_of: expected a time with its offset, such as {example}, got {timestamp_as_of!r:.60}"
+        )
+    version = None if version_as_of is None else options.count("version_as_of", version_as_of, least=0)
+    reader = DeltaLake(version, timestamp_as_of, options.flag("include_path_column", include_path_column))
+    return _made([{"folder": delta_table_uri}], reader)
 
 
 def _made(paths: Paths, reader: Reader | None) -> MLTable:

@@ -13,6 +13,7 @@ from fanout.spec.report import join, suggest
 
 Names = str | list[str] | tuple[str, ...] | set[str]
 _BY_NAME = {kind.value: kind for kind in Kind if kind is not Kind.DATETIME}
+_SEED_LIMIT = 2**53
 _MISMATCHES = ("error", "true", "false")
 
 
@@ -126,10 +127,10 @@ def delimiter(given: object) -> str:
     return given
 
 
-def count(name: str, given: object) -> int:
-    """A number of rows, at least 1; InputError when it is none."""
-    if not isinstance(given, int) or isinstance(given, bool) or given < 1:
-        raise InputError(f"{name}: expected a whole number of at least 1, got {given!r:.60}")
+def count(name: str, given: object, least: int = 1) -> int:
+    """A whole number of at least `least`; InputError when it is none."""
+    if not isinstance(given, int) or isinstance(given, bool) or given < least:
+        raise InputError(f"{name}: expected a whole number of at least {least}, got {given!r:.60}")
     return given
 
 
@@ -142,8 +143,8 @@ def share(name: str, given: object) -> float:
 
 def seed(given: object) -> int | None:
     """A seed, or None; InputError when it is neither."""
-    if given is not None and (not isinstance(given, int) or isinstance(given, bool) or given < 0):
-        raise InputError(f"seed: expected a whole number of at least 0 or None, got {given!r:.60}")
+    if given is not None and (not isinstance(given, int) or isinstance(given, bool) or not 0 <= given <= _SEED_LIMIT):
+        raise InputError(f"seed: expected a whole number from 0 to {_SEED_LIMIT} or None, got {given!r:.60}")
     return given
 
 

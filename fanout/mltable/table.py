@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from fanout.data import mltable as data
+from fanout.data.delta import pinned
 from fanout.data.filters import parse_filter
 from fanout.data.partition_format import compile_format
 from fanout.data.recipe import PATH, TableRecipe
@@ -53,7 +54,8 @@ class MLTable:
     @property
     def partition_keys(self) -> list[str]:
         """The columns that come from paths: what `partition_keys` of a step may be chosen from."""
-        return list(TableRecipe(self._table.reader, steps=self._table.transformations).partition_names)
+        table = pinned(self._table, self._access)
+        return list(TableRecipe(table.reader, steps=table.transformations).partition_names)
 
     def to_pandas_dataframe(self) -> "pd.DataFrame":
         """All rows; InputError when a file is missing or cannot be read as the table says."""

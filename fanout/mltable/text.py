@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fanout.data.mltable import MLTable
-from fanout.data.readers import SAMPLE_ROWS, Delimited, JsonLines, Parquet, Reader
+from fanout.data.readers import SAMPLE_ROWS, Delimited, DeltaLake, JsonLines, Parquet, Reader
 from fanout.data.transformations import (
     Conversion,
     ConvertColumnTypes,
@@ -59,6 +59,10 @@ def _reader(reader: Reader) -> Document:
             }
         case Parquet():
             return {"read_parquet": {"include_path_column": reader.include_path_column}}
+        case DeltaLake():
+            of = {"version_as_of": reader.version_as_of, "timestamp_as_of": reader.timestamp_as_of}
+            given = {name: value for name, value in of.items() if value is not None}
+            return {"read_delta_lake": {**given, "include_path_column": reader.include_path_column}}
 
 
 def _inference(reader: Delimited) -> bool | Document:

@@ -10,10 +10,12 @@ from itertools import islice, tee
 from typing import TYPE_CHECKING
 
 from fanout.data import uris
+from fanout.data.delta import NULL, partition_texts, pinned
 from fanout.data.listing import FileEntry, find_file, list_folder
 from fanout.data.mltable import MLTable, list_files, load_mltable
 from fanout.data.partition_format import PartitionFormat, compile_format
 from fanout.data.ranges import open_bytes, read_head
+from fanout.data.readers import DeltaLake
 from fanout.data.recipe import TableRecipe
 from fanout.data.resolve import resolve_recipe
 from fanout.data.row_groups import row_groups
@@ -56,7 +58,7 @@ def plan_mini_batches(
     if type_ is not DataType.MLTABLE:
         division = decide_division(step, table=False)
         return PlannedInput(_of_files(_files_at(uri, type_, access), division, None), division)
-    mltable = load_mltable(uri, access)
+    mltable = pinned(load_mltable(uri, access), access)
     division = decide_division(step, table=is_table(mltable, mode))
     if is_table(mltable, mode):
         return _plan_table(mltable, division, access)
@@ -150,16 +152,19 @@ class Partitions:
 
     formats: tuple[PartitionFormat, ...]
     names: tuple[str, ...]
+    delta: DeltaLake | None = None  # whose log names partitions, too
 
     @classmethod
     def of(cls, recipe: TableRecipe) -> "Partitions":
-        """Those that the recipe's partition formats name."""
+        """Those that the recipe's partition formats, or the log of a Delta Lake table, name."""
         formats = (step.partition_format for step in recipe.steps if isinstance(step, ExtractPartitions))
-        return cls(tuple(map(compile_format, formats)), recipe.partition_names)
+        delta = recipe.reader if isinstance(recipe.reader, DeltaLake) else None
+        return cls(tuple(map(compile_format, formats)), recipe.partition_names, delta)
 
     def values(self, uri: str) -> Mapping[str, str] | None:
         """The value of each, as text, for a file; None when its path does not fit a format."""
-        found: dict[str, str] = {}
+        texts = partition_texts(self.delta, uri) if self.delta else {}
+        found = {name: NULL if text is None else text for name, text in texts.items()}
         for form in self.formats:
             columns = form.extract(uris.path_of(uri))
             if columns is None:

@@ -16,6 +16,7 @@ __all__ = [  # noqa: F822 - see __getattr__
     "MLTableFileEncoding",
     "MLTableHeaders",
     "from_delimited_files",
+    "from_delta_lake",
     "from_json_lines_files",
     "from_parquet_files",
     "from_paths",

@@ -108,7 +108,6 @@ def test_a_reader_may_be_written_as_its_name() -> None:
         ("  - read_delimited: {encoding: utf9}\n", "expected 'utf8', .*found 'utf9'"),
         ("  - read_delimited: {empty_as_string: maybe}\n", "expected true or false, found 'maybe'"),
         ("  - read_json_lines: {invalid_lines: skip}\n", "expected 'error' or 'drop', found 'skip'"),
-        ("  - read_delta_lake: {}\n", "read_delta_lake is not supported"),
         ("  - take: -1\n", "expected a whole number of at least 0"),
         ("  - take\n", "take needs a value"),
         ("  - {take: 1, skip: 2}\n", "as its only key"),

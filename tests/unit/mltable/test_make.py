@@ -1,10 +1,12 @@
 """Tables from MLTable files and from paths: where paths start from, what is missing, where datastores lead."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from pyarrow import parquet as pq
 
 from fanout import mltable
@@ -150,3 +152,34 @@ def test_a_table_does_not_follow_the_current_folder(folder: Path, monkeypatch: p
     monkeypatch.chdir("/")
     first, second = (table.to_pandas_dataframe() for table in tables)
     pd.testing.assert_frame_equal(first, second)
+
+
+def test_delta_lake(folder: Path) -> None:
+    """By version or time; saved and loaded it is the same table."""
+    write_deltalake("lake", pa.table({"a": [1, 2], "k": ["x", "y"]}), partition_by=["k"])
+    write_deltalake("lake", pa.table({"a": [3], "k": ["x"]}), mode="append")
+    table = mltable.from_delta_lake("lake", version_as_of=0)
+    assert table.partition_keys == ["k"]
+    assert table.to_pandas_dataframe().to_dict("list") == {"a": [1, 2], "k": ["x", "y"]}
+    assert len(mltable.from_delta_lake("lake", timestamp_as_of="2999-01-01T00:00:00+02:00").show()) == 3
+    newest = mltable.from_delta_lake("lake").filter("k == 'x'").to_pandas_dataframe()
+    assert sorted(newest["a"]) == [1, 3]
+    table.save("out")
+    assert mltable.load("out").to_pandas_dataframe().equals(table.to_pandas_dataframe())
+    table.save("copied", colocated=True)
+    (folder / "lake").rename(folder / "gone")
+    assert mltable.load("copied").to_pandas_dataframe().to_dict("list") == {"a": [1, 2], "k": ["x", "y"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"version_as_of": 1, "timestamp_as_of": "2020-01-01T00:00:00Z"}, "expected timestamp_as_of or version_as_of"),
+        ({"version_as_of": -1}, "version_as_of: expected a whole number of at least 0"),
+        ({"timestamp_as_of": "yesterday"}, "timestamp_as_of: expected a time with its offset"),
+    ],
+)
+def test_versions_that_cannot_be(folder: Path, arguments: dict[str, Any], why: str) -> None:
+    """Refused at once."""
+    with pytest.raises(InputError, match=why):
+        mltable.from_delta_lake("lake", **arguments)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout.data.mltable import MLTable, PathEntry, parse_mltable
-from fanout.data.readers import CODECS, Delimited, HeaderMode, JsonLines, Parquet
+from fanout.data.readers import CODECS, Delimited, DeltaLake, HeaderMode, JsonLines, Parquet
 from fanout.data.transformations import (
     Conversion,
     ConvertColumnTypes,
@@ -36,6 +36,8 @@ TYPES = st.one_of(
 READERS = st.one_of(
     st.none(),
     st.builds(Parquet, st.booleans()),
+    st.builds(DeltaLake, st.none() | st.integers(0, 9), st.none(), st.booleans()),
+    st.builds(DeltaLake, st.none(), st.just("2020-01-01T00:00:00+02:00"), st.booleans()),
     st.builds(JsonLines, st.sampled_from(sorted(CODECS)), st.sampled_from(["error", "drop"]), st.booleans()),
     st.builds(
         Delimited,

@@ -9,9 +9,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import WriterProperties, write_deltalake
 
 from fanout.data import uris
 from fanout.data.mltable import load_mltable
+from fanout.data.recipe import from_json
 from fanout.data.sections import Section
 from fanout.data.table import read_pieces
 from fanout.data.whole_table import load_table
@@ -243,3 +245,37 @@ def test_broken_parquet(step: Step, make_table: MakeTable) -> None:
     folder = make_table({"x.parquet": "not parquet"}, "read_parquet")
     with pytest.raises(InputError, match=r"x\.parquet: not a parquet file"):
         list(plan_table(step(), folder).batches)
+
+
+@pytest.fixture
+def lake(tmp_path: Path, make_table: MakeTable) -> str:
+    """An MLTable over a Delta Lake table: rows 0 to 9 in two files of two row groups, `k` a partition."""
+    data = {"n": list(range(10)), "k": ["x"] * 6 + ["y"] * 4}
+    properties = WriterProperties(max_row_group_size=4)
+    write_deltalake(tmp_path / "lake", pa.table(data), partition_by=["k"], writer_properties=properties)
+    return make_table({"note.txt": ""}, {"read_delta_lake": {"version_as_of": 0}}, paths=[{"folder": "../lake"}])
+
+
+def test_delta_lake_by_row_group_by_rows_and_by_partition(step: Step, lake: str, tmp_path: Path) -> None:
+    """As parquet, with the log's files, columns and partitions; what is added later changes no plan of this version."""
+    write_deltalake(tmp_path / "lake", pa.table({"n": [99], "k": ["x"]}), mode="append")
+    assert [len(frame) for frame in frames(plan_table(step(), lake))] == [4, 2, 4]
+    by_rows = frames(plan_table(step(mini_batch_rows=5), lake))
+    assert [frame.to_dict("list") for frame in by_rows] == [
+        {"n": [0, 1, 2, 3, 4], "k": ["x"] * 5},
+        {"n": [5, 6, 7, 8, 9], "k": ["x"] + ["y"] * 4},
+    ]
+    planned = plan_table(step(partition_keys=("k",)), lake)
+    assert planned.recipe is not None
+    found = [(batch.partition, read_pieces(planned.recipe, sections(batch))["n"].tolist()) for batch in planned.batches]
+    assert found == [({"k": "x"}, [0, 1, 2, 3, 4, 5]), ({"k": "y"}, [6, 7, 8, 9])]
+    files = plan_table(step(), lake, InputMode.EVAL_MOUNT)
+    assert [len(batch.files) for batch in files.batches] == [1, 1]
+
+
+def test_the_recipe_of_delta_lake_survives_json(step: Step, lake: str) -> None:
+    """Its version and columns are those that were planned."""
+    planned = plan_table(step(), lake)
+    assert planned.recipe is not None
+    assert planned.recipe_json is not None
+    assert from_json(planned.recipe_json, "recipe") == planned.recipe
