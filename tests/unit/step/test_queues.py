@@ -7,7 +7,7 @@ import pytest
 from obstore.store import ObjectStore
 
 from fanout.clock import SystemClock
-from fanout.errors import DamagedRecordError, QueueGoneError
+from fanout.errors import DamagedRecordError, QueueError, QueueGoneError
 from fanout.queue.port import QueuePair
 from fanout.queue.sqlite import SqliteQueueService
 from fanout.step.queues import StepQueues, note_filled, open_queues, queue_name, remove_queues, take_queues
