@@ -10,7 +10,6 @@ import secrets
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from fanout.spec.expressions import render_command
 from fanout.spec.steps import CommandStep, DataType
 from fanout.step.inputs import bring
 from fanout.step.record import BoundInput, BoundOutput
+from fanout.step.scratch import scratch_folder
 from fanout.store import keys
 from fanout.store.access import Access
 from fanout.store.keys import StepRound
@@ -203,15 +203,9 @@ def _move(place: Path, target: Path) -> None:
 @contextlib.asynccontextmanager
 async def _scratch(order: CommandOrder, store: ObjectStore) -> AsyncIterator[Path]:
     """Inside a local store, so that outputs move by renaming; else in the machine's temporary folder."""
-    parent = None
-    if isinstance(store, LocalStore) and store.prefix is not None:
-        parent = Path(store.prefix) / "scratch"
-        parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{order.at.run}-{order.step.name}-", dir=parent)).absolute()
-    try:
+    parent = Path(store.prefix) / "scratch" if isinstance(store, LocalStore) and store.prefix else None
+    with scratch_folder(f"{order.at.run}-{order.step.name}-", parent) as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _end_of(log: Path) -> str:

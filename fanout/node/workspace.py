@@ -15,10 +15,10 @@ from fanout.data.transfer import some_at_once, upload_file
 from fanout.errors import StoreError
 from fanout.node.orders import Start
 from fanout.node.process import Placement
-from fanout.node.scratch import scratch_folder
 from fanout.spec.steps import DataType
 from fanout.step import code
 from fanout.step.record import BoundOutput, StepRecord
+from fanout.step.scratch import scratch_folder
 from fanout.store import keys
 from fanout.store.mask import mask_folder
 from fanout.store.objects import read

@@ -8,9 +8,7 @@ ten seconds. None of it decides anything: a step is what its seal and its result
 import asyncio
 import csv
 import os
-import shutil
 import socket
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -30,6 +28,7 @@ from fanout.step.ledger import Ledger
 from fanout.step.overview import Overview
 from fanout.step.record import StepRecord
 from fanout.step.results import ResultIndex
+from fanout.step.scratch import scratch_folder
 from fanout.step.seal import Seal
 from fanout.step.supervise import Progress
 from fanout.store import keys
@@ -50,17 +49,18 @@ REPORT = "sys/job_report"
 @asynccontextmanager
 async def job_report(record: StepRecord, store: "ObjectStore", clock: Clock) -> AsyncIterator["JobReport"]:
     """A report that takes in results while the context lasts, and keeps the overview in the store up to date."""
-    folder = _make_folder(record, store)
-    report = JobReport(record, store, clock, folder)
-    keeping = asyncio.create_task(report.keep_overview())
-    try:
-        yield report
-    finally:
-        keeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await keeping
-        report.close()
-        shutil.rmtree(folder, ignore_errors=True)
+    with scratch_folder(f"{record.run}-{record.step.name}-report-", _scratch(store)) as scratch:
+        folder = scratch / "report"
+        folder.mkdir()
+        report = JobReport(record, store, clock, folder)
+        keeping = asyncio.create_task(report.keep_overview())
+        try:
+            yield report
+        finally:
+            keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeping
+            report.close()
 
 
 class JobReport:
@@ -154,10 +154,6 @@ def _write_csv(path: Path, rows: Iterator[tuple[object, ...]]) -> None:
         csv.writer(file, lineterminator="\n").writerows(rows)
 
 
-def _make_folder(record: StepRecord, store: "ObjectStore") -> Path:
+def _scratch(store: "ObjectStore") -> Path | None:
     """Inside a local store, beside the nodes' own scratch folders; else in the machine's temporary folder."""
-    parent = None
-    if isinstance(store, LocalStore) and store.prefix:
-        parent = Path(store.prefix) / "scratch"
-        parent.mkdir(exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=f"{record.run}-{record.step.name}-report-", dir=parent))
+    return Path(store.prefix) / "scratch" if isinstance(store, LocalStore) and store.prefix else None

@@ -1,6 +1,6 @@
-"""The scratch folder of a node: gone with it, and when it was killed, gone with the next node that comes or goes here.
+"""The scratch folder of a process: gone with it, or, when it was killed, with the next one that comes or goes here.
 
-Each folder holds a file that its node keeps locked as long as it lives; the kernel gives the lock up when it dies.
+Each folder holds a file that its process keeps locked as long as it lives; the kernel gives the lock up when it dies.
 """
 
 import fcntl
@@ -11,20 +11,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-MARK = ".fanout-node"
+MARK = ".fanout-scratch"
 
 
 @contextmanager
 def scratch_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
-    """A new folder in `parent`, or in the machine's temporary folder; folders of nodes that died there are removed."""
+    """A new folder in `parent`, or in the machine's temporary folder; those of processes that died there go."""
     place = Path(tempfile.gettempdir()) if parent is None else parent
-    place.mkdir(exist_ok=True)
+    place.mkdir(parents=True, exist_ok=True)
     sweep(place)
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place)).absolute()
     mark = os.open(folder / "unmarked", os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(mark, fcntl.LOCK_EX)
-        (folder / "unmarked").rename(folder / MARK)  # nobody ever sees the mark of a living node without its lock
+        (folder / "unmarked").rename(folder / MARK)  # nobody ever sees the mark of a living process without its lock
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -33,7 +33,7 @@ def scratch_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
 
 
 def sweep(parent: Path) -> None:
-    """No folder in `parent` belongs to a node of ours that is dead."""
+    """No folder in `parent` belongs to a process of ours that is dead."""
     for mark in parent.glob(f"*/{MARK}"):
         with suppress(OSError):  # it went meanwhile, or is somebody else's
             if not mark.parent.is_symlink() and _is_free(mark):

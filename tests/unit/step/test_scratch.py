@@ -1,4 +1,4 @@
-"""Scratch folders: one a node, and none of a node that is dead."""
+"""Scratch folders: one a process, and none of a process that is dead."""
 
 import signal
 import subprocess
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from fanout.node.scratch import MARK, scratch_folder, sweep
+from fanout.step.scratch import MARK, scratch_folder, sweep
 
 OTHER = """
 import pathlib, sys, time
-from fanout.node.scratch import scratch_folder
+from fanout.step.scratch import scratch_folder
 with scratch_folder("other-", pathlib.Path(sys.argv[1])) as folder:
     (folder / "big").mkdir()
     print(folder, flush=True)
@@ -40,7 +40,7 @@ def test_it_is_gone_with_its_node(tmp_path: Path) -> None:
 
 
 def test_without_a_place_it_is_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As for nodes whose store is elsewhere."""
+    """As for processes whose store is elsewhere."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with scratch_folder("mine-") as folder:
         assert folder.parent == tmp_path
