@@ -98,8 +98,8 @@ def decode(body: str) -> Message:
             line=_line(body, fields),
             pointer=_pointer(*fields["at"]) if "at" in fields else None,
             part=read_part(fields["part"]) if "part" in fields else None,
-            copy=_flag(fields, "copy"),
-            alone=_flag(fields, "alone"),
+            copy="copy" in fields and _flag(fields, "copy"),
+            alone="alone" in fields and _flag(fields, "alone"),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"message {body[:80]!r}: {type(exc).__name__}: {exc}") from exc
@@ -117,7 +117,7 @@ def _line(body: str, fields: dict[str, Any]) -> str | None:
 
 
 def _flag(fields: dict[str, Any], name: str) -> bool:
-    value = fields.get(name, False)
+    value = fields[name]
     if not isinstance(value, bool):
         raise ValueError(f"{name} is {value!r:.80}, expected true or false")
     return value

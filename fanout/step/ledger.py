@@ -230,7 +230,7 @@ class Ledger:
             self._tries[index] = min(255, max(self._tries[index], entry.attempt + 1))
         if entry.failure is not None and len(self.failures) < KEPT_FAILURES:
             self.failures.append(self._failed_attempt(number, entry, entry.failure))
-        if not entry.status.is_final:
+        if entry.status is Status.RETRIED or entry.status is Status.SPLIT:
             self._retried += 1
         if entry.part is not None or entry.status is Status.SPLIT or index in self._splits:
             self._absorb_part(number, position, entry)
@@ -319,14 +319,22 @@ class Ledger:
         self._items[index], self._succeeded[index], self._rows[index] = items, succeeded, rows
 
     def _record(self, number: int, position: int, entry: Entry) -> None:
-        index = entry.index
-        self._move(index, _OUTCOMES[entry.status])
-        self._count(index, entry.items, self._items_succeeded(entry), entry.rows)
+        # Written out, with few calls: this is done for every mini-batch.
+        index, outcome = entry.index, _OUTCOMES[entry.status]
+        whole = outcome == _SUCCEEDED and not self._checks_items
+        succeeded = entry.items if whole else entry.succeeded
+        self._by_outcome[self._outcome[index]] -= 1
+        self._by_outcome[outcome] += 1
+        self._item_sum += entry.items - self._items[index]
+        self._succeeded_sum += succeeded - self._succeeded[index]
+        self._row_sum += entry.rows - self._rows[index]
+        self._outcome[index] = outcome
+        self._items[index], self._succeeded[index], self._rows[index] = entry.items, succeeded, entry.rows
         self._object[index], self._position[index] = number, position
         self._start[index], self._length[index], self._crc[index] = entry.start, entry.length, entry.crc
         self._header[index] = self._header_number(entry.header)
         self._files.pop(index, None)
-        if (staged := self._staged(number, entry)) is not None:
+        if entry.files and (staged := self._staged(number, entry)) is not None:
             self._files[index] = staged
 
     def _items_succeeded(self, entry: Entry) -> int:
