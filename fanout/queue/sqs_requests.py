@@ -56,6 +56,7 @@ class SqsRequests:
         from botocore.exceptions import (
             BotoCoreError,
             ClientError,
+            ConnectionError,  # noqa: A004 - botocore's own, of connections that cannot be made
             CredentialRetrievalError,
             HTTPClientError,
             NoCredentialsError,
@@ -70,7 +71,14 @@ class SqsRequests:
             raise self._refused(action, exc.response) from exc
         except (NoCredentialsError, NoRegionError) as exc:
             raise _unsigned(exc) from exc
-        except (HTTPClientError, CredentialRetrievalError, ResponseParserError, TimeoutError, OSError) as exc:
+        except (
+            ConnectionError,
+            HTTPClientError,
+            CredentialRetrievalError,
+            ResponseParserError,
+            TimeoutError,
+            OSError,
+        ) as exc:
             raise _UnwellError(self._said(action, redact(str(exc)) or "no answer")) from exc
         except BotoCoreError as exc:
             raise QueueError(self._said(action, redact(str(exc)))) from exc
