@@ -60,18 +60,21 @@ async def take_queues(
     max_receives: int,
 ) -> StepQueues:
     """The pair for a supervisor to use: the one that was filled, as long as it is there, else a new one."""
-    last = await _last_name(store, at)
+    notes = await list_names(store, keys.queues(at))
+    last = await _noted(store, keys.queues(at) + notes[-1]) if notes else None
     if last is not None and await read(store, keys.published_json(at)) == last.encode():
         pair = await service.open(last)
         if pair is not None:
             return StepQueues(last, _following(store, service, at, last, pair), filled=True)
-    number = len(await list_names(store, keys.queues(at)))
-    name = queue_name(store_uri, at, number)
+    name = queue_name(store_uri, at, len(notes))
     # The note comes first: of a queue that is not noted nobody would know that it has to be removed.
-    await create(store, keys.queue(at, number), json.dumps({"name": name}).encode())
+    await create(store, keys.queue(at, len(notes)), json.dumps({"name": name}).encode())
     pair = await service.create(name, visibility=visibility, max_receives=max_receives)
     if last is not None:
         await service.remove(last)  # only now: whoever finds it gone must find another one noted
+    if await _last_name(store, at) != name:  # nodes look at the newest pair only, and its maker may have died
+        await service.remove(name)
+        return await take_queues(store, service, at, store_uri, visibility=visibility, max_receives=max_receives)
     return StepQueues(name, _following(store, service, at, name, pair), filled=False)
 
 

@@ -142,6 +142,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """These callbacks are next, after those that are ready now."""
         self._ready.extend(handles)
 
+    def give_more_time(self, seconds: float) -> None:
+        """It gives up so much later."""
+        self.limit, self._turns = self._moment + seconds, 0
+
     def failures(self) -> list[BaseException]:
         """Exceptions of tasks that nobody has asked for."""
         return [

@@ -195,6 +195,7 @@ def simulated(scenario: Scenario, deaths: Mapping[str, Death] | None = None) -> 
         asyncio.set_event_loop(loop)
         stack.callback(asyncio.set_event_loop, None)
         stack.callback(loop.close)
+        stack.callback(_clear_away, world)
         yield simulation
 
 
@@ -219,6 +220,19 @@ def _logged(world: World) -> Iterator[None]:
     finally:
         logger.propagate = before
         logger.removeHandler(handler)
+
+
+def _clear_away(world: World) -> None:
+    """Nobody is left, not even of a world that hangs: what is cleared away later would complain of a closed loop."""
+    loop = world.loop
+    for process in world.processes:
+        process.kill()
+    loop.give_more_time(LONGEST)
+    left = [task for task in loop.tasks if not task.done()]
+    for task in left:
+        task.cancel()
+    with contextlib.suppress(StuckError):
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
 
 
 def _stand_ins(simulation: Simulation) -> Iterator[tuple[ModuleType, str, Any]]:

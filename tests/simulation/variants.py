@@ -144,15 +144,6 @@ def dead_letters_forgotten() -> AbstractContextManager[Any]:
     return patch.object(DeadLetters, "drain", drain)
 
 
-def early_total() -> AbstractContextManager[Any]:
-    """The plan counts as complete with its first shard."""
-
-    def planned(self: Supervisor, count: int) -> None:
-        self.planned = self.ledger.plan_total = max(self.planned, count)
-
-    return patch.object(Supervisor, "planned_so_far", planned)
-
-
 def queues_left() -> AbstractContextManager[Any]:
     """Nobody removes the queues."""
 
@@ -184,7 +175,6 @@ VARIANTS: Mapping[str, Variant] = {
     "no-resend": no_resend,
     "endless-retries": endless_retries,
     "dead-letters-forgotten": dead_letters_forgotten,
-    "early-total": early_total,
     "queues-left": queues_left,
     "seals-too-little": seals_too_little,
 }

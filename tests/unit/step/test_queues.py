@@ -1,6 +1,6 @@
 """Which queue pair a step uses, however often its supervisor was killed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -114,6 +114,32 @@ async def test_a_pair_whose_maker_died_at_once_is_removed(store: ObjectStore, tm
     assert len(await service.names()) == 1
     await remove_queues(store, service, AT)
     assert await service.names() == []
+    await service.close()
+
+
+class _Slow(SqliteQueueService):
+    """Others take queues, and die, before it has made its own."""
+
+    meanwhile: Callable[[], Awaitable[StepQueues]] | None = None
+
+    async def create(self, name: str, *, visibility: float, max_receives: int) -> QueuePair:
+        if (others := self.meanwhile) is not None:
+            self.meanwhile = None
+            await others()
+        return await super().create(name, visibility=visibility, max_receives=max_receives)
+
+
+async def test_who_was_slow_uses_the_newest_pair(store: ObjectStore, tmp_path: Path) -> None:
+    """Nodes open the pair that was noted last: messages sent to an earlier one would wait there for ever."""
+    service = _Slow(tmp_path / "queues", SystemClock())
+    service.meanwhile = lambda: _take(store, service)
+    taken = await _take(store, service)
+    assert not taken.filled
+    assert await service.names() == [taken.name]
+    await taken.pair.main.send(["hello"])
+    found = await open_queues(store, service, AT)
+    assert found is not None
+    assert [delivery.body for delivery in await found.main.receive(1, 0)] == ["hello"]
     await service.close()
 
 
