@@ -55,7 +55,7 @@ def pinned(table: "MLTable", access: "Access") -> "MLTable":
 
 
 def list_delta_files(table: "MLTable", access: "Access") -> Iterator[FileEntry]:
-    """The files of a Delta Lake table in the order of their paths; InputError when paths and log say different things."""
+    """The files of a Delta Lake table in the order of their paths; InputError when those and the log differ."""
     import pyarrow as pa
 
     settled = pinned(table, access)

@@ -56,6 +56,11 @@ class TableRecipe:
         return self.reader is not None and self.reader.splittable
 
     @property
+    def is_parquet(self) -> bool:
+        """Whether the files are parquet."""
+        return isinstance(self.reader, Parquet | DeltaLake)
+
+    @property
     def countable(self) -> bool:
         """Whether rows can be told apart by their bytes, and read without the head of their file."""
         return self.reader is not None and self.reader.countable

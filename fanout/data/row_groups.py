@@ -1,5 +1,7 @@
 """The row groups of a parquet file, read from its footer alone."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fanout.data import uris
@@ -7,6 +9,8 @@ from fanout.data.ranges import ByteSource, open_bytes
 from fanout.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
+    from pyarrow.parquet import FileMetaData, RowGroupMetaData
+
     from fanout.store.access import Access
 
 _TAIL = 64 * 1024  # mostly the whole footer
@@ -15,18 +19,60 @@ _LENGTH_AND_MAGIC = 8  # what ends a file: the footer's length, four bytes littl
 
 def row_groups(uri: str, size: int, access: "Access") -> tuple[int, ...]:
     """The number of rows in each row group, in order; InputError when the file is not parquet."""
+    with open_bytes(uri, size, access) as source:
+        metadata = _parsed(_footer(source), uri)
+    return tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """What of a parquet file is needed to read some of its row groups: its end, and byte ranges before that."""
+
+    tail: bytes
+    ranges: tuple[tuple[int, int], ...]  # [start, stop), in their order
+
+
+def needed_for_groups(source: ByteSource, start: int, stop: int) -> Needed:
+    """What reading the row groups `[start, stop)` takes; InputError when the file is not parquet."""
+    tail = _footer(source)
+    metadata = _parsed(tail, source.name)
+    groups = range(max(start, 0), min(stop, metadata.num_row_groups))
+    return Needed(tail, tuple(_span(metadata.row_group(group)) for group in groups))
+
+
+def needed_for_rows(source: ByteSource, start: int, stop: int) -> Needed:
+    """What reading the rows `[start, stop)` takes: the row groups that hold any of them."""
+    tail = _footer(source)
+    metadata = _parsed(tail, source.name)
+    return Needed(tail, tuple(_spans_of_rows(metadata, start, stop)))
+
+
+def _spans_of_rows(metadata: "FileMetaData", start: int, stop: int) -> Iterator[tuple[int, int]]:
+    first = 0
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        if first < stop and first + group.num_rows > start:
+            yield _span(group)
+        first += group.num_rows
+
+
+def _span(group: "RowGroupMetaData") -> tuple[int, int]:
+    """The bytes of a row group: from the first page of any of its columns to the end of the last one."""
+    columns = [group.column(column) for column in range(group.num_columns)]
+    starts = [min(c.data_page_offset, c.dictionary_page_offset or c.data_page_offset) for c in columns]
+    ends = [start + column.total_compressed_size for start, column in zip(starts, columns, strict=True)]
+    return min(starts, default=0), max(ends, default=0)
+
+
+def _parsed(tail: bytes, uri: str) -> "FileMetaData":
     try:
         from pyarrow import ArrowException, BufferReader
         from pyarrow.parquet import read_metadata
     except ImportError:
         raise MissingExtraError("Reading parquet", "tables") from None
-    with open_bytes(uri, size, access) as source:
-        tail = _footer(source)
     try:
-        footer = read_metadata(BufferReader(tail))
+        return read_metadata(BufferReader(tail))
     except (ArrowException, OSError) as exc:
         raise InputError(f"{uris.display(uri)}: not a parquet file: {exc}") from exc
-    return tuple(footer.row_group(group).num_rows for group in range(footer.num_row_groups))
 
 
 def _footer(source: ByteSource) -> bytes:

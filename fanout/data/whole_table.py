@@ -10,7 +10,7 @@ from fanout.data.delta import pinned
 from fanout.data.listing import FileEntry
 from fanout.data.mltable import MLTable, list_files, load_mltable
 from fanout.data.ranges import open_bytes, read_head
-from fanout.data.readers import Delimited, DeltaLake, JsonLines, Parquet
+from fanout.data.readers import Delimited, JsonLines
 from fanout.data.reading import read_block
 from fanout.data.recipe import TableRecipe
 from fanout.data.resolve import resolve_recipe
@@ -36,7 +36,7 @@ def load_table(table: str | MLTable, access: "Access") -> "pd.DataFrame":
     recipe = resolve_recipe(mltable, files, lambda uri, size: read_head(uri, size, access))
     if recipe.reader is None:
         return read_whole(recipe, [Section(uri) for uri in files])
-    with at_hand(list(needed(recipe, entries, access)), access) as sections:
+    with at_hand(list(needed(recipe, entries, access)), access, parquet=recipe.is_parquet) as sections:
         return read_whole(recipe, sections)
 
 
@@ -63,7 +63,7 @@ def needed(recipe: TableRecipe, entries: Iterable[FileEntry], access: "Access") 
 
 def _first_rows(recipe: TableRecipe, entry: FileEntry, count: int, access: "Access") -> tuple[Section, int]:
     """The part of a file that holds its first `count` rows, and how many it holds: fewer when the file has no more."""
-    if isinstance(recipe.reader, Parquet | DeltaLake):
+    if recipe.is_parquet:
         rows = min(count, sum(row_groups(entry.uri, entry.size, access)))
         return Section(entry.uri, 0, rows, "rows"), rows
     multi_line = isinstance(recipe.reader, Delimited) and recipe.reader.support_multi_line

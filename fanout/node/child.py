@@ -250,9 +250,20 @@ def _path(uri: str) -> str:
 def _table_reader(recipe_json: str) -> Load:
     from fanout.data.recipe import from_json
     from fanout.data.table import read_pieces
+    from fanout.data.uris import is_local
 
     recipe = from_json(recipe_json, "the step's table recipe")
-    return lambda batch: read_pieces(recipe, batch.pieces)
+
+    def read(batch: MiniBatch) -> Any:
+        if all(is_local(piece.uri) for piece in batch.pieces):
+            return read_pieces(recipe, batch.pieces)
+        from fanout.data.at_hand import at_hand
+        from fanout.store.access import Access
+
+        with at_hand(batch.pieces, Access.from_environ(os.environ), parquet=recipe.is_parquet) as pieces:
+            return read_pieces(recipe, pieces)
+
+    return read
 
 
 def _failure(cause: Cause, exc: BaseException) -> Failure:

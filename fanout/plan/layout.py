@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fanout.data.readers import Delimited, DeltaLake, JsonLines, Parquet
+from fanout.data.readers import Delimited, JsonLines
 from fanout.data.recipe import TableRecipe
 from fanout.data.row_limits import EVERY_ROW, RowLimits, row_limits
 from fanout.data.transformations import Filter, TakeSample
@@ -26,7 +26,7 @@ def layout_of(recipe: TableRecipe) -> TableLayout:
     reader, steps = recipe.reader, recipe.steps
     drops = isinstance(reader, JsonLines) and reader.invalid_lines == "drop"
     layout = TableLayout(
-        parquet=isinstance(reader, Parquet | DeltaLake),
+        parquet=recipe.is_parquet,
         multi_line=isinstance(reader, Delimited) and reader.support_multi_line,
         splittable=recipe.splittable,
         countable=recipe.countable,

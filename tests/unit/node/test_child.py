@@ -7,12 +7,17 @@ from typing import Any
 
 import pytest
 
+from fanout.data.readers import Delimited
+from fanout.data.recipe import Column, TableRecipe
+from fanout.data.types import ColumnType, Kind
 from fanout.node import entry_script, orders
 from fanout.node.orders import Broken, Done, Loaded, Withdrawn
+from fanout.plan.minibatch import Cut, Piece
 from fanout.plan.parts import Part
 from fanout.step.results import Cause
 from fanout.store.access import Access
 from fanout.store.datastores import Datastores
+from fanout.store.open import ensure_bucket, locate
 
 Launch = Callable[..., Any]
 WriteScript = Callable[..., Path]
@@ -504,3 +509,24 @@ async def test_an_mltable_of_the_script_s_own_comes_first(launch: Launch, write_
     """Whatever the code folder or the environment holds under that name is what is imported."""
     write_script("import mltable\ndef run(mini_batch): return [mltable.NAME]", {"mltable.py": "NAME = 'mine'"})
     assert (await (await launch()).run()).rows == b"mine\n"
+
+
+@pytest.mark.moto
+async def test_a_table_in_a_bucket(
+    launch: Launch, write_script: WriteScript, moto_endpoint: str, aws_environ: Callable[[str], dict[str, str]]
+) -> None:
+    """The slot reads its own part of each file, over the access that the node was given."""
+    access = Access.from_environ(aws_environ(moto_endpoint))
+    await ensure_bucket("s3://slot-tables", access)
+    store, _ = locate("s3://slot-tables/x", access)
+    store.put("t/a b.csv", b"n,w\n1,x\n2,y\n3,z\n")
+    recipe = TableRecipe(Delimited(), tuple(Column(n, ColumnType(k)) for n, k in (("n", Kind.INT), ("w", Kind.STRING))))
+    write_script("def run(mini_batch): return [f'{row.n + 1}{row.w}' for row in mini_batch.itertuples()]")
+    slot = await launch(recipe=recipe.to_json(), environ=access.child_environ())
+    for start, stop, rows in ((0, 8, b"2x\n"), (8, 16, b"3y\n4z\n")):
+        done = await slot.run(files=(), pieces=(Piece("s3://slot-tables/t/a b.csv", start, stop, Cut.BYTES),))
+        assert done.failure is None, done.failure
+        assert done.rows == rows
+    gone = await slot.run(files=(), pieces=(Piece("s3://slot-tables/t/gone.csv", 0, 8, Cut.BYTES),))
+    assert gone.failure is not None
+    assert gone.failure.message == "s3://slot-tables/t/gone.csv: not found"
