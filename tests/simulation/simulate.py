@@ -24,6 +24,7 @@ from fanout.plan import manifests, publish
 from fanout.run import story
 from fanout.run.observer import RunReport
 from fanout.run.outside import Outside
+from fanout.run.redrive import RedriveOrder, redrive
 from fanout.spec.settings import Settings
 from fanout.step import output_files, reduce
 from fanout.step.cancelation import ask, mine
@@ -102,15 +103,24 @@ class Simulation:
         fixed = [keys.verdict(AT), keys.run_verdict(RUN), keys.plan_json(AT), keys.step_json(AT)]
         return {key: self.bucket.look(key) for key in [*fixed, *self.bucket.keys("out")]}
 
+    async def redrive(self, troubled_for: float) -> None:
+        """Somebody has mended user code and redrives the run; things go wrong for a while again."""
+        self.world.mended = True
+        self.world.troubled_until = self.world.now + troubled_for
+        self.world.loop.give_more_time(troubled_for + LONGEST)
+        while await self._supervise(again=True) is None and not self.world.defects:  # noqa: ASYNC110 - time passes
+            await asyncio.sleep(RESTART)
+        await self._until_all_have_left()
+
     async def _until_over(self) -> None:
         while await self._supervise() is None and not self.world.defects:  # noqa: ASYNC110 - time passes, nothing is polled
             await asyncio.sleep(RESTART)
 
-    async def _supervise(self) -> RunReport | None:
+    async def _supervise(self, *, again: bool = False) -> RunReport | None:
         """One supervising process; its report, or None when it died or gave up."""
         process = self.world.process(f"supervisor{len(self.supervisors)}")
         self.supervisors.append(process)
-        work = process.start(self._run())
+        work = process.start(self._run(again=again))
         await asyncio.wait([work])
         if process.dead or work.cancelled():
             return None
@@ -118,9 +128,11 @@ class Simulation:
         process.kill()
         return report
 
-    async def _run(self) -> RunReport | None:
+    async def _run(self, *, again: bool) -> RunReport | None:
         try:
-            if self.bucket.look(keys.run_json(RUN)) is None:
+            if again and self.bucket.look(keys.redrive_json(RUN, 2)) is None:
+                report = await redrive(RUN, RedriveOrder(), self.outside, Silent())
+            elif self.bucket.look(keys.run_json(RUN)) is None:
                 report = await story.start(self.scenario.pipeline(self.input_uri), self.outside, Silent(), RUN)
             else:
                 report = await story.resume(RUN, self.outside, Silent())
