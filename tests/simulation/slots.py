@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fanout.node.frames import FrameBuffer
-from fanout.node.orders import Answer, Broken, Done, Ready, Start, Stopped
+from fanout.node.orders import Answer, Broken, Done, Ready, Start, Stopped, Withdrawn
 from fanout.node.process import Placement
 from fanout.node.staging import OutputFolders
 from fanout.plan import minibatch
@@ -70,11 +70,22 @@ class UserProcess:
             while not self._frames:
                 self._news.clear()
                 await self._news.wait()
+            self._forget_withdrawn()
+            if not self._frames:
+                continue
             header, line = self._frames.popleft()
             if header["t"] == "stop":
                 self._say(Stopped())
                 return self._end(0)
             await self._work(line, int(header["a"]), header.get("p"))
+
+    def _forget_withdrawn(self) -> None:
+        """What waits before a withdrawal is not started any more."""
+        words = [header["t"] for header, _ in self._frames]
+        if "withdraw" in words:
+            for _ in range(words.index("withdraw") + 1):
+                self._frames.popleft()
+            self._say(Withdrawn())
 
     async def _work(self, line: bytes, attempt: int, part: list[int] | None) -> None:
         batch = minibatch.decode(line, "frame")
