@@ -49,6 +49,10 @@ class ManualClock:
             if not wake.done():
                 wake.set_result(None)
 
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the machine's time: `now` is another one, and nothing else has happened."""
+        self._now += seconds
+
     async def run(self, seconds: float, step: float = 0.1) -> None:
         """Lets `seconds` pass in steps, with a turn for everybody in between."""
         for _ in range(round(seconds / step)):

@@ -1,6 +1,7 @@
 """The embedded queue: one SQLite database a pair, durable, shared by every process of one machine.
 
-It keeps SQS's rules (visibility, receive count, delay, dead-lettering) with exact counts and an injected clock.
+It keeps SQS's rules (visibility, receive count, delay, dead-lettering) with exact counts and an injected clock: the one
+that only goes forward and is the same for all processes of a machine, so that setting the machine's time harms nobody.
 A pair lives in a folder of its own, so that making it and removing it are one rename each.
 """
 
@@ -38,7 +39,7 @@ class SqliteQueue:
         self._max_receives = max_receives
 
     async def send(self, bodies: Sequence[str], delay: float = 0) -> None:
-        due = self._clock.now() + delay
+        due = self._clock.monotonic() + delay
         with self._database.writing() as connection:
             connection.executemany(self._sql.send, [(body, due) for body in bodies])
 
@@ -55,7 +56,7 @@ class SqliteQueue:
             pause = min(pause * 2, LONGEST_POLL)
 
     async def extend(self, held: Sequence[Delivery], seconds: float) -> list[Delivery]:
-        now = self._clock.now()
+        now = self._clock.monotonic()
         receipts = [_split(delivery.receipt) for delivery in held]
         with self._database.writing() as connection:
             kept = set(connection.execute(self._sql.extend, (now + seconds, json.dumps(receipts), now)).fetchall())
@@ -67,17 +68,17 @@ class SqliteQueue:
 
     async def depth(self) -> Depth:
         with self._database.reading() as connection:
-            total, held, delayed = connection.execute(self._sql.depth, {"now": self._clock.now()}).fetchone()
+            total, held, delayed = connection.execute(self._sql.depth, {"now": self._clock.monotonic()}).fetchone()
         return Depth(visible=total - held - delayed, held=held, delayed=delayed)
 
     def _is_ready(self) -> bool:
         """Whether a look is worth the write lock."""
         with self._database.reading() as connection:
-            return connection.execute(self._sql.ready, (self._clock.now(),)).fetchone() is not None
+            return connection.execute(self._sql.ready, (self._clock.monotonic(),)).fetchone() is not None
 
     def _take(self, limit: int) -> list[Delivery]:
         """Up to `limit` messages that are due; those received too often go to the dead-letter queue on the way."""
-        now, token = self._clock.now(), secrets.randbits(62) + 1
+        now, token = self._clock.monotonic(), secrets.randbits(62) + 1
         with self._database.writing() as connection:
             while rows := connection.execute(self._sql.receive, (now + self._visibility, token, now, limit)).fetchall():
                 if kept := self._bury(connection, rows, token, now):

@@ -4,9 +4,11 @@
 
 import os
 import sqlite3
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from fanout.errors import QueueError, QueueGoneError
@@ -16,6 +18,7 @@ BUSY_TIMEOUT = 30.0
 
 # `due` is when a message may next be received: after its delay, or when its visibility runs out. `token` is the
 # latest receive; with the id it makes the receipt, so that a receipt is stale as soon as somebody else receives.
+# Times count from the start of the machine, which `user_version` tells apart from others.
 _SCHEMA = """
 CREATE TABLE settings (visibility REAL NOT NULL, max_receives INTEGER NOT NULL);
 CREATE TABLE main (id INTEGER PRIMARY KEY, body TEXT NOT NULL, due REAL NOT NULL,
@@ -73,6 +76,7 @@ class Database:
         self._file = str(path)
         self._connection = _connect(path)
         self._identity = _identity(path.stat())
+        self._forget_times_before(machine_start())
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -112,6 +116,20 @@ class Database:
     def close(self) -> None:
         self._connection.close()
 
+    def _forget_times_before(self, start: int) -> None:
+        """After a restart of the machine nobody holds a message any more: all are due."""
+        if self._counted_from() == start:
+            return
+        with self.writing() as connection:
+            if self._counted_from() != start:  # nobody else was faster
+                connection.execute("UPDATE main SET due = 0")
+                connection.execute("UPDATE dead SET due = 0")
+                connection.execute(f"PRAGMA user_version = {start}")
+
+    def _counted_from(self) -> int:
+        with self.reading() as connection:
+            return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
     def _check_present(self) -> None:
         # An open connection goes on working on a file that was removed: messages would vanish without a word.
         try:
@@ -139,8 +157,19 @@ def build(path: Path, visibility: float, max_receives: int) -> None:
     try:
         connection.executescript(_SCHEMA)
         connection.execute("INSERT INTO settings VALUES (?, ?)", (visibility, max_receives))
+        connection.execute(f"PRAGMA user_version = {machine_start()}")
     finally:
         connection.close()
+
+
+@cache
+def machine_start() -> int:
+    """A number for this start of the machine, other than 0; the same one where the system does not tell."""
+    try:
+        name = Path("/proc/sys/kernel/random/boot_id").read_bytes()
+    except OSError:
+        name = b"unknown"
+    return zlib.crc32(name) % (2**31 - 1) + 1  # SQLite keeps 31 bits
 
 
 def _identity(found: os.stat_result) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from fanout.clock import SystemClock
 from fanout.errors import QueueError
+from fanout.queue import sqlite_file
 from fanout.queue.port import Depth
 from fanout.queue.sqlite import SqliteQueueService
 
@@ -245,7 +246,7 @@ def test_nothing_is_lost_or_invented(steps: list[tuple[str, int]], tmp_path_fact
     class Turned(SystemClock):
         time = 1_000.0
 
-        def now(self) -> float:
+        def monotonic(self) -> float:
             return self.time
 
     async def play() -> None:
@@ -285,3 +286,44 @@ async def test_settings_are_in_the_file(service: SqliteQueueService, tmp_path: P
     connection.close()
     with pytest.raises(QueueError, match=r"visibility 30 s and max_receives 5, not 30 s and 6"):
         await service.create("q", visibility=VISIBILITY, max_receives=6)
+
+
+@pytest.mark.parametrize("hours", [-1, 1, -24 * 365])
+async def test_time_of_the_machine_may_be_set(service: SqliteQueueService, manual_clock: Any, hours: int) -> None:
+    """Delays and visibility go on as if nothing had happened (fault 14)."""
+    queue = (await service.create("q", visibility=VISIBILITY, max_receives=5)).main
+    await queue.send(["held", "held, too"])
+    await queue.send(["delayed"], delay=10)
+    held = await queue.receive(2, 0)
+    manual_clock.jump(hours * 3600)
+    await queue.send(["new"])
+    assert [delivery.body for delivery in await queue.receive(5, 0)] == ["new"]
+    assert await queue.extend(held[:1], VISIBILITY) == []
+    manual_clock.advance(10)
+    assert [delivery.body for delivery in await queue.receive(5, 0)] == ["delayed"]
+    manual_clock.advance(VISIBILITY - 10)
+    assert len(await queue.receive(5, 0)) == 3, "what nobody extended is back, what was extended just now too"
+
+
+async def test_messages_outlive_a_restart_of_the_machine(
+    service: SqliteQueueService, manual_clock: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its clock starts again; nobody holds anything any more, and nothing waits for times of the life before."""
+    queue = (await service.create("q", visibility=VISIBILITY, max_receives=5)).main
+    manual_clock.advance(1_000_000)
+    await queue.send(["held", "ready"])
+    await queue.send(["delayed"], delay=600)
+    [held] = await queue.receive(1, 0)
+    await service.close()
+    monkeypatch.setattr(sqlite_file, "machine_start", lambda: 4711)
+    restarted = SqliteQueueService(tmp_path / "queues", type(manual_clock)())
+    pair = await restarted.open("q")
+    assert pair is not None
+    assert sorted(d.body for d in await pair.main.receive(5, 0)) == ["delayed", "held", "ready"]
+    assert await pair.main.extend([held], 10) == [held]
+    again = SqliteQueueService(tmp_path / "queues", type(manual_clock)())
+    same = await again.open("q")
+    assert same is not None
+    assert (await same.main.depth()).held == 3, "whoever opens it next leaves it as it is"
+    await restarted.close()
+    await again.close()
