@@ -162,7 +162,7 @@ def test_a_debugger(
 def test_a_part_of_a_table(fanout: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rows are read as a slot reads them; the DataFrame that comes back is shown as a table."""
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    (folder / "table.csv").write_text("a,b\n" + "".join(f"{n},{n * n}\n" for n in range(120)))
+    (folder / "table.csv").write_text("a,b\n" + "".join(f"{n},{n * n}\n" for n in range(250)))
     (folder / "MLTable").write_text(
         "paths: [{file: ./table.csv}]\ntransformations: [read_delimited: {delimiter: ','}]\n"
     )
