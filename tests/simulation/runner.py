@@ -37,8 +37,8 @@ class Ended:
 
 def run_seed(seed: int, variant: str | None = None) -> Ended:
     """The world of a seed, played and looked at."""
-    with varied(variant):
-        return run(draw(seed))
+    with varied(variant, draw(seed)) as scenario:
+        return run(scenario)
 
 
 def several(seeds: Sequence[int], variant: str | None) -> list[Ended]:

@@ -152,7 +152,7 @@ def draw(seed: int) -> Scenario:
         seed=seed,
         files=chance.choice((1, 2, 5, 12, 30, 60)),
         batch=chance.choice((2, 3, 8) if isolate else (1, 1, 1, 3)),
-        nodes=chance.randint(1, 3),
+        nodes=chance.choice((1, 1, 2, 3)),
         slots=chance.randint(1, 3),
         visibility=chance.choice((1.0, 2.0, 5.0)),
         max_receives=chance.choice((1, 2, 5, 100, 100)),
@@ -221,8 +221,8 @@ def _rates(chance: random.Random) -> Rates:
 
 
 def _strikes(chance: random.Random, horizon: float) -> tuple[Strike, ...]:
-    kinds = [blow for blow in Blow if chance.random() < (0.08 if blow is Blow.CANCEL else 0.3)]
+    kinds = [blow for blow in Blow if chance.random() < (0.08 if blow is Blow.CANCEL else 0.4)]
     if not kinds or not horizon:
         return ()
-    times = sorted(chance.random() * min(horizon, 10.0) for _ in range(chance.randint(1, 8)))
+    times = sorted(chance.random() * min(horizon, 10.0) for _ in range(chance.randint(1, 10)))
     return tuple(Strike(at, chance.choice(kinds), chance.random()) for at in times)

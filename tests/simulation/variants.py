@@ -5,7 +5,8 @@ Each variant replaces a method of the real code for as long as it lasts; the pro
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
@@ -15,14 +16,14 @@ from fanout.node.committer import Committer, Finished
 from fanout.node.decide import Decision, decide
 from fanout.node.staging import OutputFolders
 from fanout.run import parallel
+from fanout.spec.steps import Thresholds
 from fanout.step import dead_letters, seal
 from fanout.step.dead_letters import DeadLetters
 from fanout.step.ledger import Ledger, ResultObject, Winner
 from fanout.step.results import Entry, Failure, Status
 from fanout.step.supervise import Supervisor
 from fanout.store.objects import put
-
-Variant = Callable[[], AbstractContextManager[Any]]
+from tests.simulation.scenario import Blow, Scenario, Strike, UserCode
 
 
 def delete_before_durable() -> AbstractContextManager[Any]:
@@ -163,26 +164,69 @@ def seals_too_little() -> AbstractContextManager[Any]:
     return patch.object(Ledger, "sealed", one_less)
 
 
+def _as_drawn(scenario: Scenario) -> Scenario:
+    return scenario
+
+
+def _paused(scenario: Scenario) -> Scenario:
+    """One node, stopped for longer than the visibility again and again, with attempts that fail."""
+    user = UserCode(scenario.seed, flaky=0.5, seconds=0.3)
+    strikes = tuple(Strike(1.0 + 2.0 * number, Blow.STOP_NODE, 0.9) for number in range(6))
+    scenario = replace(scenario, user=user, isolate=False, troubled_until=15.0, strikes=strikes)
+    return replace(scenario, nodes=1, files=30, visibility=1.0)
+
+
+def _doubled(scenario: Scenario) -> Scenario:
+    """Many messages come twice, and no two executions return the same."""
+    rates = replace(scenario.rates, doubled=0.3)
+    user = UserCode(scenario.seed, differs=True)
+    return replace(scenario, user=user, isolate=False, rates=rates, troubled_until=10.0, output="rows.txt")
+
+
+def _files(scenario: Scenario) -> Scenario:
+    """Attempts that fail after they have written files."""
+    user = UserCode(scenario.seed, flaky=0.5, writes_files=True)
+    return replace(scenario, user=user, isolate=False, max_retries=2, thresholds=Thresholds())
+
+
+def _vanishing(scenario: Scenario) -> Scenario:
+    """Nodes that vanish, and a queue that soon gives up."""
+    strikes = tuple(Strike(0.5 + number, Blow.KILL_NODE, number / 8) for number in range(8))
+    user = UserCode(scenario.seed, seconds=0.3)
+    scenario = replace(scenario, user=user, isolate=False, troubled_until=10.0, strikes=strikes)
+    return replace(scenario, files=30, max_receives=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What is broken, and in which worlds that matters most."""
+
+    broken: Callable[[], AbstractContextManager[Any]]
+    where: Callable[[Scenario], Scenario] = _as_drawn
+
+
 VARIANTS: Mapping[str, Variant] = {
-    "delete-before-durable": delete_before_durable,
-    "delete-before-retry": delete_before_retry,
-    "lost-is-deleted": lost_is_deleted,
-    "no-dedup": no_dedup,
-    "last-wins": last_wins,
-    "no-seal": no_seal,
-    "unsealed-results": unsealed_results,
-    "failed-files-stay": failed_files_stay,
-    "no-resend": no_resend,
-    "endless-retries": endless_retries,
-    "dead-letters-forgotten": dead_letters_forgotten,
-    "queues-left": queues_left,
-    "seals-too-little": seals_too_little,
+    "delete-before-durable": Variant(delete_before_durable),
+    "delete-before-retry": Variant(delete_before_retry),
+    "lost-is-deleted": Variant(lost_is_deleted, _paused),
+    "no-dedup": Variant(no_dedup),
+    "last-wins": Variant(last_wins, _doubled),
+    "no-seal": Variant(no_seal),
+    "unsealed-results": Variant(unsealed_results, _doubled),
+    "failed-files-stay": Variant(failed_files_stay, _files),
+    "no-resend": Variant(no_resend),
+    "endless-retries": Variant(endless_retries),
+    "dead-letters-forgotten": Variant(dead_letters_forgotten, _vanishing),
+    "queues-left": Variant(queues_left),
+    "seals-too-little": Variant(seals_too_little),
 }
 
 
 @contextmanager
-def varied(name: str | None) -> Iterator[None]:
-    """The product with this variant in it; as it is without a name."""
-    with ExitStack() as stack:
-        stack.enter_context(VARIANTS[name]() if name else nullcontext())
-        yield
+def varied(name: str | None, scenario: Scenario) -> Iterator[Scenario]:
+    """The world with this variant of the product in it; as it was drawn without a name."""
+    if name is None:
+        yield scenario
+        return
+    with VARIANTS[name].broken():
+        yield VARIANTS[name].where(scenario)
