@@ -15,7 +15,7 @@ from fanout.queue.sqlite import SqliteQueueService
 from fanout.queue.sqs import SqsQueueService
 from fanout.store.access import Access
 from fanout.store.open import ensure_bucket, open_store
-from tests.simulation.queues import MemoryQueueService
+from tests.simulation.memory_queues import MemoryQueueService
 
 BOTH = [
     pytest.param("moto", marks=pytest.mark.moto),

@@ -8,7 +8,7 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Callable, Coroutine, Generator
-from contextvars import Context, ContextVar, copy_context
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 PROCESS: ContextVar["Process | None"] = ContextVar("PROCESS", default=None)
@@ -193,8 +193,3 @@ class VirtualLoop(asyncio.BaseEventLoop):
         handle = heapq.heappop(self._scheduled)
         handle._scheduled = False
         return handle
-
-
-def context_of(process: Process) -> Context:
-    """Where the process's callbacks run."""
-    return process._context

@@ -33,8 +33,9 @@ from fanout.store.access import Access
 from fanout.store.keys import StepRound
 from tests.simulation.engine import SimulatedEngine, parent
 from tests.simulation.loop import Process, StuckError, VirtualLoop
+from tests.simulation.memory_queues import MemoryQueueService
 from tests.simulation.objects import Bucket, results_in, simulated_obstore
-from tests.simulation.queues import MemoryQueueService, RemoteQueueService
+from tests.simulation.queues import RemoteQueueService
 from tests.simulation.scenario import ROOT, STEP, Blow, Scenario, Strike
 from tests.simulation.slots import UserProcess
 from tests.simulation.world import Death, World, WorldClock
