@@ -328,8 +328,9 @@ class Node:
 
     def _decide(self, held: Held, done: Done) -> Decision:
         failure, step = done.failure, self._record.step
-        if failure is not None and (held.lost or held.message.copy):
-            return Decision(Status.RETRIED)  # somebody else has it now, and tries
+        ours = held.startable(self._clock.monotonic()) and not held.message.copy
+        if failure is not None and not ours:
+            return Decision(Status.RETRIED)  # somebody else has it now, or may have, and tries
         draw = random.random()  # noqa: S311 - spreads retries, guards nothing
         items = items_to_split(held, done, failure) if failure is not None and step.isolate_failures else None
         return decide(failure, held.message.attempt, step.retry_settings.max_retries, draw, items)

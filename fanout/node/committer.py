@@ -146,11 +146,12 @@ class Committer:
         """A queue that refuses is a warning: what is not settled comes back when its visibility runs out."""
         # A lost delivery is not sent again, and so not deleted either: unless somebody has received it since, its
         # receipt would still do, and no message would be left.
-        again = [f for f in group if f.retry_after is not None and not f.held.lost]
+        now = self._clock.monotonic()
+        again = [f for f in group if f.retry_after is not None and f.held.startable(now)]
         done = [f for f in group if f.entry.status.is_final or f.entry.copy]
         try:
             await self._send_again(again)
-            await self._dead_letter([f for f in done if f.entry.status is Status.FAILED and not f.held.lost])
+            await self._dead_letter([f for f in done if f.entry.status is Status.FAILED and f.held.startable(now)])
             await self._queues.main.delete([f.held.delivery for f in (*again, *done)])
         except QueueError as exc:
             log.warning("%d deliveries could not be settled and will come back: %s", len(group), exc)
@@ -179,7 +180,7 @@ class Committer:
 
     async def give_back(self, unstarted: Sequence[Held]) -> None:
         """Sends deliveries that were never started anew, so that being given back does not count as a vanished node."""
-        back = [held for held in unstarted if not held.lost]
+        back = [held for held in unstarted if held.startable(self._clock.monotonic())]
         try:
             if back:
                 await self._queues.main.send([messages.encode(held.message) for held in back])

@@ -207,6 +207,22 @@ async def test_a_lost_delivery_that_nobody_has_received_since_comes_back(
     assert messages.decode(back.body) == message(0)
 
 
+async def test_what_ran_out_while_the_queue_did_not_answer_is_not_acted_upon(
+    desk: Desk, message: Callable[..., Message]
+) -> None:
+    """No heartbeat could say that it is lost, and it may be somebody else's: their try is the one to come (fault 5)."""
+    [retried, unstarted] = await desk.receive(message(0), message(1))
+    for held in (retried, unstarted):
+        held.expires = desk.clock.monotonic() + 10.0
+    desk.clock.advance(10.1)
+    theirs = await desk.pair.main.receive(2, 0)
+    desk.committer.add(_finished(retried, Status.RETRIED, retry_after=0.0))
+    await desk.committer.give_back([unstarted])
+    await desk.finish()
+    assert (await desk.pair.main.depth()).total == 2, "nothing was sent a second time"
+    assert await desk.pair.main.extend(theirs, 10.0) == []
+
+
 @dataclass
 class Journal:
     """A queue that notes the order of calls, and refuses one kind of them."""

@@ -96,3 +96,47 @@ async def test_nothing_held_costs_nothing(manual_clock: Any) -> None:
     port: Any = queue
     await beat(port, Holdings(), 10.0, manual_clock)
     assert queue.asked == 0
+
+
+class Silent(Refusing):
+    """A queue that takes the request and never answers."""
+
+    async def extend(self, *_: object) -> list[Delivery]:
+        self.asked += 1
+        await asyncio.Event().wait()
+        return []
+
+
+async def test_an_answer_that_takes_longer_than_a_beat_is_none(
+    take: Take, manual_clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One silent request does not stop the heart: the next beat asks again (fault 5)."""
+    holdings, queue = await take(1), Silent()
+    port: Any = queue
+    for _ in range(2):
+        await beat(port, holdings, 0.1, manual_clock)
+    assert queue.asked == 2
+    assert "heartbeat failed, will try again: no answer" in caplog.text
+
+
+class Capped(Refusing):
+    """A queue that holds nothing any longer, as SQS after twelve hours."""
+
+    async def extend(self, held: Any, _: float) -> list[Delivery]:
+        self.asked += 1
+        return list(held)
+
+
+async def test_what_cannot_be_held_any_longer_is_lost(
+    take: Take, manual_clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Warned of once and not extended again; it is not started, and a failure of it is not acted upon (fault 5)."""
+    holdings, queue = await take(1), Capped()
+    port: Any = queue
+    for _ in range(2):
+        await beat(port, holdings, 10.0, manual_clock)
+    assert queue.asked == 1
+    assert caplog.text.count("is no longer held by this node") == 1
+    [held] = holdings.all()
+    assert held.lost
+    assert not held.startable(manual_clock.monotonic())
