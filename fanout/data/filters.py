@@ -9,6 +9,7 @@ import operator
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +122,8 @@ def _operand(node: ast.expr, text: str) -> Col | Constant:
     match node:
         case ast.Call(func=ast.Name(id="col"), args=[ast.Constant(value=str(name))], keywords=[]):
             return Col(name)
+        case ast.Call(func=ast.Name(id="datetime"), args=[*parts], keywords=[]):
+            return _moment(parts, text)
         case ast.Constant(value=bool() | int() | float() | str() as value):
             return value
         case ast.Name(id="true" | "false" as word):
@@ -130,9 +133,19 @@ def _operand(node: ast.expr, text: str) -> Col | Constant:
         case ast.Name(id=name):  # as in the original, a column whose name is one word needs no col()
             return Col(name)
         case _:
-            raise _wrong(
-                text, f'{_source(node)} is not allowed; there are col("name"), texts in quotes, numbers, True and False'
-            )
+            known = 'col("name"), texts in quotes, numbers, datetime(2020, 1, 31), True and False'
+            raise _wrong(text, f"{_source(node)} is not allowed; there are {known}")
+
+
+def _moment(parts: list[ast.expr], text: str) -> str:
+    """`datetime(2020, 1, 31)`, with hours, minutes and seconds if need be, as ISO text."""
+    numbers = [part.value for part in parts if isinstance(part, ast.Constant) and type(part.value) is int]
+    try:
+        if len(numbers) < len(parts):
+            raise TypeError("whole numbers are expected")
+        return datetime(*numbers).isoformat()  # type: ignore[arg-type] # noqa: DTZ001 - columns have no zone
+    except (TypeError, ValueError, OverflowError) as exc:
+        raise _wrong(text, f"write a time as datetime(2020, 1, 31) or datetime(2020, 1, 31, 23, 59): {exc}") from exc
 
 
 def _source(node: ast.expr) -> str:

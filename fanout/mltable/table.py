@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from fanout.data import mltable as data
+from fanout.data import uris
 from fanout.data.delta import pinned
 from fanout.data.filters import parse_filter
 from fanout.data.partition_format import compile_format
@@ -43,8 +44,8 @@ class MLTable:
     _access: Access = field(compare=False)
 
     def __repr__(self) -> str:
-        """The table as an MLTable file, with absolute paths."""
-        return to_text(self._table, [{path.kind: path.full} for path in self._table.paths])
+        """The table as an MLTable file, with absolute paths; what lets one into a remote place is left out."""
+        return to_text(self._table, [{path.kind: _shown(path.full)} for path in self._table.paths])
 
     @property
     def paths(self) -> list[dict[str, str]]:
@@ -143,6 +144,10 @@ class MLTable:
 
     def _then(self, step: Transformation) -> "MLTable":
         return replace(self, _table=replace(self._table, transformations=(*self._table.transformations, step)))
+
+
+def _shown(uri: str) -> str:
+    return uri if uris.is_local(uri) else uris.display(uri)
 
 
 def _seed(given: int | None) -> int:

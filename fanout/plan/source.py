@@ -5,11 +5,13 @@ A table is an `mltable` whose MLTable has a reader, taken in mode direct or none
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice, tee
 from typing import TYPE_CHECKING
 
 from fanout.data import uris
+from fanout.data.at_hand import at_hand
 from fanout.data.delta import NULL, partition_texts, pinned
 from fanout.data.listing import FileEntry, find_file, list_folder
 from fanout.data.mltable import MLTable, list_files, load_mltable
@@ -20,6 +22,7 @@ from fanout.data.recipe import TableRecipe
 from fanout.data.resolve import resolve_recipe
 from fanout.data.row_groups import row_groups
 from fanout.data.row_limits import RowLimits, row_limits
+from fanout.data.sections import Section
 from fanout.data.transformations import ExtractPartitions, Filter, TakeSample
 from fanout.errors import InputError
 from fanout.plan.division import ByBytes, ByCount, ByPartition, ByRows, Division, decide_division
@@ -139,10 +142,16 @@ def _of_partitions(files: Iterator[FileEntry], recipe: TableRecipe, keys: tuple[
 
 
 def _table_reader(recipe: TableRecipe, access: "Access") -> TableReader:
+    @contextmanager
+    def bring(section: Section) -> Iterator[Section]:
+        with at_hand([section], access, parquet=recipe.is_parquet) as [here]:
+            yield here
+
     return TableReader(
         open=lambda entry: open_bytes(entry.uri, entry.size, access),
         row_groups=lambda entry: row_groups(entry.uri, entry.size, access),
         has_header=recipe.has_header,
+        bring=bring,
     )
 
 

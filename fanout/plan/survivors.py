@@ -5,19 +5,15 @@ block, and names the rows that are left in the pieces of the mini-batches.
 """
 
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fanout.data import uris
-from fanout.data.cuts import Extent
 from fanout.data.listing import FileEntry
-from fanout.data.ranges import ByteSource
 from fanout.data.recipe import TableRecipe
 from fanout.data.row_reader import RowReader
-from fanout.errors import InputError
+from fanout.data.sections import Section
 from fanout.plan.division import DEFAULT_BLOCK_BYTES, ByBytes, ByRows
 from fanout.plan.layout import TableLayout
 from fanout.plan.minibatch import Cut, MiniBatch, Piece
@@ -26,7 +22,6 @@ from fanout.plan.tables import TableReader, blocks, number
 
 if TYPE_CHECKING:
     from fanout.data.blocks import GlobalRows
-    from fanout.data.sections import Section
 
 NOTHING = (Piece("", 0, 0, Cut.ROWS), 0)
 
@@ -135,34 +130,22 @@ class _Table:
         header = self.reader.has_header(entry.uri)
         with self.reader.open(entry) as source:
             for extent in blocks(entry, source, self.layout, self.block_bytes, self.reader):
-                left = self._left_of_bytes(entry.uri, source, extent, rows)
+                left = self._left_of(Section(entry.uri, extent.start, extent.stop, "bytes"), rows)
                 yield LinesLeft(entry.uri, RowReader(source, header, self.layout.multi_line, extent), left)
 
-    def _left_of_bytes(self, uri: str, source: ByteSource, extent: Extent, rows: "GlobalRows") -> Runs:
-        from fanout.data.sections import Section
-
-        section = Section(uri, extent.start, extent.stop, "bytes")
-        if uris.is_local(uri):
-            return _rows_left(section, self.recipe, rows)
-        with tempfile.NamedTemporaryFile(prefix="fanout-plan-") as copy:
-            copy.write(source.read(extent.start, extent.stop))
-            copy.flush()
-            return _rows_left(replace(section, path=copy.name, offset=extent.start), self.recipe, rows)
-
     def _of_row_groups(self, entry: FileEntry, rows: "GlobalRows") -> Iterator[RowFile]:
-        from fanout.data.sections import Section
-
-        if not uris.is_local(entry.uri):
-            names = ", ".join(step.kind for step in self.recipe.global_rows)
-            raise InputError(f"{uris.display(entry.uri)}: {names} needs all rows of it to plan; copy it here first")
         first = 0
         for group, count in enumerate(self.reader.row_groups(entry)):
-            left = _rows_left(Section(entry.uri, group, group + 1, "row_groups"), self.recipe, rows)
+            left = self._left_of(Section(entry.uri, group, group + 1, "row_groups"), rows)
             yield GroupLeft(entry.uri, first, left)
             first += count
 
+    def _left_of(self, section: Section, rows: "GlobalRows") -> Runs:
+        with self.reader.bring(section) as here:
+            return _rows_left(here, self.recipe, rows)
 
-def _rows_left(section: "Section", recipe: TableRecipe, rows: "GlobalRows") -> Runs:
+
+def _rows_left(section: Section, recipe: TableRecipe, rows: "GlobalRows") -> Runs:
     """The rows of a block that all transformations leave, given what they did to the blocks before."""
     import numpy as np
 

@@ -12,6 +12,7 @@ from fanout.data.cuts import Extent, cut_by_bytes
 from fanout.data.listing import FileEntry
 from fanout.data.ranges import ByteSource
 from fanout.data.row_reader import RowReader
+from fanout.data.sections import Section
 from fanout.plan.layout import TableLayout, check_countable
 from fanout.plan.minibatch import Cut, MiniBatch, Piece
 from fanout.plan.rows import LineRows, ParquetRows, RowFile, RowFiles, RowWindow, Share, fill
@@ -24,6 +25,7 @@ class TableReader:
     open: Callable[[FileEntry], AbstractContextManager[ByteSource]]
     row_groups: Callable[[FileEntry], tuple[int, ...]]
     has_header: Callable[[str], bool]
+    bring: Callable[[Section], AbstractContextManager[Section]] = nullcontext  # the same part, readable here
 
 
 def split_blocks(

@@ -87,6 +87,13 @@ def test_partition_columns_of_a_table_without_its_paths(folder: Path) -> None:
     assert files.to_pandas_dataframe().to_dict("list") == {"Path": [f"{folder}/d/a.csv"], "file": ["a"]}
 
 
+def test_what_is_shown_of_a_table_lets_nobody_in(folder: Path) -> None:
+    """Tables are printed into logs; signatures in their URIs are not."""
+    table = mltable.from_parquet_files([{"file": "https://user:word@host/a.parquet?sig=secret"}])
+    assert "- file: https://host/a.parquet\n" in repr(table)
+    assert "secret" not in repr(table)
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.floats(0.01, 0.99), st.integers(0, 2**40))
 def test_a_split_shares_out_every_row(table: MLTable, percent: float, seed: int) -> None:

@@ -104,12 +104,25 @@ def test_folder_in_s3(step: Step, make_table: MakeTable, upload: Callable[[str],
     assert len(found) == 5
 
 
+@pytest.mark.parametrize(
+    "transformations",
+    [
+        [],
+        [{"take_random_sample": {"probability": 0.9, "seed": 1}}],
+        [{"filter": "n > 10"}, {"skip": 1}, {"filter": "n != 95"}],
+    ],
+)
 def test_parquet_in_s3(
-    step: Step, make_table: MakeTable, upload: Callable[[str], str], access: Access, tmp_path: Path
+    step: Step,
+    make_table: MakeTable,
+    upload: Callable[[str], str],
+    access: Access,
+    tmp_path: Path,
+    transformations: list[Any],
 ) -> None:
-    """Row groups as on disk."""
+    """Row groups as on disk, also where only reading them shows which rows are wanted."""
     pq.write_table(pa.table({"n": range(100)}), tmp_path / "x", row_group_size=30)
-    local = make_table({"x.parquet": (tmp_path / "x").read_bytes()}, "read_parquet")
+    local = make_table({"x.parquet": (tmp_path / "x").read_bytes()}, "read_parquet", *transformations)
     remote = upload(local)
     found = lines(step(), remote, DataType.MLTABLE, access)
     assert found == lines(step(), local, DataType.MLTABLE, access)
