@@ -21,12 +21,12 @@ from typing import Any, NoReturn
 
 from fanout.errors import DamagedRecordError, EntryScriptError, FanoutError
 from fanout.node import entry_script, orders
-from fanout.node.entry_script import EntryScript, MiniBatchContext, one_line, user_traceback
+from fanout.node.entry_script import EntryScript, MiniBatchContext, one_line, script_traceback, user_traceback
 from fanout.node.frames import FrameBuffer
 from fanout.node.orders import Done, Start
 from fanout.node.rows import RowEncoder, read_settings
 from fanout.node.staging import OutputFolders
-from fanout.node.surroundings import STAND_INS, Surroundings, enter
+from fanout.node.surroundings import STAND_INS, Surroundings, current, enter
 from fanout.plan import minibatch
 from fanout.plan.minibatch import MiniBatch
 from fanout.plan.parts import Part
@@ -267,9 +267,9 @@ def _table_reader(recipe_json: str) -> Load:
 
 
 def _failure(cause: Cause, exc: BaseException) -> Failure:
-    """An error of ours is a sentence about the script or its data: no traceback of ours would add to it."""
+    """An error of ours is a sentence about the script or its data: only the script's own lines would add to it."""
     if isinstance(exc, FanoutError):
-        message, trace = str(exc), ""
+        message, trace = str(exc), script_traceback(exc, current().working_dir)
     elif isinstance(exc, SystemExit):
         message, trace = f"the script called sys.exit({exc.code!r})", user_traceback(exc)
     else:

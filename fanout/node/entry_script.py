@@ -107,6 +107,17 @@ def user_traceback(exc: BaseException) -> str:
     return _shorten("".join(summary.format()), TRACEBACK_LIMIT)
 
 
+def script_traceback(exc: BaseException, folder: Path) -> str:
+    """The lines of scripts in `folder` that `exc` came through; "" when it came through none."""
+    frames = [
+        frame for frame in traceback.extract_tb(exc.__traceback__) if frame.filename.startswith(f"{folder}{os.sep}")
+    ]
+    if not frames:
+        return ""
+    lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames)]
+    return _shorten("".join([*lines, f"{type(exc).__name__}: {exc}\n"]), TRACEBACK_LIMIT)
+
+
 def one_line(exc: BaseException) -> str:
     """`ValueError: what it says`, in one line."""
     try:

@@ -530,3 +530,22 @@ async def test_a_table_in_a_bucket(
     gone = await slot.run(files=(), pieces=(Piece("s3://slot-tables/t/gone.csv", 0, 8, Cut.BYTES),))
     assert gone.failure is not None
     assert gone.failure.message == "s3://slot-tables/t/gone.csv: not found"
+
+
+async def test_an_error_of_mltable_names_the_script_s_line(launch: Launch, write_script: WriteScript) -> None:
+    """Its message is the reason, as for any error of ours; the traceback has the lines of the script and no others."""
+    write_script(
+        """
+        import mltable, helper
+        def run(mini_batch):
+            return helper.read()
+        """,
+        {"helper.py": "import mltable\ndef read(): return mltable.load('nowhere').to_pandas_dataframe()\n"},
+    )
+    failure = (await (await launch()).run()).failure
+    assert failure.message.startswith("/"), failure
+    assert "nowhere/MLTable: not found; an mltable input is a folder" in failure.message
+    assert failure.traceback.count("File ") == 2
+    assert "return helper.read()" in failure.traceback
+    assert "mltable.load('nowhere')" in failure.traceback
+    assert f"InputError: {failure.message}\n" in failure.traceback
