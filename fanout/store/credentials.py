@@ -1,6 +1,7 @@
 """How requests to S3 are signed: keys of the environment first, else whatever the AWS libraries find."""
 
 import os
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from fanout.errors import MissingExtraError, SettingsError
@@ -9,12 +10,15 @@ from fanout.store.access import DEFAULT_REGION, Access
 if TYPE_CHECKING:
     from obstore.store import S3Config, S3CredentialProvider
 
-# With one of these obstore finds and renews credentials by itself, without the time it takes to load botocore.
+# With all variables of one line obstore finds and renews credentials by itself, without the time to load botocore.
 _ROLE_VARIABLES = (
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    ("AWS_WEB_IDENTITY_TOKEN_FILE",),
+    ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",),
+    ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
 )
+ASKED_EVERY = 60.0
+"""Seconds for which obstore takes botocore's credentials for good. botocore renews them a quarter of an hour before
+they expire; the half hour that obstore would keep them is longer than some live."""
 
 
 def sign(config: "S3Config", access: Access) -> "S3CredentialProvider | None":
@@ -29,7 +33,7 @@ def sign(config: "S3Config", access: Access) -> "S3CredentialProvider | None":
         config["secret_access_key"] = keys.secret_access_key
         if keys.session_token:
             config["session_token"] = keys.session_token
-    elif not any(os.environ.get(name) for name in _ROLE_VARIABLES):
+    elif not any(all(os.environ.get(name) for name in names) for names in _ROLE_VARIABLES):
         return _chain(config, access)
     return None
 
@@ -60,7 +64,7 @@ def _chain(config: "S3Config", access: Access) -> "S3CredentialProvider":
     except ImportError:
         raise MissingExtraError("S3 without AWS_ACCESS_KEY_ID in the environment", "aws") from None
     try:
-        provider = Boto3CredentialProvider()
+        provider = Boto3CredentialProvider(ttl=timedelta(seconds=ASKED_EVERY))
     except ValueError:
         raise SettingsError(
             "no AWS credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (any text will do for an "
