@@ -14,6 +14,7 @@ from fanout.run.story import resume, run_verdict, start, verdict_of
 from fanout.spec.steps import CommandStep, DataType, Output, StepOutput
 from fanout.step.seal import Seal
 from fanout.step.verdict import Counts, Verdict, VerdictStatus
+from fanout.store.datastores import Datastores
 
 COMPLETED, FAILED, CANCELED = VerdictStatus.COMPLETED, VerdictStatus.FAILED, VerdictStatus.CANCELED
 A, B = CommandStep(name="a", command="true"), CommandStep(name="b", command="true")
@@ -193,13 +194,16 @@ async def test_code_is_stored_once_without_the_store_in_it(world: Any, notes: An
 
 async def test_a_run_keeps_the_datastores_it_began_with(world: Any, notes: Any, pipeline: Any, command: Any) -> None:
     """Wherever it is resumed: its outputs are in one place."""
-    step = replace(command("a"), outputs={"o": Output(uri="azureml://datastores/lake/paths/x")})
+    tell = "printenv FANOUT_DATASTORES > ${{outputs.o}}/known"
+    step = replace(command("a", then=tell), outputs={"o": Output(uri="azureml://datastores/lake/paths/x")})
     here = replace(world.outside.settings, datastores={"lake": f"file://{world.folder}/lake"})
     await start(pipeline(step), replace(world.outside, settings=here), notes, "r")
     there = replace(world.outside.settings, datastores={"lake": "file:///elsewhere"})
     report = await resume("r", replace(world.outside, settings=there), notes)
     assert report.steps[0].outputs == {"o": f"file://{world.folder}/lake/x"}
     assert (world.folder / "lake/x/who").read_text() == "a\n"
+    known = Datastores.from_environ({"FANOUT_DATASTORES": (world.folder / "lake/x/known").read_text()})
+    assert known.uri("lake", "x") == f"file://{world.folder}/lake/x"
 
 
 async def test_notices_of_the_file_are_passed_on(world: Any, notes: Any, pipeline: Any, command: Any) -> None:

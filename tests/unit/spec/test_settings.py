@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fanout.errors import SettingsError
-from fanout.spec.settings import Settings, load_settings, resolve_datastore
+from fanout.spec.settings import Settings, access_of, load_settings, resolve_datastore
 
 
 @pytest.fixture
@@ -133,6 +133,16 @@ def test_datastores_become_uris(uri: str, resolved: str) -> None:
     """Short and long form; one that is not configured is a folder of the store; the rest is left alone."""
     settings = Settings(store="s3://runs/pre", datastores={"a": "s3://a"})
     assert resolve_datastore(uri, settings) == resolved
+
+
+def test_data_is_reached_as_the_settings_say() -> None:
+    """Endpoints, region and datastores of the settings; keys from the environment."""
+    settings = Settings("s3://runs", endpoint_url="http://h:1", region="r", datastores={"a": "s3://a"})
+    access = access_of(settings, {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"})
+    assert (access.endpoint_url_s3, access.endpoint_url_sqs, access.region) == ("http://h:1", "http://h:1", "r")
+    assert access.datastores.uri("a", "x") == "s3://a/x"
+    assert access.datastores.uri("b", "x") == "s3://runs/datastores/b/x"
+    assert access.credentials is not None
 
 
 @pytest.mark.parametrize("uri", ["azureml://datastores/a/paths/../x", "azureml:asset:1", "azureml://registries/r"])
