@@ -8,6 +8,7 @@ import datetime
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -178,7 +179,7 @@ def _plain(value: Any) -> Any:
             return value.replace(tzinfo=None).isoformat()
         case datetime.date():
             return f"{value.isoformat()}T00:00:00"
-        case None | str() | bool() | int() | float():
-            return value
-        case _:
+        case Decimal():
             return float(value)
+        case _:
+            return value

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,7 @@ def test_transformations_follow(folder: Path) -> None:
         (pa.array([1.5, -2.0]), ["1.5", "-2.0"]),
         (pa.array(["", "a b"]), None),
         (pa.array(["2020", "x=y/z"]), ["2020", "x=y/z"]),
+        (pa.array([Decimal("1.50"), None], pa.decimal128(5, 2)), ["1.5", "nan"]),
     ],
 )
 def test_partitions_of_every_type(tmp_path: Path, values: pa.Array, expected: list[str] | None) -> None:
@@ -107,6 +109,19 @@ def test_partitions_of_every_type(tmp_path: Path, values: pa.Array, expected: li
         assert frame["k"].tolist() == [None, "a b"]
     else:
         assert [str(value) for value in frame["k"]] == expected
+
+
+def test_a_partition_that_its_path_cannot_tell(tmp_path: Path) -> None:
+    """Bytes are written into paths in a way of their own."""
+    write_deltalake(tmp_path / "lake", pa.table({"a": [1], "k": pa.array([b"x"])}), partition_by=["k"])
+    with pytest.raises(InputError, match="the log says k = b.*, which is not what the path says"):
+        load_table(table_of(tmp_path / "lake"), Access())
+
+
+def test_a_table_of_which_everything_was_deleted(folder: Path) -> None:
+    """No rows and, as for any table without rows, no columns."""
+    DeltaTable(folder).delete()
+    assert load_table(table_of(folder), Access()).shape == (0, 0)
 
 
 def test_settled_once_it_stays(folder: Path) -> None:
