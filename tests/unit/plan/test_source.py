@@ -22,6 +22,7 @@ from fanout.plan.minibatch import MiniBatch, encode
 from fanout.plan.source import PlannedInput, is_table, plan_mini_batches
 from fanout.spec.steps import DataType, InputMode, MiniBatchSize, ParallelStep
 from fanout.store.access import Access
+from fanout.store.datastores import Datastores
 
 ACCESS = Access()
 CASES = json.loads((Path(__file__).parents[2] / "data" / "mltable-cases.json").read_text())
@@ -279,3 +280,55 @@ def test_the_recipe_of_delta_lake_survives_json(step: Step, lake: str) -> None:
     assert planned.recipe is not None
     assert planned.recipe_json is not None
     assert from_json(planned.recipe_json, "recipe") == planned.recipe
+
+
+MIXED = [
+    {"file": "./z.csv"},
+    {"pattern": "deep/**/*.csv"},
+    {"folder": "azureml://datastores/blobs/paths/more"},
+    {"pattern": "azureml://datastores/blobs/paths/m*/b.*"},
+    {"file": "./z.csv"},
+]
+
+
+@pytest.mark.parametrize("read", [[READ_CSV], []])
+def test_paths_of_every_kind_in_one_table(
+    step: Step, make_table: MakeTable, tmp_path: Path, read: list[dict[str, Any]]
+) -> None:
+    """In the order written, those of a folder or pattern sorted; some in a datastore, one of them twice."""
+    files = {"z.csv": numbers(2), "deep/a.csv": numbers(2, 10), "deep/er/b.csv": numbers(2, 20), "other.csv": "no"}
+    folder = make_table(files, *read, paths=MIXED)
+    for name, start in (("a.csv", 30), ("b.csv", 40)):
+        (tmp_path / "blobs/more").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "blobs/more" / name).write_text(numbers(2, start))
+    access = Access(datastores=Datastores((("blobs", (tmp_path / "blobs").as_uri()),)))
+    planned = plan_mini_batches(step(mini_batch_size=None), folder, DataType.MLTABLE, InputMode.DIRECT, access)
+    if read:
+        assert [frame["n"].iloc[0] for frame in frames(planned)] == [0, 10, 20, 30, 40, 40, 0]
+    else:
+        found = [uris.to_path(uri).removeprefix(f"{tmp_path}/") for batch in planned.batches for uri in batch.files]
+        mine = ["table/z.csv", "table/deep/a.csv", "table/deep/er/b.csv"]
+        assert found == [*mine, "blobs/more/a.csv", "blobs/more/b.csv", "blobs/more/b.csv", "table/z.csv"]
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ({"file": "./gone.csv"}, r"table/gone\.csv: "),
+        ({"pattern": "*.zip"}, r"no file there matches the pattern '\*\.zip'"),
+        ({"folder": "./gone"}, "table/gone: "),
+        (
+            {"file": "azureml://datastores/none/paths/a.csv"},
+            "MLTable:.*no fanout.toml says where the datastore none is",
+        ),
+    ],
+)
+@pytest.mark.parametrize("read", [[READ_CSV], []])
+def test_a_path_to_nothing_fails_the_whole_plan(
+    step: Step, make_table: MakeTable, read: list[dict[str, Any]], path: dict[str, str], why: str
+) -> None:
+    """Wherever it stands among others that are there: a missing file is no reason to score half of the input."""
+    for paths in ([{"file": "./a.csv"}, path], [path, {"file": "./a.csv"}]):
+        folder = make_table({"a.csv": numbers(3)}, *read, paths=paths)
+        with pytest.raises(InputError, match=why):
+            list(plan_table(step(), folder).batches)
