@@ -48,7 +48,7 @@ def client_config(patience: float) -> "ClientConfig":
 
 def answer_limit(patience: float) -> float:
     """Seconds that one try waits for the server to say anything."""
-    return max(2.0, patience / 4)  # a busy server may need as much
+    return max(1.0, patience / 4)  # a busy server may need as much
 
 
 def pauses(patience: float) -> Iterator[float]:

@@ -36,7 +36,7 @@ from tests.faulty_server import (
 
 pytestmark = pytest.mark.moto
 
-PATIENCE = 2.0
+PATIENCE = 3.0
 BODIES = [f"message {number}" for number in range(25)]
 NOT_DONE = (throttled, internal_error, reset)
 DONE = (answer_lost, reset_in_body, truncated)

@@ -38,7 +38,7 @@ from tests.faulty_server import (
 
 pytestmark = pytest.mark.moto
 
-PATIENCE = 2.0
+PATIENCE = 3.0
 LARGE = bytes(range(256)) * 28_000  # 7 MB: two parts of an upload
 REFUSED_OR_CUT = (throttled, internal_error, reset, answer_lost)
 IN_BODY = (reset_in_body, truncated)
