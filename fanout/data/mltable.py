@@ -18,7 +18,7 @@ from fanout.spec.fields import Fields
 from fanout.spec.locations import in_datastore
 from fanout.spec.nodes import ListNode, MapNode, Node
 from fanout.spec.report import Report, Wrong, suggest
-from fanout.store.datastores import Datastores
+from fanout.store.datastores import NO_DATASTORES, Datastores
 
 if TYPE_CHECKING:
     from fanout.store.access import Access
@@ -69,7 +69,7 @@ def load_mltable(folder: str, access: "Access") -> MLTable:
     return parse_mltable(content, uri, access.datastores)
 
 
-def parse_mltable(content: bytes, uri: str, datastores: Datastores = Datastores()) -> MLTable:  # noqa: B008 - frozen
+def parse_mltable(content: bytes, uri: str, datastores: Datastores = NO_DATASTORES) -> MLTable:
     """The MLTable file with this content and URI; InputError with every problem in it."""
     report = Report()
     folder = uris.to_path(uri).rpartition("/")[0] if uris.is_local(uri) else "/"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from fanout.errors import SettingsError
-from fanout.store.datastores import VARIABLE, Datastores
+from fanout.store.datastores import NO_DATASTORES, VARIABLE, Datastores
 from fanout.store.patience import PATIENCE
 
 LOCALSTACK = "localstack"  # in the place of an endpoint: wherever LocalStack is on this machine
@@ -35,7 +35,7 @@ class Access:
     anonymous: bool = False
     credentials: Credentials | None = field(default=None, repr=False)
     patience: float = PATIENCE  # seconds for which a request that fails for no fault of ours is tried again
-    datastores: Datastores = Datastores()
+    datastores: Datastores = NO_DATASTORES
 
     @classmethod
     def from_environ(

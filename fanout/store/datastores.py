@@ -49,3 +49,6 @@ class Datastores:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
             raise SettingsError(f"{VARIABLE}: set by fanout for its own processes, found something else") from exc
         return cls(tuple(sorted(named.items())), others)
+
+
+NO_DATASTORES = Datastores()

@@ -114,7 +114,7 @@ def test_partitions_of_every_type(tmp_path: Path, values: pa.Array, expected: li
 def test_a_partition_that_its_path_cannot_tell(tmp_path: Path) -> None:
     """Bytes are written into paths in a way of their own."""
     write_deltalake(tmp_path / "lake", pa.table({"a": [1], "k": pa.array([b"x"])}), partition_by=["k"])
-    with pytest.raises(InputError, match="the log says k = b.*, which is not what the path says"):
+    with pytest.raises(InputError, match=r"the log says k = b.*, which is not what the path says"):
         load_table(table_of(tmp_path / "lake"), Access())
 
 
