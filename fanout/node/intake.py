@@ -31,8 +31,8 @@ SUSPECT = 3
 A node that is killed takes the blame to everything it holds, started or not. Apart from the others, a mini-batch that
 kills its nodes runs into the dead-letter queue alone, and those that only happened to be near it are done.
 """
-MOST_REFUSALS = 10
-"""Receives in a row that may fail, with growing pauses of two minutes in all, before the node ends."""
+REFUSED_FOR = 120.0
+"""Seconds for which receives may fail, with growing pauses, before the node ends; a receive may take as long itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +77,20 @@ class Intake:
 
     async def run(self) -> None:
         """Receives as long as something is wanted; raises QueueError when the queue refuses for minutes."""
-        refusals = 0
+        refusals, well = 0, 0.0
         while not self._closed:
             self._asked.clear()
             if (room := self._room()) <= 0:
                 await self._asked.wait()
                 continue
+            if not refusals:
+                well = self._clock.monotonic()
             try:
                 deliveries = await self._queue.receive(room, RECEIVE_WAIT)
                 refusals = 0
             except QueueError as exc:
                 refusals += 1
-                if refusals > MOST_REFUSALS:
+                if self._clock.monotonic() - well >= REFUSED_FOR:
                     raise
                 gone = isinstance(exc, QueueGoneError)  # no surprise at the end of a step: the store will tell
                 log.log(logging.INFO if gone else logging.WARNING, "cannot receive, will try again: %s", exc)

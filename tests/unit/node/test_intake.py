@@ -16,7 +16,7 @@ from fanout.node import committer as committing
 from fanout.node.committer import Committer
 from fanout.node.decide import Decision, decide
 from fanout.node.held import Held, Holdings
-from fanout.node.intake import MOST_REFUSALS, Intake, IntakeEvents
+from fanout.node.intake import Intake, IntakeEvents
 from fanout.plan import messages, minibatch
 from fanout.plan.messages import Message, Pointer
 from fanout.plan.minibatch import MiniBatch
@@ -348,7 +348,7 @@ async def test_a_queue_that_refuses_for_a_moment(
     door: MakeDoor, message: MakeMessage, pair: QueuePair, manual_clock: Any
 ) -> None:
     """It is asked again after growing pauses, and the work goes on."""
-    here = door(queue=Refusing(pair.main, refusals=MOST_REFUSALS))
+    here = door(queue=Refusing(pair.main, refusals=8))
     await here.send(message(0))
     async with here.open():
         async with asyncio.timeout(PATIENCE):
