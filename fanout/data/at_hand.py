@@ -26,14 +26,22 @@ CHUNK = 8 * 1024 * 1024
 
 
 @contextmanager
-def at_hand(pieces: Sequence[Part], access: "Access", *, parquet: bool = False) -> Iterator[list[Section]]:
-    """The pieces, each readable here; copies last as long as the context. InputError when a file is not there."""
+def at_hand(
+    pieces: Sequence[Part], access: "Access", *, parquet: bool = False, scratch: Path | None = None
+) -> Iterator[list[Section]]:
+    """The pieces, each readable here; copies last as long as the context. InputError when a file is not there.
+
+    Copies are made in `scratch`, which whoever kills this process clears, or in the machine's temporary folder.
+    """
     sections = [Section.of(piece) for piece in pieces]
     if all(_is_here(section) for section in sections):
         yield sections
         return
     bring = _Bring(access, parquet)
-    with tempfile.TemporaryDirectory(prefix="fanout-table-") as folder, ThreadPoolExecutor(AT_ONCE) as pool:
+    with (
+        tempfile.TemporaryDirectory(prefix="fanout-table-", dir=scratch) as folder,
+        ThreadPoolExecutor(AT_ONCE) as pool,
+    ):
         copies = (Path(folder, str(number)) for number in range(len(sections)))
         yield list(pool.map(bring.section, sections, copies))
 

@@ -184,7 +184,7 @@ def prepare(start: Start, send: Callable[[bytes], None]) -> Worker:
     row_format = RowFormat(start.row_format)
     return Worker(
         script=entry_script.load(start.entry_script, start.code),
-        load=_paths if start.recipe is None else _table_reader(start.recipe),
+        load=_paths if start.recipe is None else _table_reader(start.recipe, Path(start.input_dir)),
         reads=start.recipe is not None,
         encoder=RowEncoder(row_format, read_settings(start.code)),
         folders=folders,
@@ -247,7 +247,7 @@ def _path(uri: str) -> str:
     return to_path(uri) if is_local(uri) else uri
 
 
-def _table_reader(recipe_json: str) -> Load:
+def _table_reader(recipe_json: str, scratch: Path) -> Load:
     from fanout.data.recipe import from_json
     from fanout.data.table import read_pieces
     from fanout.data.uris import is_local
@@ -260,7 +260,8 @@ def _table_reader(recipe_json: str) -> Load:
         from fanout.data.at_hand import at_hand
         from fanout.store.access import Access
 
-        with at_hand(batch.pieces, Access.from_environ(os.environ), parquet=recipe.is_parquet) as pieces:
+        access = Access.from_environ(os.environ)
+        with at_hand(batch.pieces, access, parquet=recipe.is_parquet, scratch=scratch) as pieces:
             return read_pieces(recipe, pieces)
 
     return read

@@ -151,6 +151,18 @@ def test_a_delta_lake_in_a_bucket(tmp_path: Path, upload: Callable[[Path], str],
     assert frame.to_dict("list") == {"a": [1, 3, 2], "k": ["x y", "x y", "z"]}
 
 
+def test_copies_are_made_in_the_scratch_folder(
+    lines: Path, upload: Callable[[Path], str], access: Access, tmp_path: Path
+) -> None:
+    """So that what a killed process leaves there goes with the folder."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with at_hand([Section(f"{upload(lines)}/0 é#.csv")], access, scratch=scratch) as [section]:
+        assert section.path is not None
+        assert Path(section.path).is_relative_to(scratch)
+    assert list(scratch.iterdir()) == []
+
+
 def test_what_is_not_there(lines: Path, upload: Callable[[Path], str], access: Access) -> None:
     """An object that is gone, and a file that is no parquet, are named."""
     remote = upload(lines)

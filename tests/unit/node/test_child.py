@@ -513,9 +513,14 @@ async def test_an_mltable_of_the_script_s_own_comes_first(launch: Launch, write_
 
 @pytest.mark.moto
 async def test_a_table_in_a_bucket(
-    launch: Launch, write_script: WriteScript, moto_endpoint: str, aws_environ: Callable[[str], dict[str, str]]
+    launch: Launch,
+    write_script: WriteScript,
+    tmp_path: Path,
+    moto_endpoint: str,
+    aws_environ: Callable[[str], dict[str, str]],
 ) -> None:
     """The slot reads its own part of each file, over the access that the node was given."""
+    (tmp_path / "input").mkdir()
     access = Access.from_environ(aws_environ(moto_endpoint))
     await ensure_bucket("s3://slot-tables", access)
     store, _ = locate("s3://slot-tables/x", access)
