@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCALSTACK := .localstack
 SERVERS := .servers
+WORKERS ?= 4
 
 .PHONY: help setup servers localstack minio elasticmq fauxqs test lint types demo bench fuzz simulate chaos soak clean
 
@@ -66,10 +67,11 @@ $(SERVERS)/fauxqs/.installed: $(SERVERS)/tools/.installed $(wildcard .ci/fauxqs/
 	    ci --prefix $(SERVERS)/fauxqs --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
-# The servers must be there: their tests fail instead of being skipped.
+# The servers must be there: their tests fail instead of being skipped. Most tests wait for processes and servers, so
+# more of them run at once than there are cores; each worker has servers of its own.
 test: setup
 	$(MAKE) --jobs=4 servers
-	FANOUT_REQUIRE_SERVERS=1 $(BIN)/pytest
+	FANOUT_REQUIRE_SERVERS=1 $(BIN)/pytest --numprocesses=$(WORKERS) --dist=worksteal
 
 lint: setup
 	$(BIN)/ruff check .
