@@ -1,6 +1,7 @@
 """Delta Lake tables: which files and columns a version has, and that only what can be read right is read."""
 
 import json
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -16,7 +17,7 @@ from fanout.data.mltable import MLTable, list_files, parse_mltable
 from fanout.data.readers import DeltaLake
 from fanout.data.types import ColumnType, Kind
 from fanout.data.whole_table import load_table
-from fanout.errors import InputError
+from fanout.errors import InputError, MissingExtraError
 from fanout.store.access import Access
 
 
@@ -206,3 +207,10 @@ def test_rows_keep_their_number_without_columns() -> None:
     """Also when only what comes from outside the file is wanted of it."""
     reader = DeltaLake(columns=(("a", ColumnType(Kind.INT)),))
     assert complete(pa.table({"a": [1, 2]}).select([]), reader, "file:///f", frozenset({"a"})).num_rows == 2
+
+
+def test_without_the_library_it_is_said_which_extra_brings_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything else works without it."""
+    monkeypatch.setitem(sys.modules, "deltalake", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'fanout\[delta\]'"):
+        load_table(table_of(folder), Access())
