@@ -71,7 +71,7 @@ $(SERVERS)/fauxqs/.installed: $(SERVERS)/tools/.installed $(wildcard .ci/fauxqs/
 # more of them run at once than there are cores; each worker has servers of its own.
 test: setup
 	$(MAKE) --jobs=4 servers
-	FANOUT_REQUIRE_SERVERS=1 $(BIN)/pytest --numprocesses=$(WORKERS) --dist=worksteal
+	FANOUT_REQUIRE_SERVERS=1 $(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadgroup
 
 lint: setup
 	$(BIN)/ruff check .

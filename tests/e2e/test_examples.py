@@ -16,6 +16,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+pytestmark = pytest.mark.xdist_group("examples")  # runs are made once for the module
+
 ROOT = Path(__file__).parents[2]
 FANOUT = Path(sys.executable).with_name("fanout")
 TIMEOUT = 300

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("hostile scripts")  # one run serves them all
+
 PIPELINE = """\
 type: pipeline
 inputs:
@@ -247,7 +249,7 @@ def test_nothing_is_left_running(told: Told, tools: Any) -> None:
 def test_what_is_told_can_be_read(told: Told) -> None:
     """Neither a text of fifty megabytes nor bytes that are no text reach the terminal."""
     assert len(told.said) < 100_000
-    assert "SIGSEGV" in told.said
+    assert "fanout failures r" in told.said  # which tells those that find no room here
     assert "fanout status r" in told.said
     assert "�" not in told.said
 

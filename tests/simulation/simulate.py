@@ -227,11 +227,13 @@ class _Noting(logging.Handler):
 def _logged(world: World) -> Iterator[None]:
     handler, logger = _Noting(world), logging.getLogger("fanout")
     logger.addHandler(handler)
-    before, logger.propagate = logger.propagate, False
+    before, logger.propagate = (logger.propagate, logger.level), False
+    logger.setLevel(logging.INFO)  # whatever another test has left: what is logged is part of the history
     try:
         yield
     finally:
-        logger.propagate = before
+        logger.propagate = before[0]
+        logger.setLevel(before[1])
         logger.removeHandler(handler)
 
 

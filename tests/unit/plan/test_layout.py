@@ -7,9 +7,9 @@ import pytest
 
 from fanout.data.readers import Delimited, HeaderMode, JsonLines, Parquet
 from fanout.data.recipe import TableRecipe
+from fanout.data.row_limits import RowLimits, row_limits
 from fanout.data.transformations import Filter, KeepColumns, Skip, Take, TakeSample, Transformation
 from fanout.errors import InputError
-from fanout.data.row_limits import RowLimits, row_limits
 from fanout.plan.layout import TableLayout, check_countable, layout_of
 
 KEEP, FILTER, SAMPLE = KeepColumns(("a",)), Filter('col("a") > 1'), TakeSample(0.5, 1)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from fanout.data.listing import FileEntry
 from fanout.data.ranges import ByteSource
-from fanout.errors import InputError
 from fanout.data.row_limits import RowLimits
+from fanout.errors import InputError
 from fanout.plan.layout import TableLayout
 from fanout.plan.minibatch import Cut, MiniBatch, Piece
 from fanout.plan.tables import TableReader, split_blocks, split_rows
