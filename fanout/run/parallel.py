@@ -136,6 +136,7 @@ class ParallelRun:
             lambda ledger: self._send_missing(queues.pair, ledger),
             await self._first_ledger(),
             (lambda ledger, indexes: self._double(queues.pair, ledger, indexes)) if self.step.speculate else None,
+            queues.follow,
         )
         await supervisor.read_the_rest()  # what earlier supervisors of this step have seen
         if taken_up:

@@ -29,11 +29,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class StepQueues:
-    """The pair in use; `filled` when every message has been sent to it."""
+    """The pair in use; `filled` when every message has been sent to it.
+
+    `follow` makes the newest pair the one in use, and removes the one before. Whoever supervises calls it now and then:
+    nodes that start look at the newest pair only, and its maker may have died before it sent anything.
+    """
 
     name: str
     pair: QueuePair
     filled: bool
+    follow: Callable[[], Awaitable[None]]
 
 
 def queue_name(store_uri: str, at: StepRound, number: int) -> str:
@@ -45,9 +50,8 @@ def queue_name(store_uri: str, at: StepRound, number: int) -> str:
 
 async def open_queues(store: "ObjectStore", service: QueueService, at: StepRound) -> QueuePair | None:
     """The pair in use, for nodes; None when there is none (any more)."""
-    name = await _last_name(store, at)
-    pair = None if name is None else await service.open(name)
-    return None if name is None or pair is None else _following(store, service, at, name, pair)
+    newest = await _newest(store, service, at)
+    return None if newest is None else _InUse(store, service, at, *newest).following
 
 
 async def take_queues(
@@ -65,7 +69,7 @@ async def take_queues(
     if last is not None and await read(store, keys.published_json(at)) == last.encode():
         pair = await service.open(last)
         if pair is not None:
-            return StepQueues(last, _following(store, service, at, last, pair), filled=True)
+            return _InUse(store, service, at, last, pair).as_step_queues(filled=True)
     name = queue_name(store_uri, at, len(notes))
     # The note comes first: of a queue that is not noted nobody would know that it has to be removed.
     await create(store, keys.queue(at, len(notes)), json.dumps({"name": name}).encode())
@@ -75,7 +79,7 @@ async def take_queues(
     if await _last_name(store, at) != name:  # nodes look at the newest pair only, and its maker may have died
         await service.remove(name)
         return await take_queues(store, service, at, store_uri, visibility=visibility, max_receives=max_receives)
-    return StepQueues(name, _following(store, service, at, name, pair), filled=False)
+    return _InUse(store, service, at, name, pair).as_step_queues(filled=False)
 
 
 async def note_filled(store: "ObjectStore", at: StepRound, name: str) -> None:
@@ -90,6 +94,16 @@ async def remove_queues(store: "ObjectStore", service: QueueService, at: StepRou
         name = await _noted(store, keys.queues(at) + note)
         if name is not None:
             await service.remove(name)
+
+
+async def _newest(store: "ObjectStore", service: QueueService, at: StepRound) -> tuple[str, QueuePair] | None:
+    """The newest pair that is there; that of the last note need not be: its maker may have died."""
+    for note in reversed(await list_names(store, keys.queues(at))):
+        name = await _noted(store, keys.queues(at) + note)
+        pair = None if name is None else await service.open(name)
+        if name is not None and pair is not None:
+            return name, pair
+    return None
 
 
 async def _last_name(store: "ObjectStore", at: StepRound) -> str | None:
@@ -115,17 +129,37 @@ class _InUse:
     name: str
     pair: QueuePair
 
+    @property
+    def following(self) -> QueuePair:
+        """The pair in use, whichever that is when it is asked for something."""
+        return QueuePair(_FollowingQueue(self, lambda pair: pair.main), _FollowingQueue(self, lambda pair: pair.dead))
+
+    def as_step_queues(self, *, filled: bool) -> StepQueues:
+        return StepQueues(self.name, self.following, filled, self.follow)
+
     async def renew(self, gone: QueuePair) -> bool:
         """Whether there is another pair than the one that is `gone`."""
         if self.pair is not gone:
             return True
-        name = await _last_name(self.store, self.at)
-        pair = None if name is None or name == self.name else await self.service.open(name)
-        if name is None or pair is None:
+        newest = await _newest(self.store, self.service, self.at)
+        if newest is None or newest[0] == self.name:
             return False
+        self._use(*newest)
+        return True
+
+    async def follow(self) -> None:
+        """Uses the newest pair from here on, and removes the one before: its messages are sent again."""
+        if await _last_name(self.store, self.at) == self.name:
+            return
+        newest = await _newest(self.store, self.service, self.at)
+        if newest is not None and newest[0] != self.name:
+            before = self.name
+            self._use(*newest)
+            await self.service.remove(before)
+
+    def _use(self, name: str, pair: QueuePair) -> None:
         log.info("step %s has another queue now: %s", self.at.step, name)
         self.name, self.pair = name, pair
-        return True
 
 
 class _FollowingQueue:
@@ -158,8 +192,3 @@ class _FollowingQueue:
             except QueueGoneError:
                 if not await self._in_use.renew(pair):
                     raise
-
-
-def _following(store: "ObjectStore", service: QueueService, at: StepRound, name: str, pair: QueuePair) -> QueuePair:
-    in_use = _InUse(store, service, at, name, pair)
-    return QueuePair(_FollowingQueue(in_use, lambda pair: pair.main), _FollowingQueue(in_use, lambda pair: pair.dead))

@@ -82,6 +82,8 @@ Resend = Callable[[Ledger], Awaitable[None]]
 """Sends the messages of all mini-batches without an outcome anew."""
 Double = Callable[[Ledger, Collection[int]], Awaitable[None]]
 """Sends copies of the messages of these mini-batches, to be tried beside the tries that are under way."""
+Follow = Callable[[], Awaitable[None]]
+"""Goes over to the newest pair of queues, which nodes look at."""
 
 
 class Supervisor:
@@ -98,9 +100,11 @@ class Supervisor:
         resend: Resend,
         ledger: Ledger | None = None,
         double: Double | None = None,
+        follow: Follow | None = None,
     ) -> None:
         self._record, self._store, self._queues, self._clock = record, store, queues, clock
         self._observers, self._number, self._resend, self._double = observers, number, resend, double
+        self._follow = follow
         self._stragglers = Stragglers()
         self._clocks = Clocks.of(record.step)
         self._reader = ResultReader(store, record.at)
@@ -189,6 +193,8 @@ class Supervisor:
     async def _look_around(self) -> Verdict | None:
         if (verdict := await self._canceled()) is not None:
             return verdict
+        if self._follow is not None:
+            await self._follow()
         await self._drain_dead_letters()
         await self._send_lost_again()
         return None

@@ -1,5 +1,6 @@
 """Which queue pair a step uses, however often its supervisor was killed."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -213,3 +214,30 @@ async def test_whoever_filled_a_pair_that_was_replaced_does_not_say_so(
     await note_filled(store, AT, second.name)
     await note_filled(store, AT, first.name)
     assert (await _take(store, service)).filled
+
+
+async def test_a_note_without_its_pair_leads_nobody_astray(store: ObjectStore, service: SqliteQueueService) -> None:
+    """Its maker died before it made the pair: nodes open the newest one that is there, supervisors stay with it."""
+    taken = await _take(store, service)
+    await put(store, keys.queue(AT, 1), b'{"name": "never-made"}')
+    await taken.pair.main.send(["hello"])
+    found = await open_queues(store, service, AT)
+    assert found is not None
+    assert (await found.main.depth()).total == 1
+    await taken.follow()
+    assert (await taken.pair.main.depth()).total == 1
+
+
+async def test_a_supervisor_goes_over_to_a_newer_pair(store: ObjectStore, service: SqliteQueueService) -> None:
+    """Whoever made it may have died before it sent anything: nodes that start would wait there for ever."""
+    taken = await _take(store, service)
+    await taken.pair.main.send(["where no new node looks"])
+    newer = queue_name(URI, AT, 1)
+    await put(store, keys.queue(AT, 1), json.dumps({"name": newer}).encode())
+    await service.create(newer, visibility=30.0, max_receives=5)
+    await taken.follow()
+    assert await service.names() == [newer]
+    await taken.pair.main.send(["hello"])
+    found = await open_queues(store, service, AT)
+    assert found is not None
+    assert [delivery.body for delivery in await found.main.receive(9, 0)] == ["hello"]
