@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from fanout.errors import DamagedRecordError, QueueGoneError
+from fanout.errors import DamagedRecordError, QueueError, QueueGoneError, StoreError
 from fanout.queue.port import Delivery, Depth, Queue, QueuePair, QueueService
 from fanout.store import checked, keys
 from fanout.store.keys import StepRound
@@ -141,7 +141,10 @@ class _InUse:
         """Whether there is another pair than the one that is `gone`."""
         if self.pair is not gone:
             return True
-        newest = await _newest(self.store, self.service, self.at)
+        try:
+            newest = await _newest(self.store, self.service, self.at)
+        except StoreError as exc:  # whoever asks a queue for something can answer to trouble with queues
+            raise QueueError(f"queue {self.name} is gone, and which is used now cannot be told: {exc}") from exc
         if newest is None or newest[0] == self.name:
             return False
         self._use(*newest)

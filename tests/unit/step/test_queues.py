@@ -8,7 +8,7 @@ import pytest
 from obstore.store import ObjectStore
 
 from fanout.clock import SystemClock
-from fanout.errors import DamagedRecordError, QueueError, QueueGoneError
+from fanout.errors import DamagedRecordError, QueueError, QueueGoneError, StoreError
 from fanout.queue.port import QueuePair
 from fanout.queue.sqlite import SqliteQueueService
 from fanout.step.queues import StepQueues, note_filled, open_queues, queue_name, remove_queues, take_queues
@@ -241,3 +241,27 @@ async def test_a_supervisor_goes_over_to_a_newer_pair(store: ObjectStore, servic
     found = await open_queues(store, service, AT)
     assert found is not None
     assert [delivery.body for delivery in await found.main.receive(9, 0)] == ["hello"]
+
+
+class _Fickle(SqliteQueueService):
+    """Queues beside a store that cannot be read for a while."""
+
+    away = False
+
+    async def open(self, name: str) -> QueuePair | None:
+        if self.away:
+            raise StoreError(f"cannot read the note of {name}: the connection was reset")
+        return await super().open(name)
+
+
+async def test_trouble_while_a_new_pair_is_looked_for_is_trouble_with_queues(
+    store: ObjectStore, tmp_path: Path
+) -> None:
+    """Nodes answer to that: they try again, and let what they could not settle come back."""
+    service = _Fickle(tmp_path / "queues", SystemClock())
+    taken = await _take(store, service)
+    await service.remove(taken.name)
+    service.away = True
+    with pytest.raises(QueueError, match="which is used now cannot be told: cannot read"):
+        await taken.pair.main.depth()
+    await service.close()
