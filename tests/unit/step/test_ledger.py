@@ -187,3 +187,38 @@ def test_counts_are_values(entry: Callable[..., Entry], ledger_of: Callable[...,
     ledger.absorb(0, 1, ResultIndex((entry(1),), (), 12))
     assert before["succeeded"] == 1
     assert ledger.counts.finished
+
+
+@settings(max_examples=60)
+@given(histories, histories, st.none() | st.frozensets(st.integers(0, BATCHES - 1)), st.randoms(use_true_random=False))
+def test_a_round_keeps_successes_and_opens_the_rest(
+    before: list[list[Entry]], now: list[list[Entry]], chosen: frozenset[int] | None, shuffle: random.Random
+) -> None:
+    """What succeeded in the round before keeps its rows, whatever the next one holds of it; what was not chosen and has
+    no outcome is canceled; in any order of reading."""
+
+    def decoded(history: list[list[Entry]]) -> list[tuple[int, int, ResultIndex]]:
+        encoded = [results.encode(group, [bytes(entry.rows) for entry in group]) for group in history]
+        return [(number % 2, number // 2, results.decode_index(body, "key")) for number, body in enumerate(encoded)]
+
+    def of_both(second: list[tuple[int, int, ResultIndex]]) -> Ledger:
+        ledger = _ledger(decoded(before))
+        ledger.begin_round(2, chosen)
+        for found in second:
+            ledger.absorb(*found)
+        return ledger
+
+    first, second = _ledger(decoded(before)), decoded(now)
+    kept = {winner.index: winner for winner in first.winners()}
+    ledger = of_both(second)
+    winners = {winner.index: winner for winner in ledger.winners()}
+    assert {index: winners[index] for index in kept} == kept
+    assert all(winner.object.round == 2 for index, winner in winners.items() if index not in kept)
+    assert ledger.attempts == sum(map(len, now))
+    assert sum(ledger.sealed().values()) == len(now)
+    counts = ledger.counts
+    assert counts.settled + len(list(ledger.missing())) == BATCHES
+    if chosen is not None and not now:
+        assert set(ledger.missing()) == {i for i in first.unsuccessful() if i in chosen}
+    shuffle.shuffle(second)
+    assert _view(of_both(second)) == _view(ledger)
