@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,14 @@ def ran(fanout: Any, pipeline: Path, folder: Path, monkeypatch: pytest.MonkeyPat
 
 def _store(folder: Path) -> list[tuple[str, int]]:
     return sorted((str(p), p.stat().st_mtime_ns) for p in (folder / ".fanout").rglob("*") if p.is_file())
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_imported() -> Iterator[None]:
+    """What a script has imported into this process is gone after the test."""
+    yield
+    for name in ("score", "helper"):
+        sys.modules.pop(name, None)
 
 
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:

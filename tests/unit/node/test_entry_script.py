@@ -84,12 +84,13 @@ def test_scripts_that_are_none(write_script: WriteScript, code: Path, name: str,
 
 def test_a_script_does_not_take_the_place_of_a_library(write_script: WriteScript, code: Path) -> None:
     """Named like a module that others import, it goes by another name; its own name is its own otherwise."""
-    write_script("def run(b): return [__name__]\n", {"json.py": "def run(b): return [__name__]\n"})
+    script = "def run(b): return [__name__]\n"
+    write_script("", {"json.py": script, "a_name_of_its_own.py": script})
     import json
 
     assert load("json.py", str(code)).run([], MiniBatchContext(0)) == ["entry_script_json"]
     assert sys.modules["json"] is json
-    assert load("score.py", str(code)).run([], MiniBatchContext(0)) == ["score"]
+    assert load("a_name_of_its_own.py", str(code)).run([], MiniBatchContext(0)) == ["a_name_of_its_own"]
 
 
 @given(st.lists(st.integers()) | st.tuples(st.text(), st.text()) | st.builds(bytearray, st.just(b"")).map(lambda _: []))
