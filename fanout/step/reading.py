@@ -15,6 +15,7 @@ from fanout.step.record import Continued, read_record
 from fanout.step.results import ResultIndex
 from fanout.step.seal import step_seal
 from fanout.store import keys
+from fanout.store.again import again
 from fanout.store.keys import StepRound
 from fanout.store.objects import list_names, read_range, translated
 
@@ -51,7 +52,7 @@ class ResultReader:
 async def read_index(store: "ObjectStore", key: str) -> ResultIndex | None:
     """The index of one result object, its rows left unread; None when there is no such object (yet)."""
     try:
-        head, size = await _head(store, key)
+        head, size = await again(store, lambda: _head(store, key))
     except FileNotFoundError:
         return None
     end = results.index_size(head, key)
