@@ -13,6 +13,8 @@ from fanout.data import listing
 from fanout.data.listing import list_folder
 from fanout.data.transfer import download_file, upload_file
 from fanout.errors import StoreError
+from fanout.step.reading import read_index
+from fanout.step.results import Event, ResultIndex, encode
 from fanout.store import objects
 from fanout.store.access import Access
 from fanout.store.open import ensure_bucket, open_store
@@ -76,6 +78,8 @@ async def _keys(store: ObjectStore) -> list[str]:
     return [listed.key async for listed in objects.list_keys(store, "many")]
 
 
+EVENTS = tuple(Event(f"process{number:05d}", 1.5, None) for number in range(500))
+RESULT = encode([], [], EVENTS)
 CALLS: dict[str, tuple[str, Callable[[ObjectStore], Awaitable[Any]], Any]] = {
     "read": ("GetObject", lambda store: objects.read(store, "large"), LARGE),
     "read_range": ("GetObject", lambda store: objects.read_range(store, "large", 9, 5_000_000), LARGE[9:5_000_000]),
@@ -85,8 +89,9 @@ CALLS: dict[str, tuple[str, Callable[[ObjectStore], Awaitable[Any]], Any]] = {
     "delete": ("DeleteObjects", lambda store: objects.delete(store, "many/a"), None),
     "list_keys": ("ListObjectsV2", _keys, ["many/a", "many/b"]),
     "list_names": ("ListObjectsV2", lambda store: objects.list_names(store, "many"), ["a", "b"]),
+    "read_index": ("GetObject", lambda store: read_index(store, "result"), ResultIndex((), EVENTS, len(RESULT))),
 }
-HAVE_BODIES = ("read", "read_range", "copy", "delete", "list_keys", "list_names")
+HAVE_BODIES = ("read", "read_range", "copy", "delete", "list_keys", "list_names", "read_index")
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -97,7 +102,7 @@ async def test_every_call_outlives_every_fault(
     """Twice in a row refused, cut before or after the work, or in the body: the right answer all the same."""
     if fault in IN_BODY and call not in HAVE_BODIES:
         pytest.skip("this answer has no body")
-    for name, body in (("large", LARGE), ("many/a", b"x"), ("many/b", b"x")):
+    for name, body in (("large", LARGE), ("many/a", b"x"), ("many/b", b"x"), ("result", RESULT)):
         if (name == "large") is (call in ("read", "read_range", "copy")):
             await objects.put(store, name, body)
     action, make, expected = CALLS[call]
