@@ -19,7 +19,9 @@ from fanout.data.transformations import (
 from fanout.data.types import ColumnType, Kind
 from fanout.mltable.text import to_text
 
-TEXT = st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn", "Zl", "Zp")), min_size=1, max_size=12)
+TEXT = st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn", "Zl", "Zp")), min_size=1, max_size=12).filter(
+    str.strip  # a name of blanks alone is refused in every file
+)
 NAMES = st.lists(TEXT, min_size=1, max_size=3, unique=True).map(tuple)
 SHARES = st.floats(0, 1, exclude_min=True)
 TYPES = st.one_of(
