@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from tests.soak.many_runs import left_in, watch_many_runs
 from tests.soak.readings import TOLERANCE, Growth, Reading, growth, read_process
 
 STILL = Reading(50.0, 5.0, 10.0)
+MOST_POOLED = 64.0
 
 
 def test_what_stays_is_no_growth() -> None:
@@ -73,10 +76,14 @@ def test_a_process_that_is_gone_holds_nothing() -> None:
 def test_a_short_soak(tmp_path: Path) -> None:
     """Six runs in one process, one after the other, and a run of some seconds: nothing grows, nothing is left."""
     scene = make_scene(tmp_path / "many", mini_batches=5, nodes=1, seconds=0.0)
+    threads = threading.active_count()
     embedding, runs = watch_many_runs(scene, seconds=0, least=6)
     assert runs == 6
     assert embedding is not None
-    assert list(embedding.excess()) == []
+    # obstore's pool has a thread for each request at the same time and lets idle ones go after ten seconds only: how
+    # many there are tells how busy the machine is. Python's own threads are all gone when a run is over.
+    assert list(embedding.excess(replace(TOLERANCE, threads=MOST_POOLED))) == []
+    assert threading.active_count() <= threads
     assert left_in(tmp_path / "many" / ".fanout") == []
     long = make_scene(tmp_path / "long", mini_batches=mini_batches_for(10), nodes=1)
     grown = list(watch_long_run(long, seconds=5, every=0.2))
