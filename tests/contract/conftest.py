@@ -54,7 +54,7 @@ class Bench:
     async def collect(self, queue: Queue, count: int, limit: int = 10) -> list[Delivery]:
         """Receives until `count` messages are there, or nothing more comes.
 
-        Where the server may deliver a message twice, its later delivery, whose receipt is the valid one, stands for both.
+        Where the server may deliver a message twice, the later delivery, whose receipt is valid, stands for both.
         """
         found: list[Delivery] = []
         while len(found) < count and (more := await queue.receive(limit, self.patience)):
