@@ -135,7 +135,8 @@ def _pipeline_input(name: str, inputs: Inputs, fields: Fields, report: Report) -
     def check(node: Node) -> Input:
         if is_bound(node):
             raise Wrong("expected a value: an input of the pipeline cannot be an expression", node.origin)
-        return own_value(inputs.given.get(name), inputs.declared[name], f"required input '{name}' has no value")
+        value = own_value(inputs.given.get(name), inputs.declared[name], f"required input '{name}' has no value")
+        return replace(value, pipeline_input=name) if isinstance(value, DataInput) else value
 
     node = inputs.given.get(name, fields.node.entries[name].value)
     return report.attempt(node, check, _stand_in(inputs.declared[name]))

@@ -60,6 +60,7 @@ class DataInput:
     uri: str
     type: DataType
     mode: InputMode | None = None
+    pipeline_input: str | None = None  # name of the pipeline's input it comes from
     kind: Literal["data"] = "data"
 
 

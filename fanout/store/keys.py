@@ -47,6 +47,11 @@ def code(digest: str) -> str:
     return f"code/{digest}.zip"
 
 
+def deployment_json(name: str) -> str:
+    """A pipeline that runs are started of by functions; replaced when it is deployed again."""
+    return f"deployments/{name}/deployment.json"
+
+
 def step_json(at: StepRound) -> str:
     """What a node needs to know of a step; created once, when the step starts."""
     return f"{at.root}/step.json"

@@ -104,8 +104,8 @@ def test_the_iris_shape(load: Load, folder: Path) -> None:
     assert isinstance(step, ParallelStep)
     assert (pipeline.display_name, pipeline.tags) == ("iris-batch-prediction", {"team": "forest", "version": "1.10"})
     assert step.inputs == {
-        "input_data": DataInput((folder / "table").as_uri(), DataType.MLTABLE, InputMode.DIRECT),
-        "score_model": DataInput((folder / "one.csv").as_uri(), DataType.URI_FILE, InputMode.DOWNLOAD),
+        "input_data": DataInput((folder / "table").as_uri(), DataType.MLTABLE, InputMode.DIRECT, "input_data"),
+        "score_model": DataInput((folder / "one.csv").as_uri(), DataType.URI_FILE, InputMode.DOWNLOAD, "score_model"),
     }
     assert step.outputs == {"job_output_file": Output(DataType.URI_FILE, OutputMode.RW_MOUNT)}
     assert step.mini_batch_size == MiniBatchSize(10, "kb")
