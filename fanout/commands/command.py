@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from obstore.store import LocalStore, ObjectStore
 
+from fanout.commands.guard import guarded
 from fanout.data import uris
 from fanout.data.transfer import upload_file, upload_folder
 from fanout.node.surroundings import STAND_INS
@@ -101,27 +102,29 @@ async def _execute(order: CommandOrder, text: str, access: Access, cwd: Path, lo
     environ = {**os.environ, **access.child_environ(), "PATH": path, "AZUREML_RUN_ID": order.at.run}
     environ |= order.step.environment_variables
     environ["PYTHONPATH"] = os.pathsep.join(filter(None, (environ.get("PYTHONPATH"), STAND_INS)))
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh",
-            "-c",
-            text,
-            cwd=cwd,
-            env=environ,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        async with asyncio.timeout(order.step.timeout):
-            returncode = await process.wait()
-    except TimeoutError:
-        return f"the command took longer than its limit of {order.step.timeout:g} seconds"
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+    async with guarded() as guard:
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh",
+                "-c",
+                text,
+                cwd=cwd,
+                env=environ,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            await guard.watch_over(process.pid)
+            async with asyncio.timeout(order.step.timeout):
+                returncode = await process.wait()
+        except TimeoutError:
+            return f"the command took longer than its limit of {order.step.timeout:g} seconds"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
     if returncode == 0:
         return None
     return f"the command ended with exit code {returncode}" if returncode > 0 else f"killed by signal {-returncode}"
