@@ -8,6 +8,7 @@ import asyncio
 import heapq
 import itertools
 import os
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -123,3 +124,21 @@ def _absent(why: str) -> NoReturn:
     if os.environ.get("CI") or os.environ.get("FANOUT_REQUIRE_SERVERS"):
         pytest.fail(why)
     pytest.skip(why)
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> Path:
+    """A folder that has the distribution `tinypkg` 1.5."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    info = "tinypkg-1.5.dist-info"
+    files = {
+        "tinypkg.py": "VERSION = '1.5'\n",
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: tinypkg\nVersion: 1.5\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{name},,\n" for name in (*files, f"{info}/RECORD"))
+    with zipfile.ZipFile(folder / "tinypkg-1.5-py3-none-any.whl", "w") as wheel:
+        for name, text in {**files, f"{info}/RECORD": record}.items():
+            wheel.writestr(name, text)
+    return folder

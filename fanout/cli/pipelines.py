@@ -18,6 +18,13 @@ def load(path: Path, sets: Sequence[str] | None, inputs: Sequence[str] | None = 
     return load_pipeline(path, [*(sets or ()), *overrides_of(path, inputs or ())])
 
 
+def own_environments(pipeline: "Pipeline") -> "Pipeline":
+    """The pipeline whose steps run in environments made from their conda files."""
+    from fanout.run.environments import with_own_environments
+
+    return with_own_environments(pipeline)
+
+
 def overrides_of(path: Path, inputs: Sequence[str]) -> list[str]:
     """Each `name=value` as an override of the pipeline file; SpecError for names that the file does not have."""
     if not inputs:

@@ -26,11 +26,15 @@ Name = Annotated[
 ]
 
 
+Env = Annotated[bool, typer.Option("--env", help="Run steps in environments made from their conda files.")]
+
+
 def run(
     pipeline: options.PipelineFile,
     sets: options.Set = None,
     inputs: options.Input = None,
     name: Name = None,
+    env: Env = False,
     store: options.Store = None,
     queue: options.Queue = None,
     profile: options.Profile = None,
@@ -40,9 +44,10 @@ def run(
     import asyncio
 
     from fanout.cli import wiring
-    from fanout.cli.pipelines import load
+    from fanout.cli.pipelines import load, own_environments
 
     loaded, where = load(pipeline, sets, inputs), Where(store, queue, profile)
+    loaded = own_environments(loaded) if env else loaded
     settings = wiring.settings_of(pipeline, where)
 
     async def tale(outside: "Outside", view: "RunView") -> "RunReport":

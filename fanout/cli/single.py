@@ -48,6 +48,8 @@ def run_one(
     code, told = _code(record, new_code=new_code)
     scratch = Path(tempfile.mkdtemp(prefix=f"{run}-{record.step.name}-{mini_batch}-")).absolute()
     output = output_to(sys.stdout)
+    if record.step.environment.build:
+        output.line("note: this runs in fanout's own Python, not in the environment of the step")
     try:
         prepared = asyncio.run(_prepared(record, mini_batch, settings, scratch, code))
         ended_well = _carry_out(prepared, record, told, output, debug=debug)

@@ -21,7 +21,7 @@ from fanout.commands.guard import guarded
 from fanout.data import uris
 from fanout.data.transfer import upload_file, upload_folder
 from fanout.node.surroundings import STAND_INS
-from fanout.node.workspace import unpack_code
+from fanout.node.workspace import own_python, unpack_code
 from fanout.spec.expressions import render_command
 from fanout.spec.steps import CommandStep, DataType
 from fanout.step.inputs import bring
@@ -93,15 +93,24 @@ async def _work(
     code = await unpack_code(order.code, store, scratch / "code")
     values = await bring(order.inputs, scratch / "inputs", access)
     text = render_command(order.step.command, values, {name: str(path) for name, path in staged.items()})
-    return await _execute(order, text, access, code or scratch, log)
+    environ = await _environ(order, access, scratch)
+    return await _execute(order, text, environ, code or scratch, log)
 
 
-async def _execute(order: CommandOrder, text: str, access: Access, cwd: Path, log: Path) -> str | None:
-    # `python` in a command is the Python that fanout runs in, whether or not its environment is activated.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+async def _environ(order: CommandOrder, access: Access, scratch: Path) -> dict[str, str]:
+    """The environment of the command: `python` is the Python of the step, whether or not that is activated."""
+    python, fanout_at = await own_python(order.step, scratch)
+    path = f"{(python or Path(sys.executable)).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     environ = {**os.environ, **access.child_environ(), "PATH": path, "AZUREML_RUN_ID": order.at.run}
+    if python is not None:
+        environ["VIRTUAL_ENV"] = str(python.parent.parent)
+        environ.pop("PYTHONHOME", None)
     environ |= order.step.environment_variables
-    environ["PYTHONPATH"] = os.pathsep.join(filter(None, (environ.get("PYTHONPATH"), STAND_INS)))
+    found = (environ.get("PYTHONPATH"), STAND_INS, None if fanout_at is None else str(fanout_at))
+    return environ | {"PYTHONPATH": os.pathsep.join(filter(None, found))}
+
+
+async def _execute(order: CommandOrder, text: str, environ: Mapping[str, str], cwd: Path, log: Path) -> str | None:
     async with guarded() as guard:
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(

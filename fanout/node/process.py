@@ -23,12 +23,25 @@ from fanout.step.results import Cause, Failure
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a slot's process runs and where its prints go."""
+    """Which Python a slot's process runs in, where, and where its prints go.
+
+    `fanout_at` is where that Python finds fanout, when it is another one than the node's.
+    """
 
     cwd: Path
     environ: Mapping[str, str]
     stdout: Path
     stderr: Path
+    python: str = sys.executable
+    fanout_at: Path | None = None
+
+    @property
+    def command(self) -> list[str]:
+        """What starts the process; the number of its channel follows."""
+        if self.fanout_at is None:
+            return [self.python, "-P", "-m", "fanout.node.child"]
+        start = f"import sys; sys.path.insert(0, {str(self.fanout_at)!r}); from fanout.node.child import main; "
+        return [self.python, "-P", "-c", f"{start}main(int(sys.argv[1]))"]
 
 
 class SlotProcess(asyncio.Protocol):
@@ -74,8 +87,8 @@ class SlotProcess(asyncio.Protocol):
         for path in (place.stdout, place.stderr):
             path.parent.mkdir(parents=True, exist_ok=True)
         with place.stdout.open("ab") as stdout, place.stderr.open("ab") as stderr:
-            return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-P", "-m", "fanout.node.child", str(channel.fileno())],
+            return subprocess.Popen(  # noqa: S603 - our own interpreter, or the step's, and our module
+                [*place.command, str(channel.fileno())],
                 cwd=place.cwd,
                 env=place.environ,
                 stdin=subprocess.DEVNULL,

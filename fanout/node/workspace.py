@@ -1,8 +1,10 @@
 """The folders of a node on its machine: scratch space, the unpacked code, the logs."""
 
+import asyncio
 import contextlib
 import logging
 import os
+import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ from fanout.data.transfer import some_at_once, upload_file
 from fanout.errors import StoreError
 from fanout.node.orders import Start
 from fanout.node.process import Placement
-from fanout.spec.steps import DataType
+from fanout.spec.steps import DataType, Step
 from fanout.step import code
 from fanout.step.record import BoundOutput, StepRecord
 from fanout.step.scratch import scratch_folder
@@ -43,6 +45,8 @@ class Workspace:
     code: Path | None
     store_folder: Path | None
     node: int
+    python: Path | None = None  # that of the step's own environment; None: the node's
+    fanout_at: Path | None = None  # where that Python finds fanout
 
     @property
     def inputs(self) -> Path:
@@ -74,6 +78,8 @@ class Workspace:
             environ=environ,
             stdout=user / "stdout" / str(self.node) / f"{process}.stdout.txt",
             stderr=user / "stderr" / str(self.node) / f"{process}.stderr.txt",
+            python=str(self.python or sys.executable),
+            fanout_at=self.fanout_at,
         )
 
     def start_order(self, record: StepRecord, process: str, arguments: list[str]) -> Start:
@@ -108,7 +114,7 @@ async def workspace(record: StepRecord, store: "ObjectStore", node: int) -> Asyn
         logs = root / log_key if root else scratch / "logs"
         try:
             code_folder = await unpack_code(record.code, store, scratch / "code")
-            place = Workspace(scratch, logs, code_folder, root, node)
+            place = Workspace(scratch, logs, code_folder, root, node, *await own_python(record.step, scratch))
             place.inputs.mkdir(exist_ok=True)
             place.attempts.mkdir(exist_ok=True)
             yield place
@@ -116,6 +122,15 @@ async def workspace(record: StepRecord, store: "ObjectStore", node: int) -> Asyn
             _mask_logs(record, logs, node, shared=root is not None)
             if root is None and logs.is_dir():
                 await _upload_logs(logs, store, log_key)
+
+
+async def own_python(step: Step, scratch: Path) -> tuple[Path | None, Path | None]:
+    """The Python of the step's own environment, made unless it is there, and where that finds fanout; or neither."""
+    if not step.environment.build:
+        return None, None
+    from fanout.environments.build import importable, python_of
+
+    return await asyncio.to_thread(python_of, step), importable(scratch)
 
 
 async def unpack_code(digest: str | None, store: "ObjectStore", folder: Path) -> Path | None:
@@ -153,4 +168,9 @@ def slot_environ(record: StepRecord, place: Workspace, inherited: Mapping[str, s
         "AZUREML_RUN_ID": record.run,
         "MLFLOW_TRACKING_URI": inherited.get("MLFLOW_TRACKING_URI", f"file:{place.scratch / 'mlruns'}"),
     }
-    return {**inherited, **ours, **record.step.environment_variables}
+    environ = {**inherited, **ours, **record.step.environment_variables}
+    if place.python is None:
+        return environ
+    from fanout.environments.build import environ_in
+
+    return environ_in(place.python, environ)

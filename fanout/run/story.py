@@ -13,6 +13,7 @@ from fanout.commands.command import CommandEnd, CommandOrder, run_command
 from fanout.errors import InputError
 from fanout.run.bind import Binding, bind
 from fanout.run.code_folders import store_snapshots, take_snapshots
+from fanout.run.environments import prepare_environments
 from fanout.run.names import check_name, make_name
 from fanout.run.observer import RunObserver, RunReport, StepReport
 from fanout.run.outside import Outside
@@ -30,6 +31,7 @@ from fanout.task_group import task_group
 
 async def start(pipeline: Pipeline, outside: Outside, observer: RunObserver, name: str | None = None) -> RunReport:
     """Makes a run of the pipeline and carries it out; RunError when one of this name exists."""
+    await prepare_environments(pipeline.steps, observer)
     wanted = name or pipeline.name
     run = check_name(wanted) if wanted else make_name(random.Random())  # noqa: S311 - a name guards nothing
     record = RunRecord(

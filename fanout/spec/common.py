@@ -8,6 +8,7 @@ from typing import Any
 
 from fanout.spec.bindings import Draft, Scope, setting
 from fanout.spec.check import expected, text, text_map, texts, whole
+from fanout.spec.conda import CondaFile, read_conda
 from fanout.spec.fields import Fields
 from fanout.spec.nodes import MapNode, Node, ScalarNode
 from fanout.spec.report import Check, Wrong, shorten
@@ -76,7 +77,7 @@ def base_values(base: StepBase) -> dict[str, Any]:
 
 
 def read_environment(fields: Fields) -> Environment | None:
-    """`environment`: a reference or a mapping; None when none is asked for. It is noted, not built."""
+    """`environment`: a reference or a mapping; None when none is asked for."""
     node = fields.get("environment")
     if node is None:
         return None
@@ -85,11 +86,14 @@ def read_environment(fields: Fields) -> Environment | None:
     inline = fields.fields("environment")
     inline.ignore("$schema", "version", "description", "tags", "properties", "build", "os_type", "inference_config")
     inline.ignore("creation_context", "datastore", "id", "resources")
-    conda = inline.get("conda_file")
+    conda = inline.take("conda_file", lambda node: read_conda(node, fields.report), CondaFile())
     environment = Environment(
         name=inline.take("name", text, None),
         image=inline.take("image", text, None),
-        conda_file=None if isinstance(conda, MapNode) else inline.take("conda_file", _conda_file, None),
+        conda_file=conda.path,
+        python=conda.python,
+        pip=conda.pip,
+        conda=conda.conda,
     )
     inline.close()
     return environment
@@ -112,10 +116,6 @@ def code_folder(node: Node) -> str:
 
 def _beside(node: Node, written: str) -> Path:
     return Path(os.path.normpath(node.origin.folder / written.removeprefix("file:").removeprefix("//")))
-
-
-def _conda_file(node: Node) -> str:
-    return str(_beside(node, text(node)))
 
 
 def _instance_count(resources: Fields) -> int:

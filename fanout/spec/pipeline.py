@@ -19,7 +19,7 @@ from fanout.spec.graph import check_graph
 from fanout.spec.nodes import ListNode, MapNode, Node, ScalarNode
 from fanout.spec.parallel import read_parallel
 from fanout.spec.report import Check, Report, Wrong, suggest
-from fanout.spec.steps import Environment, Input, LiteralInput, ParallelStep, Pipeline, Step
+from fanout.spec.steps import Environment, Input, LiteralInput, Pipeline, Step
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
 _UNSUPPORTED = {
@@ -141,10 +141,11 @@ def _notice_unused(scope: Scope, steps: tuple[Step, ...], top: Fields) -> None:
 def _notice_environments(scope: Scope, steps: tuple[Step, ...], jobs: Fields) -> None:
     """One notice for all of them: most files name an environment in every step."""
     nothing = Environment()
-    asked = [s.name for s in steps if (s.task if isinstance(s, ParallelStep) else s).environment != nothing]
+    asked = [s.name for s in steps if s.environment != nothing and not s.environment.has_packages]
     if asked:
         names = ", ".join(asked[:5]) + (", …" if len(asked) > 5 else "")
-        scope.report.notice(jobs.origin, f"environments are not built; steps run in fanout's own Python ({names})")
+        why = f"images and registered environments are not used; steps run in fanout's own Python ({names})"
+        scope.report.notice(jobs.origin, why)
 
 
 def _step_type(node: Node) -> str:

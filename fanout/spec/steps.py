@@ -90,11 +90,20 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The software a step asks for; fanout runs in the current interpreter, so this is mostly for a notice."""
+    """The software a step asks for; it runs in fanout's own Python unless `build` says that a virtualenv is made."""
 
     name: str | None = None
     image: str | None = None
-    conda_file: str | None = None  # absolute path
+    conda_file: str | None = None  # absolute path, or the pipeline file's when the conda file is written out in it
+    python: str | None = None  # which Python, as a version specifier: "==3.11.*"
+    pip: tuple[str, ...] = ()  # the lines of the conda file's pip section
+    conda: tuple[str, ...] = ()  # its other packages, as written there
+    build: bool = False  # asked for on the command line
+
+    @property
+    def has_packages(self) -> bool:
+        """Whether it says anything that fanout can look at: a Python or packages."""
+        return bool(self.python or self.pip or self.conda)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +216,11 @@ class ParallelStep(StepBase):
     push_metrics_to_parent: bool = False
     is_deterministic: bool = True
     kind: Literal["parallel"] = "parallel"
+
+    @property
+    def environment(self) -> Environment:
+        """The environment of its task, where command steps have theirs."""
+        return self.task.environment
 
 
 Step = CommandStep | ParallelStep

@@ -15,6 +15,7 @@ ORDER = (
     ("errors", "clock", "task_group"),
     ("store",),
     ("spec",),
+    ("environments",),
     ("data",),
     ("mltable",),
     ("queue",),

@@ -22,6 +22,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "src" / "score.py").write_text("def run(mini_batch): return mini_batch\n")
     (tmp_path / "table" / "MLTable").write_text("paths: []\n")
     (tmp_path / "one.csv").write_text("1\n")
+    for conda in (tmp_path / "conda.yml", tmp_path / "comp" / "conda.yml"):
+        conda.write_text("channels: [conda-forge]\ndependencies: [pip]\n")
     return tmp_path
 
 

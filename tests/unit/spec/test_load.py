@@ -381,7 +381,7 @@ def test_a_step_s_output_takes_place_and_type_from_the_pipeline_s(load: Load, fo
         ),
         (
             parallel(task="environment: azureml:x@latest"),
-            "jobs: environments are not built; steps run in fanout's own Python (score)",
+            "jobs: images and registered environments are not used; steps run in fanout's own Python (score)",
         ),
         (
             parallel(top="settings: {force_rerunn: true}"),

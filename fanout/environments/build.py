@@ -1,0 +1,197 @@
+"""Virtual environments made from conda files: one for each content, in the user's cache folder, used by all runs.
+
+uv makes them where it is installed, since it is ten times as fast and fetches the Python that is asked for; else venv
+and pip do. A lock lets one process build while others wait, and a mark says that an environment is whole.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import fanout
+from fanout.environments.compare import OLDEST_PYTHON, allows, allows_slots, file_name, shown
+from fanout.errors import UserError
+from fanout.spec.steps import DataInput, DataType, ParallelStep, Step, StepOutput
+from fanout.store.redact import redact
+
+FORMAT = 1
+"""Part of an environment's name: raise it when environments are built otherwise."""
+LAST_LINES = 15
+FOR_TABLES = ("pandas>=2.2", "pyarrow>=18", "obstore>=0.8", "pydantic>=2.11")
+"""What a slot reads tables with; Azure's runtime wants packages of its own for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that an environment is made from; equal recipes make one environment."""
+
+    python: str  # a version specifier
+    pip: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The folder it is in."""
+        said = json.dumps([FORMAT, self.python, self.pip, platform.machine(), platform.python_implementation()])
+        return hashlib.sha256(said.encode()).hexdigest()[:24]
+
+
+def recipe_of(step: Step) -> Recipe:
+    """What the step's environment is made from; UserError, naming what is wrong, when fanout cannot make it."""
+    environment = step.environment
+    what = f"{step.name}: {file_name(environment)}"
+    if environment.conda:
+        raise UserError(
+            f"{what} asks for packages of conda, which pip cannot install: {', '.join(environment.conda)}; move those "
+            "that are on PyPI to its pip section, or run without --env in a Python that has them"
+        )
+    for line in environment.pip:
+        if _is_local(line):
+            raise UserError(
+                f"{what} asks for '{line}', a folder or file of this machine: an environment that is kept cannot "
+                "follow its changes; put the code into the step's code folder"
+            )
+    extra = FOR_TABLES if isinstance(step, ParallelStep) and _may_be_table(step) else ()
+    return Recipe(_python_for(step), (*environment.pip, *extra))
+
+
+def python_notice(step: Step) -> str | None:
+    """Why the environment has another Python than asked for, if it has."""
+    asked = step.environment.python
+    if not isinstance(step, ParallelStep) or allows_slots(asked):
+        return None
+    oldest = ".".join(map(str, OLDEST_PYTHON))
+    return (
+        f"{step.name}: {file_name(step.environment)} asks for Python {shown(asked)}, but slots run in {oldest} or "
+        f"newer; its environment is made for {_running()}"
+    )
+
+
+def python_of(step: Step) -> Path:
+    """The Python of the step's environment, which is made now unless it is there; UserError when it cannot be made."""
+    recipe = recipe_of(step)
+    folder = cache_folder() / recipe.name
+    python = folder / "bin" / "python"
+    with _locked(folder.with_suffix(".lock")):
+        if not (folder / "complete").exists() or not python.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            _build(recipe, folder, f"{step.name}: {file_name(step.environment)}")
+            (folder / "complete").touch()
+    return python
+
+
+def is_built(step: Step) -> bool:
+    """Whether the step's environment is there already."""
+    return (cache_folder() / recipe_of(step).name / "complete").exists()
+
+
+def cache_folder() -> Path:
+    """Where environments are kept: `fanout/environments` in the user's cache folder."""
+    root = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(root).expanduser().absolute() / "fanout" / "environments"
+
+
+def environ_in(python: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` as it is where the environment of `python` is activated."""
+    path = f"{python.parent}{os.pathsep}{environ.get('PATH', os.defpath)}"
+    kept = {name: value for name, value in environ.items() if name != "PYTHONHOME"}
+    return {**kept, "PATH": path, "VIRTUAL_ENV": str(python.parent.parent)}
+
+
+def importable(folder: Path) -> Path:
+    """A folder, made in `folder`, from which any Python imports fanout and azureml_user and nothing else.
+
+    Links: the folder that fanout is installed in has its libraries too, which an environment has its own of, or not.
+    """
+    package = Path(fanout.__file__).parent
+    links = folder / "fanout-alone"
+    links.mkdir(parents=True, exist_ok=True)
+    for name, target in (("fanout", package), ("azureml_user", package / "shims" / "azureml_user")):
+        if not (links / name).is_symlink():
+            (links / name).symlink_to(target)
+    return links
+
+
+def _python_for(step: Step) -> str:
+    asked = step.environment.python
+    if isinstance(step, ParallelStep) and not allows_slots(asked):
+        asked = None
+    if asked is None or allows(asked, platform.python_version()):
+        return f"=={_running()}.*"
+    return f"{asked},>={'.'.join(map(str, OLDEST_PYTHON))}" if isinstance(step, ParallelStep) else asked
+
+
+def _running() -> str:
+    return ".".join(platform.python_version_tuple()[:2])
+
+
+def _may_be_table(step: ParallelStep) -> bool:
+    major = step.inputs.get(step.input_data)
+    return isinstance(major, DataInput | StepOutput) and major.type is DataType.MLTABLE
+
+
+def _is_local(line: str) -> bool:
+    target = line.removeprefix("--editable").removeprefix("-e").lstrip(" =")
+    return line.startswith(("-e", "--editable")) or target.startswith((".", "/", "~", "file:")) or " @ file:" in line
+
+
+def _build(recipe: Recipe, folder: Path, what: str) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    uv = shutil.which("uv", path=f"{os.environ.get('PATH', os.defpath)}{os.pathsep}{Path(sys.executable).parent}")
+    python = str(folder / "bin" / "python")
+    if uv is not None:
+        _run([uv, "venv", "--no-project", "--quiet", "--python", recipe.python, str(folder)], what)
+        install = [uv, "pip", "install", "--quiet", "--python", python]
+    else:
+        _run([_found_python(recipe.python, what), "-m", "venv", str(folder)], what)
+        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if recipe.pip:
+        requirements = folder / "requirements.txt"
+        requirements.write_text("\n".join(recipe.pip) + "\n", "utf-8")
+        _run([*install, "-r", str(requirements)], what)
+
+
+def _found_python(specifier: str, what: str) -> str:
+    if allows(specifier, platform.python_version()):
+        return sys.executable
+    for minor in range(20, 5, -1):
+        found = shutil.which(f"python3.{minor}")
+        if found and allows(specifier, _version_of(found)):
+            return found
+    raise UserError(
+        f"{what} asks for Python {shown(specifier)}, which is not on this machine; uv (`pip install uv`) would fetch it"
+    )
+
+
+def _version_of(python: str) -> str:
+    asked = [python, "-c", "import platform; print(platform.python_version())"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - found on the PATH
+    return said.stdout.strip() or "0"
+
+
+def _run(command: list[str], what: str) -> None:
+    environ = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONHOME")}
+    done = subprocess.run(  # noqa: S603 - uv or pip, and what the conda file asks for
+        command, capture_output=True, text=True, check=False, env=environ, stdin=subprocess.DEVNULL
+    )
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-LAST_LINES:]
+        words = "\n".join(f"  {line}" for line in said)
+        raise UserError(redact(f"{what}: its environment cannot be made; `{' '.join(command)}` says:\n{words}"))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Held by one process at a time; given up by the kernel when that dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
