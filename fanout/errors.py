@@ -12,7 +12,8 @@
         ├── StoreError
         ├── QueueError
         │   └── QueueGoneError    it was removed: the step is over, or another supervisor took a new one
-        └── DamagedRecordError    a stored record is truncated, altered or of another version
+        ├── DamagedRecordError    a stored record is truncated, altered or of another version
+        └── EventError            a message that should tell of objects, and does not
 
 Anything else that escapes is a bug of ours: exit 3 too, with a traceback.
 A run that ends Failed (exit 1) or Canceled (exit 130) is a verdict, not an exception.
@@ -114,3 +115,7 @@ class QueueGoneError(QueueError):
 
 class DamagedRecordError(InfrastructureError):
     """A stored record is truncated, altered or of another version; the message names its key."""
+
+
+class EventError(InfrastructureError):
+    """A message that should tell of objects, and tells of none that could be."""

@@ -66,6 +66,15 @@ class RunRecord:
 
 async def create_record(store: "ObjectStore", record: RunRecord) -> None:
     """The run exists from here on; RunError when there is one of this name already."""
+    if not await try_create(store, record):
+        raise RunError(
+            f"there is a run named {record.name} already: see it with `fanout status {record.name}`, go on with it "
+            f"with `fanout resume {record.name}`, or choose another name with --name"
+        )
+
+
+async def try_create(store: "ObjectStore", record: RunRecord) -> bool:
+    """Whether the run is made by this call, or by one with an equal record; False when there is another one."""
     fields = {
         "version": record.version,
         "fanout": record.fanout,
@@ -75,11 +84,7 @@ async def create_record(store: "ObjectStore", record: RunRecord) -> None:
         "datastores": dict(record.datastores),
         "pipeline": json.loads(stored.dump(record.pipeline)),
     }
-    if not await create(store, keys.run_json(record.name), json.dumps(fields, indent=1).encode()):
-        raise RunError(
-            f"there is a run named {record.name} already: see it with `fanout status {record.name}`, go on with it "
-            f"with `fanout resume {record.name}`, or choose another name with --name"
-        )
+    return await create(store, keys.run_json(record.name), json.dumps(fields, indent=1).encode())
 
 
 async def open_round(store: "ObjectStore", record: RunRecord) -> None:

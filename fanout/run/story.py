@@ -34,18 +34,18 @@ async def start(pipeline: Pipeline, outside: Outside, observer: RunObserver, nam
     await prepare_environments(pipeline.steps, observer)
     wanted = name or pipeline.name
     run = check_name(wanted) if wanted else make_name(random.Random())  # noqa: S311 - a name guards nothing
-    record = RunRecord(
-        name=run,
-        pipeline=pipeline,
-        created=outside.clock.now(),
-        code=await store_snapshots(await take_snapshots(pipeline.steps, outside), outside),
-        datastores=dict(outside.settings.datastores),
-    )
+    code = await store_snapshots(await take_snapshots(pipeline.steps, outside), outside)
+    record = new_record(run, pipeline, code, outside)
     await create_record(outside.store, record)
     observer.run_started(run, pipeline.steps, False)
     for notice in pipeline.notices:
         observer.notice(notice)
     return await carry_out(record, outside, observer)
+
+
+def new_record(name: str, pipeline: Pipeline, code: Mapping[str, str], outside: Outside) -> RunRecord:
+    """The record of a run that begins now; `code` are the digests of stored snapshots, by step."""
+    return RunRecord(name, pipeline, outside.clock.now(), code, dict(outside.settings.datastores))
 
 
 async def resume(name: str, outside: Outside, observer: RunObserver) -> RunReport:

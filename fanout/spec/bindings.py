@@ -56,6 +56,7 @@ class Scope:
     inputs: Mapping[str, Input]
     outputs: Mapping[str, OutputDeclaration]
     drafts: Mapping[str, Draft] = field(default_factory=dict)
+    path_macros: Mapping[str, str] = field(default_factory=dict)  # besides those of Azure
 
     def draft(self, name: str, origin: Origin) -> Draft:
         """The step of this name; Wrong when there is none."""
@@ -185,7 +186,8 @@ def read_output(step: str, name: str, node: Node | None, said: list[OutputDeclar
     path = next((layer.path for layer in layers if layer.path and not _is_output_binding(layer.path)), None)
     if path is None:
         return Output(kind, mode, None, bound)
-    macros = {"default_datastore": scope.default_datastore, "name": step, "output_name": name}
+    azures = {"default_datastore": scope.default_datastore, "name": step, "output_name": name}
+    macros = {**scope.path_macros, **azures}
     return Output(kind, mode, _output_uri(path, macros, kind), bound)
 
 
@@ -193,6 +195,12 @@ def _output_uri(path: Node, macros: Mapping[str, str], kind: DataType) -> str:
     if not isinstance(path, ScalarNode):
         raise expected("a path", path)
     filled = replace(path, text=render_text(path.text, macros))
+    if "${{trigger." in filled.text.replace(" ", ""):
+        raise Wrong(
+            "${{trigger.run}} and ${{trigger.key}} have values in runs that a trigger starts; to run this pipeline by "
+            "hand give the output another path with --set",
+            path.origin,
+        )
     if has_expression(filled.text):
         raise expected("a path, in which ${{default_datastore}}, ${{name}} and ${{output_name}} may stand", filled)
     uri = _at(path, lambda: data_uri(filled))

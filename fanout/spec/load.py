@@ -11,9 +11,10 @@ from fanout.spec.report import Report, Wrong
 from fanout.spec.steps import Pipeline
 
 
-def load_pipeline(path: Path, overrides: Sequence[str] = ()) -> Pipeline:
+def load_pipeline(path: Path, overrides: Sequence[str] = (), *, armed: bool | None = False) -> Pipeline:
     """The pipeline in the file at `path`, with `--set` values applied; SpecError with every problem found.
 
+    `armed`: for its trigger, which it must have then; None: for its trigger when it has one.
     Components are read from the files they name. Nothing is written, and nothing but local files is looked at.
     """
     report = Report()
@@ -23,6 +24,9 @@ def load_pipeline(path: Path, overrides: Sequence[str] = ()) -> Pipeline:
         document = mapping(root)
     except Wrong as wrong:
         raise report.fatal(root.origin.place, "", str(wrong)) from wrong
-    pipeline = read_pipeline(document, file, report)
+    if armed and document.get("trigger") is None:
+        raise report.fatal(document.origin.place, "trigger", "missing; it says which objects start runs by arriving")
+    armed = armed or (armed is None and document.get("trigger") is not None)
+    pipeline = read_pipeline(document, file, report, armed=armed)
     report.finish()
     return pipeline

@@ -87,6 +87,17 @@ def is_null(node: Node) -> bool:
     return isinstance(node, ScalarNode) and node.value is None
 
 
+def values(node: Node) -> object:
+    """The tree as plain values: mappings, lists and scalars."""
+    match node:
+        case MapNode(entries=entries):
+            return {key: values(entry.value) for key, entry in entries.items()}
+        case ListNode(items=items):
+            return [values(item) for item in items]
+        case ScalarNode(value=value):
+            return value
+
+
 def child_key(parent: str, key: str | int) -> str:
     """The key path of a child, as `--set` takes it: `jobs.score.partition_keys.0`."""
     return f"{parent}.{key}" if parent else str(key)

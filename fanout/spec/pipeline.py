@@ -20,6 +20,7 @@ from fanout.spec.nodes import ListNode, MapNode, Node, ScalarNode
 from fanout.spec.parallel import read_parallel
 from fanout.spec.report import Check, Report, Wrong, suggest
 from fanout.spec.steps import Environment, Input, LiteralInput, Pipeline, Step
+from fanout.spec.trigger import PATH_MACROS, armed_root, check_armed, read_trigger
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
 _UNSUPPORTED = {
@@ -45,8 +46,13 @@ class Settings:
     force_rerun: bool
 
 
-def read_pipeline(root: MapNode, file: Path, report: Report) -> Pipeline:
-    """The pipeline in a document, every problem noted; only good when there is none."""
+def read_pipeline(root: MapNode, file: Path, report: Report, *, armed: bool = False) -> Pipeline:
+    """The pipeline in a document, every problem noted; only good when there is none.
+
+    `armed`: for its trigger, whose input waits for objects instead of having a value.
+    """
+    written = root
+    root = armed_root(written) if armed else written
     top = Fields(root, report)
     top.require("type", _pipeline_type, "pipeline", "'pipeline'")
     settings = _read_settings(top.fields("settings"))
@@ -55,11 +61,13 @@ def read_pipeline(root: MapNode, file: Path, report: Report) -> Pipeline:
         settings.default_datastore,
         pipeline_inputs(top.fields("inputs"), report),
         pipeline_outputs(top.fields("outputs"), report),
+        path_macros=PATH_MACROS if armed else {},
     )
     steps = _read_steps(top, scope, top.take("compute", text, settings.default_compute))
+    name = top.take("name", _name, None)
     pipeline = Pipeline(
         file=str(file),
-        name=top.take("name", _name, None),
+        name=name,
         steps=steps,
         display_name=top.take("display_name", text, None),
         description=top.take("description", text, None),
@@ -67,7 +75,10 @@ def read_pipeline(root: MapNode, file: Path, report: Report) -> Pipeline:
         tags=top.take("tags", text_map(), {}),
         continue_on_step_failure=settings.continue_on_step_failure,
         force_rerun=settings.force_rerun,
+        trigger=read_trigger(top, written, file, name),
     )
+    if armed:
+        check_armed(pipeline, top)
     top.ignore("$schema", "properties")
     top.no_effect("identity", "services")
     top.close()

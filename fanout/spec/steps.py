@@ -227,6 +227,33 @@ Step = CommandStep | ParallelStep
 
 
 @dataclass(frozen=True, slots=True)
+class EventBatch:
+    """Several objects a run: `objects` of them, or as many as have come `seconds` after the first."""
+
+    objects: int = 100
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Which objects start runs of the pipeline when they arrive, and which of its inputs gets them. Ours."""
+
+    name: str
+    root: str  # s3://bucket, or file:///folder
+    input: str  # of the pipeline
+    prefix: str = ""  # of keys in the bucket, or of paths below the folder
+    suffix: str = ""
+    batch: EventBatch | None = None  # None: a run for each object
+    queue: str | None = None  # name or ARN of the queue that is told of arrivals; None: one named after the trigger
+    template: str | None = None  # the MLTable folder that says how objects of an mltable input are read
+
+    @property
+    def watched(self) -> str:
+        """The part of the bucket or folder that is watched, as a URI."""
+        return f"{self.root}/{self.prefix}"
+
+
+@dataclass(frozen=True, slots=True)
 class Pipeline:
     """A whole pipeline file, in the order it was written."""
 
@@ -239,4 +266,5 @@ class Pipeline:
     tags: Mapping[str, str] = field(default_factory=dict)
     continue_on_step_failure: bool = True
     force_rerun: bool = False
+    trigger: Trigger | None = None
     notices: tuple[str, ...] = ()  # one quiet line each: accepted, but without effect here

@@ -130,3 +130,41 @@ def concluded_json(at: StepRound) -> str:
 
 def logs(at: StepRound) -> str:
     return f"{at.root}/logs/"
+
+
+def trigger_objects(trigger: str, identity: str) -> str:
+    """Says which run an object version belongs to; created once: it belongs to no other."""
+    return f"triggers/{trigger}/objects/{identity}"
+
+
+def trigger_starts(trigger: str) -> str:
+    """Prefix of the runs that a trigger has begun to start, or has started, and that are not over."""
+    return f"triggers/{trigger}/starts/"
+
+
+def trigger_start(trigger: str, run: str) -> str:
+    return f"{trigger_starts(trigger)}{run}.json"
+
+
+def trigger_unstarted(trigger: str) -> str:
+    """Prefix of the dead letters of a trigger: what could not be started, and why."""
+    return f"triggers/{trigger}/unstarted/"
+
+
+def trigger_letter(trigger: str, name: str) -> str:
+    return f"{trigger_unstarted(trigger)}{name}.json"
+
+
+def trigger_arrivals(trigger: str, digest: str) -> str:
+    """Folder with the list of the objects that one run gets, by content."""
+    return f"triggers/{trigger}/arrivals/{digest}"
+
+
+def trigger_copies(trigger: str, run: str) -> str:
+    """Folder with copies of objects, where a run cannot read them in their place."""
+    return f"triggers/{trigger}/copies/{run}"
+
+
+def trigger_own(trigger: str) -> str:
+    """Prefix of notes on where runs of a trigger write, which starts no others."""
+    return f"triggers/{trigger}/own/"

@@ -25,6 +25,7 @@ ORDER = (
     ("engines",),
     ("commands",),
     ("run",),
+    ("events",),
     ("view",),
     ("cli",),
 )

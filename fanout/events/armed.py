@@ -1,0 +1,68 @@
+"""A pipeline that waits for objects: armed once, then asked of each event whether it starts a run."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fanout.data.mltable import load_mltable
+from fanout.data.ranges import read_head
+from fanout.errors import SettingsError
+from fanout.events.event import ObjectEvent
+from fanout.events.fill import Template, table_template
+from fanout.events.own import Place, own_places, plain, remember
+from fanout.run.code_folders import store_snapshots, take_snapshots
+from fanout.run.outside import Outside
+from fanout.spec.document import SIZE_LIMIT
+from fanout.spec.settings import resolve_datastore
+from fanout.spec.steps import Pipeline, Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class ArmedTrigger:
+    """A trigger with its pipeline and code as they were when it was armed: every run it starts has these.
+
+    `own` are the places that its runs write.
+    """
+
+    pipeline: Pipeline
+    trigger: Trigger
+    code: Mapping[str, str]  # digests of stored snapshots, by step
+    own: tuple[Place, ...] = ()
+    template: Template = field(default_factory=dict)  # how objects of an mltable input are read
+
+    def ignores(self, event: ObjectEvent) -> str | None:
+        """Why an object starts no run, in words; None when it does."""
+        if event.root != self.trigger.root:
+            return f"it is in {event.root}, not in {self.trigger.root}"
+        if not event.key.startswith(self.trigger.prefix):
+            return f"its key does not begin with {self.trigger.prefix}"
+        if not event.key.endswith(self.trigger.suffix):
+            return f"its key does not end with {self.trigger.suffix}"
+        path = f"{plain(event.root)}/{event.key}"
+        for place in self.own:
+            if place.holds(path):
+                return f"it is written by the runs themselves: {place.whose}"
+        return None
+
+
+async def arm(pipeline: Pipeline, outside: Outside) -> ArmedTrigger:
+    """The trigger of a pipeline that was loaded with `armed=True`, ready to start runs.
+
+    The code of its steps is stored, and where its runs write is noted in the store. SettingsError when they would write
+    over all that is watched, InputError when a code folder cannot be read.
+    """
+    trigger = pipeline.trigger
+    if trigger is None:
+        raise SettingsError(f"{pipeline.file}: has no section 'trigger'")
+    places = own_places(pipeline, trigger, outside.settings)
+    code = await store_snapshots(await take_snapshots(pipeline.steps, outside), outside)
+    template = await asyncio.to_thread(_template, trigger, outside)
+    own = await remember(outside.store, trigger.name, places)
+    return ArmedTrigger(pipeline, trigger, code, own, template)
+
+
+def _template(trigger: Trigger, outside: Outside) -> Template:
+    if trigger.template is None:
+        return {}
+    table = load_mltable(resolve_datastore(trigger.template, outside.settings), outside.access)
+    return table_template(read_head(table.uri, SIZE_LIMIT, outside.access), table.uri)

@@ -1,0 +1,92 @@
+"""The objects that events tell of, as they are now: still the same version, kept in an older one, or gone."""
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import obstore
+
+from fanout.data import uris
+from fanout.errors import StoreError
+from fanout.events.event import ObjectEvent
+from fanout.run.outside import Outside
+from fanout.store.again import again
+from fanout.store.objects import translated
+from fanout.store.open import locate
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+
+def file_version(found: os.stat_result) -> str:
+    """What a local file has for an ETag: another one after every write."""
+    return f"{found.st_mtime_ns:x}-{found.st_size:x}"
+
+
+async def present(event: ObjectEvent, copies: str, outside: Outside) -> str | None:
+    """Where exactly this version can be read: in its place, or as a copy below `copies`; None when it is gone.
+
+    An object that was replaced is copied from the version that the bucket keeps of it, when it keeps any.
+    """
+    if event.is_local:
+        return event.uri if _same_file(event) else None
+    store, key = locate(event.uri, outside.access)
+    if await _is_current(store, key, event):
+        return event.uri
+    if event.version is None:
+        return None
+    target = f"{copies}/{event.identity[:16]}/{_file_name(event)}"
+    copied = await _copy(store, key, event.version, outside.store, target)
+    return f"{outside.settings.store.rstrip('/')}/{target}" if copied else None
+
+
+async def copy_into(folder: str, name: str, uri: str, outside: Outside) -> None:
+    """The object at `uri` is in the store too, as `name` in `folder`."""
+    store, key = locate(uri, outside.access)
+    if not await _copy(store, key, None, outside.store, f"{folder}/{name}"):
+        raise StoreError(f"{uris.display(uri)}: it was removed while it was copied")
+
+
+def _same_file(event: ObjectEvent) -> bool:
+    try:
+        found = os.stat(uris.to_path(event.uri))  # noqa: PTH116 - any name
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and file_version(found) == event.etag
+
+
+async def _is_current(store: "ObjectStore", key: str, event: ObjectEvent) -> bool:
+    async def head() -> obstore.ObjectMeta:
+        with translated("look at", key):
+            return await obstore.head_async(store, key)
+
+    try:
+        found = await again(store, head)
+    except FileNotFoundError:
+        return False
+    if event.version is not None and found.get("version") is not None:
+        return found["version"] == event.version
+    return event.etag is None or (found["e_tag"] or "").strip('"') == event.etag
+
+
+async def _copy(source: "ObjectStore", key: str, version: str | None, target: "ObjectStore", name: str) -> bool:
+    """Whether there is such an object; then `name` in `target` is equal to it."""
+
+    async def stream() -> None:
+        with translated("copy", key):
+            answer = await obstore.get_async(source, key, options={"version": version} if version else None)
+            await obstore.put_async(target, name, answer.stream())
+
+    try:
+        await again(source, stream)
+    except FileNotFoundError:
+        return False
+    except StoreError as exc:
+        if version and "NoSuchVersion" in str(exc):
+            return False
+        raise
+    return True
+
+
+def _file_name(event: ObjectEvent) -> str:
+    return uris.confined(event.key.rpartition("/")[2])
