@@ -173,6 +173,34 @@ def list_files(table: MLTable, access: "Access") -> Iterator[FileEntry]:
                 yield entry
 
 
+def list_items(table: MLTable, access: "Access") -> Iterator[FileEntry]:
+    """The files of a table that is mounted or downloaded as a list of files: as `list_files` has them, but a `file`
+    that is a folder stands for all files below it, since these are what a script finds there and opens."""
+    if isinstance(table.reader, DeltaLake):
+        yield from list_files(table, access)
+        return
+    for path in table.paths:
+        found = _file_or_folder(path.uri, access) if path.kind == "file" else files_of(path, table, access)
+        for entry in found:
+            if entry.uri != table.uri:
+                yield entry
+
+
+def _file_or_folder(uri: str, access: "Access") -> Iterator[FileEntry]:
+    if listing.is_folder(uri):
+        return listing.list_folder(uri, access)
+    try:
+        return iter((listing.find_file(uri, access),))
+    except InputError:
+        if uris.is_local(uri):
+            raise
+        try:  # on an object store a folder is nothing but the beginning of names
+            return listing.list_folder(uri, access)
+        except InputError:
+            pass
+        raise
+
+
 def files_of(path: PathEntry, table: MLTable, access: "Access") -> Iterator[FileEntry]:
     """The files of one entry of `paths`, the MLTable file among them where it is."""
     match path.kind:

@@ -14,7 +14,7 @@ from fanout.data import uris
 from fanout.data.at_hand import at_hand
 from fanout.data.delta import NULL, partition_texts, pinned
 from fanout.data.listing import FileEntry, find_file, list_folder
-from fanout.data.mltable import MLTable, list_files, load_mltable
+from fanout.data.mltable import MLTable, list_files, list_items, load_mltable
 from fanout.data.partition_format import PartitionFormat, compile_format
 from fanout.data.ranges import open_bytes, read_head
 from fanout.data.readers import DeltaLake
@@ -65,7 +65,7 @@ def plan_mini_batches(
     division = decide_division(step, table=is_table(mltable, mode))
     if is_table(mltable, mode):
         return _plan_table(mltable, division, access)
-    return PlannedInput(_of_files(_listed_files(mltable, access), division, mltable), division)
+    return PlannedInput(_of_files(_listed_files(mltable, mode, access), division, mltable), division)
 
 
 def is_table(mltable: MLTable, mode: InputMode | None) -> bool:
@@ -77,9 +77,9 @@ def _files_at(uri: str, type_: DataType, access: "Access") -> Iterator[FileEntry
     return iter((find_file(uri, access),)) if type_ is DataType.URI_FILE else list_folder(uri, access)
 
 
-def _listed_files(mltable: MLTable, access: "Access") -> Iterator[FileEntry]:
+def _listed_files(mltable: MLTable, mode: InputMode | None, access: "Access") -> Iterator[FileEntry]:
     """The files of an MLTable as a list; without a reader they are its rows, which `take` and `skip` count."""
-    files = list_files(mltable, access)
+    files = list_files(mltable, access) if mode in (None, InputMode.DIRECT) else list_items(mltable, access)
     if mltable.is_tabular:
         return files
     limits = row_limits(mltable.transformations)

@@ -114,6 +114,7 @@ class Supervisor:
         self._empty_since: float | None = None
         self.ledger = ledger or Ledger(checks_items=record.step.thresholds.checks_items)
         self.has_news = False
+        self._untold = False  # something has changed since the observers were told
         self.planned = 0  # mini-batches published so far
 
     async def tick(self, workforce: Workforce) -> Verdict | None:
@@ -122,6 +123,8 @@ class Supervisor:
         now = self._clock.monotonic()
         if self.has_news:
             self._last_news, self._empty_since = now, None
+        if self._untold:
+            self._untold = False
             self._observers.progress(self.progress())
         verdict = self._judge()
         if verdict is None and now - self._last_seldom >= SELDOM:
@@ -134,11 +137,13 @@ class Supervisor:
 
     def planned_so_far(self, count: int) -> None:
         """So many mini-batches have been planned."""
+        self._untold = self._untold or count > self.planned
         self.planned = max(self.planned, count)
 
     def plan_is_complete(self, total: int) -> None:
         """There are `total` mini-batches, and each has had its message."""
         self.planned = self.ledger.plan_total = total
+        self._untold = True
 
     async def read_the_rest(self) -> None:
         """Takes in what nodes committed while they left."""
@@ -185,6 +190,7 @@ class Supervisor:
             await self._reader.look_for_nodes()
         async for node, seq, index in self._reader.news():
             self.ledger.absorb(node, seq, index)
+            self._untold = True
             if self._double is not None:
                 self._stragglers.absorb(index, self._clock.monotonic())
             self._observers.results(node, index)

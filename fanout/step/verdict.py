@@ -106,7 +106,7 @@ def _no_row(counts: Counts) -> str:
 
 def _summary(counts: Counts) -> str:
     if counts.lost == 0 and counts.items_failed == 0:
-        return f"all {counts.total} mini-batches succeeded"
+        return "the only mini-batch succeeded" if counts.total == 1 else f"all {counts.total} mini-batches succeeded"
     parts = []
     if counts.lost:
         parts.append(f"{counts.lost} of {counts.total} mini-batches failed")

@@ -59,10 +59,12 @@ FILES: Mapping[str, str] = {"b/50%.csv": rows(0, 40), "a b/x#1?.csv": rows(40, 4
 READ = {"read_delimited": {"header": "all_files_same_headers"}}
 
 
-def lines(step: ParallelStep, folder: str, type_: DataType, access: Access) -> list[str]:
+def lines(
+    step: ParallelStep, folder: str, type_: DataType, access: Access, mode: InputMode = InputMode.DIRECT
+) -> list[str]:
     """The plan, with every URI written as its path below the folder."""
     found = []
-    for batch in plan_mini_batches(step, folder, type_, InputMode.DIRECT, access).batches:
+    for batch in plan_mini_batches(step, folder, type_, mode, access).batches:
         names = [*batch.files, *(piece.uri for piece in batch.pieces)]
         line = encode(batch)
         for name in names:
@@ -102,6 +104,18 @@ def test_folder_in_s3(step: Step, make_table: MakeTable, upload: Callable[[str],
     found = lines(step(), upload(local), DataType.URI_FOLDER, access)
     assert found == lines(step(), local, DataType.URI_FOLDER, access)
     assert len(found) == 5
+
+
+def test_a_folder_named_as_a_file_in_s3(
+    step: Step, make_table: MakeTable, upload: Callable[[str], str], access: Access
+) -> None:
+    """It stands for the files below it, as on disk."""
+    local = make_table(FILES, paths=[{"file": "./b.csv"}, {"file": "./b"}])
+    mode, type_ = InputMode.EVAL_MOUNT, DataType.MLTABLE
+    remote = upload(local)
+    found = lines(step(), remote, type_, access, mode)
+    assert found == lines(step(), local, type_, access, mode)
+    assert len(found) == 2
 
 
 @pytest.mark.parametrize(

@@ -218,6 +218,15 @@ def test_mltable_without_reader(step: Step, make_table: MakeTable) -> None:
     assert names(plan_table(step(), folder), folder)[-1] == ["m"]
 
 
+@pytest.mark.parametrize("mode", [InputMode.EVAL_MOUNT, InputMode.EVAL_DOWNLOAD, InputMode.RO_MOUNT])
+def test_a_folder_named_as_a_file_is_mounted_as_its_files(step: Step, make_table: MakeTable, mode: InputMode) -> None:
+    """`file: ./m`, where m is a folder: a script that is given paths finds the files in it, at every depth."""
+    files = {"m/2.png": "1", "m/10.png": "2", "m/deep/3.png": "3", "other.png": "4"}
+    folder = make_table(files, paths=[{"file": "./other.png"}, {"file": "./m"}])
+    planned = plan_table(step(mini_batch_size=MiniBatchSize(3)), folder, mode)
+    assert names(planned, folder) == [["other.png", "m/10.png", "m/2.png"], ["m/deep/3.png"]]
+
+
 @pytest.mark.parametrize(
     ("transformations", "settings", "message"),
     [

@@ -131,6 +131,24 @@ async def test_a_step_completes_when_everything_is_settled(
     assert verdict == Verdict(VerdictStatus.COMPLETED, "all 3 mini-batches succeeded")
     assert watch.results == [0, 0]
     assert [p.counts.succeeded for p in watch.progress] == [2, 3]
+    assert [p.counts.total for p in watch.progress] == [3, 3]
+
+
+async def test_observers_hear_of_the_plan_and_of_each_attempt(
+    make: Make, commit: Any, entry: Callable[..., Entry], watch: Watch
+) -> None:
+    """How many there are is told before the first has ended; a try that failed is told, too. Once each."""
+    supervisor = make()
+    supervisor.planned_so_far(2)
+    await supervisor.tick(Nodes())
+    supervisor.plan_is_complete(3)
+    await supervisor.tick(Nodes())
+    await supervisor.tick(Nodes())
+    await commit(0, 0, [entry(0, status=Status.RETRIED, failure=FAILURE)])
+    await supervisor.tick(Nodes())
+    assert not supervisor.has_news, "nothing was settled: the clock of progress goes on"
+    told = [(p.planned, p.counts.total, p.counts.retried) for p in watch.progress]
+    assert told == [(2, None, 0), (3, 3, 0), (3, 3, 1)]
 
 
 async def test_a_threshold_ends_the_step_while_work_is_left(
