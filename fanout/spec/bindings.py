@@ -4,8 +4,8 @@ A binding takes the type and mode of its consumer where that says any (reference
 bindings and a name that does not exist are problems, each with the nearest name that does.
 """
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from fanout.spec.check import expected
@@ -20,54 +20,16 @@ from fanout.spec.expressions import (
     whole_expression,
 )
 from fanout.spec.locations import check_free, check_present, data_uri
-from fanout.spec.nodes import MapNode, Node, Origin, ScalarNode, is_null
-from fanout.spec.report import Report, Wrong, shorten, suggest
+from fanout.spec.nodes import Node, Origin, ScalarNode, is_null
+from fanout.spec.report import Report, Told, Wrong, shorten
+from fanout.spec.scope import Draft, Scope, require_known
 from fanout.spec.steps import DataInput, DataType, Input, LiteralInput, Output, OutputMode, StepOutput
 
 T = TypeVar("T")
 _HOPS_LIMIT = 20
 
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A step half read: what it declares and is given, before the expressions in it are followed."""
-
-    name: str
-    node: MapNode  # the component's keys merged in
-    declared: Mapping[str, Declaration] = field(default_factory=dict)
-    given: Mapping[str, Node] = field(default_factory=dict)
-    outputs: Mapping[str, Output] = field(default_factory=dict)
-    component: MapNode | None = None
-    broken: bool = False  # its component could not be loaded: nothing can be said about its names
-
-    def at(self, name: str) -> Node:
-        """Where to show a problem with the input `name`: its value, or the step that leaves it out."""
-        inputs = self.node.get("inputs")
-        entry = inputs.entries.get(name) if isinstance(inputs, MapNode) else None
-        return self.given.get(name) or (entry.value if entry else self.node)
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Everything in the pipeline that an expression can name."""
-
-    report: Report
-    default_datastore: str
-    inputs: Mapping[str, Input]
-    outputs: Mapping[str, OutputDeclaration]
-    drafts: Mapping[str, Draft] = field(default_factory=dict)
-    path_macros: Mapping[str, str] = field(default_factory=dict)  # besides those of Azure
-
-    def draft(self, name: str, origin: Origin) -> Draft:
-        """The step of this name; Wrong when there is none."""
-        require_known(name, self.drafts, f"there is no step '{name}'", origin)
-        return self.drafts[name]
-
-
-def require_known(name: str, names: Collection[str], message: str, origin: Origin) -> None:
-    """Wrong, with a suggestion, unless `name` is one of `names`."""
-    if name not in names:
-        raise Wrong(f"{message}{suggest(name, names)}", origin)
+STAND_IN = LiteralInput("?")
+"""The value of an input that has a problem: what makes use of it is not told of again."""
 
 
 def is_bound(node: Node | None) -> bool:
@@ -102,6 +64,8 @@ def setting(node: Node, own: Mapping[str, Input], scope: Scope) -> Node:
         return node
     name = own_reference(node.text, "inputs")
     value = own[name] if name is not None and name in own else _follow(node, scope)
+    if value is STAND_IN:
+        raise Told(str(node.text), node.origin)
     if not isinstance(value, LiteralInput):
         raise Wrong(f"{node.text.strip()} is data; a setting takes a value", node.origin)
     return ScalarNode(node.origin, value.value, literal_text(value.value) or "", via=node.text.strip())
@@ -140,13 +104,18 @@ def _reference(node: Node, report: Report) -> Reference:
 def _end(reference: Reference, origin: Origin, scope: Scope) -> Input:
     name = reference.name
     if reference.step is None:
-        require_known(name, scope.inputs, f"the pipeline has no input '{name}'", origin)
+        require_known(name, scope.inputs, f"the pipeline{scope.which} has no input '{name}'", origin)
+        if scope.inputs[name] is STAND_IN:
+            raise Told(str(reference), origin)
         return scope.inputs[name]
     draft = scope.draft(reference.step, origin)
     if draft.broken:
         return StepOutput(draft.name, name, DataType.URI_FOLDER)
     require_known(name, draft.outputs, f"step '{draft.name}' has no output '{name}'", origin)
-    return StepOutput(reference.step, name, draft.outputs[name].type)
+    made = draft.maker(name)
+    if made is None:
+        raise Wrong(f"no step inside '{draft.name}' writes its output '{name}'", origin)
+    return made
 
 
 def _fitted(value: Input, declaration: Declaration, node: Node) -> Input:
@@ -175,20 +144,29 @@ def _fitted_literal(value: LiteralInput, declaration: Declaration, node: Node) -
     return LiteralInput(literal(passed, declaration))
 
 
-def read_output(step: str, name: str, node: Node | None, said: list[OutputDeclaration], scope: Scope) -> Output:
-    """An output of a step: what the step says, then the pipeline's output it is bound to, then its component."""
+def declared_output(node: Node | None, said: list[OutputDeclaration], scope: Scope) -> OutputDeclaration:
+    """What an output of a step is: as the step says, then the pipeline's output it is bound to, then its component."""
     own, *component = said
     bound = _pipeline_output(node if is_bound(node) else own.path, scope)
     shared = scope.outputs[bound] if bound else OutputDeclaration()
     layers = [own, shared, *component]
-    kind = next((layer.type for layer in layers if layer.type), DataType.URI_FOLDER)
-    mode = next((layer.mode for layer in layers if layer.mode), OutputMode.RW_MOUNT)
-    path = next((layer.path for layer in layers if layer.path and not _is_output_binding(layer.path)), None)
-    if path is None:
-        return Output(kind, mode, None, bound)
+    return OutputDeclaration(
+        type=next((layer.type for layer in layers if layer.type), None),
+        mode=next((layer.mode for layer in layers if layer.mode), None),
+        path=next((layer.path for layer in layers if layer.path and not _is_output_binding(layer.path)), None),
+        parent=bound,
+        top=shared.top,
+    )
+
+
+def output_of(step: str, name: str, declared: OutputDeclaration, scope: Scope) -> Output:
+    """The output that is declared so, the macros in its path filled in."""
+    kind, mode = declared.type or DataType.URI_FOLDER, declared.mode or OutputMode.RW_MOUNT
+    if declared.path is None:
+        return Output(kind, mode, None, declared.top)
     azures = {"default_datastore": scope.default_datastore, "name": step, "output_name": name}
     macros = {**scope.path_macros, **azures}
-    return Output(kind, mode, _output_uri(path, macros, kind), bound)
+    return Output(kind, mode, _output_uri(declared.path, macros, kind), declared.top)
 
 
 def _output_uri(path: Node, macros: Mapping[str, str], kind: DataType) -> str:
@@ -224,7 +202,7 @@ def _pipeline_output(node: Node | None, scope: Scope) -> str | None:
         return None
     if reference.old:
         scope.report.notice(node.origin, f"'{shorten(node.text.strip())}' is an old spelling; write {reference}")
-    message = f"the pipeline has no output '{reference.name}'"
+    message = f"the pipeline{scope.which} has no output '{reference.name}'"
     require_known(reference.name, scope.outputs, message, node.origin)
     return reference.name
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fanout.spec.bindings import Draft, Scope, setting
-from fanout.spec.check import expected, text, text_map, texts, whole
+from fanout.spec.bindings import setting
+from fanout.spec.check import text, text_map, whole
 from fanout.spec.conda import CondaFile, read_conda
 from fanout.spec.fields import Fields
 from fanout.spec.nodes import MapNode, Node, ScalarNode
 from fanout.spec.report import Check, Wrong, shorten
+from fanout.spec.scope import Draft, Scope
 from fanout.spec.steps import Environment, Input, StepBase
 from fanout.store.redact import is_secret
 
@@ -20,12 +21,12 @@ _REMOTE_CODE = ("git+", "azureml:", "http:", "https:", "ssh:", "git@")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A step being read: its draft, its inputs, and where it stands."""
+    """A step being read: its draft, its inputs, where it stands, and the steps that it waits for whatever it reads."""
 
     draft: Draft
     inputs: Mapping[str, Input]
     scope: Scope
-    compute: str | None
+    after: tuple[str, ...]
 
     def fields(self) -> Fields:
         """The step's keys, settings resolved."""
@@ -40,17 +41,17 @@ def read_base(reading: Reading, fields: Fields) -> StepBase:
     """What parallel and command steps share."""
     draft = reading.draft
     fields.ignore("$schema", "type", "component", "inputs", "outputs", "description", "comment", "tags", "properties")
-    fields.ignore("name", "version", "experiment_name")
+    fields.ignore("name", "version", "experiment_name", "depends_on")
     fields.no_effect("identity", "services")
     return StepBase(
         name=draft.name,
         inputs=reading.inputs,
         outputs=draft.outputs,
         environment_variables=fields.bound("environment_variables", _variables(reading), {}),
-        compute=fields.bound("compute", text, reading.compute),
+        compute=fields.bound("compute", text, reading.scope.compute),
         instance_count=_instance_count(fields.fields("resources")),
         display_name=fields.take("display_name", text, None),
-        depends_on=fields.take("depends_on", _step_names, ()),
+        depends_on=reading.after,
     )
 
 
@@ -132,11 +133,3 @@ def _instance_count(resources: Fields) -> int:
 def _count(node: Node) -> int:
     all_of_them = isinstance(node, ScalarNode) and node.text.strip() == "-1"
     return -1 if all_of_them else whole(1)(node)
-
-
-def _step_names(node: Node) -> tuple[str, ...]:
-    if isinstance(node, ScalarNode) and node.value is not None:
-        return (text(node),)
-    if isinstance(node, MapNode):
-        raise expected("a list of step names", node)
-    return texts(node)

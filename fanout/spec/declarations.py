@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from fanout.spec.check import any_text, choice, expected, flag, mapping, number, text, whole
 from fanout.spec.fields import Fields
-from fanout.spec.nodes import ListNode, Node, ScalarNode
+from fanout.spec.nodes import ListNode, Node, Origin, ScalarNode
 from fanout.spec.report import Check, Report, Wrong, join, shorten
 from fanout.spec.steps import DataType, InputMode, OutputMode, Scalar
 
@@ -64,6 +64,9 @@ class OutputDeclaration:
     type: DataType | None = None
     mode: OutputMode | None = None
     path: Node | None = None
+    parent: str | None = None  # the output that it is bound to, of the pipeline or the pipeline component around
+    top: str | None = None  # where that leads in the end: an output of the pipeline file
+    origin: Origin | None = None  # where it is declared
 
 
 def read_declaration(fields: Fields, *, with_path: bool) -> Declaration:

@@ -3,41 +3,29 @@
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from fanout.spec.nodes import Entry
-from fanout.spec.report import Report, suggest
+from fanout.spec.nodes import Origin
+from fanout.spec.report import Report
 from fanout.spec.steps import Step
 
 
-def check_graph(steps: Sequence[Step], entries: Mapping[str, Entry], report: Report) -> None:
-    """Note unknown names in depends_on, a cycle, and two outputs in one place."""
+def check_graph(steps: Sequence[Step], origins: Mapping[str, Origin], report: Report) -> None:
+    """Note a cycle, and two outputs in one place; `origins` says where each step is named."""
     names = {step.name for step in steps}
-    for step in steps:
-        for other in step.depends_on:
-            if other not in entries or other == step.name:
-                _unknown(step, other, entries, report)
-    _check_cycle({step.name: step.after & names for step in steps}, entries, report)
-    _check_outputs(steps, entries, report)
+    _check_cycle({step.name: step.after & names for step in steps}, origins, report)
+    _check_outputs(steps, origins, report)
 
 
-def _unknown(step: Step, other: str, entries: Mapping[str, Entry], report: Report) -> None:
-    problem = "a step cannot wait for itself" if other == step.name else f"there is no step '{other}'"
-    hint = "" if other == step.name else suggest(other, [name for name in entries if name != step.name])
-    report.problem_at(entries[step.name].place, f"jobs.{step.name}.depends_on", problem + hint)
-
-
-def _check_cycle(graph: Mapping[str, frozenset[str]], entries: Mapping[str, Entry], report: Report) -> None:
-    # A step in its own depends_on has been told above; one that reads its own output has not.
+def _check_cycle(graph: Mapping[str, frozenset[str]], origins: Mapping[str, Origin], report: Report) -> None:
     try:
         TopologicalSorter({name: sorted(after) for name, after in graph.items()}).prepare()
     except CycleError as exc:
         cycle: list[str] = exc.args[1]
-        if len(cycle) > 2 or f"jobs.{cycle[0]}.depends_on" not in {problem.key for problem in report.problems}:
-            way = " -> ".join(cycle)
-            message = f"steps wait for each other in a circle: {way}" if len(cycle) > 2 else "reads its own output"
-            report.problem_at(entries[cycle[0]].place, f"jobs.{cycle[0]}", message)
+        way = " -> ".join(cycle)
+        message = f"steps wait for each other in a circle: {way}" if len(cycle) > 2 else "reads its own output"
+        report.problem(origins[cycle[0]], message)
 
 
-def _check_outputs(steps: Sequence[Step], entries: Mapping[str, Entry], report: Report) -> None:
+def _check_outputs(steps: Sequence[Step], origins: Mapping[str, Origin], report: Report) -> None:
     taken: dict[str, str] = {}
     for step in steps:
         for name, output in step.outputs.items():
@@ -48,5 +36,6 @@ def _check_outputs(steps: Sequence[Step], entries: Mapping[str, Entry], report: 
             if not place:
                 continue
             if place in taken:
-                report.problem_at(entries[step.name].place, where, f"goes to the same place as {taken[place]}: {place}")
+                message = f"goes to the same place as {taken[place]}: {place}"
+                report.problem_at(origins[step.name].place, where, message)
             taken.setdefault(place, where)

@@ -1,39 +1,28 @@
 """The top level of a pipeline file (reference, section 1), and the way from its text to a `Pipeline`.
 
 Read in this order, because each stage needs the one before: the pipeline's inputs and outputs; every step on its own,
-its component merged in (drafts); the steps' outputs; their inputs, bindings followed; the rest of each step; the graph.
+its component merged in, with its outputs (drafts); their inputs, bindings followed, and the rest of each; the graph.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fanout.spec.bindings import Draft, Scope, input_value
 from fanout.spec.check import choice, expected, flag, text, text_map
-from fanout.spec.command import read_command
-from fanout.spec.common import Reading
-from fanout.spec.drafts import pipeline_inputs, pipeline_outputs, read_draft, read_outputs
+from fanout.spec.component import Components, component_type
+from fanout.spec.drafts import datastore, read_drafts
 from fanout.spec.fields import Fields
 from fanout.spec.graph import check_graph
+from fanout.spec.inputs import component_inputs, pipeline_inputs, read_inputs
+from fanout.spec.jobs import read_steps
 from fanout.spec.nodes import ListNode, MapNode, Node, ScalarNode
-from fanout.spec.parallel import read_parallel
-from fanout.spec.report import Check, Report, Wrong, suggest
-from fanout.spec.steps import Environment, Input, LiteralInput, Pipeline, Step
+from fanout.spec.outputs import pipeline_outputs
+from fanout.spec.report import Report, Wrong, suggest
+from fanout.spec.scope import Scope
+from fanout.spec.steps import Environment, Pipeline, Step
 from fanout.spec.trigger import PATH_MACROS, armed_root, check_armed, read_trigger
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
-_UNSUPPORTED = {
-    "sweep": "a sweep step is not supported",
-    "spark": "a spark step is not supported",
-    "automl": "an automl step is not supported",
-    "import": "an import step is not supported",
-    "data_transfer": "a data_transfer step is not supported",
-    "do_while": "a do_while loop is not supported",
-    "if_else": "an if_else condition is not supported",
-    "parallel_for": "a parallel_for loop is not supported",
-    "pipeline": "a pipeline inside a pipeline is not supported",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +42,26 @@ def read_pipeline(root: MapNode, file: Path, report: Report, *, armed: bool = Fa
     """
     written = root
     root = armed_root(written) if armed else written
-    top = Fields(root, report)
+    top, components = Fields(root, report), Components(report)
     top.require("type", _pipeline_type, "pipeline", "'pipeline'")
     settings = _read_settings(top.fields("settings"))
+    component = top.take("component", lambda node: _pipeline_component(node, components), None)
+    broken = component is None and top.get("component") is not None
+    inputs = (
+        component_inputs("the component", root, component, report)
+        if component
+        else read_inputs(top.fields("inputs"), report)
+    )
     scope = Scope(
         report,
+        components,
         settings.default_datastore,
-        pipeline_inputs(top.fields("inputs"), report),
-        pipeline_outputs(top.fields("outputs"), report),
+        top.take("compute", text, settings.default_compute),
+        pipeline_inputs(inputs, root, report),
+        pipeline_outputs(root, component, report),
         path_macros=PATH_MACROS if armed else {},
     )
-    steps = _read_steps(top, scope, top.take("compute", text, settings.default_compute))
+    steps = () if broken else _read_steps(_jobs(top, component), scope)
     name = top.take("name", _name, None)
     pipeline = Pipeline(
         file=str(file),
@@ -79,7 +77,7 @@ def read_pipeline(root: MapNode, file: Path, report: Report, *, armed: bool = Fa
     )
     if armed:
         check_armed(pipeline, top)
-    top.ignore("$schema", "properties")
+    top.ignore("$schema", "properties", "jobs", "inputs", "outputs")
     top.no_effect("identity", "services")
     top.close()
     return replace(pipeline, notices=report.notices)
@@ -88,7 +86,7 @@ def read_pipeline(root: MapNode, file: Path, report: Report, *, armed: bool = Fa
 def _read_settings(fields: Fields) -> Settings:
     settings = Settings(
         default_compute=fields.take("default_compute", text, None),
-        default_datastore=fields.take("default_datastore", text, "workspaceblobstore").removeprefix("azureml:"),
+        default_datastore=datastore(fields, "workspaceblobstore"),
         continue_on_step_failure=fields.take("continue_on_step_failure", flag, True),
         force_rerun=fields.take("force_rerun", flag, False),
     )
@@ -99,54 +97,43 @@ def _read_settings(fields: Fields) -> Settings:
     return settings
 
 
-def _read_steps(top: Fields, scope: Scope, compute: str | None) -> tuple[Step, ...]:
-    report = scope.report
-    if top.get("component") is not None:
-        report.problem_at(
-            top.node.entries["component"].place, "component", "a pipeline component is not supported; write jobs"
+def _pipeline_component(node: Node, components: Components) -> MapNode:
+    component = components.load(node)
+    if (kind := component_type(component)) != "pipeline":
+        raise Wrong(
+            f"expected a component of type 'pipeline', found one of type '{kind}': it runs as a step under jobs"
         )
-    jobs = top.fields("jobs")
-    if (
-        not jobs.node.entries
-        and top.get("component") is None
-        and not isinstance(top.get("jobs"), ScalarNode | ListNode)
-    ):
+    return component
+
+
+def _jobs(top: Fields, component: MapNode | None) -> Fields:
+    """The steps: the file's own, or those of the component that it runs."""
+    report = top.report
+    if component is not None and (own := top.node.entries.get("jobs")):
+        report.problem_at(own.place, "jobs", "jobs and component exclude each other; keep one of them")
+    where = top if component is None else Fields(component, report)
+    jobs = where.fields("jobs")
+    if not jobs.node.entries and not isinstance(where.get("jobs"), ScalarNode | ListNode):
         report.problem_at(jobs.origin.place, "jobs", "missing; expected at least one step")
-    drafts = {name: read_draft(name, entry, report) for name, entry in jobs.node.entries.items()}
-    drafts = {name: replace(draft, outputs=read_outputs(draft, scope)) for name, draft in drafts.items()}
-    scope = replace(scope, drafts=drafts)
-    read = [_read_step(draft, scope, compute) for draft in drafts.values() if not draft.broken]
-    steps = tuple(step for step in read if step is not None)
-    check_graph(steps, jobs.node.entries, report)
-    _notice_unused(scope, steps, top)
+    return jobs
+
+
+def _read_steps(jobs: Fields, scope: Scope) -> tuple[Step, ...]:
+    scope = read_drafts(jobs, scope)
+    steps = tuple(read_steps(scope))
+    check_graph(
+        steps, {leaf.name: leaf.origin for draft in scope.drafts.values() for leaf in draft.leaves()}, scope.report
+    )
+    _notice_unused(scope, steps)
     _notice_environments(scope, steps, jobs)
     return steps
 
 
-def _read_step(draft: Draft, scope: Scope, compute: str | None) -> Step | None:
-    kind = scope.report.attempt(draft.node.get("type") or draft.node, _step_type, "")
-    if not kind:
-        return None
-    reading = Reading(draft, _step_inputs(draft, scope), scope, compute)
-    return read_parallel(reading) if kind == "parallel" else read_command(reading)
-
-
-def _step_inputs(draft: Draft, scope: Scope) -> Mapping[str, Input]:
-    inputs: dict[str, Input] = {}
-    for name in draft.declared:
-        inputs[name] = scope.report.attempt(draft.at(name), _followed(draft, name, scope), LiteralInput(None))
-    return inputs
-
-
-def _followed(draft: Draft, name: str, scope: Scope) -> Check[Input]:
-    return lambda _node: input_value(draft, name, scope)
-
-
-def _notice_unused(scope: Scope, steps: tuple[Step, ...], top: Fields) -> None:
+def _notice_unused(scope: Scope, steps: tuple[Step, ...]) -> None:
     bound = {output.pipeline_output for step in steps for output in step.outputs.values()}
-    for name, node in top.fields("outputs").node.values():
-        if name not in bound:
-            scope.report.notice(node.origin, "no step writes this output")
+    for name, declared in scope.outputs.items():
+        if name not in bound and declared.origin is not None:
+            scope.report.notice(declared.origin, "no step writes this output")
 
 
 def _notice_environments(scope: Scope, steps: tuple[Step, ...], jobs: Fields) -> None:
@@ -157,14 +144,6 @@ def _notice_environments(scope: Scope, steps: tuple[Step, ...], jobs: Fields) ->
         names = ", ".join(asked[:5]) + (", …" if len(asked) > 5 else "")
         why = f"images and registered environments are not used; steps run in fanout's own Python ({names})"
         scope.report.notice(jobs.origin, why)
-
-
-def _step_type(node: Node) -> str:
-    if isinstance(node, MapNode):
-        return "command"
-    if isinstance(node, ScalarNode) and node.text in _UNSUPPORTED:
-        raise Wrong(f"{_UNSUPPORTED[node.text]}; there are command and parallel steps")
-    return choice("command", "parallel")(node)
 
 
 def _pipeline_type(node: Node) -> str:

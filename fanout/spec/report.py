@@ -25,6 +25,10 @@ class Wrong(ValueError):  # noqa: N818 - reads as what it says at the point of r
         self.origin = origin
 
 
+class Told(Wrong):
+    """A value that is wrong only because of another one, whose problem is noted already."""
+
+
 class Report:
     """What was found in a pipeline file and the files it names: problems, and notices worth one line each."""
 
@@ -66,6 +70,8 @@ class Report:
         """The value of `node`, or `default` with the problem noted."""
         try:
             return check(node)
+        except Told:
+            return default
         except Wrong as wrong:
             self.problem(wrong.origin or node.origin, str(wrong))
             return default

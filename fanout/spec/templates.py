@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from fanout.errors import UserError
-from fanout.spec.bindings import Draft
 from fanout.spec.expressions import (
     Use,
     literal_text,
@@ -15,6 +14,7 @@ from fanout.spec.expressions import (
 )
 from fanout.spec.nodes import Node, Origin, ScalarNode
 from fanout.spec.report import Report, shorten, suggest
+from fanout.spec.scope import Draft
 from fanout.spec.steps import Input, LiteralInput
 
 

@@ -27,6 +27,11 @@ class StepRound:
         return f"{self.run}/{self.step}" + (f" (round {self.round})" if self.round > 1 else "")
 
 
+def is_free(step: str) -> bool:
+    """Whether a step may have this name: those of records of the run are taken."""
+    return step not in ("run.json", "verdict.json", "cancel.json")
+
+
 def run_json(run: str) -> str:
     """The resolved pipeline; created once, the moment the run exists."""
     return f"runs/{run}/run.json"

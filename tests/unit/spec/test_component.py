@@ -51,7 +51,7 @@ def test_a_parallel_component(load: Load, folder: Path, path: str) -> None:
 
 
 def test_the_step_s_keys_win_each_as_a_whole(load: Load) -> None:
-    """An explicit 0 included; what the step leaves null stays the component's."""
+    """An explicit 0 of error_threshold included; what the step leaves null stays the component's."""
     text = using("type: parallel, error_threshold: 0, retry_settings: {timeout: 5}, speculate: false, logging_level: ")
     [step] = load(text, comp__c_yml=PARALLEL).steps
     assert isinstance(step, ParallelStep)
@@ -59,6 +59,33 @@ def test_the_step_s_keys_win_each_as_a_whole(load: Load) -> None:
     assert (step.retry_settings.max_retries, step.retry_settings.timeout) == (2, 5)
     assert step.logging_level == "DEBUG"
     assert (step.isolate_failures, step.speculate) == (True, False)
+
+
+def test_what_counts_as_not_written_beside_a_component(load: Load) -> None:
+    """Azure's SDK joins these keys by Python's `or`; the file says so, since a 0 looks like a threshold."""
+    component = PARALLEL.replace("error_threshold: 3", "mini_batch_error_threshold: 5\nmax_concurrency_per_instance: 4")
+    pipeline = load(
+        using(
+            "mini_batch_error_threshold: 0, max_concurrency_per_instance: 0, mini_batch_size: '0', partition_keys: []"
+        ),
+        comp__c_yml=component,
+    )
+    [step] = pipeline.steps
+    assert isinstance(step, ParallelStep)
+    assert step.thresholds.mini_batch_error_threshold == 5
+    assert step.max_concurrency_per_instance == 4
+    assert step.mini_batch_size == MiniBatchSize(4)
+    assert (
+        "jobs.a.mini_batch_error_threshold: '0' beside a component counts as not written, as on Azure: "
+        "the component's '5' is used"
+    ) in pipeline.notices
+
+
+def test_without_the_component_s_word_a_zero_is_one(load: Load) -> None:
+    """No mini-batch may fail."""
+    [step] = load(using("mini_batch_error_threshold: 0"), comp__c_yml=PARALLEL).steps
+    assert isinstance(step, ParallelStep)
+    assert step.thresholds.mini_batch_error_threshold == 0
 
 
 def test_a_component_on_the_spot(load: Load) -> None:
@@ -139,14 +166,6 @@ def test_problems_in_a_component_file_are_placed_there(refuse: Refuse) -> None:
         "comp/c.yml:13:1: jobs.a.error_treshold: unknown key; did you mean 'error_threshold'?",
         "comp/c.yml:19:9: task.code: code folder 'comp/src' does not exist",
     ]
-
-
-def test_a_pipeline_component_is_refused(refuse: Refuse) -> None:
-    """Its place is the component's own type."""
-    [problem] = refuse(using(inputs=""), comp__c_yml="type: pipeline\njobs: {}\n")
-    assert problem == (
-        "comp/c.yml:1:7: type: a pipeline component is not supported; write its steps into the pipeline file"
-    )
 
 
 def test_the_step_s_type_must_be_the_component_s(refuse: Refuse) -> None:

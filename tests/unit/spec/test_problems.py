@@ -332,7 +332,7 @@ def test_a_step_that_reads_itself(refuse: Refuse) -> None:
         ("- a", ["pipeline.yml:1:1: expected a mapping, found a list"]),
         (
             "type: pipeline\ncomponent: ./x.yml",
-            ["pipeline.yml:2:1: component: a pipeline component is not supported; write jobs"],
+            ["pipeline.yml:2:12: component: there is no component file 'x.yml'"],
         ),
         (
             "type: pipeline\nname: a/b\njob: 1\njobs: {a: {command: x}}",
@@ -356,13 +356,13 @@ def test_a_wrong_top_level(refuse: Refuse, text: str, problems: list[str]) -> No
 
 
 @pytest.mark.parametrize(
-    "kind", ["sweep", "spark", "automl", "import", "data_transfer", "do_while", "if_else", "parallel_for", "pipeline"]
+    "kind", ["sweep", "spark", "automl", "import", "data_transfer", "do_while", "if_else", "parallel_for"]
 )
 def test_other_kinds_of_steps_are_refused_in_a_sentence(refuse: Refuse, kind: str) -> None:
     """And nothing else is said about them."""
     [problem] = refuse(command(f"type: {kind}, whatever: 1"))
     assert problem.startswith("pipeline.yml:5:13: jobs.a.type: a")
-    assert problem.endswith("is not supported; there are command and parallel steps")
+    assert problem.endswith("is not supported; there are command and parallel steps, and pipeline components")
 
 
 def test_a_command_needs_its_command_and_names_that_exist(refuse: Refuse) -> None:
