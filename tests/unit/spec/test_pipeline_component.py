@@ -69,7 +69,7 @@ def test_its_steps_run_as_steps_of_the_pipeline(load: Load, folder: Path) -> Non
     assert clean.name == "a.clean"
     assert clean.code == str(folder / "src")
     assert clean.inputs == {
-        "raw": DataInput((folder / "data").as_uri(), DataType.URI_FOLDER),
+        "raw": DataInput((folder / "data").as_uri(), DataType.URI_FOLDER, pipeline_input="data"),
         "label": LiteralInput(None),
     }
     assert isinstance(score, ParallelStep)
