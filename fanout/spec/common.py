@@ -10,7 +10,7 @@ from fanout.spec.bindings import setting
 from fanout.spec.check import text, text_map, whole
 from fanout.spec.conda import CondaFile, read_conda
 from fanout.spec.fields import Fields
-from fanout.spec.nodes import MapNode, Node, ScalarNode
+from fanout.spec.nodes import Node, ScalarNode
 from fanout.spec.report import Check, Wrong, shorten
 from fanout.spec.scope import Draft, Scope
 from fanout.spec.steps import Environment, Input, StepBase
