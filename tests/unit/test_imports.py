@@ -28,6 +28,7 @@ ORDER = (
     ("events",),
     ("view",),
     ("cli",),
+    ("testing",),
 )
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 AWS = {"aiobotocore", "boto3", "botocore"}
@@ -91,6 +92,13 @@ def test_the_slot_starts_light() -> None:
 def test_the_helper_of_entry_scripts_starts_light() -> None:
     """`azureml_user.parallel_run` costs a script nothing but logging."""
     assert not _loaded_by("import azureml_user.parallel_run") & set(HEAVY)
+
+
+def test_the_pytest_plugin_costs_nothing_unused() -> None:
+    """pytest loads the plugin wherever fanout is installed, whether a test uses it or not."""
+    added = _loaded_by("import pytest, fanout.testing.plugin") - _loaded_by("import pytest")
+    assert {name for name in added if not name.startswith("_")} == {"fanout"}
+    assert not _loaded_by("import fanout.testing") & {*HEAVY, "pytest", "moto"}
 
 
 def test_a_node_starts_without_tables() -> None:
