@@ -14,6 +14,7 @@ from fanout.errors import InputError
 _LITERAL = frozenset({"s3", "s3a"})
 _WEB = frozenset({"https", "http"})
 _QUERY = re.compile(r"[?#]")
+_PLAIN = re.compile(rb"[A-Za-z0-9_.~-]*")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)://|(file|azureml|memory):")
 
 
@@ -149,4 +150,4 @@ def _without_password(kind: str, host: str) -> str:
 
 def encode_name(name: bytes) -> str:
     """One name of a local directory as it stands in a `file:` URI."""
-    return quote(name, safe="")
+    return name.decode("ascii") if _PLAIN.fullmatch(name) else quote(name, safe="")

@@ -20,7 +20,11 @@ LARGEST_PAYLOAD = 16 * 1024**3
 
 def encode(header: dict[str, Any], payload: bytes = b"") -> bytes:
     """One frame."""
-    head = json.dumps(header, separators=(",", ":")).encode()
+    return pack(json.dumps(header, separators=(",", ":")).encode(), payload)
+
+
+def pack(head: bytes, payload: bytes) -> bytes:
+    """One frame whose header is composed already."""
     return b"".join((PREFIX.pack(len(head), len(payload)), head, payload))
 
 
@@ -28,30 +32,39 @@ class FrameBuffer:
     """Bytes as they arrive in, whole frames out."""
 
     def __init__(self) -> None:
-        self._bytes = bytearray()
+        self._rest = bytearray()
+        self._awaited = PREFIX.size  # with fewer bytes there is no frame
 
-    def feed(self, data: bytes | memoryview) -> Iterator[tuple[dict[str, Any], bytes]]:
+    def feed(self, data: bytes | bytearray | memoryview) -> Iterator[tuple[dict[str, Any], bytes]]:
         """The frames that `data` completes, in order; ValueError when it is no frame that begins."""
-        self._bytes += data
-        at = 0
+        if self._rest or len(data) < self._awaited:
+            self._rest += data
+            if len(self._rest) < self._awaited:
+                return
+            data, self._rest = self._rest, bytearray()
+        whole, at, self._awaited = bytes(data), 0, PREFIX.size
         try:
-            while (frame := self._frame_at(at)) is not None:
-                header, payload, at = frame
-                yield header, payload
+            while len(whole) - at >= PREFIX.size:
+                head_size, payload_size = PREFIX.unpack_from(whole, at)
+                if head_size > LARGEST_HEADER or payload_size > LARGEST_PAYLOAD:
+                    raise ValueError(f"a frame of {head_size} + {payload_size} bytes")
+                body = at + PREFIX.size
+                end = body + head_size + payload_size
+                if end > len(whole):
+                    self._awaited = end - at
+                    return
+                head, payload, at = whole[body : body + head_size], whole[body + head_size : end], end
+                yield _header(head), payload
         finally:
-            del self._bytes[:at]
+            self._rest += whole[at:]
 
-    def _frame_at(self, at: int) -> tuple[dict[str, Any], bytes, int] | None:
-        body = at + PREFIX.size
-        if len(self._bytes) < body:
-            return None
-        head_size, payload_size = PREFIX.unpack_from(self._bytes, at)
-        if head_size > LARGEST_HEADER or payload_size > LARGEST_PAYLOAD:
-            raise ValueError(f"a frame of {head_size} + {payload_size} bytes")
-        end = body + head_size + payload_size
-        if len(self._bytes) < end:
-            return None
-        header = json.loads(self._bytes[body : body + head_size])
-        if not isinstance(header, dict):
-            raise ValueError("a header that is no object")
-        return header, bytes(self._bytes[body + head_size : end]), end
+
+def _header(head: bytes) -> dict[str, Any]:
+    header = _decode(head.decode())
+    if not isinstance(header, dict):
+        raise ValueError("a header that is no object")
+    return header
+
+
+# Made once: json.loads looks at its settings at every call.
+_decode = json.JSONDecoder().decode

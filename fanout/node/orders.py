@@ -3,8 +3,10 @@
 Imported by the slot's child process: the standard library only.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 from fanout.node import frames
@@ -42,8 +44,16 @@ class Start:
 
 def task_frame(attempt: int, line: bytes, part: Part | None = None) -> bytes:
     """One mini-batch, or a part of it, to work on; `line` is its JSON line."""
-    header: dict[str, Any] = {"t": "task", "a": attempt}
-    return frames.encode(header if part is None else header | {"p": [part.start, part.stop]}, line)
+    return frames.pack(_task_head(attempt), line) if part is None else frames.encode(_task_header(attempt, part), line)
+
+
+@lru_cache(maxsize=64)
+def _task_head(attempt: int) -> bytes:
+    return json.dumps({"t": "task", "a": attempt}, separators=(",", ":")).encode()
+
+
+def _task_header(attempt: int, part: Part) -> dict[str, Any]:
+    return {"t": "task", "a": attempt, "p": [part.start, part.stop]}
 
 
 STOP = frames.encode({"t": "stop"})
@@ -92,10 +102,10 @@ class Done:
     failure: Failure | None = None
 
     def frame(self) -> bytes:
-        fields: dict[str, Any] = {
-            "t": "done",
-            "n": (self.items, self.succeeded, self.load_seconds, self.run_seconds, self.rows_written),
-        }
+        numbers = (self.items, self.succeeded, self.load_seconds, self.run_seconds, self.rows_written)
+        if self.header is None and self.failure is None and not self.files:  # nearly always: composed by hand
+            return frames.pack(b'{"t":"done","n":[%d,%d,%r,%r,%d]}' % numbers, self.rows)
+        fields: dict[str, Any] = {"t": "done", "n": numbers}
         if self.header is not None:
             fields["h"] = self.header
         if self.files:
@@ -172,9 +182,13 @@ def _answer(header: Mapping[str, Any], payload: bytes) -> Answer:
 
 def _done(header: Mapping[str, Any], payload: bytes) -> Done:
     items, succeeded, load_seconds, run_seconds, rows_written = header["n"]
-    numbers = (items, succeeded, rows_written)
-    if set(map(type, numbers)) != {int} or min(numbers) < 0 or max(numbers) >= checked.LARGEST:
-        raise ValueError(f"items, succeeded and rows cannot be {numbers!r:.80}")
+    if not (
+        type(items) is type(succeeded) is type(rows_written) is int
+        and 0 <= items < checked.LARGEST
+        and 0 <= succeeded < checked.LARGEST
+        and 0 <= rows_written < checked.LARGEST
+    ):
+        raise ValueError(f"items, succeeded and rows cannot be {(items, succeeded, rows_written)!r:.80}")
     return Done(
         items,
         succeeded,
@@ -182,10 +196,16 @@ def _done(header: Mapping[str, Any], payload: bytes) -> Done:
         checked.seconds(run_seconds, "seconds"),
         rows_written,
         payload,
-        _header(header.get("h")),
-        _files(header["f"]) if "f" in header else (),
-        _failure(header.get("x")),
+        *_more(header),
     )
+
+
+def _more(header: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...], Failure | None]:
+    """What only some answers have: the header of rows, files, a failure."""
+    if len(header) == 2:
+        return None, (), None
+    files = _files(header["f"]) if "f" in header else ()
+    return _header(header.get("h")), files, _failure(header.get("x"))
 
 
 def _header(value: object) -> str | None:

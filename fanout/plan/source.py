@@ -74,7 +74,7 @@ def is_table(mltable: MLTable, mode: InputMode | None) -> bool:
 
 
 def _files_at(uri: str, type_: DataType, access: "Access") -> Iterator[FileEntry]:
-    return iter((find_file(uri, access),)) if type_ is DataType.URI_FILE else list_folder(uri, access)
+    return iter((find_file(uri, access),)) if type_ is DataType.URI_FILE else list_folder(uri, access, sizes=False)
 
 
 def _listed_files(mltable: MLTable, mode: InputMode | None, access: "Access") -> Iterator[FileEntry]:
