@@ -99,6 +99,7 @@ class Node:
             IntakeEvents(self._wanted, self.feed, self._not_brought),
         )
         self._useless_starts = 0
+        self._will_feed = False
         self._grace = 0.0
         self._leaving: asyncio.Future[Leaving] = asyncio.get_running_loop().create_future()
         self._idle_slots = asyncio.Event()
@@ -256,6 +257,16 @@ class Node:
                 slot.give(batches)
         self._intake.ask()
 
+    def _feed_soon(self) -> None:
+        """Feeds once for all answers that have arrived together."""
+        if not self._will_feed:
+            self._will_feed = True
+            asyncio.get_running_loop().call_soon(self._feed_now)
+
+    def _feed_now(self) -> None:
+        self._will_feed = False
+        self.feed()
+
     def _return_idle(self) -> None:
         """At the end of a step nothing waits here for long while slots of other nodes idle."""
         longest = max((slot.average or 0.0 for slot in self._slots), default=0.0)
@@ -293,7 +304,7 @@ class Node:
         self._useless_starts = 0
         self._finished(held, done, started, slot.process_name)
         self._idle_slots.set()
-        self.feed()
+        self._feed_soon()
         if not slot.busy and self.idle:
             self._committer.hurry()
 

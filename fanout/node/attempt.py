@@ -14,17 +14,17 @@ _NOT_READ = frozenset({Cause.LOAD, Cause.LOAD_TIME_LIMIT, Cause.DAMAGED})
 def entry_of(held: Held, done: Done, decision: Decision, process: str, started: float) -> Entry:
     """The entry of the attempt; `started` in epoch seconds."""
     message = held.message
-    return Entry(
-        index=message.index,
-        attempt=message.attempt,
-        status=decision.status,
-        items=done.items if done.failure is None else _items(held, done, decision),
-        succeeded=done.succeeded,
-        process=process,
-        started=started,
-        load_seconds=done.load_seconds,
-        run_seconds=done.run_seconds,
-        rows=done.rows_written,
+    return Entry(  # the first ten by place: this is done for every mini-batch
+        message.index,
+        message.attempt,
+        decision.status,
+        done.items if done.failure is None else _items(held, done, decision),
+        done.succeeded,
+        process,
+        started,
+        done.load_seconds,
+        done.run_seconds,
+        done.rows_written,
         header=done.header,
         files=done.files,
         failure=done.failure,

@@ -229,7 +229,7 @@ def _caller(start: Start) -> Callable[..., Any]:
 
 
 def _paths(batch: MiniBatch) -> list[str]:
-    return [_path(uri) for uri in batch.files]
+    return [uri[7:] if uri.startswith("file:///") and "%" not in uri else _path(uri) for uri in batch.files]
 
 
 def _cut(data: Any, part: Part) -> Any:
@@ -240,8 +240,6 @@ def _cut(data: Any, part: Part) -> Any:
 
 
 def _path(uri: str) -> str:
-    if uri.startswith("file:///") and "%" not in uri:
-        return uri[7:]
     from fanout.data.uris import is_local, to_path
 
     return to_path(uri) if is_local(uri) else uri

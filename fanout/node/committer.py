@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from fanout.clock import Clock
 from fanout.data import uris
@@ -216,8 +217,16 @@ def _item_name(message: Message) -> str | None:
 def _dead_letter(finished: Finished) -> str:
     """The message with its reason, and the item where it is about one: what people need."""
     failure = finished.entry.failure
-    body = json.loads(messages.encode(finished.held.message))
+    body = _readable(messages.encode(finished.held.message))
     reason = "" if failure is None else f"{failure.message}\n{failure.traceback}"
     item = _item_name(finished.held.message)
     named = {} if item is None else {"item": item}
     return json.dumps({**body, **named, "tries": finished.entry.attempt + 1, "reason": reason[:DEAD_LETTER_TEXT]})
+
+
+def _readable(body: str) -> dict[str, Any]:
+    """The message as fields; its text, when whoever composed it wrote a line that is no JSON."""
+    try:
+        return dict(json.loads(body))
+    except ValueError:
+        return {"message": body}

@@ -16,6 +16,9 @@ class Decision:
     retry_after: float | None = None
 
 
+_SUCCEEDED = Decision(Status.SUCCEEDED)
+
+
 def decide(failure: Failure | None, attempt: int, max_retries: int, draw: float, items: int | None = None) -> Decision:
     """What to do about attempt number `attempt` (0 is the first) that ended in `failure`, or well when that is None.
 
@@ -24,7 +27,7 @@ def decide(failure: Failure | None, attempt: int, max_retries: int, draw: float,
     many there are. `draw` in [0, 1) spreads the back-off.
     """
     if failure is None:
-        return Decision(Status.SUCCEEDED)
+        return _SUCCEEDED
     if failure.cause is Cause.DAMAGED:
         return Decision(Status.FAILED)
     if attempt >= max_retries:

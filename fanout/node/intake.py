@@ -96,8 +96,7 @@ class Intake:
                 log.log(logging.INFO if gone else logging.WARNING, "cannot receive, will try again: %s", exc)
                 await self._clock.sleep(back_off(refusals, random.random()))  # noqa: S311 - spreads, guards nothing
                 continue
-            held = [held for delivery in deliveries if (held := await self._accept(delivery)) is not None]
-            for taken in await self._without_suspects(held):
+            for taken in await self._without_suspects(await self._accept(deliveries)):
                 self._take(taken)
             self._events.arrived()
 
@@ -182,27 +181,30 @@ class Intake:
         if self._fetcher is not None:
             self._fetcher.release(held.fetched)
 
-    async def _accept(self, delivery: Delivery) -> Held | None:
-        """The delivery, now held by this node; None when it is none of ours, and was rejected."""
+    async def _accept(self, deliveries: Sequence[Delivery]) -> list[Held]:
+        """The deliveries that are ours, now held by this node; the others are rejected."""
         expires = self._clock.monotonic() + self._visibility
-        try:
-            message = messages.decode(delivery.body)
-            if message.at != self._at:
-                raise DamagedRecordError(f"message for {message.at}: this is the queue of another step")
-        except DamagedRecordError as exc:
-            log.warning("%s", exc)
-            await self._committer.reject(delivery, str(exc))
-            return None
-        held = Held(delivery, message, (message.line or "").encode(), expires)
-        self._holdings.take(held)
-        return held
+        accepted = list[Held]()
+        for delivery in deliveries:
+            try:
+                message = messages.decode(delivery.body)
+                if message.at != self._at:
+                    raise DamagedRecordError(f"message for {message.at}: this is the queue of another step")
+            except DamagedRecordError as exc:
+                log.warning("%s", exc)
+                await self._committer.reject(delivery, str(exc))
+                continue
+            held = Held(delivery, message, (message.line or "").encode(), expires)
+            self._holdings.take(held)
+            accepted.append(held)
+        return accepted
 
     async def _without_suspects(self, received: list[Held]) -> list[Held]:
         """Those of `received` that this node keeps: of all that must be alone the one that came back most often.
 
         The others go back, and are received one by one.
         """
-        alone = sorted((h for h in received if h.message.alone), key=lambda h: h.delivery.receive_count)
+        alone = sorted([h for h in received if h.message.alone], key=lambda h: h.delivery.receive_count)
         suspects = [h for h in received if h.delivery.receive_count >= SUSPECT and not h.message.alone]
         for held in suspects:
             log.warning("mini-batch %d was held by nodes that vanished, and is set apart", held.message.index)
@@ -210,7 +212,7 @@ class Intake:
         self._careful = bool(alone or suspects)
         if back := [*suspects, *alone[:-1]]:
             await self._committer.give_back(back)
-        return [held for held in received if held not in back]
+        return [held for held in received if held not in back] if back else received
 
     def _take(self, held: Held) -> None:
         if self._closed or (held.message.pointer is None and self._fetcher is None):

@@ -20,7 +20,7 @@ LONG = 0.25
 """Seconds from which a mini-batch counts as long: then none is handed over before the slot is free."""
 AHEAD = 0.005
 """Seconds of work that a slot is kept ahead, when mini-batches are short."""
-MOST_AHEAD = 64
+MOST_AHEAD = 256
 FAR_LONGER = 3.0
 """How many times longer than usual, and than LONG, a mini-batch has run when those behind it are given to others."""
 SHUTDOWN_LIMIT = 30.0

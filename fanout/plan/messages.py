@@ -92,9 +92,9 @@ def _special(message: Message) -> str:
 
 
 _ORDINARY = re.compile(
-    rf'''\{{"v":{VERSION},"run":"([^"\\\x00-\x1f]+)","step":"([^"\\\x00-\x1f]+)",'''
-    r'''"index":(0|[1-9][0-9]{0,8}),"attempt":(0|[1-9][0-9]{0,8}),"crc":([0-9]{1,10}),'''
-    r'''"batch":(\{"index":([0-9]+)[,}].*)\}''',
+    rf"""\{{"v":{VERSION},"run":"([^"\\\x00-\x1f]+)","step":"([^"\\\x00-\x1f]+)","""
+    r""""index":(0|[1-9][0-9]{0,8}),"attempt":(0|[1-9][0-9]{0,8}),"crc":([0-9]{1,10}),"""
+    r""""batch":(\{"index":([0-9]+)[,}].*)\}""",
     re.DOTALL,
 )
 """What `encode` composes of nearly every mini-batch: a first try of the first round."""

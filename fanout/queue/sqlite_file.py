@@ -15,6 +15,8 @@ from fanout.errors import QueueError, QueueGoneError
 
 DATABASE = "queue.sqlite3"
 BUSY_TIMEOUT = 30.0
+CHECKPOINT = 8192
+"""Pages of 4 KiB after which the log is taken over into the file, which is the one time when a disk is waited for."""
 
 # `due` is when a message may next be received: after its delay, or when its visibility runs out. `token` is the
 # latest receive; with the id it makes the receipt, so that a receipt is stale as soon as somebody else receives.
@@ -146,6 +148,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         # In WAL mode NORMAL survives any kill of a process; only a power cut may lose the newest transactions.
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
     except sqlite3.Error as exc:
         raise QueueError(f"queue {path.parent} cannot be opened: {exc}") from exc
     return connection

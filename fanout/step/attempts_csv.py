@@ -150,8 +150,9 @@ class AttemptsFile:
             yield node, len(of_node), *whole.cells
 
     def _row(self, entry: Entry, detail: str) -> tuple[object, ...]:
+        # Written out, with few calls: this is done for every attempt.
         items, succeeded, run, failure = entry.items, entry.succeeded, entry.run_seconds, entry.failure
-        elapsed = round(entry.load_seconds + run, 6)
+        elapsed = repr(round(entry.load_seconds + run, 6))
         return (
             entry.index,
             entry.attempt + 1,
@@ -163,7 +164,7 @@ class AttemptsFile:
             elapsed,
             elapsed,
             run,
-            entry.status.value,
+            entry.status._value_,
             "" if failure is None else failure.cause.value,
             "" if failure is None else redact(failure.message),
             detail if entry.part is None else f'{detail[:-1]}, "items": [{entry.part.start}, {entry.part.stop}]}}',

@@ -63,6 +63,17 @@ def test_sizes_and_uris(tmp_path: Path) -> None:
     assert Path(uris.to_path(entry.uri)).stat().st_size == entry.size == len("x#y.csv")
 
 
+def test_a_listing_without_sizes_names_the_same_files(tmp_path: Path) -> None:
+    """Files are not asked for their size; what may be no file is looked at all the same."""
+    base = write(tmp_path, "a/x.csv", "b y.csv")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "b y.csv")
+    (tmp_path / "inner").symlink_to(tmp_path / "a")
+    os.mkfifo(tmp_path / "pipe")
+    named = list(list_folder(base, ACCESS, sizes=False))
+    assert [entry.uri for entry in named] == [entry.uri for entry in list_folder(base, ACCESS)]
+    assert [entry.size for entry in named] == [0, 0, len("b y.csv")]
+
+
 def test_name_that_is_no_text(tmp_path: Path) -> None:
     """Names are bytes: one that is not UTF-8 is listed like any other."""
     path = os.fsencode(tmp_path) + b"/\xff\xfe.bin"
