@@ -5,8 +5,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -51,12 +51,11 @@ class Peer:
     def run(self, workload: Workload, folder: Path, scratch: Path) -> Sample:
         """Does the workload on the files of `folder`."""
         output = scratch / "merged.txt"
-        options = ("--size", str(workload.size), "--milliseconds", f"{workload.milliseconds:g}")
+        options = ("--size", str(workload.size), *workload.options)
         script = (python_of(self.library), "-m", f"benchmarks.peers.{self.module}")
-        wall, printed = _timed(
-            [*script, str(folder), *options, "--output", str(output)], scratch, {"PYTHONPATH": str(ROOT)}
-        )
-        return _sample(wall, output, folder, float(json.loads(printed.splitlines()[-1])["done"]))
+        command = [*script, str(folder), *options, "--output", str(output)]
+        span, printed = timed(command, scratch, {"PYTHONPATH": str(ROOT)})
+        return _sample(span, output, folder, float(json.loads(printed.splitlines()[-1])["done"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +71,17 @@ class Fanout:
         """The command exists."""
         if not Path(self.command).exists():
             raise SystemExit(f"benchmarks: {self.command} does not exist; run: make setup")
+        python = Path(self.command).with_name("python")
+        subprocess.run([python, "-m", "compileall", "-q", str(ROOT / "fanout")], check=True)
 
     def run(self, workload: Workload, folder: Path, scratch: Path) -> Sample:
         """Does the workload on the files of `folder`."""
         (scratch / "fanout.toml").write_text(f'store = "{self.store}"\n')
         pipeline = scratch / "pipeline.yml"
         pipeline.write_text(_pipeline(workload, folder))
-        wall, _ = _timed([self.command, "run", pipeline.name], scratch, self.environ)
-        sample = _sample(wall, scratch / "merged.txt", folder, 0.0)
-        return Sample(wall, sample.first_started, sample.last_ended, max(sample.last_ended, _last_result(scratch)))
+        span, _ = timed([self.command, "run", pipeline.name], scratch, self.environ)
+        sample = _sample(span, scratch / "merged.txt", folder, 0.0)
+        return replace(sample, done=max(sample.last_ended, _last_result(scratch)))
 
 
 def _pipeline(workload: Workload, folder: Path) -> str:
@@ -105,7 +106,7 @@ jobs:
       type: run_function
       code: {SCRIPT}
       entry_script: entry.py
-      program_arguments: --milliseconds {workload.milliseconds:g}
+      program_arguments: {" ".join(workload.options)}
       append_row_to: ${{{{outputs.rows}}}}
       environment: azureml:none:1
 """
@@ -117,32 +118,42 @@ def _last_result(scratch: Path) -> float:
     return max(written, default=0.0)
 
 
-def _timed(command: list[str], scratch: Path, environ: Mapping[str, str]) -> tuple[float, str]:
-    """Runs a process to its end: seconds and what it printed; SystemExit with its last words when it fails."""
-    begun = time.perf_counter()
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A process: when it began, in epoch seconds, and how many seconds it took."""
+
+    begun: float
+    seconds: float
+
+
+def timed(command: Sequence[str], scratch: Path, environ: Mapping[str, str]) -> tuple[Span, str]:
+    """Runs a process to its end: its span and what it printed; SystemExit with its last words when it fails."""
+    # As users have it: compiled modules are kept, whatever is set here.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    begun, start = time.time(), time.perf_counter()
     ended = subprocess.run(
         command,
         cwd=scratch,
-        env={**os.environ, **environ},
+        env={**inherited, **environ},
         capture_output=True,
         text=True,
         timeout=TIME_LIMIT,
         check=False,
     )
-    wall = time.perf_counter() - begun
+    seconds = time.perf_counter() - start
     if ended.returncode:
         said = f"{ended.stdout}{ended.stderr}"[-3000:]
         raise SystemExit(f"benchmarks: {' '.join(command)} ended with {ended.returncode}:\n{said}")
-    return wall, ended.stdout
+    return Span(begun, seconds), ended.stdout
 
 
-def _sample(wall: float, output: Path, folder: Path, done: float) -> Sample:
+def _sample(span: Span, output: Path, folder: Path, done: float) -> Sample:
     files = sorted(str(path) for path in folder.iterdir())
     try:
         first_started, last_ended = read_output(output.read_text(), files)
     except WrongOutputError as exc:
         raise SystemExit(f"benchmarks: {output}: {exc}") from exc
-    return Sample(wall, first_started, last_ended, done)
+    return Sample(span.seconds, span.begun, first_started, last_ended, done)
 
 
 PEERS = (
@@ -153,4 +164,5 @@ PEERS = (
     Peer(f"Ray {version_of('ray')} actors", "ray_actors", "ray"),
     Peer(f"Ray {version_of('ray')} tasks", "ray_tasks", "ray"),
     Peer(f"Dask {version_of('dask')}", "dask_futures", "dask"),
+    Peer(f"Lithops {version_of('lithops')}", "lithops_map", "lithops"),
 )

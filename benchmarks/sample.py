@@ -17,6 +17,8 @@ class Sample:
 
     wall: float
     """Seconds from the start of the process to its end."""
+    begun: float
+    """When the process was started."""
     first_started: float
     """When the first call of run() began."""
     last_ended: float

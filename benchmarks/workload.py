@@ -1,6 +1,6 @@
-"""What there is to do: so many mini-batches of so many empty files, and CPU time in each."""
+"""What there is to do: so many mini-batches of so many files, which are empty or read, and CPU time in each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -13,6 +13,13 @@ class Workload:
     """Files in a mini-batch."""
     milliseconds: float = 0.0
     """CPU time of each call of run()."""
+    file_bytes: int = 0
+    """Of each file; those that hold something are read."""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """How the function that everybody calls is told what to do."""
+        return "--milliseconds", f"{self.milliseconds:g}", *(["--reads"] if self.file_bytes else [])
 
     @property
     def files(self) -> int:
@@ -20,7 +27,7 @@ class Workload:
 
     def scaled(self, factor: float) -> "Workload":
         """As many mini-batches times `factor`, at least two."""
-        return Workload(max(2, round(self.mini_batches * factor)), self.size, self.milliseconds)
+        return replace(self, mini_batches=max(2, round(self.mini_batches * factor)))
 
     def ideal_seconds(self, slots: int) -> float:
         """How long the calls take when nothing is lost."""
@@ -28,10 +35,11 @@ class Workload:
 
 
 def input_folder(workload: Workload, scratch: Path) -> Path:
-    """A folder with the workload's files, which are empty; made once for all workloads with as many."""
-    folder = scratch / f"files-{workload.files}"
+    """A folder with the workload's files; made once for all workloads with as many of the same size."""
+    folder = scratch / f"files-{workload.files}-{workload.file_bytes}"
     if not folder.exists():
         folder.mkdir(parents=True)
+        content = b"x" * workload.file_bytes
         for number in range(workload.files):
-            (folder / f"{number:07d}").touch()
+            (folder / f"{number:07d}").write_bytes(content)
     return folder

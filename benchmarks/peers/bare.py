@@ -4,23 +4,22 @@ from collections.abc import Iterator
 from functools import partial
 from multiprocessing import Pool
 
-from benchmarks.peers.harness import WORKERS, Batches, main
-from benchmarks.script.work import work
+from benchmarks.peers.harness import WORKERS, Batches, Call, main
 
 Numbered = tuple[int, list[str]]
 
 
-def dispatch(batches: Batches, milliseconds: float) -> Iterator[Numbered]:
+def dispatch(batches: Batches, call: Call) -> Iterator[Numbered]:
     """Half after half."""
     numbered = list(enumerate(batches))
     halves = [numbered[worker::WORKERS] for worker in range(WORKERS)]
     with Pool(WORKERS) as pool:
-        for answers in pool.map(partial(_loop, milliseconds), halves, chunksize=1):
+        for answers in pool.map(partial(_loop, call), halves, chunksize=1):
             yield from answers
 
 
-def _loop(milliseconds: float, half: list[Numbered]) -> list[Numbered]:
-    return [(index, work(batch, milliseconds)) for index, batch in half]
+def _loop(call: Call, half: list[Numbered]) -> list[Numbered]:
+    return [(index, call(batch)) for index, batch in half]
 
 
 if __name__ == "__main__":

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 from distributed import Client, LocalCluster
 
-from benchmarks.peers.harness import WORKERS, Batches, main
-from benchmarks.script.work import work
+from benchmarks.peers.harness import WORKERS, Batches, Call, main
 
 
-def dispatch(batches: Batches, milliseconds: float) -> Iterator[tuple[int, list[str]]]:
+def dispatch(batches: Batches, call: Call) -> Iterator[tuple[int, list[str]]]:
     """All at once, when all are done."""
     with (
         LocalCluster(
@@ -16,7 +15,7 @@ def dispatch(batches: Batches, milliseconds: float) -> Iterator[tuple[int, list[
         ) as cluster,
         Client(cluster) as client,
     ):
-        futures = client.map(work, batches, milliseconds=milliseconds, pure=False)
+        futures = client.map(call, batches, pure=False)
         yield from enumerate(client.gather(futures))
 
 

@@ -1,6 +1,7 @@
 """The part that all peers share: cut the input, take in the rows in order, join them to one file.
 
-`python -m benchmarks.peers.<peer> FOLDER --size ITEMS --milliseconds CPU_TIME --output FILE` prints one JSON line.
+`python -m benchmarks.peers.<peer> FOLDER --size ITEMS --milliseconds CPU_TIME [--reads] --output FILE` prints one JSON
+line.
 """
 
 import argparse
@@ -8,12 +9,17 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from benchmarks.script.work import work
 
 WORKERS = 2
 
 Batches = Sequence[list[str]]
-Dispatch = Callable[[Batches, float], Iterable[tuple[int, list[str]]]]
-"""Has mini-batches worked on for so many milliseconds each; gives index and rows as they arrive."""
+Call = Callable[[list[str]], list[str]]
+"""What is done with one mini-batch; it can be pickled."""
+Dispatch = Callable[[Batches, Call], Iterable[tuple[int, list[str]]]]
+"""Has the call made on each mini-batch; gives index and rows as they arrive."""
 
 
 def main(dispatch: Dispatch) -> None:
@@ -22,7 +28,8 @@ def main(dispatch: Dispatch) -> None:
     batches = cut(arguments.folder, arguments.size)
     rows: list[list[str]] = [[]] * len(batches)
     done = 0.0
-    for index, answer in dispatch(batches, arguments.milliseconds):
+    call = partial(work, milliseconds=arguments.milliseconds, reads=arguments.reads)
+    for index, answer in dispatch(batches, call):
         rows[index] = answer
         done = time.time()
     with open(arguments.output, "w", encoding="utf-8") as output:  # noqa: PTH123 - this script is timed as a whole
@@ -42,5 +49,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("folder")
     parser.add_argument("--size", type=int, required=True)
     parser.add_argument("--milliseconds", type=float, default=0.0)
+    parser.add_argument("--reads", action="store_true")
     parser.add_argument("--output", required=True)
     return parser.parse_args()

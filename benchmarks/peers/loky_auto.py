@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from benchmarks.peers import loky
-from benchmarks.peers.harness import Batches, main
+from benchmarks.peers.harness import Batches, Call, main
 
 
-def dispatch(batches: Batches, milliseconds: float) -> Iterator[tuple[int, list[str]]]:
+def dispatch(batches: Batches, call: Call) -> Iterator[tuple[int, list[str]]]:
     """As joblib with tasks of its own choice."""
-    return loky.dispatch(batches, milliseconds, batch_size="auto")
+    return loky.dispatch(batches, call, batch_size="auto")
 
 
 if __name__ == "__main__":

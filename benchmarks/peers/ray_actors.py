@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import ray
 
-from benchmarks.peers.harness import WORKERS, Batches, main
+from benchmarks.peers.harness import WORKERS, Batches, Call, main
 from benchmarks.peers.ray_session import session
-from benchmarks.script.work import work
 
 IN_FLIGHT = 100
 """Calls on their way to all actors: enough to keep them busy whatever the caller does meanwhile."""
@@ -16,19 +15,22 @@ IN_FLIGHT = 100
 class Worker:
     """One slot."""
 
-    def work(self, batch: list[str], milliseconds: float) -> list[str]:
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def work(self, batch: list[str]) -> list[str]:
         """The rows of one mini-batch."""
-        return work(batch, milliseconds)
+        return self._call(batch)
 
 
-def dispatch(batches: Batches, milliseconds: float) -> Iterator[tuple[int, list[str]]]:
+def dispatch(batches: Batches, call: Call) -> Iterator[tuple[int, list[str]]]:
     """In the order of their indexes."""
     with session():
         actor = ray.remote(num_cpus=1)(Worker)
-        workers = [actor.remote() for _ in range(WORKERS)]
+        workers = [actor.remote(call) for _ in range(WORKERS)]
         calls: deque[tuple[int, ray.ObjectRef]] = deque()
         for index, batch in enumerate(batches):
-            calls.append((index, workers[index % WORKERS].work.remote(batch, milliseconds)))
+            calls.append((index, workers[index % WORKERS].work.remote(batch)))
             if len(calls) == IN_FLIGHT:
                 yield _oldest(calls)
         while calls:

@@ -4,16 +4,19 @@ from collections.abc import Iterator
 
 import ray
 
-from benchmarks.peers.harness import Batches, main
+from benchmarks.peers.harness import Batches, Call, main
 from benchmarks.peers.ray_session import session
-from benchmarks.script.work import work
 
 
-def dispatch(batches: Batches, milliseconds: float) -> Iterator[tuple[int, list[str]]]:
+def dispatch(batches: Batches, call: Call) -> Iterator[tuple[int, list[str]]]:
     """All at once, when all are done."""
     with session():
-        task = ray.remote(num_cpus=1)(work)
-        yield from enumerate(ray.get([task.remote(batch, milliseconds) for batch in batches]))
+        task = ray.remote(num_cpus=1)(_work)
+        yield from enumerate(ray.get([task.remote(call, batch) for batch in batches]))
+
+
+def _work(call: Call, batch: list[str]) -> list[str]:
+    return call(batch)
 
 
 if __name__ == "__main__":
