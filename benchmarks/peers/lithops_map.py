@@ -11,9 +11,10 @@ from benchmarks.peers.harness import WORKERS, Batches, Call, main
 
 def dispatch(batches: Batches, call: Call) -> Iterator[tuple[int, list[str]]]:
     """All at once, when all are done."""
+    here = {"runtime": sys.executable, "worker_processes": WORKERS, "storage_bucket": str(Path.cwd() / "lithops")}
     config = {
         "lithops": {"backend": "localhost", "storage": "localhost", "telemetry": False, "log_level": "ERROR"},
-        "localhost": {"runtime": sys.executable, "worker_processes": WORKERS, "storage_bucket": str(Path.cwd() / "lithops")},
+        "localhost": here,
     }
     with lithops.FunctionExecutor(config=config) as executor:
         executor.map(_work, [(call, batch) for batch in batches])
