@@ -75,7 +75,8 @@ async def _lines(
         return
     found = await read_failures(store, at, all_attempts=all_attempts)
     if found is None:
-        yield f"{paint.strong(step.name)}: has not begun"
+        sealed = await step_seal(store, at)
+        yield f"{paint.strong(step.name)}: {'has not begun' if sealed is None else sealed.verdict.reason}"
         return
     async for line in failed_lines(found, PlannedMiniBatches(store, found.planned, found.plan), commands, paint):
         yield line

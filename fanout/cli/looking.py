@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
     from fanout.run.record import RunRecord
+    from fanout.spec.steps import Step
     from fanout.view.logs import LogChoice
 
 FOLLOW_EVERY = 1.0
@@ -113,9 +114,21 @@ def logs(
             objects, record, [found.name for found in steps], LogChoice(node, process, stderr), follow=follow
         )
         if not shown:
-            typer.echo("nothing was printed so far by what was asked for", err=True)
+            typer.echo(await _why_nothing(objects, record, steps), err=True)
 
     asyncio.run(look())
+
+
+async def _why_nothing(store: "ObjectStore", record: "RunRecord", steps: "Sequence[Step]") -> str:
+    from fanout.run.reuse import taken_over
+
+    for step in steps:
+        if (earlier := await taken_over(store, record.at(step.name))) is not None:
+            return (
+                f"{step.name} was taken over from run {earlier.run}; what it printed there: "
+                f"fanout logs {earlier.run} --step {earlier.step}"
+            )
+    return "nothing was printed so far by what was asked for"
 
 
 async def _show_logs(

@@ -1,6 +1,7 @@
 """`fanout run` and `fanout resume`: carry out a run and show it."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,12 +30,23 @@ Name = Annotated[
 Env = Annotated[bool, typer.Option("--env", help="Run steps in environments made from their conda files.")]
 
 
+Reuse = Annotated[
+    bool | None,
+    typer.Option(
+        "--reuse/--rerun",
+        help="Take over, or not, what steps of earlier runs made from the same; else as force_rerun in the file says.",
+        show_default=False,
+    ),
+]
+
+
 def run(
     pipeline: options.PipelineFile,
     sets: options.Set = None,
     inputs: options.Input = None,
     name: Name = None,
     env: Env = False,
+    reuse: Reuse = None,
     store: options.Store = None,
     queue: options.Queue = None,
     profile: options.Profile = None,
@@ -48,6 +60,7 @@ def run(
 
     loaded, where = load(pipeline, sets, inputs), Where(store, queue, profile)
     loaded = own_environments(loaded) if env else loaded
+    loaded = loaded if reuse is None else replace(loaded, force_rerun=not reuse)
     settings = wiring.settings_of(pipeline, where)
 
     async def tale(outside: "Outside", view: "RunView") -> "RunReport":

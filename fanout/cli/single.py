@@ -62,6 +62,7 @@ async def _record(run: str, step: str | None, settings: "Settings") -> "StepReco
     """The step that the mini-batch belongs to; RunError when it has not begun."""
     from fanout.cli import wiring
     from fanout.run.record import load_record
+    from fanout.run.reuse import taken_over
     from fanout.step.record import read_record
     from fanout.view.status import pick_parallel
 
@@ -69,6 +70,8 @@ async def _record(run: str, step: str | None, settings: "Settings") -> "StepReco
     found = await load_record(store, run)
     chosen = pick_parallel(found, step).name
     record = await read_record(store, found.at(chosen))
+    if record is None and (earlier := await taken_over(store, found.at(chosen))) is not None:
+        raise RunError(f"step {chosen} of run {run} was taken over from run {earlier.run}: name that one")
     if record is None:
         raise RunError(f"step {chosen} of run {run} has not begun, so it has no mini-batches")
     return record

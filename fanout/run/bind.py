@@ -55,6 +55,14 @@ def append_row_uri(step: ParallelStep, outputs: Mapping[str, BoundOutput]) -> st
     return output.uri if output.type is DataType.URI_FILE else f"{output.uri.rstrip('/')}/{APPEND_ROW_FILE}"
 
 
+def result_uris(step: Step, outputs: Mapping[str, BoundOutput]) -> dict[str, str]:
+    """Where each output of the step is, by name: of joined rows the file itself."""
+    found = {name: output.uri for name, output in outputs.items()}
+    if isinstance(step, ParallelStep) and step.task.append_row_to and (rows := append_row_uri(step, outputs)):
+        found[step.task.append_row_to] = rows
+    return found
+
+
 def _bind_input(given: Input, settings: Settings, earlier: Outputs) -> BoundInput:
     match given:
         case LiteralInput(value=value):

@@ -27,6 +27,7 @@ class StepReport:
     code: str | None = None  # the code folder it was taken from
     planned: StepRound | None = None  # where its mini-batches are
     earlier: bool = False  # it had ended before this process came
+    taken_from: str | None = None  # the earlier run whose step it took over
 
 
 @dataclass(frozen=True, slots=True)

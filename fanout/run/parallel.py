@@ -16,10 +16,11 @@ from fanout.plan.manifests import PlanSummary, read_summary
 from fanout.plan.publish import Outbox, publish, send_some
 from fanout.plan.source import PlannedInput, plan_mini_batches
 from fanout.queue.port import QueuePair
-from fanout.run.bind import Binding, append_row_uri
+from fanout.run.bind import Binding, append_row_uri, result_uris
 from fanout.run.observer import RunObserver, StepReport
 from fanout.run.outside import Outside
 from fanout.run.record import RunRecord
+from fanout.run.reuse import taken_over
 from fanout.spec.steps import ParallelStep
 from fanout.step import record as step_record
 from fanout.step.cancelation import Cancelation, read_cancelation
@@ -91,6 +92,8 @@ class ParallelRun:
                 ledger = outcome.ledger
             if ledger is None or sealed.objects != ledger.sealed():  # another supervisor was faster
                 ledger = await self._read_sealed(sealed, report.absorb)
+                if await taken_over(store, at) is not None:
+                    return self._report(sealed, ledger, earlier=True)  # it took the step over: nothing here counts
             await self._conclude(sealed, ledger, report)
         return self._report(sealed, ledger, earlier=earlier)
 
@@ -278,10 +281,7 @@ class ParallelRun:
         await put(store, keys.concluded_json(at), b"{}")
 
     def _report(self, sealed: Seal, ledger: Ledger, *, earlier: bool) -> StepReport:
-        outputs = {name: output.uri for name, output in self.binding.outputs.items()}
-        uri = append_row_uri(self.step, self.binding.outputs)
-        if uri is not None and self.step.task.append_row_to is not None:
-            outputs[self.step.task.append_row_to] = uri
+        outputs = result_uris(self.step, self.binding.outputs)
         return StepReport(
             step=self.step,
             seal=sealed,

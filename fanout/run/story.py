@@ -11,14 +11,15 @@ from dataclasses import dataclass, field, replace
 
 from fanout.commands.command import CommandEnd, CommandOrder, run_command
 from fanout.errors import InputError
-from fanout.run.bind import Binding, bind
-from fanout.run.code_folders import store_snapshots, take_snapshots
+from fanout.run.bind import Binding, bind, result_uris
+from fanout.run.code_folders import code_folder, store_snapshots, take_snapshots
 from fanout.run.environments import prepare_environments
 from fanout.run.names import check_name, make_name
 from fanout.run.observer import RunObserver, RunReport, StepReport
 from fanout.run.outside import Outside
 from fanout.run.parallel import ParallelRun
 from fanout.run.record import RunRecord, create_record, load_record
+from fanout.run.reuse import Earlier, StepReuse
 from fanout.spec.steps import CommandStep, ParallelStep, Pipeline, Step
 from fanout.step.cancelation import Cancelation, read_cancelation, until_canceled
 from fanout.step.record import BoundOutput
@@ -112,6 +113,7 @@ class _Story:
     _reports: dict[str, StepReport] = field(default_factory=dict)
     _outputs: dict[str, dict[str, BoundOutput]] = field(default_factory=dict)
     _failed: bool = False
+    _took_over: bool = False
 
     async def tell(self) -> list[StepReport]:
         """Every step that can run has run; their reports, in the order of the pipeline."""
@@ -166,7 +168,16 @@ class _Story:
 
     async def _carry_out(self, step: Step) -> StepReport:
         binding = bind(step, self.record.planned_at(step.name), self.outside.settings, self._outputs)
+        reuse = StepReuse(self.record, step, binding, self.outside)
+        if (earlier := await reuse.find()) is not None:
+            self._outputs[step.name] = earlier.outputs
+            return await self._taken_over(step, earlier)
         self._outputs[step.name] = binding.outputs
+        report = await self._run(step, binding)
+        await reuse.remember(report)
+        return report
+
+    async def _run(self, step: Step, binding: Binding) -> StepReport:
         try:
             if isinstance(step, ParallelStep):
                 return await ParallelRun(self.record, step, binding, self.outside, self.observer).carry_out()
@@ -197,6 +208,25 @@ class _Story:
         mine = Seal(verdict, Counts(total=None), at=self.outside.clock.now(), seconds=seconds)
         sealed = await seal(self.outside.store, keys.verdict(self.record.at(step.name)), mine)
         return self._report(step, sealed, binding, said="" if sealed.verdict.completed else end.said)
+
+    async def _taken_over(self, step: Step, earlier: Earlier) -> StepReport:
+        """The step ends with what an earlier one made."""
+        store, at = self.outside.store, self.record.at(step.name)
+        reason = f"taken over from run {earlier.run}, which had the same code, inputs and settings"
+        mine = Seal(Verdict(VerdictStatus.COMPLETED, reason), earlier.counts, at=self.outside.clock.now())
+        already = await step_seal(store, at)
+        if already is None and not self._took_over:
+            self._took_over = True
+            self.observer.notice("steps that are taken over from an earlier run are run again with --rerun")
+        sealed = already or await seal(store, keys.verdict(at), mine)
+        return StepReport(
+            step,
+            sealed,
+            result_uris(step, earlier.outputs),
+            code=code_folder(step),
+            earlier=already is not None,
+            taken_from=earlier.run,
+        )
 
     async def _sealed(self, step: Step, verdict: Verdict) -> StepReport:
         mine = Seal(verdict, Counts(total=None), at=self.outside.clock.now())

@@ -32,7 +32,7 @@ class Settings:
     default_compute: str | None
     default_datastore: str
     continue_on_step_failure: bool
-    force_rerun: bool
+    force_rerun: bool | None
 
 
 def read_pipeline(root: MapNode, file: Path, report: Report, *, armed: bool = False) -> Pipeline:
@@ -88,7 +88,7 @@ def _read_settings(fields: Fields) -> Settings:
         default_compute=fields.take("default_compute", text, None),
         default_datastore=datastore(fields, "workspaceblobstore"),
         continue_on_step_failure=fields.take("continue_on_step_failure", flag, True),
-        force_rerun=fields.take("force_rerun", flag, False),
+        force_rerun=fields.take("force_rerun", flag, None),
     )
     known = ("default_compute", "default_datastore", "continue_on_step_failure", "force_rerun")
     others = [key for key in fields.node.entries if key not in known]

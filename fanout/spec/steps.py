@@ -265,6 +265,6 @@ class Pipeline:
     experiment_name: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     continue_on_step_failure: bool = True
-    force_rerun: bool = False
+    force_rerun: bool | None = None  # None: the file says nothing, and no step is taken over from an earlier run
     trigger: Trigger | None = None
     notices: tuple[str, ...] = ()  # one quiet line each: accepted, but without effect here

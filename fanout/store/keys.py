@@ -118,6 +118,16 @@ def verdict(at: StepRound) -> str:
     return f"{at.root}/verdict.json"
 
 
+def reused(at: StepRound) -> str:
+    """Says that the step took over what a step of an earlier run made, and where that is; created once."""
+    return f"{at.root}/reused.json"
+
+
+def reusable(fingerprint: str) -> str:
+    """What a completed step made, under the digest of all that it was made from."""
+    return f"reuse/{fingerprint}.json"
+
+
 def settled(at: StepRound) -> str:
     """Says that no mini-batch is left to do: nodes run shutdown() and leave."""
     return f"{at.root}/settled.json"

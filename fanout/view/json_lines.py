@@ -8,7 +8,8 @@ Every object has `event` and `time` (UTC, ISO 8601). Fields are added, never ren
     step_goes_on   step, total, done, again: [{mini_batches: [[first, last]], count, reason}]
                                                                a step that is taken up again, and why what is run again
     step_progress  step, counts, planned, seconds              at most one a second and step
-    step_ended     step, status, reason, counts, outputs: {name: URI}, logs, seconds, earlier
+    step_ended     step, status, reason, counts, outputs: {name: URI}, logs, seconds, earlier,
+                   taken_from: the run whose outputs these are, else null
     step_skipped   step, reason
     failures       step, count, mini_batches, given_up, cause, message, traceback, first: {mini_batch, attempt, node,
                    process, items}                             after the last step; failures that are alike are one
@@ -82,6 +83,7 @@ class JsonLinesView:
             logs=report.logs,
             seconds=round(seal.seconds, 3),
             earlier=report.earlier,
+            taken_from=report.taken_from,
         )
 
     def step_skipped(self, step: Step, reason: str) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from fanout.errors import RunError
 from fanout.node.registration import registered
 from fanout.plan.manifests import read_summary
-from fanout.run.bind import append_row_uri, bind_outputs
+from fanout.run.bind import bind_outputs, result_uris
 from fanout.run.record import RunRecord
+from fanout.run.reuse import taken_over
 from fanout.spec.settings import Settings
 from fanout.spec.steps import ParallelStep, Step
 from fanout.step.reading import ResultReader, first_ledger
@@ -43,6 +44,7 @@ class StepStatus:
     nodes: int = 0
     outputs: Mapping[str, str] = field(default_factory=dict)
     logs: str = ""
+    taken_from: str | None = None  # the earlier run whose step it took over
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +81,12 @@ async def _step(
 ) -> StepStatus:
     logs = f"{settings.store.rstrip('/')}/{keys.logs(record.at(step.name))}"
     if (sealed := ended[step.name]) is not None:
-        outputs = _outputs(step, record, settings) if sealed.verdict.completed else {}
+        earlier = await taken_over(store, record.at(step.name)) if sealed.verdict.completed else None
+        bound = earlier.outputs if earlier else bind_outputs(step, record.planned_at(step.name), settings)
+        outputs = result_uris(step, bound) if sealed.verdict.completed else {}
         counts = sealed.counts if isinstance(step, ParallelStep) else None
-        return StepStatus(step.name, None, sealed, counts, outputs=outputs, logs=logs)
+        taken_from = earlier.run if earlier else None
+        return StepStatus(step.name, None, sealed, counts, outputs=outputs, logs=logs, taken_from=taken_from)
     if over:
         return StepStatus(step.name, State.DID_NOT_RUN)
     if isinstance(step, ParallelStep) and await read(store, keys.step_json(record.at(step.name))) is not None:
@@ -104,14 +109,6 @@ async def live_counts(store: "ObjectStore", record: RunRecord, step: ParallelSte
     async for node, seq, index in reader.news():
         ledger.absorb(node, seq, index)
     return ledger.counts
-
-
-def _outputs(step: Step, record: RunRecord, settings: Settings) -> dict[str, str]:
-    bound = bind_outputs(step, record.planned_at(step.name), settings)
-    found = {name: output.uri for name, output in bound.items()}
-    if isinstance(step, ParallelStep) and step.task.append_row_to and (rows := append_row_uri(step, bound)):
-        found[step.task.append_row_to] = rows
-    return found
 
 
 def pick(record: RunRecord, step: str) -> Step:

@@ -74,7 +74,7 @@ def _numbers(counts: Counts) -> Iterator[str]:
 
 
 def _details(step: StepStatus, run: str, commands: Commands) -> Iterator[str]:
-    if step.seal is not None and not _plain_success(step.seal.verdict):
+    if step.seal is not None and not (_plain_success(step.seal.verdict) and step.taken_from is None):
         yield printable(step.seal.verdict.reason)
     for name, uri in sorted(step.outputs.items()):
         yield f"{name}: {location(uri)}"
@@ -97,4 +97,5 @@ def _step_fields(step: StepStatus) -> dict[str, object]:
         "nodes": step.nodes,
         "outputs": dict(step.outputs),
         "logs": step.logs,
+        "taken_from": step.taken_from,
     }
