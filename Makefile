@@ -8,7 +8,7 @@ LOCALSTACK := .localstack
 SERVERS := .servers
 WORKERS ?= 4
 
-.PHONY: help setup servers localstack minio elasticmq fauxqs test lint types demo bench fuzz simulate chaos soak clean
+.PHONY: help setup servers localstack minio elasticmq fauxqs azure-ai-ml test lint types demo bench fuzz simulate chaos soak clean
 
 help:
 	@echo "make demo | test | lint | types | bench | fuzz | simulate | servers | chaos | soak | clean"
@@ -67,10 +67,18 @@ $(SERVERS)/fauxqs/.installed: $(SERVERS)/tools/.installed $(wildcard .ci/fauxqs/
 	    ci --prefix $(SERVERS)/fauxqs --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
+# Azure's own SDK, for the test that its loader takes what ours takes; in a virtual environment of its own, too.
+azure-ai-ml: $(SERVERS)/azure-ai-ml/.installed
+
+$(SERVERS)/azure-ai-ml/.installed: $(BIN)/uv .ci/azure-ai-ml.txt
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SERVERS)/azure-ai-ml
+	$(BIN)/uv pip install --quiet --python $(SERVERS)/azure-ai-ml/bin/python --requirements .ci/azure-ai-ml.txt
+	touch $@
+
 # The servers must be there: their tests fail instead of being skipped. Most tests wait for processes and servers, so
 # more of them run at once than there are cores; each worker has servers of its own.
 test: setup
-	$(MAKE) --jobs=4 servers
+	$(MAKE) --jobs=4 servers azure-ai-ml
 	FANOUT_REQUIRE_SERVERS=1 $(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadgroup
 
 lint: setup

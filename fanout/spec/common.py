@@ -10,6 +10,7 @@ from fanout.spec.bindings import setting
 from fanout.spec.check import text, text_map, whole
 from fanout.spec.conda import CondaFile, read_conda
 from fanout.spec.fields import Fields
+from fanout.spec.locations import beside
 from fanout.spec.nodes import Node, ScalarNode
 from fanout.spec.report import Check, Wrong, shorten
 from fanout.spec.scope import Draft, Scope
@@ -109,7 +110,8 @@ def code_folder(node: Node) -> str:
     try:
         if folder.is_dir():
             return str(folder)
-        problem = "is a file; give the folder that holds it" if folder.is_file() else "does not exist"
+        file = folder.is_file()
+        problem = "is a file; give the folder that holds it" if file else f"does not exist{beside(folder)}"
     except OSError as exc:
         problem = f"cannot be looked at: {exc.strerror}"
     raise Wrong(f"code folder '{shorten(str(folder), 200)}' {problem}")

@@ -12,6 +12,7 @@ from pathlib import Path
 from fanout.spec.check import choice, expected, found, mapping
 from fanout.spec.document import read_document
 from fanout.spec.fields import Fields
+from fanout.spec.locations import beside
 from fanout.spec.nodes import Entry, ListNode, MapNode, Node, Origin, ScalarNode, is_null
 from fanout.spec.report import Report, Wrong, shorten
 
@@ -107,7 +108,7 @@ def _local(reference: str) -> str:
 def _read(path: str, full: Path, node: Node, report: Report) -> Node:
     try:
         if not full.is_file():
-            raise Wrong(f"there is no component file '{full}'")
+            raise Wrong(f"there is no component file '{full}'{beside(full)}")
     except OSError as exc:
         raise Wrong(f"'{shorten(path)}' is no path of a component file: {exc.strerror}") from exc
     here = node.origin.place.file

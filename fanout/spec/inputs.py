@@ -10,6 +10,7 @@ from fanout.spec.expressions import DOTTED
 from fanout.spec.fields import Fields
 from fanout.spec.nodes import MapNode, Node, is_null
 from fanout.spec.report import Report, Wrong, suggest
+from fanout.spec.scope import entry_at
 from fanout.spec.steps import DataInput, DataType, Input
 
 _NAME = re.compile(DOTTED)
@@ -100,7 +101,5 @@ def _pipeline_input(name: str, inputs: Inputs, top: MapNode, report: Report) -> 
         value = own_value(inputs.given.get(name), inputs.declared[name], f"required input '{name}' has no value")
         return replace(value, pipeline_input=name) if isinstance(value, DataInput) else value
 
-    own = top.get("inputs")
-    entry = own.entries.get(name) if isinstance(own, MapNode) else None
-    node = inputs.given.get(name) or (entry.value if entry else top)
+    node = inputs.given.get(name) or entry_at(top, "inputs", name)
     return report.attempt(node, check, stand_in(inputs.declared[name]))

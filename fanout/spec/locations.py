@@ -1,7 +1,9 @@
 """Where data is: the path forms of the reference (section 4) as absolute URIs, and what must be true of local ones."""
 
-import os.path
+import os
 import re
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -15,6 +17,7 @@ FILE = "fanout.toml"
 
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):")
 _REMOTE = ("s3", "https", "http", "gs", "az", "abfs", "abfss", "adl", "wasb", "wasbs")
+_MOST_NAMES = 1000
 _SIGNATURES = {"sig", "x-amz-signature", "x-amz-security-token", "signature", "x-goog-signature", "access_token"}
 """Parameters of a query that let anybody in who has the URI."""
 _DATASTORE = re.compile(
@@ -103,10 +106,22 @@ def _check_path(path: Path, kind: DataType) -> None:
         raise Wrong(f"'{path}' holds no file named MLTable, which is what makes a folder an mltable")
 
 
+def beside(path: Path) -> str:
+    """`; did you mean 'x'?` when something of nearly this name lies in the place of a path that does not exist."""
+    try:
+        names = [entry.name for entry in islice(os.scandir(path.parent), _MOST_NAMES)]
+    except OSError:
+        return ""
+    close = get_close_matches(path.name, names, n=1, cutoff=0.75)
+    return f"; did you mean '{shorten(close[0])}'?" if close else ""
+
+
 def _nearest(path: Path) -> str:
-    """`; there is X` for the deepest folder on the way that exists, unless that is the parent itself."""
+    """The name most like it in its folder, or what of the way to it does not exist either."""
     there = next((parent for parent in path.parents if parent.exists()), path)
-    return "" if there == path.parent else f" (nor does '{path.relative_to(there).parts[0]}' in '{there}')"
+    if there == path.parent:
+        return beside(path)
+    return f" (nor does '{path.relative_to(there).parts[0]}' in '{there}')"
 
 
 def _absolute(folder: Path, text: str) -> Path:

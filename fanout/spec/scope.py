@@ -5,11 +5,11 @@ the whole pipeline: step `x` of component step `a` is step `a.x`.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fanout.spec.component import Components
 from fanout.spec.declarations import Declaration, OutputDeclaration
-from fanout.spec.nodes import MapNode, Node, Origin
+from fanout.spec.nodes import MapNode, Node, Origin, child_key
 from fanout.spec.report import Report, Wrong, suggest
 from fanout.spec.steps import Input, Output, StepOutput
 
@@ -32,9 +32,7 @@ class Draft:
 
     def at(self, name: str) -> Node:
         """Where to show a problem with the input `name`: its value, or the step that leaves it out."""
-        inputs = self.node.get("inputs")
-        entry = inputs.entries.get(name) if isinstance(inputs, MapNode) else None
-        return self.given.get(name) or (entry.value if entry else self.node)
+        return self.given.get(name) or entry_at(self.node, "inputs", name)
 
     def maker(self, output: str) -> StepOutput | None:
         """The step that makes this output, itself or one inside; None when none does."""
@@ -74,6 +72,15 @@ class Scope:
         """The step of this name; Wrong when there is none."""
         require_known(name, self.drafts, f"there is no step '{name}'", origin)
         return self.drafts[name]
+
+
+def entry_at(node: MapNode, section: str, name: str) -> Node:
+    """What stands at `<section>.<name>` of a mapping, or a mapping in its place that is the whole one's place."""
+    there = node.get(section)
+    entry = there.entries.get(name) if isinstance(there, MapNode) else None
+    if entry is not None:
+        return entry.value
+    return MapNode(replace(node.origin, key=child_key(child_key(node.origin.key, section), name)))
 
 
 def require_known(name: str, names: Collection[str], message: str, origin: Origin) -> None:

@@ -103,7 +103,7 @@ INPUTS = "{command: x, inputs: {x: {type: integer, min: 1, max: 5}, m: {type: st
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("", "jobs.a: required input 'x' of step 'a' has no value"),
+        ("", "jobs.a.inputs.x: required input 'x' of step 'a' has no value"),
         ("x: 6", "jobs.a.inputs.x: expected a whole number of at least 1 and at most 5, found '6'"),
         ("x: a", "jobs.a.inputs.x: expected a whole number of at least 1 and at most 5, found 'a'"),
         ("x: 1, m: c", "jobs.a.inputs.m: expected 'a' or 'b', found 'c'"),

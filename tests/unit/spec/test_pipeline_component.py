@@ -205,7 +205,7 @@ GIVEN = "inputs: {raw: '${{parent.inputs.d}}', n: 1}"
             "inputs: {n: 1}",
             SMALL,
             "",
-            "pipeline.yml:4:6: jobs.a: required input 'raw' of step 'a' has no value",
+            "pipeline.yml:4:6: jobs.a.inputs.raw: required input 'raw' of step 'a' has no value",
         ),
         (
             GIVEN + ", outputs: {oo: }",
