@@ -35,7 +35,13 @@ def validate(
         typer.echo(json_format.dumps({"valid": True, "problems": [], "notices": loaded.notices}))
         return
     output = output_to(sys.stdout)
-    output.line(f"{output.paint.good(f'{pipeline} is valid')}: {', '.join(_steps(loaded))}")
+    good, steps = output.paint.good(f"{pipeline} is valid"), list(_steps(loaded))
+    if len(steps) == 1:
+        output.line(f"{good}: {steps[0]}")
+    else:
+        output.line(f"{good}: {len(steps)} steps")
+        for step in steps:
+            output.line(f"  {step}")
     for notice in loaded.notices:
         output.line(f"note: {notice}")
 

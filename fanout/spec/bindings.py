@@ -95,6 +95,8 @@ def _reference(node: Node, report: Report) -> Reference:
     reference = parse_reference(text)
     forms = "${{parent.inputs.name}} or ${{parent.jobs.step.outputs.name}}, as the whole value"
     if reference is None or (reference.side == "outputs" and reference.step is None):
+        if any(macro in text for macro in ("${{name}}", "${{default_datastore}}", "${{output_name}}")):
+            raise Wrong(f"${{{{name}}}} and the like stand in paths of outputs only; an input takes a path or {forms}")
         raise expected(forms, node)
     if reference.old:
         report.notice(node.origin, f"'{shorten(text.strip())}' is an old spelling; write {reference}")

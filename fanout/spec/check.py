@@ -63,12 +63,12 @@ def flag(node: Node) -> bool:
 
 def whole(low: int, high: int = INT_MAX) -> Check[int]:
     """A check: a whole number in `[low, high]`, also quoted."""
-    span = f"of at least {low}" if high >= INT_MAX else f"from {low} to {high}"
+    span = f"from {low} to {high}" if high < INT_MAX else f"of at least {low}" if low > -INT_MAX else ""
 
     def check(node: Node) -> int:
         value = _number(node, _WHOLE)
         if value is None or not low <= value <= high:
-            raise expected(f"a whole number {span}", node)
+            raise expected(f"a whole number {span}".rstrip(), node)
         return int(value)
 
     return check

@@ -6,6 +6,12 @@ from fanout.spec.steps import CommandStep, Environment
 from fanout.spec.templates import check_command
 
 _SECONDS_MAX = 30 * 24 * 3600
+_ELSEWHERE = {
+    "timeout": "it belongs under limits",
+    "task": "a command step has none; for a parallel step write type: parallel",
+    "input_data": "a command step has none; for a parallel step write type: parallel",
+    "args": "write the whole command line under command",
+}
 
 
 def read_command(reading: Reading) -> CommandStep:
@@ -27,5 +33,5 @@ def read_command(reading: Reading) -> CommandStep:
     fields.no_effect("distribution", why="has no effect here: the command runs once, on one node")
     fields.no_effect("shm_size", "docker_args", "instance_count", "queue_settings", "parent_job_name")
     limits.close()
-    fields.close()
+    fields.close(_ELSEWHERE)
     return step

@@ -14,12 +14,14 @@ from fanout.spec.document import read_document
 from fanout.spec.fields import Fields
 from fanout.spec.locations import beside
 from fanout.spec.nodes import Entry, ListNode, MapNode, Node, Origin, ScalarNode, is_null
+from fanout.spec.overrides import is_option
 from fanout.spec.report import Report, Wrong, shorten
 
 STEP_LIMIT = 5_000
 """Steps in pipeline components: a few small files can unfold to any number."""
 DEPTH_LIMIT = 20
 
+_PROMPT_FLOW = "a prompt flow is not supported as a component; write a parallel or command component"
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,254}")
 _OWN_KEYS = ("$schema", "name", "version", "type", "display_name", "description", "tags", "inputs", "outputs")
 _OR_KEYS = frozenset(
@@ -45,7 +47,10 @@ class Components:
         path = _local(node.text.strip())
         full = Path(os.path.normpath(node.origin.folder / path))
         if full not in self._read:
-            self._read[full] = _checked(mapping(_read(path, full, node, self.report)), self.report)
+            component = mapping(_read(path, full, node, self.report))
+            if _is_prompt_flow(component):
+                raise Wrong(_PROMPT_FLOW)
+            self._read[full] = _checked(component, self.report)
         return self._read[full]
 
     def enter(self, component: MapNode, files: tuple[str, ...], origin: Origin, steps: int) -> tuple[str, ...]:
@@ -99,9 +104,7 @@ def _local(reference: str) -> str:
         )
     path = reference.removeprefix("file:").removeprefix("//")
     if Path(path).name in ("flow.dag.yaml", "flow.dag.yml"):
-        raise Wrong(
-            "a prompt flow (flow.dag.yaml) is not supported as a component; write a parallel or command component"
-        )
+        raise Wrong(_PROMPT_FLOW)
     return path
 
 
@@ -111,9 +114,13 @@ def _read(path: str, full: Path, node: Node, report: Report) -> Node:
             raise Wrong(f"there is no component file '{full}'{beside(full)}")
     except OSError as exc:
         raise Wrong(f"'{shorten(path)}' is no path of a component file: {exc.strerror}") from exc
-    here = node.origin.place.file
-    name = str(full) if here.startswith("--set ") else os.path.normpath(Path(here).parent / path)
+    name = str(full) if is_option(node.origin) else os.path.normpath(Path(node.origin.place.file).parent / path)
     return read_document(full, name, report)
+
+
+def _is_prompt_flow(component: MapNode) -> bool:
+    """Whether this is a flow, or the description of a run of one, neither of which says so by a type."""
+    return component.get("type") is None and any(component.get(key) for key in ("flow", "nodes"))
 
 
 def _checked(component: MapNode, report: Report, *, on_the_spot: bool = False) -> MapNode:

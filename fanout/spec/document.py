@@ -44,7 +44,9 @@ def read_document(path: Path, name: str, report: Report) -> Node:
         with path.open("rb") as file:
             text = file.read(SIZE_LIMIT + 1)
     except OSError as exc:
-        raise report.fatal(Place(name, 1, 1), "", f"cannot be read: {exc.strerror}") from exc
+        inside = next((file.name for file in sorted(path.glob("*.yml")) if path.is_dir()), "")
+        hint = f"; name the file: {Path(name) / inside}" if inside else ""
+        raise report.fatal(Place(name, 1, 1), "", f"cannot be read: {exc.strerror}{hint}") from exc
     return parse_document(text, Source(name, path.absolute().parent), report)
 
 
@@ -168,6 +170,9 @@ class _Tree:
             )
         if isinstance(bare, yaml.ScalarNode):
             return self._scalar(bare, origin)
+        if (inner := _in_double_braces(bare)) is not None:
+            self._report.problem(origin, f"{{{{{shorten(inner)}}}}} lacks its dollar sign: ${{{{{shorten(inner)}}}}}")
+            return ScalarNode(origin, f"${{{{{inner}}}}}", f"${{{{{inner}}}}}")
         self._check_tag(
             bare, origin, _MAP_TAGS if isinstance(bare, yaml.MappingNode) else _OTHER_TAGS[yaml.SequenceNode]
         )
@@ -235,6 +240,14 @@ class _Tree:
                 if key not in seen:
                     seen.add(key)
                     yield key, entry
+
+
+def _in_double_braces(bare: yaml.Node) -> str | None:
+    """What stands in `{{x}}`, which YAML takes for a mapping whose key is a mapping; None for anything else."""
+    only = bare.value[0] if isinstance(bare, yaml.MappingNode) and len(bare.value) == 2 else None
+    if isinstance(only, yaml.MappingNode) and len(only.value) == 2 and isinstance(only.value[0], yaml.ScalarNode):
+        return str(only.value[0].value)
+    return None
 
 
 def _place(source: Source, mark: Any) -> Place:

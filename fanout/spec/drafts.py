@@ -43,7 +43,7 @@ def _draft(name: str, entry: Entry, scope: Scope) -> Draft:
     full = scope.prefix + name
     if not _STEP_NAME.fullmatch(name) or len(full) > 255:
         message = f"'{name}' is no step name; it takes lower-case letters, digits and underscores, no digit first"
-        report.problem(origin, message)
+        report.problem(origin, f"{message}{_better_name(name)}")
     elif not is_free(full):
         report.problem(origin, f"'{full}' is the name of something else in each run; choose another one")
     node = report.attempt(entry.value, mapping, None)
@@ -57,6 +57,11 @@ def _draft(name: str, entry: Entry, scope: Scope) -> Draft:
     if component is None:
         return Draft(full, node, origin, broken=True)
     return _from_component(Draft(full, node, origin), component, report)
+
+
+def _better_name(name: str) -> str:
+    close = name.lower().replace("-", "_").replace(" ", "_").replace(".", "_")
+    return f"; try '{close}'" if _STEP_NAME.fullmatch(close) else ""
 
 
 def _from_component(draft: Draft, component: MapNode, report: Report) -> Draft:

@@ -1,6 +1,7 @@
 """A mapping read key by key: declared in one line a key, and what nobody asked for by the end is an unknown key."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 from fanout.spec.check import mapping
@@ -63,9 +64,10 @@ class Fields:
             if node is not None:
                 self.report.notice(node.origin, why)
 
-    def close(self) -> None:
-        """Note every key that nobody asked for."""
+    def close(self, elsewhere: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Note every key that nobody asked for; `elsewhere` says of keys that belong in another place in which."""
         for key, entry in self.node.entries.items():
             if key not in self._known:
-                path = child_key(self.origin.key, key)
-                self.report.problem_at(entry.place, path, f"unknown key{suggest(key, self._known)}")
+                path, there = child_key(self.origin.key, key), elsewhere.get(key)
+                hint = f" here; {there}" if there else suggest(key, self._known)
+                self.report.problem_at(entry.place, path, f"unknown key{hint}")

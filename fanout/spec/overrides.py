@@ -7,7 +7,7 @@ from pathlib import Path
 from fanout.errors import Place
 from fanout.spec.document import Source, parse_document
 from fanout.spec.nodes import Entry, ListNode, MapNode, Node, Origin, ScalarNode, child_key, is_null
-from fanout.spec.report import Report, shorten
+from fanout.spec.report import Report, shorten, suggest
 
 _DEPTH_LIMIT = 20
 
@@ -20,7 +20,7 @@ def apply_overrides(root: Node, overrides: Sequence[str], folder: Path, report: 
     for override in overrides:
         name = f"--set {shorten(override)}"
         path, value = _read(override, Source(name, folder), report)
-        if path:
+        if path and _is_known(root, path, name, report):
             root = _put(root, path, value, _Context(name, folder, report), "")
     return root
 
@@ -52,6 +52,21 @@ def _read(override: str, source: Source, report: Report) -> tuple[list[str], Nod
         padded = " " * (len(dotted) + 1) + text
         value = parse_document(padded.encode("utf-8", "replace"), source, report, key=dotted)
     return path, value
+
+
+def is_option(origin: Origin) -> bool:
+    """Whether a value comes from the command line."""
+    return origin.place.file.startswith("--set ")
+
+
+def _is_known(root: Node, path: Sequence[str], name: str, report: Report) -> bool:
+    """Whether there is a step of this name, when the override is about part of one: steps are not made in pieces."""
+    jobs = root.get("jobs") if isinstance(root, MapNode) else None
+    if path[0] != "jobs" or len(path) < 3 or not isinstance(jobs, MapNode) or path[1] in jobs.entries:
+        return True
+    place = Place(name, 1, len("jobs.") + 1)
+    report.problem_at(place, ".".join(path), f"there is no step '{shorten(path[1])}'{suggest(path[1], jobs.entries)}")
+    return False
 
 
 def _put(node: Node | None, path: Sequence[str], value: Node, context: _Context, key: str) -> Node:

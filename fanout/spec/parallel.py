@@ -5,12 +5,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, cast
 
 from fanout.spec.arguments import Options, read_options
+from fanout.spec.bindings import STAND_IN
 from fanout.spec.check import INT_MAX, any_text, choice, expected, flag, number, text, texts, whole
 from fanout.spec.common import Reading, base_values, code_folder, read_base, read_environment
 from fanout.spec.fields import Fields
 from fanout.spec.nodes import Node, ScalarNode
+from fanout.spec.overrides import is_option
 from fanout.spec.report import Wrong, shorten, suggest
 from fanout.spec.steps import (
+    DataInput,
     DataType,
     EntryTask,
     Environment,
@@ -19,6 +22,7 @@ from fanout.spec.steps import (
     MiniBatchSize,
     ParallelStep,
     RetrySettings,
+    StepOutput,
     Thresholds,
 )
 from fanout.spec.templates import check_arguments, own_name
@@ -28,6 +32,34 @@ _SIZE = re.compile(r"([0-9]{1,18})(\s*)([kKmMgG][bB])?")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _SECONDS = number(0, TIMEOUT_MAX, above=True)
 _LEVELS = ("WARNING", "INFO", "DEBUG")
+_OF_TASK = ("entry_script", "program_arguments", "model")
+_OF_RETRIES = ("max_retries", "timeout")
+_OF_STEP = (
+    "input_data",
+    "mini_batch_size",
+    "mini_batch_rows",
+    "partition_keys",
+    "retry_settings",
+    "max_concurrency_per_instance",
+    "error_threshold",
+    "mini_batch_error_threshold",
+    "logging_level",
+    "environment_variables",
+    "resources",
+    "inputs",
+    "outputs",
+)
+_BESIDE_STEP = {
+    **dict.fromkeys(_OF_TASK, "it belongs under task"),
+    **dict.fromkeys(_OF_RETRIES, "it belongs under retry_settings"),
+    "instance_count": "it belongs under resources",
+    "args": "write program_arguments, under task",
+}
+_BESIDE_TASK = {
+    **dict.fromkeys(_OF_STEP, "it belongs to the step, beside task"),
+    "args": "write program_arguments",
+    "arguments": "write program_arguments",
+}
 
 
 def read_parallel(reading: Reading) -> ParallelStep:
@@ -49,7 +81,7 @@ def read_parallel(reading: Reading) -> ParallelStep:
         is_deterministic=fields.take("is_deterministic", flag, True),
     )
     _without_effect(fields)
-    fields.close()
+    fields.close(_BESIDE_STEP)
     return step
 
 
@@ -60,19 +92,39 @@ def _without_effect(fields: Fields) -> None:
 
 def _cutting(reading: Reading, fields: Fields) -> dict[str, Any]:
     """How the input becomes mini-batches."""
-    cutting = {
-        "input_data": _input_data(reading, fields),
-        "mini_batch_size": fields.bound("mini_batch_size", lambda node: _mini_batch_size(node, fields), None),
-        "mini_batch_rows": fields.bound("mini_batch_rows", whole(1), None),
-        "partition_keys": fields.take("partition_keys", texts, None) or (),
-    }
+    name = _input_data(reading, fields)
+    size = fields.bound("mini_batch_size", lambda node: _mini_batch_size(node, fields), None)
+    rows = fields.bound("mini_batch_rows", whole(1), None)
+    keys = fields.take("partition_keys", texts, None) or ()
+    major = reading.inputs.get(name)
+    if _is_cut_one_way(fields) and isinstance(major, DataInput | StepOutput) and major.type is DataType.URI_FOLDER:
+        _check_cut_of_files(fields, name, size, rows, keys)
+    return {"input_data": name, "mini_batch_size": size, "mini_batch_rows": rows, "partition_keys": keys}
+
+
+def _is_cut_one_way(fields: Fields) -> bool:
     rows, size, keys = (fields.get(key) for key in ("mini_batch_rows", "mini_batch_size", "partition_keys"))
     if rows and (size or keys):
         other = "mini_batch_size" if size else "partition_keys"
         fields.report.problem(rows.origin, f"mini_batch_rows and {other} exclude each other; keep one of them")
-    elif size and keys:
+        return False
+    if size and keys:
         fields.report.notice(size.origin, "has no effect beside partition_keys, which decide how the input is cut")
-    return cutting
+    return True
+
+
+def _check_cut_of_files(
+    fields: Fields, name: str, size: MiniBatchSize | None, rows: int | None, keys: tuple[str, ...]
+) -> None:
+    """Note what only tables can be cut by, on an input that is a list of files whatever is in it."""
+    files = f"input '{name}' is a uri_folder, a list of files"
+    if keys and (node := fields.get("partition_keys")):
+        needed = "an mltable with extract_columns_from_partition_format"
+        fields.report.problem(node.origin, f"{files} without partitions; keys need {needed}")
+    elif rows and (node := fields.get("mini_batch_rows")):
+        fields.report.problem(node.origin, f"{files}; rows need an mltable with a reader, in mode direct")
+    elif size and size.unit and (node := fields.get("mini_batch_size")):
+        fields.report.problem(node.origin, f'{files}; it takes a count of files, such as "10", not a size')
 
 
 def _reporting(fields: Fields, options: Options) -> dict[str, Any]:
@@ -121,9 +173,9 @@ def _read_task(reading: Reading, fields: Fields) -> tuple[EntryTask, Options]:
         return EntryTask(""), Options({}, fields.report)
     task = fields.fields("task")
     task.require("type", _task_type, "", "'run_function'")
-    code = task.take("code", code_folder, None)
+    code = _code(task, fields)
     script = task.require("entry_script", text, "", "the path of a Python file in the code folder")
-    _check_script(task, script, code)
+    _check_script(task, script, code, named=bool(task.get("code") or fields.get("code")))
     arguments, options = _arguments(reading, task)
     outputs = reading.draft.outputs
     value = EntryTask(
@@ -135,8 +187,17 @@ def _read_task(reading: Reading, fields: Fields) -> tuple[EntryTask, Options]:
     )
     task.no_effect("model")
     task.ignore("description")
-    task.close()
+    task.close(_BESIDE_TASK)
     return value, options
+
+
+def _code(task: Fields, step: Fields) -> str | None:
+    """The code folder; published components have been seen to name it beside the task."""
+    if task.get("code") is None and (beside := step.get("code")) is not None:
+        task.report.notice(beside.origin, "taken as task.code, where it belongs")
+        return step.take("code", code_folder, None)
+    step.no_effect("code", why="has no effect here: task.code counts")
+    return task.take("code", code_folder, None)
 
 
 def _arguments(reading: Reading, task: Fields) -> tuple[str, Options]:
@@ -148,7 +209,7 @@ def _arguments(reading: Reading, task: Fields) -> tuple[str, Options]:
     return written, read_options(arguments, node.origin, task.report)
 
 
-def _check_script(task: Fields, script: str, code: str | None) -> None:
+def _check_script(task: Fields, script: str, code: str | None, *, named: bool) -> None:
     """Note an entry script that is not in the code folder; one named as a module may be installed instead."""
     node = task.get("entry_script")
     if node is None or not script:
@@ -158,7 +219,7 @@ def _check_script(task: Fields, script: str, code: str | None) -> None:
         task.report.problem(node.origin, f"'{shorten(script)}' must be a path inside the code folder")
     elif not script.endswith(".py") and not _MODULE.fullmatch(script):
         task.report.problem(node.origin, f"expected a Python file or a dotted module name, found '{shorten(script)}'")
-    elif script.endswith(".py") and task.get("code") is None:
+    elif script.endswith(".py") and not named:
         task.report.problem(node.origin, f"'{shorten(script)}' needs task.code, the folder that holds it")
     elif script.endswith(".py") and code is not None and not (Path(code) / script).is_file():
         there = sorted(file.name for file in Path(code).glob("*.py"))
@@ -173,6 +234,8 @@ def _input_data(reading: Reading, fields: Fields) -> str:
         return ""
     name = own_name(node, "inputs", reading.draft.declared, fields.report)
     major = reading.inputs.get(name) if name else None
+    if major is STAND_IN:
+        return name or ""
     if isinstance(major, LiteralInput):
         what = "has no value" if major.value is None else "is a value, not data"
         fields.report.problem(node.origin, f"input '{name}' {what}; input_data takes a uri_folder or an mltable")
@@ -187,7 +250,7 @@ def _mini_batch_size(node: Node, fields: Fields) -> MiniBatchSize | None:
     if match is None:
         raise expected("a whole number, with kb, mb or gb behind it for bytes ('10', '10kb')", node)
     figure, space, unit = match.groups()
-    if isinstance(node, ScalarNode) and isinstance(node.value, int) and not node.via:
+    if isinstance(node, ScalarNode) and isinstance(node.value, int) and not node.via and not is_option(node.origin):
         fields.report.notice(node.origin, f"Azure wants text here; write '{figure}' in quotes")
     elif space and unit:
         fields.report.notice(node.origin, f"Azure takes no space here; write '{figure}{unit}'")

@@ -22,6 +22,14 @@ from fanout.spec.scope import Scope
 from fanout.spec.steps import Environment, Pipeline, Step
 from fanout.spec.trigger import PATH_MACROS, armed_root, check_armed, read_trigger
 
+_SETTINGS = ("default_compute", "default_datastore", "continue_on_step_failure", "force_rerun")
+_ELSEWHERE = {
+    **dict.fromkeys(
+        ("default_compute", "default_datastore", "continue_on_step_failure", "force_rerun"), "it belongs under settings"
+    ),
+    "task": "it belongs to a parallel step, under jobs",
+    "command": "it belongs to a command step, under jobs",
+}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
 
 
@@ -43,7 +51,7 @@ def read_pipeline(root: MapNode, file: Path, report: Report, *, armed: bool = Fa
     written = root
     root = armed_root(written) if armed else written
     top, components = Fields(root, report), Components(report)
-    top.require("type", _pipeline_type, "pipeline", "'pipeline'")
+    _check_type(top)
     settings = _read_settings(top.fields("settings"))
     component = top.take("component", lambda node: _pipeline_component(node, components), None)
     broken = component is None and top.get("component") is not None
@@ -79,7 +87,8 @@ def read_pipeline(root: MapNode, file: Path, report: Report, *, armed: bool = Fa
         check_armed(pipeline, top)
     top.ignore("$schema", "properties", "jobs", "inputs", "outputs")
     top.no_effect("identity", "services")
-    top.close()
+    top.no_effect("schedule", why="has no effect here: a run starts when it is asked for")
+    top.close(_ELSEWHERE)
     return replace(pipeline, notices=report.notices)
 
 
@@ -90,10 +99,9 @@ def _read_settings(fields: Fields) -> Settings:
         continue_on_step_failure=fields.take("continue_on_step_failure", flag, True),
         force_rerun=fields.take("force_rerun", flag, None),
     )
-    known = ("default_compute", "default_datastore", "continue_on_step_failure", "force_rerun")
-    others = [key for key in fields.node.entries if key not in known]
+    others = [key for key in fields.node.entries if key not in _SETTINGS]
     for key in others:
-        fields.no_effect(key, why=f"has no effect here{suggest(key, known)}")
+        fields.no_effect(key, why=f"has no effect here{suggest(key, _SETTINGS)}")
     return settings
 
 
@@ -141,15 +149,18 @@ def _notice_environments(scope: Scope, steps: tuple[Step, ...], jobs: Fields) ->
     nothing = Environment()
     asked = [s.name for s in steps if s.environment != nothing and not s.environment.has_packages]
     if asked:
-        names = ", ".join(asked[:5]) + (", …" if len(asked) > 5 else "")
+        names = ", ".join(asked[:3]) + (f" and {len(asked) - 3} more" if len(asked) > 3 else "")
         why = f"images and registered environments are not used; steps run in fanout's own Python ({names})"
         scope.report.notice(jobs.origin, why)
 
 
-def _pipeline_type(node: Node) -> str:
-    if isinstance(node, ScalarNode) and node.text in ("command", "parallel"):
-        raise Wrong(f"expected 'pipeline', found '{node.text}': a component or job runs as a step under jobs")
-    return choice("pipeline")(node)
+def _check_type(top: Fields) -> None:
+    """Note a type that is missing or wrong; SpecError for a file that is a component or a job, not a pipeline."""
+    kind = top.get("type")
+    if isinstance(kind, ScalarNode) and kind.text in ("command", "parallel"):
+        message = f"expected 'pipeline', found '{kind.text}': a component or job runs as a step under jobs"
+        raise top.report.fatal(kind.origin.place, kind.origin.key, message)
+    top.require("type", choice("pipeline"), "pipeline", "'pipeline'")
 
 
 def _name(node: Node) -> str:

@@ -9,6 +9,13 @@ def test_a_valid_file_says_what_it_holds(fanout: Any, pipeline: Path) -> None:
     assert said.out.startswith("pipeline.yml is valid: parallel step score\nnote: ")
 
 
+def test_several_steps_have_a_line_each(fanout: Any, pipeline: Path) -> None:
+    """In the order of the file, with what each waits for."""
+    said = fanout("validate", "pipeline.yml", "--set", "jobs.after={command: echo, depends_on: [score]}")
+    lines = said.out.splitlines()
+    assert lines[:3] == ["pipeline.yml is valid: 2 steps", "  parallel step score", "  command step after after score"]
+
+
 def test_all_problems_are_told_at_once(fanout: Any, pipeline: Path) -> None:
     """One line each in the form editors know, on stderr."""
     said = fanout("validate", "pipeline.yml", "--set", "jobs.score.bogus=1", "--set", "jobs.score.mini_batch_size=-1")

@@ -146,7 +146,7 @@ def test_inputs_must_be_what_the_component_declares(refuse: Refuse, given: str, 
         ),
         (
             "./flow.dag.yaml",
-            "a prompt flow (flow.dag.yaml) is not supported as a component; write a parallel or command component",
+            "a prompt flow is not supported as a component; write a parallel or command component",
         ),
         ("[1]", "expected the path of a component file, found a list"),
     ],
@@ -157,6 +157,27 @@ def test_a_component_that_cannot_be_had(refuse: Refuse, path: str, message: str)
     [problem] = refuse(text)
     assert problem.startswith("pipeline.yml:3:18: jobs.a.component: ")
     assert problem.endswith(message)
+
+
+@pytest.mark.parametrize("content", ["flow: ./web\ndata: ./x.jsonl\n", "inputs: {u: {type: string}}\nnodes: []\n"])
+def test_a_prompt_flow_is_told_by_what_is_in_it(refuse: Refuse, content: str) -> None:
+    """A flow, or the description of a run of one, under any name."""
+    [problem] = refuse(using("type: parallel"), comp__c_yml=content)
+    assert problem.endswith(
+        "component: a prompt flow is not supported as a component; write a parallel or command component"
+    )
+
+
+def test_code_beside_the_task_of_a_component(load: Load, folder: Path) -> None:
+    """Published components name it there, and it is what they run; under task it wins."""
+    text = PARALLEL.replace("  code: ../src\n", "") + "code: ../src\n"
+    pipeline = load(using(), comp__c_yml=text)
+    [step] = pipeline.steps
+    assert isinstance(step, ParallelStep)
+    assert step.task.code == str(folder / "src")
+    assert "code: taken as task.code, where it belongs" in pipeline.notices
+    both = load(using(), comp__c_yml=PARALLEL + "code: ../nowhere\n")
+    assert "code: has no effect here: task.code counts" in both.notices
 
 
 def test_problems_in_a_component_file_are_placed_there(refuse: Refuse) -> None:

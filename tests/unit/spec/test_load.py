@@ -219,12 +219,15 @@ type: pipeline
 jobs:
   score:
     type: parallel
-    inputs: {{files: {{path: ./data}}, x: a b, {changes.get("inputs", "")}}}
+    inputs: {{files: {changes.get("files", "{path: ./data}")}, x: a b, {changes.get("inputs", "")}}}
     outputs: {{out: }}
     input_data: ${{{{inputs.files}}}}
     {step}
     task: {{type: run_function, code: ./src, entry_script: score.py, {task}}}
 """
+
+
+TABLE = "{path: ./table, type: mltable}"
 
 
 def score(pipeline: Pipeline) -> ParallelStep:
@@ -271,7 +274,7 @@ def test_a_setting_may_be_bound_or_quoted(
     load: Load, line: str, read: Callable[[ParallelStep], object], value: object
 ) -> None:
     """Every setting that Azure lets bind to a pipeline input."""
-    assert read(score(load(parallel(step=line)))) == value
+    assert read(score(load(parallel(step=line, files=TABLE)))) == value
 
 
 @pytest.mark.parametrize(
@@ -360,7 +363,7 @@ def test_a_step_s_output_takes_place_and_type_from_the_pipeline_s(load: Load, fo
             "jobs.score.mini_batch_size: Azure wants text here; write '10' in quotes",
         ),
         (
-            parallel(step="mini_batch_size: 10 kb"),
+            parallel(step="mini_batch_size: 10 kb", files=TABLE),
             "jobs.score.mini_batch_size: Azure takes no space here; write '10kb'",
         ),
         (
@@ -372,7 +375,7 @@ def test_a_step_s_output_takes_place_and_type_from_the_pipeline_s(load: Load, fo
             "jobs.score.append_row_to: has no effect here: it belongs under task",
         ),
         (
-            parallel(step="partition_keys: [a]\n    mini_batch_size: '1'"),
+            parallel(step="partition_keys: [a]\n    mini_batch_size: '1'", files=TABLE),
             "jobs.score.mini_batch_size: has no effect beside partition_keys, which decide how the input is cut",
         ),
         (
@@ -388,6 +391,7 @@ def test_a_step_s_output_takes_place_and_type_from_the_pipeline_s(load: Load, fo
             "settings.force_rerunn: has no effect here; did you mean 'force_rerun'?",
         ),
         (parallel(top="outputs: {o: }"), "outputs.o: no step writes this output"),
+        (parallel(top="schedule: {type: cron}"), "schedule: has no effect here: a run starts when it is asked for"),
     ],
 )
 def test_what_has_no_effect_is_said_in_one_line(load: Load, text: str, notice: str) -> None:

@@ -14,7 +14,7 @@ type: pipeline
 jobs:
   score:
     type: parallel
-    inputs: {files: {path: ./data}}
+    inputs: {files: {path: ./table, type: mltable}}
     input_data: ${{inputs.files}}
     partition_keys: [a, b]
     task: {type: run_function, code: ./src, entry_script: score.py}
@@ -77,6 +77,13 @@ def test_a_relative_path_starts_from_the_pipeline_s_folder(load: Load, folder: o
         ("jobs", "--set jobs:1:1: expected a dotted path, '=' and a value: jobs.score.compute=local"),
         ("=1", "--set =1:1:1: expected a dotted path, '=' and a value: jobs.score.compute=local"),
         ("a..b=1", "--set a..b=1:1:1: expected a dotted path, '=' and a value: jobs.score.compute=local"),
+        (
+            "jobs.scor.mini_batch_rows=1",
+            (
+                "--set jobs.scor.mini_batch_rows=1:1:6: jobs.scor.mini_batch_rows: "
+                "there is no step 'scor'; did you mean 'score'?"
+            ),
+        ),
         ("type.x=1", "--set type.x=1:1:6: type.x: type is 'pipeline', no mapping"),
         (
             "jobs.score.partition_keys.7=c",
@@ -97,6 +104,12 @@ def test_a_relative_path_starts_from_the_pipeline_s_folder(load: Load, folder: o
 def test_a_problem_names_the_option(refuse: Refuse, override: str, problem: str) -> None:
     """The column counts from where the path starts."""
     assert refuse(TEXT, [override]) == [problem]
+
+
+def test_a_number_needs_no_quotes_on_the_command_line(load: Load) -> None:
+    """What Azure wants in its files is no matter there."""
+    pipeline = load(TEXT, ["jobs.score.partition_keys=", "jobs.score.mini_batch_size=5"])
+    assert pipeline.notices == ()
 
 
 def test_a_value_that_is_no_yaml_is_told_with_the_option(refuse: Refuse) -> None:

@@ -1,8 +1,12 @@
 """Wrong pipeline files, each with exactly what is said about them."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+
+from fanout.errors import SpecError
+from fanout.spec.load import load_pipeline
 
 Refuse = Callable[..., list[str]]
 
@@ -42,6 +46,31 @@ SETTINGS = [
     ),
     ("error_treshold: 1", "error_treshold: unknown key; did you mean 'error_threshold'?"),
     ("vectorize: true", "vectorize: unknown key"),
+    ("program_arguments: --x 1", "program_arguments: unknown key here; it belongs under task"),
+    ("timeout: 5", "timeout: unknown key here; it belongs under retry_settings"),
+    ("instance_count: 2", "instance_count: unknown key here; it belongs under resources"),
+    ("max_concurrency_per_instance: all", "max_concurrency_per_instance: expected a whole number, found 'all'"),
+    (
+        "mini_batch_size: 2kb",
+        (
+            "mini_batch_size: input 'files' is a uri_folder, a list of files; "
+            'it takes a count of files, such as "10", not a size'
+        ),
+    ),
+    (
+        "mini_batch_rows: 5",
+        (
+            "mini_batch_rows: input 'files' is a uri_folder, a list of files; "
+            "rows need an mltable with a reader, in mode direct"
+        ),
+    ),
+    (
+        "partition_keys: [k]",
+        (
+            "partition_keys: input 'files' is a uri_folder, a list of files without partitions; "
+            "keys need an mltable with extract_columns_from_partition_format"
+        ),
+    ),
     (
         "mini_batch_size: 10tb",
         "mini_batch_size: expected a whole number, with kb, mb or gb behind it for bytes ('10', '10kb'), found '10tb'",
@@ -382,8 +411,72 @@ def test_a_step_name_is_checked(refuse: Refuse) -> None:
     [problem] = refuse(HEAD + "  Batch-Prediction: {command: x}\n")
     assert problem == (
         "pipeline.yml:5:3: jobs.Batch-Prediction: 'Batch-Prediction' is no step name; "
-        "it takes lower-case letters, digits and underscores, no digit first"
+        "it takes lower-case letters, digits and underscores, no digit first; try 'batch_prediction'"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            parallel(task="mini_batch_size: '5'"),
+            "11:69: jobs.score.task.mini_batch_size: unknown key here; it belongs to the step, beside task",
+        ),
+        (
+            parallel(task="args: --x 1"),
+            "11:69: jobs.score.task.args: unknown key here; write program_arguments",
+        ),
+        (
+            command("command: x, timeout: 5"),
+            "5:19: jobs.a.timeout: unknown key here; it belongs under limits",
+        ),
+        (
+            "force_rerun: true\n" + command("command: x"),
+            "1:1: force_rerun: unknown key here; it belongs under settings",
+        ),
+        (
+            "type: command\ncommand: echo\ninputs: {x: {type: integer}}\nversion: 1\n",
+            "1:7: type: expected 'pipeline', found 'command': a component or job runs as a step under jobs",
+        ),
+    ],
+)
+def test_a_key_in_the_wrong_place_is_told_where_it_belongs(refuse: Refuse, text: str, problem: str) -> None:
+    """Also a whole file: one sentence, not one for each of its keys."""
+    assert refuse(text) == [f"pipeline.yml:{problem}"]
+
+
+@pytest.mark.parametrize(
+    ("binding", "message"),
+    [
+        ("{{parent.inputs.d}}", "{{parent.inputs.d}} lacks its dollar sign: ${{parent.inputs.d}}"),
+        (
+            "${{parent.input.d}}",
+            (
+                "expected ${{parent.inputs.name}} or ${{parent.jobs.step.outputs.name}}, as the whole value, "
+                "found '${{parent.input.d}}'"
+            ),
+        ),
+        (
+            "{path: 'azureml://datastores/blobs/paths/${{name}}/x'}",
+            (
+                "${{name}} and the like stand in paths of outputs only; an input takes a path or "
+                "${{parent.inputs.name}} or ${{parent.jobs.step.outputs.name}}, as the whole value"
+            ),
+        ),
+    ],
+)
+def test_a_wrong_binding_is_one_problem(refuse: Refuse, binding: str, message: str) -> None:
+    """What makes use of the input, be it the major one, is not told of again."""
+    text = parallel().replace("inputs: {files: {path: ./data}, }", f"inputs:\n      files: {binding}")
+    [problem] = refuse(text)
+    assert problem.endswith(f": {message}")
+
+
+def test_a_folder_is_no_pipeline_file(tmp_path: Path) -> None:
+    """The file that is meant is most likely in it."""
+    (tmp_path / "pipeline.yml").touch()
+    with pytest.raises(SpecError, match=r"Is a directory; name the file: .*pipeline\.yml"):
+        load_pipeline(tmp_path)
 
 
 def test_all_problems_of_a_file_come_at_once_and_in_its_order(refuse: Refuse) -> None:
