@@ -18,6 +18,8 @@ from typing import Any
 from fanout.errors import EntryScriptError
 
 OURS = f"{Path(__file__).parents[1]}{os.sep}"
+PROFILERS = tuple(f"{Path(os.__file__).parent}{os.sep}{name}.py" for name in ("cProfile", "profile"))
+"""They stand between us and run() where --profiling_module asks for it."""
 TRACEBACK_LIMIT = 16 * 1024
 
 
@@ -139,7 +141,7 @@ def _chain(summary: traceback.TracebackException) -> Iterator[traceback.Tracebac
 
 
 def _is_ours(filename: str) -> bool:
-    return filename.startswith((OURS, "<frozen importlib"))
+    return filename.startswith((OURS, "<frozen importlib", *PROFILERS))
 
 
 def _shorten(text: str, limit: int) -> str:

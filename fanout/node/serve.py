@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 
 from obstore.store import ObjectStore
@@ -28,6 +29,7 @@ from fanout.node.logs import LogKeeper, kept_now_and_then
 from fanout.node.orders import Answer
 from fanout.node.process import SlotProcess
 from fanout.node.registration import register
+from fanout.node.usage import Usage, usage_written
 from fanout.node.workspace import Workspace, slot_environ, workspace
 from fanout.queue.port import QueueService
 from fanout.spec.expressions import render_arguments
@@ -87,7 +89,10 @@ async def serve(
             outside.clock,
         )
         with _log_to(place), _signals(node), _parent(node, with_parent):
-            async with kept_now_and_then(_log_keeper(record, place, outside.store), outside.clock):
+            async with (
+                kept_now_and_then(_log_keeper(record, place, outside.store), outside.clock),
+                usage_written(_usage(place), record.step.resource_monitor_interval, outside.clock),
+            ):
                 return await node.run()
 
 
@@ -121,6 +126,10 @@ def _log_keeper(record: StepRecord, place: Workspace, store: ObjectStore) -> Log
         return None
     secrets = secrets_of({**os.environ, **record.step.environment_variables})
     return LogKeeper(place.logs, place.scratch / "log-copies", store, keys.logs(record.at), secrets)
+
+
+def _usage(place: Workspace) -> Usage:
+    return Usage(place.logs / "sys" / "perf" / str(place.node), [place.scratch])
 
 
 def needed_inputs(record: StepRecord) -> dict[str, step_record.BoundInput]:
@@ -173,19 +182,42 @@ def _move(folder: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def _log_to(place: Workspace) -> Iterator[None]:
-    """What this node has to say goes to its own file in the step's logs (reference, section 11)."""
-    path = place.logs / "sys" / "node" / str(place.node) / "_main.txt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s|%(levelname)s|%(process)d|%(message)s"))
+    """What this node has to say goes to its own files in the step's logs (reference, section 11)."""
+    handlers = [
+        _handler(place, "node", lambda _: True),
+        _handler(place, "warning", lambda level: level == logging.WARNING),
+        _handler(place, "error", lambda level: level >= logging.ERROR),
+    ]
     root = logging.getLogger("fanout")
     root.setLevel(logging.INFO)
-    root.addHandler(handler)
+    for handler in handlers:
+        root.addHandler(handler)
     try:
         yield
     finally:
-        root.removeHandler(handler)
-        handler.close()
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()
+
+
+def _handler(place: Workspace, kind: str, takes: Callable[[int], bool]) -> logging.Handler:
+    """Writes what has a level that it takes to sys/<kind>/<node>/_main.txt, which is there when something was said."""
+    path = place.logs / "sys" / kind / str(place.node) / "_main.txt"
+    handler = _LazyFile(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s|%(levelname)s|%(process)d|%(thread)d|%(message)s"))
+    handler.addFilter(lambda record: takes(record.levelno))
+    return handler
+
+
+class _LazyFile(logging.FileHandler):
+    """Makes its folder, too, when the first line is written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, encoding="utf-8", delay=True)
+
+    def _open(self) -> TextIOWrapper:
+        Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+        return super()._open()
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NODE_LOGS = ("user/stdout", "user/stderr", "user/entry_script_log", "sys/node")
+NODE_LOGS = ("user/stdout", "user/stderr", "user/entry_script_log", "sys/node", "sys/warning", "sys/error")
 """Folders of the logs in which each node has one of its own (reference, section 11)."""
 
 

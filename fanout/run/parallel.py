@@ -136,15 +136,18 @@ class ParallelRun:
             self.outside.clock,
             Observers(on_progress, report.absorb),
             lambda: register(self.outside.store, self._at),
-            lambda ledger: self._send_missing(queues.pair, ledger),
+            lambda ledger: self._send_missing(queues.pair, ledger, report),
             await self._first_ledger(),
-            (lambda ledger, indexes: self._double(queues.pair, ledger, indexes)) if self.step.speculate else None,
+            (lambda ledger, indexes: self._double(queues.pair, ledger, indexes, report))
+            if self.step.speculate
+            else None,
             queues.follow,
         )
         await supervisor.read_the_rest()  # what earlier supervisors of this step have seen
         if taken_up:
             total = None if summary is None else summary.mini_batches
             retries = self.step.retry_settings.max_retries
+            report.say(f"taken up again: {supervisor.ledger.counts.settled} mini-batches are done")
             self.observer.step_goes_on(self.step, remaining(supervisor.ledger, total, retries))
         async with (
             self.outside.engine.nodes(self._at, self.step.instance_count) as workforce,
@@ -234,12 +237,14 @@ class ParallelRun:
         await note_filled(store, self._at, queues.name)
         supervisor.plan_is_complete(summary.mini_batches)
 
-    async def _send_missing(self, queues: QueuePair, ledger: Ledger) -> None:
+    async def _send_missing(self, queues: QueuePair, ledger: Ledger, report: JobReport) -> None:
+        report.say("messages were lost; their mini-batches are sent again")
         self.observer.notice(f"{self.step.name}: messages were lost; their mini-batches are sent again")
         await publish(lambda: _known(None), self.outside.store, self._outbox(queues, ledger, lambda _: None))
 
-    async def _double(self, queues: QueuePair, ledger: Ledger, indexes: Collection[int]) -> None:
+    async def _double(self, queues: QueuePair, ledger: Ledger, indexes: Collection[int], report: JobReport) -> None:
         some = "a mini-batch takes" if len(indexes) == 1 else f"{len(indexes)} mini-batches take"
+        report.say(f"{some} far longer than the others; tried a second time beside it")
         self.observer.notice(f"{self.step.name}: {some} far longer than the others; tried a second time beside it")
         outbox = replace(self._outbox(queues, ledger, lambda _: None), copies=True)
         await send_some(self.outside.store, outbox, indexes)

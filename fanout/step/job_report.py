@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from obstore.store import LocalStore
 
+from fanout import __version__
 from fanout.clock import Clock
 from fanout.data.folder import files_below
 from fanout.data.transfer import upload_file
@@ -25,7 +26,8 @@ from fanout.step.error_files import ErrorFiles
 from fanout.step.failure_groups import Source, group, occurrences
 from fanout.step.job_result import README, End, job_error, job_result, user_errors
 from fanout.step.ledger import Ledger
-from fanout.step.overview import Overview
+from fanout.step.overview import Overview, master_line
+from fanout.step.process_files import ProcessFiles
 from fanout.step.record import StepRecord
 from fanout.step.results import ResultIndex
 from fanout.step.scratch import scratch_folder
@@ -33,7 +35,7 @@ from fanout.step.seal import Seal
 from fanout.step.supervise import Progress
 from fanout.store import keys
 from fanout.store.mask import mask_folder
-from fanout.store.objects import put
+from fanout.store.objects import copy, list_keys, put
 from fanout.store.redact import secrets_of
 
 if TYPE_CHECKING:
@@ -72,13 +74,16 @@ class JobReport:
         (folder / REPORT).mkdir(parents=True)
         self._attempts = AttemptsFile(folder / REPORT / "processed_mini-batches.csv")
         self._errors = ErrorFiles(folder, self._source)
-        self._overview = Overview(clock.now())
+        self._processes = ProcessFiles(folder)
+        self._overview = Overview(clock.now(), record.step.metrics_name_prefix)
         self._overview.open(socket.gethostname())
+        self._master = [master_line(clock.now(), f"supervising {record.at}, fanout {__version__}")]
         self._latest: Progress | None = None
 
     def absorb(self, node: int, index: ResultIndex) -> None:
         """Takes in one result object: a row for each attempt, a file entry for each failure."""
         self._attempts.add(node, index.entries)
+        self._processes.add(node, index.entries)
         for entry in index.entries:
             if entry.failure is not None:
                 self._errors.add(node, entry, entry.failure)
@@ -88,7 +93,13 @@ class JobReport:
 
     def progress(self, progress: Progress) -> None:
         """Remembers where the step stands, for the next line of the overview."""
+        if progress.counts.total is not None and (self._latest is None or self._latest.counts.total is None):
+            self.say(f"planning finished: {progress.counts.total} mini-batches")
         self._latest = progress
+
+    def say(self, text: str) -> None:
+        """Something that the supervisor did, for its own log."""
+        self._master.append(master_line(self._clock.now(), text))
 
     async def keep_overview(self) -> None:
         """Writes a line every ten seconds, for ever; trouble with the store waits for the next line."""
@@ -103,11 +114,14 @@ class JobReport:
         self._mask_logs_of_killed_nodes()
         self._attempts.close()
         self._overview.close(self._clock.now(), seal)
+        self.say(f"{seal.verdict.status}: {seal.verdict.reason}")
         self._write_texts(self._end(seal, ledger))
         names = files_below(self._folder)
         for at in range(0, len(names), AT_ONCE):
             await asyncio.gather(*map(self._upload, names[at : at + AT_ONCE]))
         await self._put_overview()
+        if self._record.step.copy_logs_to_parent:
+            await self._copy_to_the_run()
 
     def close(self) -> None:
         """Gives back the file that is open."""
@@ -123,6 +137,7 @@ class JobReport:
             "job_result.txt": job_result(end),
             "job_error.txt": job_error(end),
             "user/error.txt": user_errors(end),
+            f"sys/master_role.{self._overview.begun}.txt": "".join(self._master),
         }
         for name, text in texts.items():
             path = self._folder / name
@@ -143,7 +158,18 @@ class JobReport:
     async def _put_overview(self) -> None:
         for name, text in self._overview.texts().items():
             await put(self._store, self._key(name), text.encode(errors="backslashreplace"))
-        await put(self._store, self._key(self._overview.metrics_name), self._overview.progress_csv().encode())
+        numbers = self._overview.progress_csv().encode()
+        await put(self._store, self._key(self._overview.metrics_name), numbers)
+        if self._record.step.push_metrics_to_parent:
+            await put(self._store, keys.metrics_of_run(self._record.at), numbers)
+
+    async def _copy_to_the_run(self) -> None:
+        """All logs of the step, those of its nodes too, are beside those of the run's other steps as well."""
+        prefix, target = keys.logs(self._record.at), keys.logs_of_run(self._record.at)
+        names = [listed.key.removeprefix(prefix) async for listed in list_keys(self._store, prefix)]
+        for at in range(0, len(names), AT_ONCE):
+            some = names[at : at + AT_ONCE]
+            await asyncio.gather(*(copy(self._store, prefix + name, target + name) for name in some))
 
     def _key(self, name: str) -> str:
         return keys.logs(self._record.at) + name

@@ -34,8 +34,15 @@ sys/job_report/processed_mini-batches.csv
 sys/job_report/process_summary.csv    the same rows summed by process
 sys/job_report/node_summary.csv       and by node
 sys/metrics/<time>/progress.csv       the numbers behind the overview
-sys/error/<node>/<process>.txt        failed attempts as lines of JSON
+sys/error/<node>/<process>.txt        failed attempts as lines of JSON; _main.txt: errors of the node
+sys/warning/<node>/_main.txt          warnings of the node
+sys/node/<node>/<process>.txt         what a process did: a line an attempt, the first thousand
 sys/node/<node>/_main.txt             what the node did
+sys/node/<node>/<process>.profile     with --profiling_module: where the time of run() went, for pstats
+sys/perf/<node>/                      what the node used of its machine, every --resource_monitor_interval seconds:
+                                      node_resource_usage.csv, node_disk_usage.csv, processes_resource_usage.csv,
+                                      and all processes in os/<hour>/processes_<minute>
+sys/master_role.<time>.txt            what the supervising process did; one for each that there was
 """
 
 

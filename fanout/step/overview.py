@@ -1,7 +1,9 @@
-"""The lines of job_progress_overview.<time>.txt and of progress.csv (reference, section 11). Pure."""
+"""The lines of job_progress_overview.<time>.txt and of progress.csv (reference, section 11)."""
 
 import csv
 import io
+import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,10 +26,20 @@ COLUMNS = (
     "Failed Items",
 )
 
+NO_METRICS = 2
+"""Columns that say when; the others are metrics."""
+
 
 def stamp(at: float) -> str:
     """Epoch seconds as people read them in logs: UTC, to the microsecond."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+
+
+def master_line(at: float, text: str) -> str:
+    """A line of sys/master_role.<time>.txt, in the form of Azure's."""
+    moment = datetime.fromtimestamp(at, UTC)
+    when = f"{moment:%Y-%m-%d %H:%M:%S},{moment.microsecond // 1000:03d}"
+    return f"{when}|INFO|{os.getpid()}|{threading.get_ident()}|{redact(' '.join(text.split()))}\n"
 
 
 def remaining_seconds(counts: Counts, seconds: float) -> float | None:
@@ -42,6 +54,7 @@ class Overview:
     """What the overview says so far. A new file begins each day, named by the hour of its first line."""
 
     started: float
+    prefix: str = ""  # in front of the names of all metrics
     files: dict[str, list[str]] = field(default_factory=dict)
     rows: list[tuple[object, ...]] = field(default_factory=list)
     _day: str = ""
@@ -78,14 +91,19 @@ class Overview:
         """progress.csv."""
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow([*COLUMNS[:NO_METRICS], *(f"{self.prefix}{name}" for name in COLUMNS[NO_METRICS:])])
         writer.writerows(self.rows)
         return buffer.getvalue()
 
     @property
     def metrics_name(self) -> str:
         """The key of progress.csv below the logs."""
-        return f"sys/metrics/{datetime.fromtimestamp(self.started, UTC):%Y%m%d%H%M%S}/progress.csv"
+        return f"sys/metrics/{self.begun}/progress.csv"
+
+    @property
+    def begun(self) -> str:
+        """When this supervisor began, as part of a name."""
+        return f"{datetime.fromtimestamp(self.started, UTC):%Y%m%d%H%M%S}"
 
     def _lines(self, progress: Progress) -> Iterator[str]:
         counts, took = progress.counts, _clock(progress.seconds)

@@ -143,6 +143,20 @@ def concluded_json(at: StepRound) -> str:
     return f"{at.root}/concluded.json"
 
 
+def logs_of_run(at: StepRound) -> str:
+    """Where a step's logs are once more, when it wants them beside the run; no step can have a name with a hyphen."""
+    return f"runs/{at.run}/step-logs/{at.step}/{_round_folder(at)}"
+
+
+def metrics_of_run(at: StepRound) -> str:
+    """Where a step's progress.csv is once more, when it wants that."""
+    return f"runs/{at.run}/step-metrics/{at.step}/{_round_folder(at)}progress.csv"
+
+
+def _round_folder(at: StepRound) -> str:
+    return "" if at.round == 1 else f"round-{at.round:03d}/"
+
+
 def logs(at: StepRound) -> str:
     return f"{at.root}/logs/"
 

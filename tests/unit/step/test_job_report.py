@@ -1,10 +1,12 @@
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from obstore.store import LocalStore, ObjectStore
 
+from fanout import __version__
 from fanout.step.job_report import job_report
 from fanout.step.ledger import Ledger
 from fanout.step.record import StepRecord
@@ -12,7 +14,7 @@ from fanout.step.results import Cause, Entry, Event, Failure, ResultIndex, Statu
 from fanout.step.seal import Seal
 from fanout.step.supervise import Progress
 from fanout.step.verdict import Counts, Verdict, VerdictStatus
-from fanout.store.objects import list_keys, read
+from fanout.store.objects import list_keys, put, read
 
 MakeRecord = Callable[..., StepRecord]
 MakeEntry = Callable[..., Entry]
@@ -48,7 +50,9 @@ async def test_everything_is_in_the_store_in_the_references_layout(
         "sys/job_report/node_summary.csv",
         "sys/job_report/process_summary.csv",
         "sys/job_report/processed_mini-batches.csv",
+        "sys/master_role.20231114221320.txt",
         "sys/metrics/20231114221320/progress.csv",
+        "sys/node/0/process000.txt",
         "user/error.txt",
         "user/error/0/process000.txt",
         "user/error/0/process001.txt",
@@ -67,6 +71,39 @@ async def test_the_overview_is_kept_up_to_date(store: ObjectStore, record: MakeR
         while not (found := await logs(store)):  # noqa: ASYNC110 - the store tells nobody
             await asyncio.sleep(0)
     assert "Processed 2 of 8 mini batches in 0:00:10." in found["job_progress_overview.2023111422.txt"]
+
+
+async def test_the_supervisors_own_log(store: ObjectStore, record: MakeRecord, manual_clock: Any) -> None:
+    """When what happened, in the form of Azure's; credentials in it are hidden."""
+    async with job_report(record(), store, manual_clock) as report:
+        report.progress(Progress("s", Counts(2), 2, 1.0))
+        report.say("asked s3 with AKIAIOSFODNN7EXAMPLE")
+        await report.publish(SEAL, Ledger(2))
+    said = [line.split("|", 4) for line in (await logs(store))["sys/master_role.20231114221320.txt"].splitlines()]
+    assert [line[4] for line in said] == [
+        f"supervising r/s, fanout {__version__}",
+        "planning finished: 2 mini-batches",
+        "asked s3 with [hidden]",
+        "Failed: 1 failed",
+    ]
+    assert said[0][:2] == ["2023-11-14 22:13:20,000", "INFO"]
+
+
+async def test_logs_and_metrics_beside_the_run(store: ObjectStore, record: MakeRecord, manual_clock: Any) -> None:
+    """When the step asks for it, all its logs, those of its nodes too, and its numbers are there a second time."""
+    plain = record()
+    wanted = {"copy_logs_to_parent": True, "push_metrics_to_parent": True, "metrics_name_prefix": "night "}
+    asking = replace(plain, step=replace(plain.step, **wanted))
+    await put(store, f"{LOGS}user/stdout/0/process000.stdout.txt", b"printed")
+    async with job_report(asking, store, manual_clock) as report:
+        report.progress(Progress("s", Counts(2, succeeded=1), 2, 1.0))
+        await report.publish(SEAL, Ledger(2))
+    names = [listed.key async for listed in list_keys(store, "runs/r/step-logs/s/")]
+    assert {name.removeprefix("runs/r/step-logs/s/") for name in names} == (await logs(store)).keys()
+    assert "runs/r/step-logs/s/user/stdout/0/process000.stdout.txt" in names
+    header, *rows = (await read(store, "runs/r/step-metrics/s/progress.csv") or b"").decode().splitlines()
+    assert header.startswith("Utc Time,Elapsed Seconds,night Total Mini Batches,night Processed")
+    assert rows
 
 
 async def test_nothing_is_left_behind(tmp_path: Path, record: MakeRecord, manual_clock: Any) -> None:
