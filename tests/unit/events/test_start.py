@@ -219,7 +219,8 @@ async def test_inputs_that_are_no_list(scene: Any, pipeline: str) -> None:
     scene.arrive("other.txt")
     [start] = await start_runs([scene.arrive("a b.txt")], armed, scene.outside)
     given = (await load_record(scene.outside.store, start.run)).pipeline.steps[0].inputs["data"]
-    assert given == DataInput(f"{scene.folder.as_uri()}/in/a%20b.txt", DataType.URI_FILE)
+    assert isinstance(given, DataInput)
+    assert (given.uri, given.type) == (f"{scene.folder.as_uri()}/in/a%20b.txt", DataType.URI_FILE)
     armed = await scene.arm(batched(text.replace("uri_file}\noutputs", "uri_folder}\noutputs")))
     events = [scene.arrive("d/1.txt", "one"), scene.arrive("2.txt", "two")]
     [start] = await start_runs(events, armed, scene.outside)
