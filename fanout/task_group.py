@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import TypeVar
 
 from fanout.errors import FanoutError
+
+T = TypeVar("T")
 
 
 @contextlib.asynccontextmanager
@@ -15,6 +18,19 @@ async def task_group() -> AsyncIterator[asyncio.TaskGroup]:
             yield group
     except* FanoutError as several:
         raise first_error(several) from None
+
+
+async def until_set(event: asyncio.Event, work: Coroutine[object, object, T]) -> T | None:
+    """What `work` comes to; None when `event` is set before it has ended, which ends it."""
+    task = asyncio.ensure_future(work)
+    waiting = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        waiting.cancel()
+        task.cancel()
+        await asyncio.gather(task, waiting, return_exceptions=True)
 
 
 def first_error(several: BaseException) -> BaseException:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from fanout import __version__
-from fanout.cli import canceling, checking, failing, looking, redriving, running, single, working
+from fanout.cli import canceling, checking, failing, looking, redriving, running, single, triggering, watching, working
 
 # Without rich: it takes longer to load than help takes to read.
 app = typer.Typer(
@@ -44,4 +44,6 @@ app.command()(failing.failures)
 app.command("run-one")(single.run_one)
 app.command("list")(looking.list_)
 app.command()(looking.logs)
+app.command()(watching.watch)
+app.add_typer(triggering.trigger, name="trigger")
 app.command()(working.node)

@@ -25,7 +25,7 @@ def validate(
     from fanout.view.output import output_to
 
     try:
-        loaded = load(pipeline, sets, inputs)
+        loaded = load(pipeline, sets, inputs, armed=None)
     except SpecError as error:
         if not json:
             raise

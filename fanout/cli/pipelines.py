@@ -11,11 +11,16 @@ if TYPE_CHECKING:
     from fanout.spec.steps import Pipeline
 
 
-def load(path: Path, sets: Sequence[str] | None, inputs: Sequence[str] | None = None) -> "Pipeline":
-    """The pipeline in the file at `path` with the options applied; SpecError with every problem found."""
+def load(
+    path: Path, sets: Sequence[str] | None, inputs: Sequence[str] | None = None, *, armed: bool | None = False
+) -> "Pipeline":
+    """The pipeline in the file at `path` with the options applied; SpecError with every problem found.
+
+    `armed`: for its trigger; None: for its trigger when it has one.
+    """
     from fanout.spec.load import load_pipeline
 
-    return load_pipeline(path, [*(sets or ()), *overrides_of(path, inputs or ())])
+    return load_pipeline(path, [*(sets or ()), *overrides_of(path, inputs or ())], armed=armed)
 
 
 def own_environments(pipeline: "Pipeline") -> "Pipeline":

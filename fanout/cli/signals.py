@@ -42,6 +42,24 @@ async def until_stopped(
             return None
 
 
+async def until_drained(
+    work: Coroutine[object, object, T], on_stop: Callable[[], None], leave: Callable[[], None]
+) -> T:
+    """What `work` comes to, which `on_stop` asks to come to its end at the first signal; the second leaves at once."""
+    stopped = False
+
+    def on_signal() -> None:
+        nonlocal stopped
+        if stopped:
+            leave()
+            os._exit(ExitCode.CANCELED)
+        stopped = True
+        on_stop()
+
+    with _handled(on_signal):
+        return await work
+
+
 @contextlib.contextmanager
 def _handled(on_signal: Callable[[], None]) -> Iterator[None]:
     """Both signals are answered by `on_signal` while the context lasts."""

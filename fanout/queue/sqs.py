@@ -114,6 +114,30 @@ class SqsQueueService:
             return None
         return self._pair(main, dead)
 
+    async def find(self, name: str) -> SqsQueue | None:
+        try:
+            return SqsQueue(self._requests, await self._url(name), self._depth_lag)
+        except QueueGoneError:
+            return None
+
+    async def arn(self, name: str) -> str:
+        """The ARN of the queue with this very name; QueueGoneError when there is none."""
+        answer = await self._requests.call(
+            "get_queue_attributes", QueueUrl=await self._url(name), AttributeNames=["QueueArn"]
+        )
+        return str(answer["Attributes"]["QueueArn"])
+
+    async def policy(self, name: str) -> str | None:
+        """The access policy of the queue with this very name, as JSON; None when it has none."""
+        answer = await self._requests.call(
+            "get_queue_attributes", QueueUrl=await self._url(name), AttributeNames=["Policy"]
+        )
+        return answer.get("Attributes", {}).get("Policy") or None
+
+    async def set_policy(self, name: str, policy: str) -> None:
+        """The queue with this very name has the access policy; "" for none."""
+        await self._requests.call("set_queue_attributes", QueueUrl=await self._url(name), Attributes={"Policy": policy})
+
     async def remove(self, name: str) -> None:
         stem = sqs_name(name)
         for queue in (stem, stem + DEAD_SUFFIX):  # the main queue first: it refers to the other

@@ -1,0 +1,132 @@
+"""`fanout trigger`: the notification of a bucket, and how a trigger stands."""
+
+import json as json_format
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from fanout.cli import options
+from fanout.cli.options import Where
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from fanout.events.set_up import Done
+    from fanout.run.outside import Outside
+    from fanout.spec.steps import Pipeline, Trigger
+
+    Change = Callable[[Trigger, Outside], Coroutine[object, object, Done]]
+
+trigger = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Set, show or remove what makes a bucket tell of arrivals.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@trigger.command("set")
+def set_(
+    pipeline: options.PipelineFile,
+    sets: options.Set = None,
+    store: options.Store = None,
+    profile: options.Profile = None,
+    json: options.Json = False,
+) -> None:
+    """Put the queue and the notification of the bucket in place.
+
+    Notifications of others stay as they are. Done twice it changes nothing the second time.
+    """
+    from fanout.events.own import own_places
+    from fanout.events.set_up import set_up
+
+    async def change(wanted: "Trigger", outside: "Outside") -> "Done":
+        own_places(loaded, wanted, outside.settings)  # refused now rather than when a run starts the next
+        return await set_up(wanted, outside)
+
+    loaded = _loaded(pipeline, sets)
+    _change(loaded, change, Where(store, profile=profile), json=json)
+
+
+@trigger.command()
+def remove(
+    pipeline: options.PipelineFile,
+    sets: options.Set = None,
+    store: options.Store = None,
+    profile: options.Profile = None,
+    json: options.Json = False,
+) -> None:
+    """Take the notification away, and the queue unless there is something in it."""
+    from fanout.events.set_up import take_down
+
+    _change(_loaded(pipeline, sets), take_down, Where(store, profile=profile), json=json)
+
+
+@trigger.command()
+def show(
+    pipeline: options.PipelineFile,
+    sets: options.Set = None,
+    store: options.Store = None,
+    profile: options.Profile = None,
+    json: options.Json = False,
+) -> None:
+    """Show what is watched, who tells of it, and what could not be started, and why."""
+    import asyncio
+    from pathlib import Path
+
+    from fanout.cli import wiring
+    from fanout.events.records import TriggerRecords
+    from fanout.events.set_up import look
+    from fanout.view.output import output_to
+    from fanout.view.trigger import trigger_fields, trigger_lines
+
+    loaded = _loaded(pipeline, sets)
+    wanted = _trigger_of(loaded)
+    settings = wiring.settings_of(Path(loaded.file), Where(store, profile=profile))
+
+    async def tell() -> None:
+        async with wiring.outside_of(settings) as outside:
+            records = TriggerRecords(outside.store, wanted.name)
+            standing = await look(wanted, outside) if wanted.root.startswith("s3:") else None
+            starts = len(await records.starts())
+            letters = [letter async for letter in records.letters()]
+            if json:
+                typer.echo(json_format.dumps(trigger_fields(wanted, standing, starts, letters)))
+                return
+            output = output_to(sys.stdout)
+            for line in trigger_lines(wanted, standing, starts, letters, output.paint):
+                output.line(line)
+
+    asyncio.run(tell())
+
+
+def _loaded(pipeline: options.PipelineFile, sets: list[str] | None) -> "Pipeline":
+    from fanout.cli.pipelines import load
+
+    return load(pipeline, sets, armed=True)
+
+
+def _trigger_of(pipeline: "Pipeline") -> "Trigger":
+    assert pipeline.trigger is not None  # noqa: S101 - it was loaded for it
+    return pipeline.trigger
+
+
+def _change(pipeline: "Pipeline", change: "Change", where: Where, *, json: bool) -> None:
+    import asyncio
+    from pathlib import Path
+
+    from fanout.cli import wiring
+
+    settings = wiring.settings_of(Path(pipeline.file), where)
+
+    async def carry_out() -> "Done":
+        async with wiring.outside_of(settings) as outside:
+            return await change(_trigger_of(pipeline), outside)
+
+    changes = asyncio.run(carry_out()).changes
+    if json:
+        typer.echo(json_format.dumps({"changes": changes}))
+        return
+    for line in changes or ("nothing to change: all is as it should be",):
+        typer.echo(line)

@@ -1,0 +1,79 @@
+"""How a trigger stands, for people and for programs: what it watches, who tells it, and what could not be started."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+
+from fanout.events.records import Letter
+from fanout.events.set_up import Standing
+from fanout.spec.steps import Trigger
+from fanout.store.redact import redact
+from fanout.view.output import Paint
+from fanout.view.text import many, moment, number, printable
+from fanout.view.watching import how_many, what_is_watched
+
+MOST_SHOWN = 20
+
+
+def trigger_lines(
+    trigger: Trigger, standing: Standing | None, starts: int, letters: Sequence[Letter], paint: Paint
+) -> Iterator[str]:
+    """`standing` is None for a folder, which needs nobody to tell."""
+    yield f"{paint.strong(trigger.name)}: {what_is_watched(trigger)}, {how_many(trigger)}"
+    if standing is not None:
+        yield f"  notification  {_notification(standing, paint)}"
+        if standing.inbox is not None:
+            yield f"  queue         {many(standing.inbox.total, 'message')}, {number(standing.inbox.held)} of them held"
+        if standing.dead is not None and standing.dead.total:
+            yield f"  dead letters  {paint.warning(many(standing.dead.total, 'message'))} in the dead-letter queue"
+    yield f"  runs          {many(starts, 'run')} not over"
+    yield from _letter_lines(letters, paint)
+
+
+def trigger_fields(
+    trigger: Trigger, standing: Standing | None, starts: int, letters: Sequence[Letter]
+) -> Mapping[str, object]:
+    """The same as one JSON object."""
+    return {
+        "trigger": trigger.name,
+        "watched": f"{trigger.root}/{trigger.prefix}*{trigger.suffix}",
+        "input": trigger.input,
+        "batch": None if trigger.batch is None else asdict(trigger.batch),
+        "notification": None if standing is None or standing.there is None else asdict(standing.there),
+        "is_set": None if standing is None else standing.is_set,
+        "queue": None if standing is None or standing.inbox is None else asdict(standing.inbox),
+        "dead_letter_queue": None if standing is None or standing.dead is None else asdict(standing.dead),
+        "runs_not_over": starts,
+        "unstarted": [
+            {
+                "name": letter.name,
+                "reason": redact(letter.reason),
+                "at": letter.at,
+                "gone": letter.gone,
+                "objects": [event.uri for event in letter.events],
+            }
+            for letter in letters
+        ],
+    }
+
+
+def _notification(standing: Standing, paint: Paint) -> str:
+    if standing.is_set and standing.there is not None:
+        return f"set: tells {standing.there.queue}"
+    if standing.there is None:
+        return paint.warning("not set; `fanout trigger set` does")
+    there = f"{standing.there.prefix}*{standing.there.suffix}, {standing.there.queue}"
+    return paint.warning(f"another one than the pipeline file says ({printable(there)}); `fanout trigger set` mends it")
+
+
+def _letter_lines(letters: Sequence[Letter], paint: Paint) -> Iterator[str]:
+    failed = [letter for letter in letters if not letter.gone]
+    gone = len(letters) - len(failed)
+    if gone:
+        yield f"  gone          {many(gone, 'start')} whose objects were replaced or removed before"
+    if failed:
+        yield paint.bad(f"  given up      {many(len(failed), 'start')}; `fanout watch --retry` tries them again")
+    for letter in failed[:MOST_SHOWN]:
+        what = ", ".join(printable(event.key) for event in letter.events[:3]) or letter.name
+        yield f"    {moment(letter.at)}  {what}: {printable(letter.reason)}"
+    if len(failed) > MOST_SHOWN:
+        yield f"    and {number(len(failed) - MOST_SHOWN)} more; --json has all"
