@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from typing import TypeVar
 
 from fanout.errors import FanoutError
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -18,6 +19,17 @@ async def task_group() -> AsyncIterator[asyncio.TaskGroup]:
             yield group
     except* FanoutError as several:
         raise first_error(several) from None
+
+
+async def each(job: Callable[[S], Awaitable[T]], items: Iterable[S], at_once: int = 16) -> list[T]:
+    """What `job` returns of each item, in their order, so many of them at a time."""
+    slots = asyncio.Semaphore(at_once)
+
+    async def one(item: S) -> T:
+        async with slots:
+            return await job(item)
+
+    return list(await asyncio.gather(*map(one, items)))
 
 
 async def until_set(event: asyncio.Event, work: Coroutine[object, object, T]) -> T | None:

@@ -40,7 +40,8 @@ def watch(
 ) -> None:
     """Run a pipeline for every object that arrives.
 
-    Its section `trigger` says where. Ctrl-C finishes the runs that have begun, a second one leaves at once; the next watch goes on.
+    Its section `trigger` says where. Ctrl-C finishes the runs that have begun, a second one leaves at once; the next
+    watch goes on.
     """
     import asyncio
 

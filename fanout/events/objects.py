@@ -56,7 +56,7 @@ def _same_file(event: ObjectEvent) -> bool:
 
 
 async def _is_current(store: "ObjectStore", key: str, event: ObjectEvent) -> bool:
-    async def head() -> obstore.ObjectMeta:
+    async def head() -> "obstore.ObjectMeta":
         with translated("look at", key):
             return await obstore.head_async(store, key)
 

@@ -33,9 +33,8 @@ class Place:
 
 
 def plain(uri: str) -> str:
-    """A URI in the one form that can be compared: decoded, `s3:` for `s3a:`."""
-    path = uris.authority(uri) + uris.path_of(uri)
-    return f"s3{path[3:]}" if path.startswith("s3a:") else path
+    """A URI in the one form that can be compared: decoded, without a slash at its end."""
+    return uris.authority(uri) + uris.path_of(uri).rstrip("/")
 
 
 def own_places(pipeline: Pipeline, trigger: Trigger, settings: Settings) -> tuple[Place, ...]:

@@ -8,7 +8,6 @@ triggers/<trigger>/copies/<run>/          copies of objects that it cannot read 
 triggers/<trigger>/own/                   where its runs write
 """
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -18,11 +17,10 @@ from fanout.errors import DamagedRecordError
 from fanout.events.event import ObjectEvent, event_of
 from fanout.store import checked, keys
 from fanout.store.objects import create, delete, list_names, put, read
+from fanout.task_group import each
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
-
-_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ class TriggerRecords:
 
     async def runs_of(self, events: Sequence[ObjectEvent]) -> list[str | None]:
         """The run that each object version belongs to; None when it belongs to none yet."""
-        return await _some_at_once(self._run_of, events)
+        return await each(self._run_of, events)
 
     async def claim(self, events: Sequence[ObjectEvent], run: str) -> list[str]:
         """Each object version belongs to a run, from here on and for good: to `run`, unless somebody was faster.
@@ -68,7 +66,7 @@ class TriggerRecords:
             key = keys.trigger_objects(self.trigger, event.identity)
             return run if await create(self.store, key, run.encode()) else await self._run_of(event) or run
 
-        return await _some_at_once(one, events)
+        return await each(one, events)
 
     async def _run_of(self, event: ObjectEvent) -> str | None:
         body = await read(self.store, keys.trigger_objects(self.trigger, event.identity))
@@ -122,16 +120,6 @@ class TriggerRecords:
         """A dead letter becomes a start again, which whoever watches next carries out."""
         await self.note_start(StartRecord(letter.name, letter.events))
         await delete(self.store, keys.trigger_letter(self.trigger, letter.name))
-
-
-async def _some_at_once(job: Any, events: Sequence[ObjectEvent]) -> list[Any]:
-    slots = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(event: ObjectEvent) -> Any:
-        async with slots:
-            return await job(event)
-
-    return list(await asyncio.gather(*map(one, events)))
 
 
 def _dump(**fields: object) -> bytes:

@@ -48,11 +48,11 @@ async def set_up(trigger: Trigger, outside: Outside) -> Done:
     bucket, changes = _bucket(trigger), list[str]()
     service = SqsQueueService(outside.access, outside.clock)
     try:
+        there = await read_notifications(bucket, outside.access)
         if uses_sqs(trigger):
             changes += await _set_queue(trigger, bucket, service, outside)
         wanted = await _wanted(trigger, service)
         assert wanted is not None  # noqa: S101 - the queue is there now
-        there = await read_notifications(bucket, outside.access)
         if find(there, wanted.id) != wanted:
             await write_notifications(bucket, with_ours(there, wanted), outside.access)
             changes.append(f"s3://{bucket} tells {wanted.queue} of {trigger.prefix}*{trigger.suffix}")

@@ -29,6 +29,9 @@ from fanout.run.story import new_record
 from fanout.spec.trigger import is_waiting
 from fanout.store import keys
 from fanout.store.objects import put, read
+from fanout.task_group import each
+
+COPIED_AT_ONCE = 4
 
 
 class StartState(StrEnum):
@@ -139,8 +142,8 @@ async def _begin(run: str, events: tuple[ObjectEvent, ...], armed: ArmedTrigger,
     """The run exists, for those of its objects that are still there."""
     trigger = armed.trigger.name
     copies = keys.trigger_copies(trigger, run)
-    looked = [(event, await present(event, copies, outside)) for event in events]
-    there = [(event, uri) for event, uri in looked if uri is not None]
+    looked = await each(lambda event: present(event, copies, outside), events)
+    there = [(event, uri) for event, uri in zip(events, looked, strict=True) if uri is not None]
     found = [event for event, _ in there]
     gone = tuple([event for event in events if event not in found])
     if gone:
@@ -176,6 +179,7 @@ async def _arrivals(
         await put(outside.store, f"{table}/MLTable", body)
     if any(takes_folder(step, name) for step, name in waiting):
         folder = f"{keys.trigger_copies(trigger.name, run)}/folder"
-        for uri, key in zip(objects, keys_below, strict=True):
-            await copy_into(folder, uris.confined(key), uri, outside)
+        names = [uris.confined(key) for key in keys_below]
+        pairs = zip(names, objects, strict=True)
+        await each(lambda pair: copy_into(folder, *pair, outside), pairs, COPIED_AT_ONCE)
     return Arrivals(run, objects, keys_below[0], f"{store}/{table}", f"{store}/{folder}")

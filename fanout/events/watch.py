@@ -22,7 +22,7 @@ from fanout.events.runner import Runner
 from fanout.events.start import Start, StartState, finish_start, give_up, start_runs
 from fanout.queue.port import Delivery
 from fanout.run.outside import Outside
-from fanout.task_group import task_group, until_set
+from fanout.task_group import each, task_group, until_set
 
 RECEIVED_AT_ONCE = 50
 STARTED_AT_ONCE = 8
@@ -109,13 +109,7 @@ class Watch:
 
     async def _start_due(self) -> None:
         groups = due(self._held, self.armed.trigger.batch, self._now)
-        slots = asyncio.Semaphore(STARTED_AT_ONCE)
-
-        async def start(group: list[Held]) -> None:
-            async with slots:
-                await self._start(group)
-
-        await asyncio.gather(*map(start, groups))
+        await each(self._start, groups, STARTED_AT_ONCE)
         begun = {id(one) for group in groups for one in group}
         self._held = [one for one in self._held if id(one) not in begun]
 

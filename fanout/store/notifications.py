@@ -8,6 +8,7 @@ from fanout.errors import MissingExtraError, StoreError
 from fanout.store.access import Access
 from fanout.store.credentials import s3_client
 from fanout.store.objects import reason
+from fanout.store.redact import redact
 
 Configuration = Mapping[str, Any]
 
@@ -38,5 +39,8 @@ async def _asked(action: str, call: Callable[[], Any]) -> Any:
         raise MissingExtraError("Notifications of a bucket", "aws") from None
     try:
         return await asyncio.to_thread(call)
-    except (ClientError, BotoCoreError) as exc:
+    except ClientError as exc:
+        error = exc.response.get("Error", {})
+        raise StoreError(f"cannot {action}: {error.get('Code')}: {redact(str(error.get('Message')))}") from exc
+    except BotoCoreError as exc:
         raise StoreError(f"cannot {action}: {reason(exc)}") from exc

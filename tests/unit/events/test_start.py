@@ -11,10 +11,14 @@ import pytest
 
 from fanout.errors import SettingsError, StoreError
 from fanout.events import start as module
+from fanout.events.armed import ArmedTrigger
 from fanout.events.event import ObjectEvent
+from fanout.events.own import own_places
 from fanout.events.records import TriggerRecords
 from fanout.events.start import StartState, finish_start, give_up, start_runs
 from fanout.run.record import load_record
+from fanout.spec.load import load_pipeline
+from fanout.spec.settings import Settings
 from fanout.spec.steps import DataInput, DataType
 from fanout.store import keys
 from fanout.store.objects import list_names, read
@@ -283,3 +287,32 @@ async def test_the_store_may_be_below_what_is_watched(scene: Any, pipeline: str)
     assert "the store of its runs" in str(armed.ignores(inside))
     with pytest.raises(SettingsError, match="the store of its runs"):
         await scene.arm(pipeline.replace("folder: ./in", "folder: ./store/runs"))
+
+
+@pytest.mark.parametrize(
+    ("key", "word"),
+    [
+        ("in/a.txt", None),
+        ("in/runs/a.txt", None),
+        ("in/results/a.txt", "output 'rows' of step 'score'"),
+        ("in/store/runs/x/score/results/000.txt", "the store of its runs"),
+        ("in/store/triggers/score/starts/x.txt", "the store of its runs"),
+        ("in/store/datastores/mine/a.txt", None),
+        ("out/a.txt", "does not begin with in/"),
+        ("in/a.csv", "does not end with .txt"),
+    ],
+)
+async def test_own_output_in_a_bucket(
+    scene: Any, pipeline: str, event: Callable[..., ObjectEvent], key: str, word: str | None
+) -> None:
+    """Store and outputs below what is watched: only what runs write there is left out."""
+    text = pipeline.replace("folder: ./in", "bucket: uploads\n  prefix: in/").replace(
+        "scores: {type: uri_file}", "scores: {type: uri_file, path: 's3://uploads/in/results/${{trigger.run}}.txt'}"
+    )
+    path = scene.folder / "pipeline.yml"
+    path.write_text(text)
+    loaded = load_pipeline(path, armed=True)
+    assert loaded.trigger is not None
+    places = own_places(loaded, loaded.trigger, Settings("s3://uploads/in/store"))
+    found = ArmedTrigger(loaded, loaded.trigger, {}, places).ignores(event(key))
+    assert found is None if word is None else word in str(found)

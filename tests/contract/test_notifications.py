@@ -1,0 +1,193 @@
+"""`fanout trigger set`, `show` and `remove` against buckets of several makers, and what those then tell."""
+
+import json
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from fanout.clock import SystemClock
+from fanout.engines.local import LocalEngine
+from fanout.errors import StoreError
+from fanout.events.bodies import read_events
+from fanout.events.event import ObjectEvent
+from fanout.events.inbox import open_inbox
+from fanout.events.set_up import look, set_up, take_down
+from fanout.queue.port import Queue
+from fanout.queue.sqlite import SqliteQueueService
+from fanout.run.outside import Outside
+from fanout.spec.settings import Settings
+from fanout.spec.steps import Trigger
+from fanout.store.access import Access
+from fanout.store.open import open_store
+
+SERVERS = [
+    pytest.param("moto", marks=pytest.mark.moto),
+    pytest.param("localstack", marks=pytest.mark.localstack),
+]
+
+
+@dataclass
+class Bucket:
+    """A bucket, a trigger on it, and what reaches them."""
+
+    s3: Any
+    sqs: Any
+    name: str
+    trigger: Trigger
+    outside: Outside
+
+    def notifications(self) -> dict[str, Any]:
+        answer = self.s3.get_bucket_notification_configuration(Bucket=self.name)
+        answer.pop("ResponseMetadata")
+        return answer
+
+    def policy(self) -> dict[str, Any]:
+        url = self.sqs.get_queue_url(QueueName=f"fanout-{self.trigger.name}")["QueueUrl"]
+        answer = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])
+        return json.loads(answer["Attributes"]["Policy"])
+
+    async def told(self, count: int) -> list[ObjectEvent]:
+        """What the trigger's queue is told, until it was told of `count` objects and of nothing more."""
+        async with open_inbox(self.trigger, self.outside) as inbox:
+            events = await _receive(inbox.queue, lambda events: len(events) >= count)
+            return events + await _receive(inbox.queue, lambda events: bool(events), wait=1)
+
+
+async def _receive(queue: Queue, enough: Callable[[list[ObjectEvent]], bool], wait: float = 30) -> list[ObjectEvent]:
+    events: list[ObjectEvent] = []
+    while not enough(events) and (deliveries := await queue.receive(10, wait)):
+        for delivery in deliveries:
+            events += read_events(delivery.body)
+        await queue.delete(deliveries)
+    return events
+
+
+@pytest.fixture(params=SERVERS)
+async def bucket(
+    request: pytest.FixtureRequest, tmp_path: Path, aws_environ: Callable[[str], dict[str, str]]
+) -> AsyncIterator[Bucket]:
+    """An empty bucket, and a trigger for in/*.csv in it that nobody has set."""
+    environ = aws_environ(request.getfixturevalue(f"{request.param}_endpoint"))
+    access, clock, name = Access.from_environ(environ), SystemClock(), f"uploads-{uuid.uuid4().hex[:12]}"
+    keys = {
+        "endpoint_url": environ["AWS_ENDPOINT_URL"],
+        "region_name": "us-east-1",
+        "aws_access_key_id": environ["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": environ["AWS_SECRET_ACCESS_KEY"],
+    }
+    s3, sqs = boto3.client("s3", **keys), boto3.client("sqs", **keys)
+    s3.create_bucket(Bucket=name)
+    queues = SqliteQueueService(tmp_path / "queues", clock)
+    store = (tmp_path / "store").as_uri()
+    outside = Outside(Settings(store), access, open_store(store, access), queues, LocalEngine(store, None, {}), clock)
+    yield Bucket(s3, sqs, name, Trigger(name, f"s3://{name}", "files", "in/", ".csv"), outside)
+    await take_down(Trigger(name, f"s3://{name}", "files"), outside)
+    await queues.close()
+    s3.close()
+    sqs.close()
+
+
+async def test_the_bucket_tells_of_what_arrives(bucket: Bucket) -> None:
+    """Every key as it was put, every way to put it, and nothing that the trigger is not about."""
+    assert (await set_up(bucket.trigger, bucket.outside)).changes
+    names = ["in/a.csv", "in/ä b+c&d%2F.csv", "in/deep/er/x.csv"]
+    for name in [*names, "in/not.txt", "other/a.csv"]:
+        bucket.s3.put_object(Bucket=bucket.name, Key=name, Body=b"x,y\n")
+    bucket.s3.copy_object(Bucket=bucket.name, Key="in/copy.csv", CopySource={"Bucket": bucket.name, "Key": names[0]})
+    bucket.s3.delete_object(Bucket=bucket.name, Key="in/deep/er/x.csv")
+    names.append("in/copy.csv")
+    events = await bucket.told(len(names))
+    assert sorted({event.key for event in events}) == sorted(names)
+    assert {event.root for event in events} == {f"s3://{bucket.name}"}
+    there = {name: bucket.s3.head_object(Bucket=bucket.name, Key=name) for name in names if "deep" not in name}
+    for event in events:
+        if event.key in there:
+            assert event.etag == there[event.key]["ETag"].strip('"')
+
+
+async def test_an_upload_in_parts_is_one_object(bucket: Bucket) -> None:
+    """However many events a server makes of it: those of the object as it is then are one version."""
+    await set_up(bucket.trigger, bucket.outside)
+    upload = bucket.s3.create_multipart_upload(Bucket=bucket.name, Key="in/big.csv")
+    where = {"Bucket": bucket.name, "Key": "in/big.csv", "UploadId": upload["UploadId"]}
+    part = bucket.s3.upload_part(**where, PartNumber=1, Body=b"x" * 1000)
+    bucket.s3.complete_multipart_upload(**where, MultipartUpload={"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]})
+    etag = bucket.s3.head_object(Bucket=bucket.name, Key="in/big.csv")["ETag"].strip('"')
+    events = await bucket.told(1)
+    assert len({event.identity for event in events if event.etag == etag}) == 1
+
+
+async def test_setting_it_twice_changes_nothing(bucket: Bucket) -> None:
+    """The second time there is nothing to do; a changed trigger is set anew in the place of the old."""
+    assert (await set_up(bucket.trigger, bucket.outside)).changes
+    before, policy = bucket.notifications(), bucket.policy()
+    assert (await set_up(bucket.trigger, bucket.outside)).changes == ()
+    assert (bucket.notifications(), bucket.policy()) == (before, policy)
+    changed = replace(bucket.trigger, suffix=".parquet")
+    assert not (await look(changed, bucket.outside)).is_set
+    [line] = (await set_up(changed, bucket.outside)).changes
+    assert "in/*.parquet" in line
+    assert len(bucket.notifications()["QueueConfigurations"]) == 1
+    assert (await look(changed, bucket.outside)).is_set
+
+
+async def test_those_of_others_stay(bucket: Bucket) -> None:
+    """Somebody else's notification and leave on the queue are there before, with and after ours."""
+    await set_up(replace(bucket.trigger, suffix=".csv"), bucket.outside)
+    other = bucket.sqs.create_queue(QueueName=f"other-{bucket.name}")["QueueUrl"]
+    arn = bucket.sqs.get_queue_attributes(QueueUrl=other, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allow = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sqs:SendMessage",
+                       "Resource": arn}],
+    }  # fmt: skip
+    bucket.sqs.set_queue_attributes(QueueUrl=other, Attributes={"Policy": json.dumps(allow)})
+    theirs = {"Id": "theirs", "QueueArn": arn, "Events": ["s3:ObjectRemoved:*"]}
+    both = [*bucket.notifications()["QueueConfigurations"], theirs]
+    bucket.s3.put_bucket_notification_configuration(
+        Bucket=bucket.name, NotificationConfiguration={"QueueConfigurations": both}
+    )
+    url = bucket.sqs.get_queue_url(QueueName=f"fanout-{bucket.trigger.name}")["QueueUrl"]
+    ours = bucket.policy()
+    foreign = {**allow["Statement"][0], "Sid": "theirs"}  # type: ignore[dict-item]
+    bucket.sqs.set_queue_attributes(
+        QueueUrl=url, Attributes={"Policy": json.dumps({**ours, "Statement": [foreign, *ours["Statement"]]})}
+    )
+    await set_up(replace(bucket.trigger, suffix=".json"), bucket.outside)
+    assert {entry["Id"] for entry in bucket.notifications()["QueueConfigurations"]} == {
+        "theirs", f"fanout-{bucket.trigger.name}",
+    }  # fmt: skip
+    assert {one["Sid"] for one in bucket.policy()["Statement"]} == {"theirs", f"fanout-{bucket.trigger.name}"}
+    bucket.s3.put_object(Bucket=bucket.name, Key="in/kept.json", Body=b"{}")
+    async with open_inbox(bucket.trigger, bucket.outside) as inbox:
+        assert await inbox.queue.receive(10, 30)  # held, and not deleted: so the queue is not empty
+    await take_down(bucket.trigger, bucket.outside)
+    [left] = bucket.notifications()["QueueConfigurations"]
+    assert (left["Id"], left["QueueArn"], left["Events"]) == ("theirs", arn, ["s3:ObjectRemoved:*"])
+    assert [one["Sid"] for one in bucket.policy()["Statement"]] == ["theirs"]
+
+
+async def test_nothing_is_left_of_it(bucket: Bucket) -> None:
+    """Neither notification nor queues; to remove it again is no error, and what it finds is told."""
+    await set_up(bucket.trigger, bucket.outside)
+    async with open_inbox(bucket.trigger, bucket.outside) as inbox:
+        await _receive(inbox.queue, bool, wait=1)  # the test event of S3
+        deliveries = await inbox.queue.receive(10, 0)
+        await inbox.queue.delete(deliveries)
+    assert len((await take_down(bucket.trigger, bucket.outside)).changes) == 2
+    assert bucket.notifications().get("QueueConfigurations", []) == []
+    assert bucket.sqs.list_queues(QueueNamePrefix=f"fanout-{bucket.trigger.name}").get("QueueUrls", []) == []
+    assert (await take_down(bucket.trigger, bucket.outside)).changes == ()
+    standing = await look(bucket.trigger, bucket.outside)
+    assert (standing.wanted, standing.there, standing.is_set) == (None, None, False)
+
+
+async def test_a_bucket_that_is_not_there(bucket: Bucket) -> None:
+    """An error that names it."""
+    with pytest.raises(StoreError, match="s3://not-there-at-all: NoSuchBucket"):
+        await set_up(replace(bucket.trigger, root="s3://not-there-at-all"), bucket.outside)
