@@ -92,9 +92,9 @@ demo: setup
 	$(BIN)/fanout run examples/digits/pipeline.yml
 	@cat examples/output/digits/metrics.json
 
-# Ten minutes on two idle cores: see docs/benchmarks.md for parts of it.
+# Twenty-five minutes on two idle cores, and 12 GB of disk meanwhile: see docs/benchmarks/README.md for parts of it.
 bench: setup localstack
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --into docs/benchmarks $(BENCH)
 
 # Mutated inputs to every reader of outside data; each finding comes with the command that replays it.
 fuzz: setup

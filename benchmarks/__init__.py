@@ -1,1 +1,1 @@
-"""What fanout costs beside its peers: `python -m benchmarks` (docs/benchmarks.md)."""
+"""What fanout costs beside its peers: `python -m benchmarks` (docs/benchmarks/README.md)."""

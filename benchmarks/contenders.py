@@ -43,6 +43,7 @@ class Peer:
     name: str
     module: str
     library: str
+    environ: Mapping[str, str] = field(default_factory=dict)
 
     def prepare(self) -> None:
         """The library's environment exists."""
@@ -54,7 +55,7 @@ class Peer:
         options = ("--size", str(workload.size), *workload.options)
         script = (python_of(self.library), "-m", f"benchmarks.peers.{self.module}")
         command = [*script, str(folder), *options, "--output", str(output)]
-        span, printed = timed(command, scratch, {"PYTHONPATH": str(ROOT)})
+        span, printed = timed(command, scratch, {**self.environ, "PYTHONPATH": str(ROOT)})
         return _sample(span, output, folder, float(json.loads(printed.splitlines()[-1])["done"]))
 
 

@@ -52,7 +52,7 @@ def show(machine: Machine, measured: Sequence[Measured]) -> None:
 def _table(measure: Measured) -> Table:
     table = Table()
     table.add_column("")
-    for heading in ("median", "lowest – highest", "of fanout's"):
+    for heading in ("median", "lowest – highest", f"of {next(iter(measure.series))}'s"):
         table.add_column(heading, justify="right")
     for cells in rows(measure):
         table.add_row(*cells)
@@ -75,6 +75,21 @@ def rows(measure: Measured) -> list[tuple[str, str, str, str]]:
         )
         for name, series in measure.series.items()
     ]
+
+
+def as_markdown(machine: Machine, measured: Sequence[Measured]) -> str:
+    """The tables as a page."""
+    parts = [
+        f"# Results\n\nMeasured by `make bench` on {machine}. What is measured, and how: [README.md](README.md).\n"
+    ]
+    for measure in measured:
+        first = next(iter(measure.series))
+        parts.append(f"\n**{measure.title}, in {measure.unit}**\n\n| | median | lowest – highest | of {first}'s |\n")
+        parts.append("|---|---:|---:|---:|\n")
+        parts += [f"| {' | '.join(cells)} |\n" for cells in rows(measure)]
+        if measure.note:
+            parts.append(f"\n{measure.note}\n")
+    return "".join(parts)
 
 
 def as_json(machine: Machine, measured: Sequence[Measured]) -> str:

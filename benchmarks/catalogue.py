@@ -1,0 +1,23 @@
+"""Every scenario by its name, in the order in which they are run."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from benchmarks.dispatch import efficiency, files, hello, noop
+from benchmarks.report import Measured
+from benchmarks.servers import over_localstack
+from benchmarks.sizes import reduce, scale
+from benchmarks.startup import startup
+from benchmarks.tables import tabular
+from benchmarks.turns import Terms
+
+SCENARIOS: Mapping[str, Callable[[Terms], Iterator[Measured]]] = {
+    "noop": noop,
+    "efficiency": efficiency,
+    "hello": hello,
+    "startup": startup,
+    "files": files,
+    "tabular": tabular,
+    "scale": scale,
+    "reduce": reduce,
+    "localstack": over_localstack,
+}
