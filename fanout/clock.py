@@ -32,3 +32,10 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+class SharedClock(SystemClock):
+    """Durations by the time of day, so that machines which look at one thing in turn agree about them."""
+
+    def monotonic(self) -> float:
+        return time.time()

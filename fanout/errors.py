@@ -10,6 +10,7 @@
     ├── EntryScriptError          the user's script broke the contract (inside a slot)           recorded
     └── InfrastructureError       store, queue or machine did not do what we need               exit 3
         ├── StoreError
+        ├── TimeIsOverError       a function has to answer before it has come to the end; it is invoked again
         ├── QueueError
         │   └── QueueGoneError    it was removed: the step is over, or another supervisor took a new one
         ├── DamagedRecordError    a stored record is truncated, altered or of another version
@@ -103,6 +104,10 @@ class InfrastructureError(FanoutError):
 
 class StoreError(InfrastructureError):
     """An object could not be read or written."""
+
+
+class TimeIsOverError(InfrastructureError):
+    """A function has to answer before it has come to the end of its task; the next invocation goes on."""
 
 
 class QueueError(InfrastructureError):

@@ -1,1 +1,1 @@
-"""Functions for AWS Lambda over the same services as the command line. There are none yet."""
+"""Functions for AWS Lambda over the same services as the command line: an event in, one call, a dict out."""

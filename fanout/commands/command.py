@@ -63,9 +63,17 @@ class CommandEnd:
 
 
 async def run_command(
-    order: CommandOrder, store: ObjectStore, access: Access, canceled: "asyncio.Future[Cancelation] | None" = None
+    order: CommandOrder,
+    store: ObjectStore,
+    access: Access,
+    canceled: "asyncio.Future[Cancelation] | None" = None,
+    publish_to: Mapping[str, BoundOutput] | None = None,
 ) -> CommandEnd:
-    """Runs the command to its end, or until `canceled` is done; its outputs are published when it ended with 0."""
+    """Runs the command to its end, or until `canceled` is done; its outputs are published when it ended with 0.
+
+    They are published at `publish_to` when that is given: where two may run the command at once, a seal says later
+    whose outputs count.
+    """
     async with _scratch(order, store) as scratch:
         staged, log = _stage(order.outputs, scratch / "outputs"), scratch / "std_log.txt"
         work = asyncio.ensure_future(_work(order, store, access, staged, scratch, log))
@@ -76,7 +84,7 @@ async def run_command(
                 return CommandEnd(str(canceled.result()), canceled=True)
             reason = work.result() or _missing(order.outputs, staged) or _clash(order.outputs, staged)
             if reason is None:
-                await _publish(order, staged, access)
+                await _publish(publish_to or order.outputs, staged, access)
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)  # its processes are gone before its log is read
@@ -172,9 +180,9 @@ def _clash(outputs: Mapping[str, BoundOutput], staged: Mapping[str, Path]) -> st
     return None
 
 
-async def _publish(order: CommandOrder, staged: Mapping[str, Path], access: Access) -> None:
+async def _publish(outputs: Mapping[str, BoundOutput], staged: Mapping[str, Path], access: Access) -> None:
     for name, place in staged.items():
-        output = order.outputs[name]
+        output = outputs[name]
         if uris.is_local(output.uri):
             with translated("write", uris.display(output.uri)):
                 for made, target in list(_pairs(place, Path(uris.to_path(output.uri)))):

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import math
 import os
 import random
 from collections.abc import Callable, Sequence
@@ -100,6 +101,7 @@ class Node:
         )
         self._useless_starts = 0
         self._will_feed = False
+        self._starts_until = math.inf
         self._grace = 0.0
         self._leaving: asyncio.Future[Leaving] = asyncio.get_running_loop().create_future()
         self._idle_slots = asyncio.Event()
@@ -166,6 +168,15 @@ class Node:
         """The run is canceled: end what runs, commit what has finished, leave."""
         self._leave_because(Leaving.CANCELED)
         self.kill_slots()
+
+    def start_until(self, moment: float) -> None:
+        """Nothing is given to a slot after this moment of the monotonic clock."""
+        self._starts_until = moment
+        self.feed()
+
+    async def give_back_unstarted(self) -> None:
+        """What waits here for a slot goes back to the queue, for others."""
+        await self._intake.give_back()
 
     def kill_slots(self) -> None:
         """End all processes of user code, now."""
@@ -250,7 +261,7 @@ class Node:
 
     def feed(self) -> None:
         """Gives each slot what it has room for, the emptiest first."""
-        if self._leaving.done():
+        if self._leaving.done() or self._clock.monotonic() > self._starts_until:
             return
         for slot in sorted(self._slots, key=lambda slot: -slot.room):
             if (room := slot.room) and (batches := self._intake.start(room)):

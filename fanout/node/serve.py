@@ -12,7 +12,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
@@ -31,7 +31,7 @@ from fanout.node.process import SlotProcess
 from fanout.node.registration import register
 from fanout.node.usage import Usage, usage_written
 from fanout.node.workspace import Workspace, slot_environ, workspace
-from fanout.queue.port import QueueService
+from fanout.queue.port import QueuePair, QueueService
 from fanout.spec.expressions import render_arguments
 from fanout.step import inputs as step_inputs
 from fanout.step import record as step_record
@@ -59,6 +59,15 @@ class Surroundings:
     clock: Clock
 
 
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """A node that is ready to run, what takes its logs to the store, if anything has to, and how busy the machine is."""
+
+    node: Node
+    logs: LogKeeper | None
+    usage: Usage
+
+
 async def serve(
     at: StepRound, outside: Surroundings, *, slots: int | None = None, with_parent: bool = False
 ) -> Leaving:
@@ -67,7 +76,21 @@ async def serve(
     pair = await open_queues(outside.store, outside.queues, at)
     if pair is None:
         raise RunError(f"step {at.step} of run {at.run} has no queue (any more): it has ended, or was never started")
-    number = await register(outside.store, at)
+    async with assembled(record, pair, outside, slots=slots) as made:
+        with _signals(made.node), _parent(made.node, with_parent):
+            async with (
+                kept_now_and_then(made.logs, outside.clock),
+                usage_written(made.usage, record.step.resource_monitor_interval, outside.clock),
+            ):
+                return await made.node.run()
+
+
+@contextlib.asynccontextmanager
+async def assembled(
+    record: StepRecord, pair: QueuePair, outside: Surroundings, *, slots: int | None = None
+) -> AsyncIterator[Assembled]:
+    """A node with a number of its own, its folders, and the step's code and inputs in them, while the context lasts."""
+    number = await register(outside.store, record.at)
     async with workspace(record, outside.store, number) as place:
         options = NodeOptions(number, slots or slots_of(record), record.visibility)
         make_process = await _process_factory(record, place, outside.access)
@@ -88,12 +111,8 @@ async def serve(
             fetcher_of(record, place, outside.access),
             outside.clock,
         )
-        with _log_to(place), _signals(node), _parent(node, with_parent):
-            async with (
-                kept_now_and_then(_log_keeper(record, place, outside.store), outside.clock),
-                usage_written(_usage(place), record.step.resource_monitor_interval, outside.clock),
-            ):
-                return await node.run()
+        with _log_to(place):
+            yield Assembled(node, _log_keeper(record, place, outside.store), _usage(place))
 
 
 async def load_step(store: ObjectStore, at: StepRound) -> StepRecord:

@@ -18,6 +18,8 @@ from fanout.store import checked
 from fanout.store.keys import StepRound
 
 VERSION = 1
+COMMAND = "command"
+"""The kind of an order: run a command step. A standing queue holds such beside mini-batches."""
 INLINE_LIMIT = 8 * 1024
 LONGEST_LINE = 256 * 1024 * 1024
 """Bytes of one mini-batch's line: a million long names."""
@@ -81,6 +83,24 @@ def _head(at: StepRound) -> str:
     """How all messages of a step begin."""
     round_ = "" if at.round == 1 else f'"round":{at.round},'
     return f'{{"v":{VERSION},"run":{json.dumps(at.run)},"step":{json.dumps(at.step)},{round_}'
+
+
+def encode_order(kind: str, at: StepRound) -> str:
+    """The body that asks a function for something about a whole step, such as to run its command."""
+    fields = {"v": VERSION, "kind": kind, "run": at.run, "step": at.step, "round": at.round}
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def decode_order(kind: str, body: str) -> StepRound | None:
+    """The step that `body` is about, when it is such an order; None when it is something else."""
+    try:
+        fields = checked.parse(body)
+        if fields["v"] != VERSION or fields["kind"] != kind:
+            return None
+        round_ = checked.whole(fields["round"], "round", least=1)
+        return StepRound(checked.text(fields["run"], "run"), checked.text(fields["step"], "step"), round_)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def _special(message: Message) -> str:

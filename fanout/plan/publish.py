@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from fanout.errors import DamagedRecordError
+from fanout.errors import DamagedRecordError, TimeIsOverError
 from fanout.plan.manifests import (
     SHARD_SIZE,
     PlanSummary,
@@ -28,6 +28,7 @@ from fanout.plan.source import PlannedInput
 from fanout.queue.port import Queue
 from fanout.store import keys
 from fanout.store.keys import StepRound
+from fanout.store.objects import list_names, put
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -81,20 +82,46 @@ class Outbox:
         return Message(self.at, index, attempt, pointer=place, copy=self.copies)
 
 
-async def publish(plan: Callable[[], PlannedInput], store: "ObjectStore", outbox: Outbox) -> PlanSummary:
+Gate = Callable[[AsyncGenerator[Shard]], AsyncGenerator[Shard]]
+"""Lets pass, of the shards of a plan, those whose messages are to be sent; asks for the next when they have been."""
+
+
+async def publish(
+    plan: Callable[[], PlannedInput], store: "ObjectStore", outbox: Outbox, gate: Gate = lambda shards: shards
+) -> PlanSummary:
     """Every mini-batch is in the manifests, and each that `outbox` does not skip has a message in the queue.
 
     `plan` is asked only while the manifests are not complete, and in a thread, since it reads input.
     """
     summary = await read_summary(store, outbox.planned)
     if summary is not None:
-        await outbox.send(_stored(store, outbox, summary, range(summary.shards)))
+        await outbox.send(gate(_stored(store, outbox, summary, range(summary.shards))))
         return summary
     planned, tally = await asyncio.to_thread(plan), Tally()
-    await outbox.send(_written(planned.batches, store, outbox, tally))
+    await outbox.send(gate(_written(planned.batches, store, outbox, tally)))
     summary = tally.summary(planned.recipe_json)
     await write_summary(store, outbox.planned, summary)
     return summary
+
+
+def sent_once(store: "ObjectStore", at: StepRound, go_on: Callable[[], bool]) -> Gate:
+    """A gate for a queue that is never replaced: shards whose messages were sent are noted, and not sent again.
+
+    Cut in between, those of one shard are sent twice. TimeIsOverError before the next shard when `go_on` says no.
+    """
+
+    async def gate(shards: AsyncGenerator[Shard]) -> AsyncGenerator[Shard]:
+        sent = set(await list_names(store, keys.sent(at)))
+        async with aclosing(shards):
+            async for shard in shards:
+                if (name := f"{shard.number:05d}") in sent:
+                    continue
+                if not go_on():
+                    raise TimeIsOverError(f"step {at}: the messages of shard {shard.number} are sent the next time")
+                yield shard
+                await put(store, keys.sent(at) + name, b"{}")
+
+    return gate
 
 
 async def send_some(store: "ObjectStore", outbox: Outbox, indexes: Collection[int]) -> None:

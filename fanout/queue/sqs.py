@@ -146,6 +146,10 @@ class SqsQueueService:
             except QueueGoneError:
                 continue
 
+    def at(self, url: str) -> SqsQueue:
+        """The queue at this URL, which somebody else has made."""
+        return SqsQueue(self._requests, url, self._depth_lag)
+
     async def close(self) -> None:
         await self._requests.close()
 
@@ -157,9 +161,7 @@ class SqsQueueService:
         return str((await self._requests.call("get_queue_url", QueueName=queue))["QueueUrl"])
 
     def _pair(self, main: str, dead: str) -> QueuePair:
-        return QueuePair(
-            SqsQueue(self._requests, main, self._depth_lag), SqsQueue(self._requests, dead, self._depth_lag)
-        )
+        return QueuePair(self.at(main), self.at(dead))
 
 
 def _seconds(wanted: float, longest: int) -> int:

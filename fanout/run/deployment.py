@@ -16,6 +16,8 @@ from fanout.run.bind import bind_outputs
 from fanout.run.code_folders import store_snapshots, take_snapshots
 from fanout.run.names import check_name
 from fanout.run.outside import Outside
+from fanout.run.record import try_create
+from fanout.run.story import new_record
 from fanout.spec import stored
 from fanout.spec.report import suggest
 from fanout.spec.settings import Settings, resolve_datastore
@@ -90,6 +92,17 @@ async def read_deployment(store: "ObjectStore", name: str) -> Deployment:
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"{key}: {exc}") from exc
+
+
+async def begin(deployment: Deployment, outside: Outside, inputs: Mapping[str, str], name: str) -> str:
+    """A run of the deployment exists, with these URIs in the place of its data inputs; its name.
+
+    Where there is a run of that name it is that one: whoever is asked twice begins once.
+    """
+    if await read(outside.store, keys.run_json(check_name(name))) is None:
+        pipeline = with_inputs(deployment.pipeline, inputs)
+        await try_create(outside.store, new_record(name, pipeline, deployment.code, outside))
+    return name
 
 
 def dump(deployment: Deployment) -> bytes:

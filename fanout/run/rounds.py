@@ -4,11 +4,12 @@ A step that goes on keeps the successes of its last round and tries the rest aga
 that is done again is done anew, since its input may be another one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from fanout.errors import RunError
+from fanout.run.graph import in_order
 from fanout.run.record import RunRecord, StepPlace
 from fanout.spec.steps import ParallelStep, Step
 from fanout.step.record import Continued
@@ -60,7 +61,7 @@ def next_round(
     """The way and the place of each step in round `record.round + 1`."""
     number = record.round + 1
     ways: dict[str, tuple[Way, StepPlace]] = {}
-    for step in _in_order(record.pipeline.steps):
+    for step in in_order(record.pipeline.steps):
         before_stay = all(ways[name][0] is Way.STAYS for name in step.after)
         way = _way(step, ends[step.name], choice, before_stay=before_stay)
         former = record.place(step.name)
@@ -103,12 +104,3 @@ def _way(step: Step, end: StepEnd, choice: Choice | None, *, before_stay: bool) 
     if isinstance(step, ParallelStep) and end.seal is not None and end.to_try_again:
         return Way.GOES_ON
     return Way.ANEW
-
-
-def _in_order(steps: Sequence[Step]) -> Iterator[Step]:
-    """Each step after those it needs; the specification has no circles."""
-    left = {step.name: step for step in steps}
-    while left:
-        ready = [step for step in left.values() if not step.after & left.keys()]
-        for step in ready:
-            yield left.pop(step.name)

@@ -9,11 +9,12 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from fanout.commands.command import CommandEnd, CommandOrder, run_command
 from fanout.errors import InputError
 from fanout.run.bind import Binding, bind, result_uris
 from fanout.run.code_folders import code_folder, store_snapshots, take_snapshots
+from fanout.run.command import CommandRun
 from fanout.run.environments import prepare_environments
+from fanout.run.graph import hindrance, run_verdict
 from fanout.run.names import check_name, make_name
 from fanout.run.observer import RunObserver, RunReport, StepReport
 from fanout.run.outside import Outside
@@ -21,12 +22,11 @@ from fanout.run.parallel import ParallelRun
 from fanout.run.record import RunRecord, create_record, load_record
 from fanout.run.reuse import Earlier, StepReuse
 from fanout.spec.steps import CommandStep, ParallelStep, Pipeline, Step
-from fanout.step.cancelation import Cancelation, read_cancelation, until_canceled
+from fanout.step.cancelation import Cancelation, canceled_before, read_cancelation
 from fanout.step.record import BoundOutput
 from fanout.step.seal import Seal, read_seal, seal, step_seal
 from fanout.step.verdict import Counts, Verdict, VerdictStatus
 from fanout.store import keys
-from fanout.store.objects import read
 from fanout.task_group import task_group
 
 
@@ -74,33 +74,6 @@ async def carry_out(record: RunRecord, outside: Outside, observer: RunObserver) 
     return report
 
 
-def run_verdict(
-    steps: tuple[Step, ...], reports: Mapping[str, StepReport], canceled: Cancelation | None = None
-) -> Verdict:
-    """The verdict of a run: that of its worst step; steps that could not start fail with the ones before them.
-
-    `canceled` is given when that ended a step or kept one from starting.
-    """
-    if canceled is not None:
-        return Verdict(VerdictStatus.CANCELED, str(canceled))
-    for status in (VerdictStatus.CANCELED, VerdictStatus.FAILED):
-        for step in steps:
-            report = reports.get(step.name)
-            if report is not None and report.seal.verdict.status is status:
-                return Verdict(status, f"step {step.name}: {report.seal.verdict.reason}")
-    skipped = [step.name for step in steps if step.name not in reports]
-    if skipped:
-        return Verdict(VerdictStatus.FAILED, f"step {skipped[0]} did not run")
-    return Verdict(VerdictStatus.COMPLETED, f"all {len(steps)} steps completed" if len(steps) > 1 else "completed")
-
-
-def command_verdict(end: CommandEnd) -> Verdict:
-    """The verdict of a command step."""
-    if end.reason is None:
-        return Verdict(VerdictStatus.COMPLETED, "the command ended well")
-    return Verdict(VerdictStatus.CANCELED if end.canceled else VerdictStatus.FAILED, end.reason)
-
-
 @dataclass(slots=True)
 class _Story:
     """One pass over the graph."""
@@ -145,23 +118,14 @@ class _Story:
 
     def _hindrance(self, step: Step) -> str | None:
         """Why the step cannot run, when it cannot."""
-        for name in sorted(step.after):
-            report = self._reports.get(name)
-            if report is None or not report.seal.verdict.completed:
-                return f"step {name} did not complete"
-        if self._failed and not self.record.pipeline.continue_on_step_failure:
-            return "another step failed, and continue_on_step_failure is false"
-        return None
+        goes_on = self.record.pipeline.continue_on_step_failure
+        return hindrance(step, self._reports, failed=self._failed, goes_on=goes_on)
 
     async def _canceled_before(self, step: Step) -> str | None:
-        """Who canceled the run, when the step has not begun: one that has is brought to its end."""
-        store, at = self.outside.store, self.record.at(step.name)
-        canceled = await read_cancelation(store, self.record.name, self.record.round)
-        if (
-            canceled is None
-            or await step_seal(store, at) is not None
-            or await read(store, keys.step_json(at)) is not None
-        ):
+        """Who canceled the run, when the step has not begun."""
+        run = self.record
+        canceled = await canceled_before(self.outside.store, run.name, run.round, run.at(step.name))
+        if canceled is None:
             return None
         self.canceled = canceled
         return str(canceled)
@@ -188,26 +152,7 @@ class _Story:
             return await self._sealed(step, Verdict(VerdictStatus.FAILED, str(exc)))
 
     async def _command(self, step: CommandStep, binding: Binding) -> StepReport:
-        sealed = await step_seal(self.outside.store, self.record.at(step.name))
-        if sealed is not None:
-            return self._report(step, sealed, binding, earlier=True)
-        self.observer.step_started(step)
-        begun = self.outside.clock.monotonic()
-        order = CommandOrder(
-            self.record.at(step.name), step, binding.inputs, binding.outputs, self.record.code.get(step.name)
-        )
-        canceled = asyncio.create_task(
-            until_canceled(self.outside.store, self.record.name, self.record.round, self.outside.clock)
-        )
-        try:
-            end = await run_command(order, self.outside.store, self.outside.access, canceled)
-        finally:
-            canceled.cancel()
-        verdict = command_verdict(end)
-        seconds = self.outside.clock.monotonic() - begun
-        mine = Seal(verdict, Counts(total=None), at=self.outside.clock.now(), seconds=seconds)
-        sealed = await seal(self.outside.store, keys.verdict(self.record.at(step.name)), mine)
-        return self._report(step, sealed, binding, said="" if sealed.verdict.completed else end.said)
+        return await CommandRun(self.record, step, binding, self.outside, self.observer).carry_out()
 
     async def _taken_over(self, step: Step, earlier: Earlier) -> StepReport:
         """The step ends with what an earlier one made."""
@@ -232,20 +177,6 @@ class _Story:
         mine = Seal(verdict, Counts(total=None), at=self.outside.clock.now())
         sealed = await seal(self.outside.store, keys.verdict(self.record.at(step.name)), mine)
         return StepReport(step, sealed)
-
-    def _report(
-        self, step: CommandStep, sealed: Seal, binding: Binding, *, said: str = "", earlier: bool = False
-    ) -> StepReport:
-        outputs = {name: output.uri for name, output in binding.outputs.items()}
-        return StepReport(
-            step=step,
-            seal=sealed,
-            outputs=outputs if sealed.verdict.completed else {},
-            error=said,
-            logs=f"{self.outside.settings.store.rstrip('/')}/{keys.logs(self.record.at(step.name))}",
-            code=step.code,
-            earlier=earlier,
-        )
 
 
 async def verdict_of(outside: Outside, run: str) -> Seal | None:

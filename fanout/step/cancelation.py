@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fanout.clock import Clock
 from fanout.errors import StoreError
 from fanout.store import checked, keys
+from fanout.store.keys import StepRound
 from fanout.store.objects import create, read
 
 if TYPE_CHECKING:
@@ -61,6 +62,14 @@ async def read_cancelation(store: "ObjectStore", run: str, number: int) -> Cance
         return Cancelation(str(fields["by"])[:200], str(fields["host"])[:200], checked.seconds(fields["at"], "at"))
     except (ValueError, KeyError, TypeError, RecursionError):
         return Cancelation()
+
+
+async def canceled_before(store: "ObjectStore", run: str, number: int, at: StepRound) -> Cancelation | None:
+    """Who canceled the run before the step `at` had begun: one that has is brought to its end."""
+    canceled = await read_cancelation(store, run, number)
+    if canceled is None or await read(store, keys.verdict(at)) is not None:
+        return None
+    return canceled if await read(store, keys.step_json(at)) is None else None
 
 
 async def until_canceled(store: "ObjectStore", run: str, number: int, clock: Clock) -> Cancelation:

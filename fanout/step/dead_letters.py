@@ -5,14 +5,19 @@ mini-batch's own message, moved by the queue after too many deliveries that nobo
 """
 
 import json
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from fanout.clock import Clock
 from fanout.errors import DamagedRecordError
 from fanout.plan import messages, minibatch
+from fanout.plan.manifests import read_summary
 from fanout.queue.port import Delivery, Queue
 from fanout.step import results
+from fanout.step.record import read_record
 from fanout.step.results import Cause, Entry, Event, Failure, Status
+from fanout.step.seal import Seal, seal, step_seal
+from fanout.step.verdict import Counts, Verdict, VerdictStatus
 from fanout.store import keys
 from fanout.store.keys import StepRound
 from fanout.store.objects import create
@@ -20,6 +25,8 @@ from fanout.store.objects import create
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
+Register = Callable[["ObjectStore", StepRound], Awaitable[int]]
+"""Takes a number among the nodes of a step."""
 AT_ONCE = 100
 REASON_SHOWN = 8 * 1024
 
@@ -38,6 +45,13 @@ class DeadLetters:
         refuse the whole object.
         """
         deliveries = await self._queue.receive(AT_ONCE, 0)
+        await self.record(deliveries, node, planned)
+        if deliveries:
+            await self._queue.delete(deliveries)
+        return len(deliveries)
+
+    async def record(self, deliveries: Sequence[Delivery], node: int, planned: int) -> None:
+        """What these say is among the results, as those of `node`."""
         entries: list[Entry] = []
         events: list[Event] = []
         for delivery in deliveries:
@@ -50,9 +64,6 @@ class DeadLetters:
             body = results.encode(entries, [b""] * len(entries), events)
             await create(self._store, keys.result(self._at, node, self._seq), body)
             self._seq += 1
-        if deliveries:
-            await self._queue.delete(deliveries)
-        return len(deliveries)
 
     def _read(self, delivery: Delivery, planned: int) -> Entry | Event | None:
         try:
@@ -95,6 +106,49 @@ class DeadLetters:
 
     def _event(self, reason: str) -> Event:
         return Event("queue", self._clock.now(), Failure(Cause.VANISHED, reason))
+
+
+async def drain_standing(queue: Queue, store: "ObjectStore", clock: Clock, register: Register) -> int:
+    """Empties the dead-letter queue of a deployment into the results of the steps that its letters are about.
+
+    A letter about no step whose plan is known is left where it is: it is work for a person. Returns how many were
+    recorded.
+    """
+    by_step: dict[StepRound, list[Delivery]] = {}
+    for delivery in await queue.receive(AT_ONCE, 0):
+        if (at := _step_of(delivery)) is not None:
+            by_step.setdefault(at, []).append(delivery)
+    recorded = 0
+    for at, deliveries in by_step.items():
+        if (record := await read_record(store, at)) is None:
+            command = [d for d in deliveries if messages.decode_order(messages.COMMAND, d.body) is not None]
+            if command:
+                await seal(store, keys.verdict(at), _vanished_command(clock))
+                await queue.delete(command)
+                recorded += len(command)
+            continue
+        summary = await read_summary(store, at.in_round(record.planned_in))
+        if summary is None:
+            continue  # a letter may be about a mini-batch that is not counted yet: letters wait for the plan
+        if await step_seal(store, at) is None:
+            letters = DeadLetters(queue, store, at, clock)
+            await letters.record(deliveries, await register(store, at), summary.mini_batches)
+        await queue.delete(deliveries)
+        recorded += len(deliveries)
+    return recorded
+
+
+def _step_of(delivery: Delivery) -> StepRound | None:
+    """The step that a letter names, if it does."""
+    try:
+        return messages.decode_order(messages.COMMAND, delivery.body) or messages.decode(delivery.body).at
+    except DamagedRecordError:
+        return None
+
+
+def _vanished_command(clock: Clock) -> Seal:
+    reason = "every worker that received the command vanished without an answer; the queue gave it up"
+    return Seal(Verdict(VerdictStatus.FAILED, reason), Counts(total=None), at=clock.now())
 
 
 def _items(message: messages.Message) -> int:

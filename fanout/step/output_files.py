@@ -47,7 +47,7 @@ async def publish_files(
     for (output, below), source in chosen.items():
         bound = outputs[output]
         target = bound.uri if bound.type is DataType.URI_FILE else uris.join(bound.uri, below)
-        await _move(store, source, target, access)
+        await move(store, source, target, access)
     return len(chosen)
 
 
@@ -62,7 +62,8 @@ def _checked(folder: str, name: str, outputs: "Mapping[str, BoundOutput]", at: S
         raise DamagedRecordError(f"{at.root}/results: one of them names the file {name!r}: {exc}") from exc
 
 
-async def _move(store: "ObjectStore", source: str, target: str, access: Access) -> None:
+async def move(store: "ObjectStore", source: str, target: str, access: Access) -> None:
+    """The object `source` of the store is at the URI `target`; no error when it has moved already."""
     if isinstance(store, LocalStore) and uris.is_local(target) and store.prefix is not None:
         with translated("write", uris.display(target)):
             _rename(Path(store.prefix) / source, Path(uris.to_path(target)))

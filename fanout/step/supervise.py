@@ -78,6 +78,15 @@ class Outcome:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Moments on a supervisor's clock: when the step began, when it made progress, since when its queue is empty."""
+
+    begun: float
+    news: float
+    empty: float | None = None
+
+
 Resend = Callable[[Ledger], Awaitable[None]]
 """Sends the messages of all mini-batches without an outcome anew."""
 Double = Callable[[Ledger, Collection[int]], Awaitable[None]]
@@ -101,17 +110,19 @@ class Supervisor:
         ledger: Ledger | None = None,
         double: Double | None = None,
         follow: Follow | None = None,
+        *,
+        drains: bool = True,
     ) -> None:
         self._record, self._store, self._queues, self._clock = record, store, queues, clock
         self._observers, self._number, self._resend, self._double = observers, number, resend, double
-        self._follow = follow
+        self._follow, self._drains = follow, drains  # or somebody else empties a queue that serves many steps
         self._stragglers = Stragglers()
         self._clocks = Clocks.of(record.step)
         self._reader = ResultReader(store, record.at)
         self._dead = DeadLetters(queues.dead, store, record.at, clock)
         self._my_number: int | None = None
-        self._begun = self._last_news = self._last_seldom = self._last_tail = clock.monotonic()
-        self._empty_since: float | None = None
+        now = self._last_seldom = self._last_tail = clock.monotonic()
+        self.since = Since(now, now)
         self.ledger = ledger or Ledger(checks_items=record.step.thresholds.checks_items)
         self.has_news = False
         self._untold = False  # something has changed since the observers were told
@@ -122,7 +133,7 @@ class Supervisor:
         self.has_news = await self._read()
         now = self._clock.monotonic()
         if self.has_news:
-            self._last_news, self._empty_since = now, None
+            self.since = replace(self.since, news=now, empty=None)
         if self._untold:
             self._untold = False
             self._observers.progress(self.progress())
@@ -134,6 +145,10 @@ class Supervisor:
             self._last_tail = now
             await self._double_stragglers(self._double)
         return verdict or await self._trouble(workforce) or self._overrun()
+
+    def recall(self, since: Since) -> None:
+        """Goes by these moments, which another supervisor has left, and looks at everything the next time."""
+        self.since, self._last_seldom = since, 0.0
 
     def planned_so_far(self, count: int) -> None:
         """So many mini-batches have been planned."""
@@ -167,13 +182,17 @@ class Supervisor:
 
     def progress(self) -> Progress:
         """Where the step stands now."""
-        seconds = self._clock.monotonic() - self._begun
-        return Progress(self._record.step.name, self.ledger.counts, self.planned, seconds, self.ledger.events)
+        return Progress(self._record.step.name, self.ledger.counts, self.planned, self.seconds, self.ledger.events)
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes ever took part."""
+        return len(self._reader.next_of)
 
     @property
     def seconds(self) -> float:
         """How long the step has been supervised."""
-        return self._clock.monotonic() - self._begun
+        return self._clock.monotonic() - self.since.begun
 
     @property
     def _appends(self) -> bool:
@@ -186,7 +205,7 @@ class Supervisor:
 
     async def _read(self) -> bool:
         settled = self.ledger.counts.settled
-        if self.ledger.attempts == 0 or self._clock.monotonic() - self._last_news > 0.1:
+        if self.ledger.attempts == 0 or self._clock.monotonic() - self.since.news > 0.1:
             await self._reader.look_for_nodes()
         async for node, seq, index in self._reader.news():
             self.ledger.absorb(node, seq, index)
@@ -212,7 +231,7 @@ class Supervisor:
     async def _drain_dead_letters(self) -> None:
         # While the plan is being made a letter may be about a mini-batch that is not counted yet: letters wait for it.
         planned = self.ledger.plan_total
-        if planned is None or (await self._queues.dead.depth()).total == 0:
+        if not self._drains or planned is None or (await self._queues.dead.depth()).total == 0:
             return
         if self._my_number is None:
             self._my_number = await self._number()
@@ -222,16 +241,16 @@ class Supervisor:
     async def _send_lost_again(self) -> None:
         """Messages that neither queue nor results know of were lost: after the queue has had time to count."""
         if self.ledger.plan_total is None or (await self._queues.main.depth()).total > 0:
-            self._empty_since = None
+            self.since = replace(self.since, empty=None)
             return
         now = self._clock.monotonic()
-        if self._empty_since is None:
-            self._empty_since = now
-        if now - self._empty_since >= self._queues.main.depth_lag + SELDOM:
+        empty = now if self.since.empty is None else self.since.empty
+        self.since = replace(self.since, empty=empty)
+        if now - empty >= self._queues.main.depth_lag + SELDOM:
             await self.read_the_rest()
             if not self.ledger.counts.finished:
                 await self._resend(self.ledger)
-            self._empty_since = None
+            self.since = replace(self.since, empty=None)
 
     async def _double_stragglers(self, double: Double) -> None:
         """At the end of a step, mini-batches that take far longer than the others are tried a second time."""
@@ -261,7 +280,7 @@ class Supervisor:
     def _overrun(self) -> Verdict | None:
         now = self._clock.monotonic()
         reason = self._clocks.overrun(
-            planned=self.planned, since_start=now - self._begun, since_progress=now - self._last_news
+            planned=self.planned, since_start=now - self.since.begun, since_progress=now - self.since.news
         )
         return None if reason is None else Verdict(VerdictStatus.FAILED, reason)
 

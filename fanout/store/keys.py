@@ -108,6 +108,31 @@ def staged(at: StepRound) -> str:
     return f"{at.root}/staged/"
 
 
+def staged_command(at: StepRound, node: int) -> str:
+    """Prefix of what a worker's run of a command has made, a folder for each output, until the seal names that run."""
+    return f"{staged(at)}command-{node:03d}/"
+
+
+def sent(at: StepRound) -> str:
+    """Prefix of the notes of shards whose messages have been sent to a standing queue."""
+    return f"{at.root}/sent/"
+
+
+def handed_json(at: StepRound) -> str:
+    """Says that a command step, or the rest of a sealed step, has been handed to a function, and when."""
+    return f"{at.root}/handed.json"
+
+
+def reducing_json(at: StepRound) -> str:
+    """Names the upload in parts that becomes a step's output, while it is under way; says when it is complete."""
+    return f"{at.root}/reducing.json"
+
+
+def ticking_json(run: str) -> str:
+    """Which tick of a run comes next, and what the last one has seen."""
+    return f"runs/{run}/ticking.json"
+
+
 def outputs(at: StepRound, output: str) -> str:
     """Default place of an output."""
     return f"{at.root}/outputs/{output}"

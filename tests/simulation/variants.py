@@ -5,7 +5,7 @@ Each variant replaces a method of the real code for as long as it lasts; the pro
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
@@ -15,7 +15,7 @@ from fanout.node import agent
 from fanout.node.committer import Committer, Finished
 from fanout.node.decide import Decision, decide
 from fanout.node.staging import OutputFolders
-from fanout.run import parallel
+from fanout.run import parallel, parallel_parts
 from fanout.spec.steps import Thresholds
 from fanout.step import dead_letters, seal
 from fanout.step.dead_letters import DeadLetters
@@ -98,7 +98,7 @@ def no_seal() -> AbstractContextManager[Any]:
 
 def unsealed_results() -> AbstractContextManager[Any]:
     """A reader of a sealed step takes whatever results there are by now."""
-    absorb = parallel.absorb_sealed
+    absorb = parallel_parts.absorb_sealed
 
     async def absorb_all(store: Any, at: Any, objects: Mapping[int, int], *rest: Any) -> Ledger:
         more = {node: count + 1 for node, count in objects.items()}
@@ -108,7 +108,7 @@ def unsealed_results() -> AbstractContextManager[Any]:
             ledger: Ledger = rest[0]
             return ledger
 
-    return patch.object(parallel, "absorb_sealed", absorb_all)
+    return patch.object(parallel_parts, "absorb_sealed", absorb_all)
 
 
 def failed_files_stay() -> AbstractContextManager[Any]:
@@ -151,7 +151,10 @@ def queues_left() -> AbstractContextManager[Any]:
     async def nothing(*_: Any) -> None:
         return
 
-    return patch.object(parallel, "remove_queues", nothing)
+    patches = ExitStack()
+    for module in (parallel, parallel_parts):
+        patches.enter_context(patch.object(module, "remove_queues", nothing))
+    return patches
 
 
 def seals_too_little() -> AbstractContextManager[Any]:

@@ -9,37 +9,12 @@ from typing import Any
 import pytest
 
 from fanout.errors import RunError
-from fanout.run.observer import StepReport
-from fanout.run.story import resume, run_verdict, start, verdict_of
+from fanout.run.story import resume, start, verdict_of
 from fanout.spec.steps import CommandStep, DataType, Output, StepOutput
-from fanout.step.seal import Seal
-from fanout.step.verdict import Counts, Verdict, VerdictStatus
+from fanout.step.verdict import Verdict, VerdictStatus
 from fanout.store.datastores import Datastores
 
 COMPLETED, FAILED, CANCELED = VerdictStatus.COMPLETED, VerdictStatus.FAILED, VerdictStatus.CANCELED
-A, B = CommandStep(name="a", command="true"), CommandStep(name="b", command="true")
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "status", "reason"),
-    [
-        (COMPLETED, COMPLETED, COMPLETED, "all 2 steps completed"),
-        (COMPLETED, FAILED, FAILED, "step b: because"),
-        (FAILED, None, FAILED, "step a: because"),
-        (FAILED, CANCELED, CANCELED, "step b: because"),
-        (COMPLETED, None, FAILED, "step b did not run"),
-    ],
-)
-def test_a_run_is_as_good_as_its_worst_step(
-    a: VerdictStatus | None, b: VerdictStatus | None, status: VerdictStatus, reason: str
-) -> None:
-    """Canceled before Failed before Completed; a step that could not start is no success."""
-    ended = {
-        step.name: StepReport(step, Seal(Verdict(how, "because"), Counts(total=None)))
-        for step, how in ((A, a), (B, b))
-        if how is not None
-    }
-    assert run_verdict((A, B), ended) == Verdict(status, reason)
 
 
 @pytest.fixture

@@ -1,0 +1,54 @@
+"""The graph of a run: which step comes after which, why one cannot run, and what the ends of all amount to. Pure.
+
+Whoever carries out a run asks here what is next, whether it stays with the run to its end or looks in now and then.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from fanout.run.observer import StepReport
+from fanout.spec.steps import Step
+from fanout.step.cancelation import Cancelation
+from fanout.step.verdict import Verdict, VerdictStatus
+
+
+def in_order(steps: Sequence[Step]) -> Iterator[Step]:
+    """Each step after those it needs; the specification has no circles."""
+    left = {step.name: step for step in steps}
+    while left:
+        ready = [step for step in left.values() if not step.after & left.keys()]
+        for step in ready:
+            yield left.pop(step.name)
+
+
+def hindrance(step: Step, reports: Mapping[str, StepReport], *, failed: bool, goes_on: bool) -> str | None:
+    """Why a step cannot run, now that those before it have ended or were skipped; None when it can.
+
+    `failed`: another step has failed in this round; `goes_on`: that is no reason (continue_on_step_failure).
+    """
+    for name in sorted(step.after):
+        report = reports.get(name)
+        if report is None or not report.seal.verdict.completed:
+            return f"step {name} did not complete"
+    if failed and not goes_on:
+        return "another step failed, and continue_on_step_failure is false"
+    return None
+
+
+def run_verdict(
+    steps: Sequence[Step], reports: Mapping[str, StepReport], canceled: Cancelation | None = None
+) -> Verdict:
+    """The verdict of a run: that of its worst step; steps that could not start fail with the ones before them.
+
+    `canceled` is given when that ended a step or kept one from starting.
+    """
+    if canceled is not None:
+        return Verdict(VerdictStatus.CANCELED, str(canceled))
+    for status in (VerdictStatus.CANCELED, VerdictStatus.FAILED):
+        for step in steps:
+            report = reports.get(step.name)
+            if report is not None and report.seal.verdict.status is status:
+                return Verdict(status, f"step {step.name}: {report.seal.verdict.reason}")
+    skipped = [step.name for step in steps if step.name not in reports]
+    if skipped:
+        return Verdict(VerdictStatus.FAILED, f"step {skipped[0]} did not run")
+    return Verdict(VerdictStatus.COMPLETED, f"all {len(steps)} steps completed" if len(steps) > 1 else "completed")

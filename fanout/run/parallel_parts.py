@@ -1,0 +1,183 @@
+"""What the story of a parallel step is made of: each part may be cut anywhere and done again.
+
+`fanout.run.parallel` stays with a step from its plan to its end; `fanout.run.parallel_tick` looks in now and then.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from fanout.plan.manifests import PlanSummary
+from fanout.plan.publish import Outbox
+from fanout.plan.source import PlannedInput, plan_mini_batches
+from fanout.queue.port import QueuePair
+from fanout.run.bind import Binding, append_row_uri, result_uris
+from fanout.run.observer import RunObserver, StepReport
+from fanout.run.outside import Outside
+from fanout.run.record import RunRecord
+from fanout.spec.steps import ParallelStep
+from fanout.step import record as step_record
+from fanout.step.cancelation import Cancelation
+from fanout.step.job_report import JobReport
+from fanout.step.ledger import Ledger
+from fanout.step.output_files import publish_files
+from fanout.step.queues import remove_queues
+from fanout.step.reading import ResultReader, absorb_sealed, first_ledger
+from fanout.step.record import StepRecord
+from fanout.step.reduce import Source, reduce
+from fanout.step.reduce_in_parts import in_parts, reduce_in_parts
+from fanout.step.results import ResultIndex
+from fanout.step.row_format import row_format
+from fanout.step.seal import Seal
+from fanout.step.supervise import Outcome, with_canceled
+from fanout.step.verdict import Verdict, VerdictStatus
+from fanout.store import keys
+from fanout.store.keys import StepRound
+from fanout.store.objects import create, put
+
+
+@dataclass(frozen=True, slots=True)
+class ParallelParts:
+    """One parallel step of one run, and what it needs to be carried out."""
+
+    run: RunRecord
+    step: ParallelStep
+    binding: Binding
+    outside: Outside
+    observer: RunObserver
+
+    @property
+    def at(self) -> StepRound:
+        """Where everything of the step is in the store."""
+        return self.run.at(self.step.name)
+
+    @property
+    def planned_at(self) -> StepRound:
+        """Where its manifests are."""
+        return self.run.planned_at(self.step.name)
+
+    async def first_ledger(self) -> Ledger:
+        """What the rounds before have left: nothing, unless this one goes on from one of them."""
+        continues, checks_items = self.run.place(self.step.name).continues, self.step.thresholds.checks_items
+        return await first_ledger(self.outside.store, self.at, continues, checks_items=checks_items)
+
+    async def plan(self) -> PlannedInput:
+        """The input has been looked at and holds at least one mini-batch, if it can."""
+        major = self.binding.inputs[self.step.input_data]
+        assert major.uri is not None  # noqa: S101 - the spec refuses literals as input_data
+        uri = major.uri
+
+        def look() -> PlannedInput:
+            planned = plan_mini_batches(self.step, uri, major.type, major.mode, self.outside.access)
+            first = next(planned.batches, None)
+            return planned if first is None else replace(planned, batches=chain([first], planned.batches))
+
+        return await asyncio.to_thread(look)
+
+    async def record(self, planned: PlannedInput | None, summary: PlanSummary | None) -> StepRecord:
+        """step.json, created now or by an earlier supervisor."""
+        store, key, place = self.outside.store, keys.step_json(self.at), self.run.place(self.step.name)
+        recipe = planned.recipe_json if planned else summary.recipe if summary else None
+        ready = planned is not None or (summary is not None and place.continues is not None)
+        mine = StepRecord(
+            run=self.run.name,
+            step=self.step,
+            inputs=self.binding.inputs,
+            outputs=self.binding.outputs,
+            row_format=row_format(append_row_uri(self.step, self.binding.outputs)),
+            visibility=self.outside.settings.visibility,
+            code=self.run.code.get(self.step.name),
+            code_from=self.step.task.code,
+            recipe=recipe,
+            round=place.round,
+            planned_in=place.planned_in,
+            continues=place.continues,
+        )
+        if ready and await create(store, key, step_record.dump(mine)):
+            return mine
+        return await step_record.read_record(store, self.at) or mine
+
+    def outbox(self, queues: QueuePair, ledger: Ledger, on_shard: Callable[[int], None]) -> Outbox:
+        """Sends what has no outcome yet, each with the attempt that it has come to."""
+        most = self.step.retry_settings.max_retries  # reached by an attempt that failed when it was held no more
+        return Outbox(
+            queues.main,
+            self.at,
+            self.planned_at,
+            skip=ledger.settled_indexes,
+            attempts={index: min(attempt, most) for index, attempt in ledger.next_attempts.items()},
+            parts={
+                index: [(part, min(attempt, most)) for part, attempt in parts]
+                for index, parts in ledger.open_parts.items()
+            },
+            on_shard=on_shard,
+        )
+
+    async def take_in(
+        self, canceled: Cancelation, summary: PlanSummary | None, also: Callable[[int, ResultIndex], None] | None = None
+    ) -> Outcome:
+        """The step was canceled while nobody supervised it: what was committed counts, and no node is started."""
+        begun, ledger = self.outside.clock.monotonic(), await self.first_ledger()
+        ledger.plan_total = None if summary is None else summary.mini_batches
+        reader = ResultReader(self.outside.store, self.at)
+        await reader.look_for_nodes()
+        async for node, seq, index in reader.news():
+            ledger.absorb(node, seq, index)
+            if also is not None:
+                also(node, index)
+        seconds = self.outside.clock.monotonic() - begun
+        return Outcome(Verdict(VerdictStatus.CANCELED, str(canceled)), ledger, seconds)
+
+    def seal_of(self, outcome: Outcome) -> Seal:
+        """The seal that an outcome makes."""
+        return Seal(
+            outcome.verdict,
+            with_canceled(outcome.ledger.counts),
+            outcome.ledger.sealed(),
+            self.outside.clock.now(),
+            outcome.seconds,
+        )
+
+    async def read_sealed(self, sealed: Seal, also: Callable[[int, ResultIndex], None] | None = None) -> Ledger:
+        """What the seal says that counts; `also` is told of each index."""
+        return await absorb_sealed(self.outside.store, self.at, sealed.objects, await self.first_ledger(), also)
+
+    async def conclude(
+        self, sealed: Seal, ledger: Ledger, report: JobReport, go_on: Callable[[], bool] | None = None
+    ) -> bool:
+        """Everything that follows from the seal: outputs, logs, no queues left. All of it can be done again.
+
+        Where somebody else goes on when `go_on` says that time is short, False says that it is to be called again.
+        """
+        store, at = self.outside.store, self.at
+        if sealed.verdict.completed:
+            uri = append_row_uri(self.step, self.binding.outputs)
+            if uri is not None and not await self._reduced(Source(store, at, ledger), uri, go_on):
+                return False
+            await publish_files(store, at, ledger.staged(), self.binding.outputs, self.outside.access)
+        await report.publish(sealed, ledger)
+        await remove_queues(store, self.outside.queues, at)
+        await put(store, keys.concluded_json(at), b"{}")
+        return True
+
+    async def _reduced(self, source: Source, uri: str, go_on: Callable[[], bool] | None) -> bool:
+        if go_on is not None and in_parts(source, row_format(uri), uri):
+            return await reduce_in_parts(source, row_format(uri), uri, self.outside.access, go_on)
+        await reduce(source, row_format(uri), uri, self.outside.access)
+        return True
+
+    def report(self, sealed: Seal, ledger: Ledger, *, earlier: bool) -> StepReport:
+        """What there is to tell of the step's end."""
+        outputs = result_uris(self.step, self.binding.outputs)
+        return StepReport(
+            step=self.step,
+            seal=sealed,
+            outputs=outputs if sealed.verdict.completed else {},
+            failures=tuple(ledger.failures),
+            events=tuple(ledger.events),
+            logs=f"{self.outside.settings.store.rstrip('/')}/{keys.logs(self.at)}",
+            code=self.step.task.code,
+            planned=self.planned_at,
+            earlier=earlier,
+        )

@@ -1,0 +1,28 @@
+"""The reducer: what follows from a step's seal, in as many invocations as it takes."""
+
+from typing import Any
+
+from fanout.errors import FanoutError
+from fanout.queue.port import Delivery
+from fanout.run.handed_on import conclude
+from fanout.run.standing import decode_reduction
+from handlers.container import Container, Context, container, deadline, held, log
+from handlers.sqs_event import read_batch
+
+
+def handler(event: Any, context: Context) -> dict[str, Any]:
+    """Deliveries of the reduce queue in; those that are to be received again out."""
+    here, batch = container(), read_batch(event)
+    return batch.answer([d for d in batch.deliveries if not here.run(_conclude(here, d, context))])
+
+
+async def _conclude(here: Container, delivery: Delivery, context: Context) -> bool:
+    """Whether the step is concluded, or another invocation will go on with it."""
+    try:
+        async with held(here.standing.reductions, delivery):
+            done = await conclude(decode_reduction(delivery.body), here.outside, here.standing, deadline(context))
+    except FanoutError:
+        log.exception("this step is concluded the next time: %s", delivery.body)
+        return False
+    log.info("%s: %s", delivery.body, "concluded" if done else "goes on in another invocation")
+    return True

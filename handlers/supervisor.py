@@ -1,0 +1,30 @@
+"""The supervisor: one look at each run it is asked about; it asks itself for the next until the verdict stands."""
+
+from typing import Any
+
+from fanout.errors import FanoutError
+from fanout.queue.port import Delivery
+from fanout.run.standing import decode_turn
+from fanout.run.tick import Tools, take_turn
+from handlers.container import Container, Context, container, deadline, held, log
+from handlers.sqs_event import read_batch
+
+
+def handler(event: Any, context: Context) -> dict[str, Any]:
+    """Deliveries of the tick queue in; those that are to be received again out."""
+    here, batch = container(), read_batch(event)
+    return batch.answer([d for d in batch.deliveries if not here.run(_look(here, d, context))])
+
+
+async def _look(here: Container, delivery: Delivery, context: Context) -> bool:
+    """Whether the turn was taken."""
+    tools = Tools(here.outside, here.standing, here.kept, deadline(context))
+    try:
+        async with held(here.standing.ticks, delivery):
+            sealed = await take_turn(decode_turn(delivery.body), tools)
+    except FanoutError:
+        log.exception("this turn is taken again: %s", delivery.body)
+        return False
+    if sealed is not None:
+        log.info("%s: %s, %s", delivery.body, sealed.verdict.status, sealed.verdict.reason)
+    return True

@@ -1,0 +1,33 @@
+"""The worker: tries mini-batches as a node does, and runs command steps, as long as its invocation lasts."""
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from fanout.clock import SystemClock
+from fanout.node.serve import Surroundings
+from fanout.node.worker import Worker
+from fanout.run.handed_on import carry_out_command
+from fanout.store.keys import StepRound
+from handlers.container import Container, Context, container
+from handlers.sqs_event import read_batch
+
+
+def handler(event: Any, context: Context) -> dict[str, Any]:
+    """Deliveries of the work queue in; those that are to be received again out."""
+    here, batch = container(), read_batch(event)
+    worker = _worker(here)
+    deadline = worker.outside.clock.monotonic() + context.get_remaining_time_in_millis() / 1000
+    return batch.answer(here.run(worker.work(batch.deliveries, deadline)))
+
+
+@cache
+def _worker(here: Container) -> Worker:
+    """The one of this container: its nodes keep their slots from one invocation to the next."""
+    outside = replace(here.outside, clock=SystemClock())
+
+    async def command(at: StepRound, end: float) -> None:
+        await carry_out_command(at, outside, here.standing, end - outside.clock.monotonic())
+
+    around = Surroundings(outside.store, outside.queues, outside.access, outside.clock)
+    return Worker(around, here.standing.work, here.deployment.visibility, command)
