@@ -61,7 +61,7 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """A node that is ready to run, what takes its logs to the store, if anything has to, and how busy the machine is."""
+    """A node that is ready to run, what takes its logs to the store when they are far, and how busy the machine is."""
 
     node: Node
     logs: LogKeeper | None
