@@ -25,6 +25,7 @@ from fanout.node.attempt import entry_of, items_to_split
 from fanout.node.committer import Committer, Finished
 from fanout.node.decide import Decision, decide
 from fanout.node.fetch import Fetcher
+from fanout.node.gpus import gpus_of
 from fanout.node.heartbeat import heartbeat
 from fanout.node.held import Held, Holdings
 from fanout.node.intake import Intake, IntakeEvents
@@ -365,6 +366,11 @@ def needs_fetching(record: StepRecord) -> bool:
 
 
 def slots_of(record: StepRecord) -> int:
-    """Slots a node: as asked for, else one a core that this process may use (reference, section 2)."""
+    """Slots a node: as asked for, else one where there is a GPU, else one a core that this process may use.
+
+    Reference, section 2.
+    """
     asked = record.step.max_concurrency_per_instance
-    return asked if asked is not None and asked >= 1 else len(os.sched_getaffinity(0))
+    if asked is not None and asked >= 1:
+        return asked
+    return 1 if gpus_of(os.environ) else len(os.sched_getaffinity(0))

@@ -25,6 +25,7 @@ from fanout.errors import RunError
 from fanout.node.agent import Leaving, Node, NodeOptions, needs_fetching, slots_of
 from fanout.node.committer import Committer, Stage, Write
 from fanout.node.fetch import Fetcher
+from fanout.node.gpus import VISIBLE, Gpus, gpus_of
 from fanout.node.logs import LogKeeper, kept_now_and_then
 from fanout.node.orders import Answer
 from fanout.node.process import SlotProcess
@@ -128,13 +129,19 @@ async def _process_factory(
 ) -> Callable[[str, Callable[[Answer], None], Callable[[int], None]], SlotProcess]:
     values = await step_inputs.bring(needed_inputs(record), place.inputs, access)
     environ = slot_environ(record, place, {**os.environ, **access.child_environ()})
+    gpus = Gpus(() if VISIBLE in record.step.environment_variables else gpus_of(os.environ))
 
     def make(name: str, on_answer: Callable[[Answer], None], on_end: Callable[[int], None]) -> SlotProcess:
         outputs = place.output_values(name, record.outputs)
         arguments = render_arguments(record.step.task.program_arguments, values, outputs)
         order = place.start_order(record, name, arguments)
-        mine = {"AZUREML_BI_OUTPUT_PATH": order.output_dir, **environ}
-        return SlotProcess(order, place.placement(name, mine), on_answer, on_end)
+        mine = {"AZUREML_BI_OUTPUT_PATH": order.output_dir, **environ, **gpus.take(name)}
+
+        def ended(returncode: int) -> None:
+            gpus.give_back(name)
+            on_end(returncode)
+
+        return SlotProcess(order, place.placement(name, mine), on_answer, ended)
 
     return make
 

@@ -55,7 +55,8 @@ def any_text(node: Node) -> str:
 
 def flag(node: Node) -> bool:
     """A check: true or false, also quoted, also yes/no/on/off."""
-    word = node.text.strip().lower() if isinstance(node, ScalarNode) else ""
+    # Program arguments are quoted once by the shell rules and often once more by their writer.
+    word = node.text.strip().strip("'\"").strip().lower() if isinstance(node, ScalarNode) else ""
     if word in _TRUE or word in _FALSE:
         return word in _TRUE
     raise expected("true or false", node)

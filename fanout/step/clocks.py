@@ -1,8 +1,13 @@
-"""The clocks of a parallel step: first mini-batch, progress (reference, sections 8.1 and 9). Pure."""
+"""The clocks of a parallel step: first mini-batch, progress, failures of init (reference, sections 8.1 and 9). Pure."""
 
 from dataclasses import dataclass
 
 from fanout.spec.steps import ParallelStep
+
+INIT_PATIENCE = 120.0
+"""Seconds for which a step is let try to start its script, as long as nodes do not give up by themselves."""
+INIT_TRIES = 2
+"""Failed starts in a row for each slot of each node that end the step after that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,12 +16,20 @@ class Clocks:
 
     first_task: float
     progress: float
+    init_failures: int  # in a row, on all nodes
 
     @classmethod
-    def of(cls, step: ParallelStep) -> "Clocks":
-        """As the step says; progress defaults to three times what one mini-batch may take."""
+    def of(cls, step: ParallelStep, cores: int) -> "Clocks":
+        """As the step says; progress defaults to three times what one mini-batch may take.
+
+        `cores` is how many slots a node has when the step does not say it.
+        """
         longest = step.retry_settings.timeout + step.limits.task_overhead_timeout
-        return cls(step.limits.first_task_creation_timeout, step.limits.progress_update_timeout or 3 * longest)
+        return cls(
+            step.limits.first_task_creation_timeout,
+            step.limits.progress_update_timeout or 3 * longest,
+            INIT_TRIES * max(1, step.instance_count) * (step.max_concurrency_per_instance or cores),
+        )
 
     def overrun(self, *, planned: int, since_start: float, since_progress: float) -> str | None:
         """The sentence of the verdict when a clock has run out, else None."""
@@ -31,3 +44,12 @@ class Clocks:
                 "if they take that long, raise progress_update_timeout"
             )
         return None
+
+    def cannot_start(self, *, failures: int, since_start: float) -> str | None:
+        """The sentence of the verdict when the script has failed to start too often, in a row, on all nodes."""
+        if since_start <= INIT_PATIENCE or failures < self.init_failures:
+            return None
+        return (
+            f"the entry script could not be started {failures} times in a row, and no mini-batch has ended since the "
+            f"first of them; the step has run for more than {INIT_PATIENCE:g} seconds"
+        )

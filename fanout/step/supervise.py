@@ -4,6 +4,7 @@ It keeps nothing that the store does not hold, so it can be killed at any instan
 one look; `supervise` looks until there is a verdict.
 """
 
+import os
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +17,7 @@ from fanout.step.dead_letters import DeadLetters
 from fanout.step.ledger import Ledger
 from fanout.step.reading import ResultReader
 from fanout.step.record import StepRecord
-from fanout.step.results import Event, ResultIndex
+from fanout.step.results import Cause, Event, ResultIndex
 from fanout.step.row_format import RowFormat
 from fanout.step.stragglers import Stragglers, is_near_end
 from fanout.step.verdict import Counts, Verdict, VerdictStatus, judge
@@ -117,7 +118,10 @@ class Supervisor:
         self._observers, self._number, self._resend, self._double = observers, number, resend, double
         self._follow, self._drains = follow, drains  # or somebody else empties a queue that serves many steps
         self._stragglers = Stragglers()
-        self._clocks = Clocks.of(record.step)
+        self._clocks = Clocks.of(record.step, len(os.sched_getaffinity(0)))
+        self._begun_at = clock.now()
+        self._failed_starts = 0  # in a row, on all nodes
+        self._last_failed_start = ""
         self._reader = ResultReader(store, record.at)
         self._dead = DeadLetters(queues.dead, store, record.at, clock)
         self._my_number: int | None = None
@@ -213,7 +217,17 @@ class Supervisor:
             if self._double is not None:
                 self._stragglers.absorb(index, self._clock.monotonic())
             self._observers.results(node, index)
+            self._count_failed_starts(index)
         return self.ledger.counts.settled > settled
+
+    def _count_failed_starts(self, index: ResultIndex) -> None:
+        if index.entries:
+            self._failed_starts = 0
+        for event in index.events:
+            # Those from before this supervisor say nothing about how long nodes have tried since.
+            if event.failure is not None and event.failure.cause is Cause.INIT and event.at >= self._begun_at:
+                self._failed_starts += 1
+                self._last_failed_start = event.failure.message
 
     async def _look_around(self) -> Verdict | None:
         if (verdict := await self._canceled()) is not None:
@@ -279,6 +293,9 @@ class Supervisor:
 
     def _overrun(self) -> Verdict | None:
         now = self._clock.monotonic()
+        failing = self._clocks.cannot_start(failures=self._failed_starts, since_start=now - self._begun)
+        if failing is not None:
+            return Verdict(VerdictStatus.FAILED, f"{failing}: {self._last_failed_start}")
         reason = self._clocks.overrun(
             planned=self.planned, since_start=now - self.since.begun, since_progress=now - self.since.news
         )

@@ -12,7 +12,7 @@ from fanout.spec.steps import EntryTask, ParallelStep
 from fanout.step import results
 from fanout.step.ledger import Ledger
 from fanout.step.record import BoundInput, BoundOutput, StepRecord
-from fanout.step.results import Entry, Status
+from fanout.step.results import Entry, Event, Status
 from fanout.step.row_format import RowFormat
 from fanout.store import keys
 from fanout.store.keys import StepRound
@@ -47,8 +47,14 @@ def entry() -> MakeEntry:
 def commit(store: ObjectStore) -> Commit:
     """Writes one result object of step `r/s`, as a node does."""
 
-    async def write(node: int, seq: int, entries: Sequence[Entry], rows: Sequence[bytes] | None = None) -> None:
-        body = results.encode(entries, rows or [b""] * len(entries))
+    async def write(
+        node: int,
+        seq: int,
+        entries: Sequence[Entry],
+        rows: Sequence[bytes] | None = None,
+        events: Sequence[Event] = (),
+    ) -> None:
+        body = results.encode(entries, rows or [b""] * len(entries), events)
         await put(store, keys.node(AT, node), b"{}")
         await put(store, keys.result(AT, node, seq), body)
 

@@ -1,11 +1,13 @@
 """The clocks of a step: what may take how long (reference, sections 8.1 and 9)."""
 
+from dataclasses import replace
+
 import pytest
 
 from fanout.spec.steps import EntryTask, Limits, ParallelStep, RetrySettings
 from fanout.step.clocks import Clocks
 
-CLOCKS = Clocks(first_task=600.0, progress=90.0)
+CLOCKS = Clocks(first_task=600.0, progress=90.0, init_failures=8)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,22 @@ def test_progress_follows_from_the_other_limits() -> None:
     task = EntryTask("score.py")
     limits = Limits(task_overhead_timeout=40.0, first_task_creation_timeout=7.0)
     step = ParallelStep(name="s", task=task, input_data="d", retry_settings=RetrySettings(timeout=10.0), limits=limits)
-    assert Clocks.of(step) == Clocks(first_task=7.0, progress=150.0)
+    assert Clocks.of(step, cores=2) == Clocks(first_task=7.0, progress=150.0, init_failures=4)
     said = Limits(progress_update_timeout=5.0)
-    assert Clocks.of(ParallelStep(name="s", task=task, input_data="d", limits=said)).progress == 5.0
+    assert Clocks.of(ParallelStep(name="s", task=task, input_data="d", limits=said), cores=2).progress == 5.0
+
+
+def test_starts_that_may_fail() -> None:
+    """Twice the slots of all nodes, whether the step says how many slots a node has or the machine does."""
+    step = ParallelStep(name="s", task=EntryTask("score.py"), input_data="d", instance_count=3)
+    assert Clocks.of(step, cores=2).init_failures == 12
+    assert Clocks.of(replace(step, max_concurrency_per_instance=5), cores=2).init_failures == 30
+
+
+@pytest.mark.parametrize(
+    ("failures", "since_start", "ends"), [(8, 120.0, False), (8, 120.1, True), (7, 6000.0, False), (9, 6000.0, True)]
+)
+def test_a_script_that_does_not_start(failures: int, since_start: float, ends: bool) -> None:
+    """After two minutes so many failures in a row end the step; before that nodes decide for themselves."""
+    reason = CLOCKS.cannot_start(failures=failures, since_start=since_start)
+    assert (reason is not None and f"could not be started {failures} times in a row" in reason) is ends

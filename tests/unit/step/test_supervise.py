@@ -369,6 +369,31 @@ async def test_a_step_without_progress(make: Make, commit: Any, entry: Callable[
     assert verdict.reason.startswith("no progress in 30 seconds")
 
 
+async def test_a_script_that_does_not_start_on_any_node(
+    make: Make, commit: Any, entry: Callable[..., Entry], manual_clock: Any
+) -> None:
+    """After two minutes, twice as many failures in a row as there are slots end the step; old ones do not count."""
+    failure = Failure(Cause.INIT, "RuntimeError: no model")
+
+    def broken(count: int, since: float = 0.0) -> list[Event]:
+        return [Event("process000", manual_clock.now() + since, failure) for _ in range(count)]
+
+    supervisor = make(max_concurrency_per_instance=2)
+    supervisor.plan_is_complete(3)
+    await commit(0, 0, [], events=broken(3, since=-60.0))
+    await commit(0, 1, [], events=broken(3))
+    manual_clock.advance(121)
+    assert await supervisor.tick(Nodes()) is None
+    await commit(0, 2, [entry(0)], events=broken(3))
+    assert await supervisor.tick(Nodes()) is None, "a mini-batch has ended: in a row there are three"
+    await commit(0, 3, [], events=broken(1))
+    verdict = await supervisor.tick(Nodes())
+    assert verdict is not None
+    assert verdict.status is VerdictStatus.FAILED
+    assert "could not be started 4 times in a row" in verdict.reason
+    assert verdict.reason.endswith("RuntimeError: no model")
+
+
 async def test_trouble_of_the_workforce_is_the_reason(make: Make) -> None:
     """When no node is left and none will come, the step fails with what is known of it."""
     supervisor = make()
