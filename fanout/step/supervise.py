@@ -119,7 +119,6 @@ class Supervisor:
         self._follow, self._drains = follow, drains  # or somebody else empties a queue that serves many steps
         self._stragglers = Stragglers()
         self._clocks = Clocks.of(record.step, len(os.sched_getaffinity(0)))
-        self._begun_at = clock.now()
         self._failed_starts = 0  # in a row, on all nodes
         self._last_failed_start = ""
         self._reader = ResultReader(store, record.at)
@@ -223,9 +222,10 @@ class Supervisor:
     def _count_failed_starts(self, index: ResultIndex) -> None:
         if index.entries:
             self._failed_starts = 0
+        begun = self._clock.now() - self.seconds
         for event in index.events:
             # Those from before this supervisor say nothing about how long nodes have tried since.
-            if event.failure is not None and event.failure.cause is Cause.INIT and event.at >= self._begun_at:
+            if event.failure is not None and event.failure.cause is Cause.INIT and event.at >= begun:
                 self._failed_starts += 1
                 self._last_failed_start = event.failure.message
 
@@ -293,7 +293,7 @@ class Supervisor:
 
     def _overrun(self) -> Verdict | None:
         now = self._clock.monotonic()
-        failing = self._clocks.cannot_start(failures=self._failed_starts, since_start=now - self._begun)
+        failing = self._clocks.cannot_start(failures=self._failed_starts, since_start=now - self.since.begun)
         if failing is not None:
             return Verdict(VerdictStatus.FAILED, f"{failing}: {self._last_failed_start}")
         reason = self._clocks.overrun(
