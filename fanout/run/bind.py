@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fanout.spec.expressions import literal_text
 from fanout.spec.settings import Settings, resolve_datastore
 from fanout.spec.steps import DataInput, DataType, Input, LiteralInput, ParallelStep, Step, StepOutput
+from fanout.spec.trigger import RUN_TOKEN
 from fanout.step.record import BoundInput, BoundOutput
 from fanout.store import keys
 from fanout.store.keys import StepRound
@@ -37,7 +38,7 @@ def bind_outputs(step: Step, planned: StepRound, settings: Settings) -> dict[str
     """Where the step's outputs end up: as the file says, else in the run's own place in the store."""
     return {
         name: BoundOutput(
-            uri=resolve_datastore(output.uri, settings)
+            uri=resolve_datastore(output.uri.replace(RUN_TOKEN, planned.run), settings)
             if output.uri is not None
             else f"{settings.store.rstrip('/')}/{keys.outputs(planned, name)}",
             type=output.type,

@@ -23,7 +23,8 @@ from fanout.run.observer import StepReport
 from fanout.run.outside import Outside
 from fanout.run.record import RunRecord
 from fanout.spec import stored
-from fanout.spec.steps import DataType, OutputMode, ParallelStep, Step
+from fanout.spec.settings import Settings, resolve_datastore
+from fanout.spec.steps import DataType, Output, OutputMode, ParallelStep, Step
 from fanout.step.record import BoundOutput
 from fanout.step.seal import step_seal
 from fanout.step.verdict import Counts
@@ -157,7 +158,7 @@ class StepReuse:
             "software": _software(),
             "inputs": inputs,
             "outputs": {
-                name: {"uri": self.binding.outputs[name].uri if output.uri else None, "type": output.type}
+                name: {"uri": _place(output, self.outside.settings), "type": output.type}
                 for name, output in self.step.outputs.items()
             },
         }
@@ -169,6 +170,11 @@ class StepReuse:
         if not isinstance(step, ParallelStep) or step.input_data != name:
             return False
         return f"inputs.{name}" not in step.task.program_arguments
+
+
+def _place(output: Output, settings: Settings) -> str | None:
+    """Where the file says that the output goes, whatever the name of the run; None: into the run's own place."""
+    return None if output.uri is None else resolve_datastore(output.uri, settings)
 
 
 def _settings(step: Step) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from fanout.spec.nodes import Node, Origin, ScalarNode, is_null
 from fanout.spec.report import Report, Told, Wrong, shorten
 from fanout.spec.scope import Draft, Scope, require_known
 from fanout.spec.steps import DataInput, DataType, Input, LiteralInput, Output, OutputMode, StepOutput
+from fanout.spec.trigger import RUN_TOKEN
 
 T = TypeVar("T")
 _HOPS_LIMIT = 20
@@ -166,7 +167,8 @@ def output_of(step: str, name: str, declared: OutputDeclaration, scope: Scope) -
     kind, mode = declared.type or DataType.URI_FOLDER, declared.mode or OutputMode.RW_MOUNT
     if declared.path is None:
         return Output(kind, mode, None, declared.top)
-    azures = {"default_datastore": scope.default_datastore, "name": step, "output_name": name}
+    # On Azure the name of a step's job is another one in each run, so that no run writes over another's outputs.
+    azures = {"default_datastore": scope.default_datastore, "name": f"{RUN_TOKEN}/{step}", "output_name": name}
     macros = {**scope.path_macros, **azures}
     return Output(kind, mode, _output_uri(declared.path, macros, kind), declared.top)
 

@@ -6,6 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 from fanout.spec.nodes import Origin
 from fanout.spec.report import Report
 from fanout.spec.steps import Step
+from fanout.spec.trigger import RUN_TOKEN
 
 
 def check_graph(steps: Sequence[Step], origins: Mapping[str, Origin], report: Report) -> None:
@@ -36,6 +37,6 @@ def _check_outputs(steps: Sequence[Step], origins: Mapping[str, Origin], report:
             if not place:
                 continue
             if place in taken:
-                message = f"goes to the same place as {taken[place]}: {place}"
+                message = f"goes to the same place as {taken[place]}: {place.replace(RUN_TOKEN, '<run>')}"
                 report.problem_at(origins[step.name].place, where, message)
             taken.setdefault(place, where)

@@ -18,7 +18,7 @@ from fanout.spec.steps import DataInput, DataType, EventBatch, Pipeline, Step, T
 
 ARRIVALS = "s3://_trigger_/arrivals"
 """Stands for the objects that a run will be started for; no bucket can have that name."""
-RUN_TOKEN = "__fanout_trigger_run__"  # noqa: S105 - stands in a path
+RUN_TOKEN = "__fanout_run__"  # noqa: S105 - stands in a path, also for the run in ${{name}}
 KEY_TOKEN = "__fanout_trigger_key__"  # noqa: S105
 PATH_MACROS = {"trigger.run": RUN_TOKEN, "trigger.key": KEY_TOKEN}
 """What may stand in the path of an output, filled in when a run is started."""

@@ -58,7 +58,8 @@ class StepState:
         """Seconds until the last mini-batch at that rate; None when nobody can tell."""
         if self.progress is None or self.progress.counts.total is None or self.rate is None:
             return None
-        return (self.progress.counts.total - self.progress.counts.settled) / self.rate
+        left = self.progress.counts.total - self.progress.counts.settled
+        return left / self.rate if left else None
 
 
 @dataclass(slots=True)

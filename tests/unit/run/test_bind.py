@@ -2,7 +2,7 @@
 
 import pytest
 
-from fanout.run.bind import append_row_uri, bind
+from fanout.run.bind import append_row_uri, bind, bind_outputs
 from fanout.spec.settings import Settings
 from fanout.spec.steps import (
     DataInput,
@@ -14,6 +14,7 @@ from fanout.spec.steps import (
     ParallelStep,
     StepOutput,
 )
+from fanout.spec.trigger import RUN_TOKEN
 from fanout.step.record import BoundInput, BoundOutput
 from fanout.store.keys import StepRound
 
@@ -57,6 +58,13 @@ def test_outputs_are_where_the_file_says_or_in_the_store() -> None:
     assert bound["own"].uri == "file:///tmp/x"
     assert bound["lake"].uri == "s3://b/runs/datastores/other/y"
     assert bound["rows"].uri == "s3://b/runs/runs/r/score/outputs/rows"
+
+
+def test_a_place_with_the_name_of_the_job_is_another_one_in_each_run() -> None:
+    """So no run writes over what another has made, as on Azure."""
+    step = _step({"rows": Output(DataType.URI_FILE, uri=f"azureml://datastores/mine/paths/{RUN_TOKEN}/score/r.csv")})
+    uris = [bind_outputs(step, StepRound(run, "score"), SETTINGS)["rows"].uri for run in ("one", "two")]
+    assert uris == ["s3://lake/raw/one/score/r.csv", "s3://lake/raw/two/score/r.csv"]
 
 
 @pytest.mark.parametrize(

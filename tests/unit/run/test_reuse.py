@@ -11,6 +11,7 @@ import pytest
 from fanout.run import reuse
 from fanout.run.story import resume, start
 from fanout.spec.steps import CommandStep, DataType, EntryTask, Output, Pipeline, StepOutput, Thresholds
+from fanout.spec.trigger import RUN_TOKEN
 from fanout.store import keys
 from fanout.store.keys import StepRound
 
@@ -60,6 +61,19 @@ async def test_the_same_again_is_taken_over(world: Any, notes: Any, chain: Any, 
     assert [line for line in notes.said if line.startswith("notice")] == [
         "notice steps that are taken over from an earlier run are run again with --rerun"
     ]
+
+
+async def test_an_output_whose_place_names_the_run_is_taken_over(
+    world: Any, notes: Any, command: Any, pipeline: Any, ran: Any, tmp_path: Path
+) -> None:
+    """It stays where the earlier run has put it."""
+    place = Output(uri=f"{tmp_path.as_uri()}/made/{RUN_TOKEN}/a")
+    made = pipeline(replace(command("a"), outputs={"o": place}), force_rerun=False)
+    await start(made, world.outside, notes, "one")
+    report = await start(made, world.outside, notes, "two")
+    assert ran() == "a"
+    assert report.steps[0].outputs["o"] == f"{tmp_path.as_uri()}/made/one/a"
+    assert not (tmp_path / "made" / "two").exists()
 
 
 async def test_resumed_it_stays_taken_over(world: Any, notes: Any, chain: Any, ran: Any) -> None:

@@ -26,6 +26,7 @@ from fanout.spec.steps import (
     StepOutput,
     Thresholds,
 )
+from fanout.spec.trigger import RUN_TOKEN
 
 Load = Callable[..., Pipeline]
 
@@ -201,8 +202,8 @@ def test_the_orange_juice_shape(load: Load, folder: Path) -> None:
     assert train.inputs["data"] == StepOutput(
         "partition_job", "tabular_output_data", DataType.MLTABLE, InputMode.DIRECT
     )
-    assert train.outputs["results"].uri == "azureml://datastores/blobs/paths/train/aggregated_returns.csv"
-    assert train.outputs["models"].uri == "azureml://datastores/blobs/paths/train/models"
+    assert train.outputs["results"].uri == f"azureml://datastores/blobs/paths/{RUN_TOKEN}/train/aggregated_returns.csv"
+    assert train.outputs["models"].uri == f"azureml://datastores/blobs/paths/{RUN_TOKEN}/train/models"
     assert (train.partition_keys, train.mini_batch_size) == (("Store", "Brand"), None)
     assert train.compute == "azureml:cpu-cluster"
     assert isinstance(view, CommandStep)

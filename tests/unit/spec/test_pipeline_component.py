@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fanout.spec.steps import CommandStep, DataInput, DataType, LiteralInput, Output, ParallelStep, Pipeline, StepOutput
+from fanout.spec.trigger import RUN_TOKEN
 
 Load = Callable[..., Pipeline]
 Refuse = Callable[..., list[str]]
@@ -117,7 +118,7 @@ jobs:
     assert [step.name for step in steps] == ["a.inner.clean", "a.inner.score"]
     rows = steps[1].outputs["rows"]
     assert rows.pipeline_output == "result"
-    assert rows.uri == "azureml://datastores/workspaceblobstore/paths/a.inner.score/o.txt"
+    assert rows.uri == f"azureml://datastores/workspaceblobstore/paths/{RUN_TOKEN}/a.inner.score/o.txt"
 
 
 def test_the_pipeline_can_be_a_component(load: Load, folder: Path) -> None:
