@@ -76,10 +76,10 @@ async def webhook(listen: Listen, token: str, armed: ArmedTrigger, inbox: Queue)
     app = web.Application(client_max_size=LONGEST_BODY)
     app.router.add_post("/", take)
     app.router.add_get("/", look)  # and HEAD: senders look whether somebody is there
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, listen.host, listen.port, shutdown_timeout=2)
+        site = web.TCPSite(runner, listen.host, listen.port)
         try:
             await site.start()
         except OSError as exc:
