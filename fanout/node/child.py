@@ -21,7 +21,14 @@ from typing import Any, NoReturn
 
 from fanout.errors import DamagedRecordError, EntryScriptError, FanoutError
 from fanout.node import entry_script, orders
-from fanout.node.entry_script import EntryScript, MiniBatchContext, one_line, script_traceback, user_traceback
+from fanout.node.entry_script import (
+    EntryScript,
+    MiniBatchContext,
+    exit_reason,
+    one_line,
+    script_traceback,
+    user_traceback,
+)
 from fanout.node.frames import FrameBuffer
 from fanout.node.orders import Done, Start
 from fanout.node.rows import RowEncoder, read_settings
@@ -270,7 +277,7 @@ def _failure(cause: Cause, exc: BaseException) -> Failure:
     if isinstance(exc, FanoutError):
         message, trace = str(exc), script_traceback(exc, current().working_dir)
     elif isinstance(exc, SystemExit):
-        message, trace = f"the script called sys.exit({exc.code!r})", user_traceback(exc)
+        message, trace = exit_reason(exc), user_traceback(exc)
     else:
         message, trace = one_line(exc), user_traceback(exc)
     # Here and not where it is shown: nobody but this process knows what its environment held when it began.

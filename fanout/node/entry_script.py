@@ -51,6 +51,7 @@ def load(entry_script: str, code: str | None) -> EntryScript:
     run = getattr(module, "run", None)
     if not callable(run):
         raise EntryScriptError(f"{entry_script} has no function run(mini_batch)")
+    _check_places(run, entry_script)
     return EntryScript(_optional(module, "init"), _with_context(run), _optional(module, "shutdown"))
 
 
@@ -83,6 +84,16 @@ def _with_context(run: Callable[..., Any]) -> Callable[[Any, MiniBatchContext], 
     return lambda mini_batch, _: run(mini_batch)
 
 
+def _check_places(run: Callable[..., Any], entry_script: str) -> None:
+    needed = sum(
+        p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        for p in inspect.signature(run).parameters.values()
+    )
+    if _positional_places(run) == 0 or needed > 2:
+        given = "it is given the mini-batch, and the context if it takes two"
+        raise EntryScriptError(f"run() of {entry_script} takes {needed or 'no'} arguments; {given}")
+
+
 def _positional_places(function: Callable[..., Any]) -> int:
     parameters = inspect.signature(function).parameters.values()
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
@@ -99,6 +110,18 @@ def check_result(result: Any) -> int:
             f"it returned {type(result).__name__}{shown}"
         )
     return len(result)
+
+
+def exit_reason(exc: SystemExit) -> str:
+    """What `sys.exit` was called with; when argparse called it, its complaint too, which it only prints."""
+    said = f"the script called sys.exit({exc.code!r})"
+    argparse = sys.modules.get("argparse")
+    for frame, _ in traceback.walk_tb(exc.__traceback__):
+        if argparse and frame.f_code.co_filename == argparse.__file__ and frame.f_code.co_name == "error":
+            complaint = " ".join(str(frame.f_locals.get("message", "")).split())
+            hint = "; parse_known_args() leaves them alone" if complaint.startswith("unrecognized") else ""
+            return f"{said}, as argparse found: {_shorten(complaint, 300)}{hint}"
+    return said
 
 
 def user_traceback(exc: BaseException) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count, islice
 
 from fanout.data.listing import FileEntry
+from fanout.data.uris import display
 from fanout.errors import InputError
 from fanout.plan.minibatch import Cut, MiniBatch, Piece
 
@@ -54,7 +55,9 @@ def check_keys(keys: Sequence[str], known: Sequence[str]) -> None:
 def _value_tuple(entry: FileEntry, keys: Sequence[str], values: PartitionValues) -> tuple[str, ...]:
     found = values(entry.uri)
     if found is None:
-        raise InputError(f"{entry.uri}: does not fit the partition_format, so it has no value for {', '.join(keys)}")
+        raise InputError(
+            f"{display(entry.uri)}: does not fit the partition_format, so it has no value for {', '.join(keys)}"
+        )
     return tuple(found[key] for key in keys)
 
 

@@ -71,6 +71,19 @@ def _decode(text: bytes, source: Source, report: Report) -> str:
         raise report.fatal(place, "", f"byte 0x{text[exc.start]:02x} is not UTF-8; save the file as UTF-8") from exc
 
 
+_ADVICE = {
+    "mapping values are not allowed": "text with ': ' in it stands in quotes, or below '>-'; or look at the indentation",
+    "did not find expected key": "look at the indentation of this line and of those before it",
+    "found a tab character": "indent with spaces",
+    "cannot start any token": "text that begins so stands in quotes",
+}
+"""What usually is the matter, by what the parser says."""
+
+
+def _advice(sentence: str) -> str:
+    return next((f"; {advice}" for said, advice in _ADVICE.items() if said in sentence), "")
+
+
 class _Composer:
     """Events to PyYAML's own bare nodes, aliases shared, without recursion."""
 
@@ -90,7 +103,7 @@ class _Composer:
         except yaml.MarkedYAMLError as exc:
             mark = exc.problem_mark or exc.context_mark
             sentence = ": ".join(part for part in (exc.context, exc.problem) if part)
-            raise self._report.fatal(self._inside(text, mark), "", f"not YAML: {sentence}") from exc
+            raise self._report.fatal(self._inside(text, mark), "", f"not YAML: {sentence}{_advice(sentence)}") from exc
         return self._root
 
     def _take(self, event: yaml.Event) -> None:

@@ -18,6 +18,8 @@ NAME = r"[a-zA-Z_][a-zA-Z0-9_]*"
 DOTTED = rf"{NAME}(?:\.{NAME})*"
 
 _EXPRESSION = re.compile(r"\$\{\{\s*([^\s{}]+)\s*\}\}")
+_ALMOST = re.compile(r"(?<![\\$])(?:\$\{|\{\{)\s*((?:parent\.)?(?:inputs|outputs)\.[A-Za-z_]\w*)\s*\}\}?")
+"""What somebody who forgot a brace or the dollar sign has written; no shell has a variable with a dot in its name."""
 _OPENING = re.compile(r"\$\{\{[^{}]{0,40}")
 _GROUP = re.compile(r"\$\[\[((?:(?!\$\[\[).)*?)\]\]", re.DOTALL)
 _REFERENCE = re.compile(
@@ -90,6 +92,8 @@ def template_uses(template: str) -> Iterator[Use | str]:
         else:
             inside = any(start <= match.start() < stop for start, stop in groups)
             yield Use(reference.side, reference.name, inside)
+    for almost in _ALMOST.finditer(template):
+        yield f"'{almost[0]}' is no expression; one is written ${{{{{almost[1]}}}}}"
     for broken in _OPENING.finditer(_EXPRESSION.sub("", template)):
         yield f"'{broken[0].strip()}' is no expression; one is written ${{{{inputs.name}}}}, without spaces in the name"
 

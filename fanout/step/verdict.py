@@ -104,9 +104,19 @@ def _no_row(counts: Counts) -> str:
     return f"all {counts.total} mini-batches failed"
 
 
+def _all_succeeded(total: int | None) -> str:
+    match total:
+        case 0:
+            return "there was nothing to do: the input has no rows"
+        case 1:
+            return "the only mini-batch succeeded"
+        case _:
+            return f"all {total} mini-batches succeeded"
+
+
 def _summary(counts: Counts) -> str:
     if counts.lost == 0 and counts.items_failed == 0:
-        return "the only mini-batch succeeded" if counts.total == 1 else f"all {counts.total} mini-batches succeeded"
+        return _all_succeeded(counts.total)
     parts = []
     if counts.lost:
         parts.append(f"{counts.lost} of {counts.total} mini-batches failed")

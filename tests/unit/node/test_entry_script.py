@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fanout.errors import EntryScriptError
 from fanout.node import entry_script
-from fanout.node.entry_script import MiniBatchContext, check_result, load, one_line, user_traceback
+from fanout.node.entry_script import MiniBatchContext, check_result, exit_reason, load, one_line, user_traceback
 
 WriteScript = Callable[..., Path]
 WRAPPED = """
@@ -80,6 +80,42 @@ def test_scripts_that_are_none(write_script: WriteScript, code: Path, name: str,
     write_script("", {"notes.txt": "", "empty.py": ""})
     with pytest.raises(EntryScriptError, match=word):
         load(name, str(code))
+
+
+@pytest.mark.parametrize(
+    ("head", "problem"),
+    [("run()", "no"), ("run(*, batch)", "no"), ("run(batch, context, more)", "3")],
+)
+def test_a_run_that_cannot_be_called(write_script: WriteScript, code: Path, head: str, problem: str) -> None:
+    """It is told before any mini-batch is read."""
+    write_script(f"def {head}: return []\n")
+    with pytest.raises(EntryScriptError, match=rf"run\(\) of score.py takes {problem} arguments"):
+        load("score.py", str(code))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("['--x']", "sys.exit(2), as argparse found: argument --x: expected one argument"),
+        (
+            "['--y', '1']",
+            "sys.exit(2), as argparse found: unrecognized arguments: --y 1; parse_known_args() leaves them alone",
+        ),
+    ],
+)
+def test_what_argparse_only_prints_is_told(write_script: WriteScript, code: Path, arguments: str, message: str) -> None:
+    """An exit code alone would send people to the logs."""
+    write_script(
+        "import argparse\n"
+        "def run(batch): return []\n"
+        "def init():\n"
+        "    parser = argparse.ArgumentParser()\n"
+        "    parser.add_argument('--x')\n"
+        f"    parser.parse_args({arguments})\n"
+    )
+    with pytest.raises(SystemExit) as caught:
+        load("score.py", str(code)).init()
+    assert exit_reason(caught.value) == f"the script called {message}"
 
 
 def test_a_script_does_not_take_the_place_of_a_library(write_script: WriteScript, code: Path) -> None:

@@ -124,6 +124,27 @@ def test_aliases_and_merge_keys_are_unfolded() -> None:
         ("<<: 1", "p.yml:1:5: '<<' merges mappings only"),
         ("k" * 201 + ": 1", "p.yml:1:1: a key of more than 200 characters"),
         ("a: [1\nb: 2]: c", "p.yml:2:2: not YAML: while parsing a flow sequence: did not find expected ',' or ']'"),
+        (
+            "a: echo b: c",
+            (
+                "p.yml:1:10: not YAML: mapping values are not allowed in this context; "
+                "text with ': ' in it stands in quotes, or below '>-'; or look at the indentation"
+            ),
+        ),
+        (
+            "a:\n  b: 1\n c: 2",
+            (
+                "p.yml:3:2: not YAML: while parsing a block mapping: did not find expected key; "
+                "look at the indentation of this line and of those before it"
+            ),
+        ),
+        (
+            "a: %x",
+            (
+                "p.yml:1:4: not YAML: while scanning for the next token: found character that cannot start any token; "
+                "text that begins so stands in quotes"
+            ),
+        ),
         (b"a: 1\nb: caf\xe9", "p.yml:2:7: byte 0xe9 is not UTF-8; save the file as UTF-8"),
         ("a: 1".encode("utf-16"), "p.yml:1:1: byte 0xff is not UTF-8; save the file as UTF-8"),
         (b"a: 1\nb: \x00c", "p.yml:2:4: not YAML: control character U+0000"),

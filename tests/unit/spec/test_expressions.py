@@ -59,11 +59,21 @@ def test_uses_of_a_template_know_their_group() -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["${HOME}", "awk '{print $1}'", "{{name}}", r"\${inputs.x}", "${inputs}", "{inputs.x}"]
+)
+def test_what_is_meant_for_others_is_no_expression(text: str) -> None:
+    """Variables of the shell, programs of awk, templates of other tools."""
+    assert list(template_uses(text)) == []
+
+
+@pytest.mark.parametrize(
     ("template", "sentence"),
     [
         ("${{parent.inputs.x}}", "expected ${{inputs.name}} or ${{outputs.name}}, found '${{parent.inputs.x}}'"),
         ("${{search_space.x}}", "expected ${{inputs.name}} or ${{outputs.name}}, found '${{search_space.x}}'"),
         ("${{inputs.a b}}", "'${{inputs.a b' is no expression; one is written ${{inputs.name}}"),
+        ("--x ${inputs.x}", "'${inputs.x}' is no expression; one is written ${{inputs.x}}"),
+        ("--x {{ outputs.x }}", "'{{ outputs.x }}' is no expression; one is written ${{outputs.x}}"),
         ("$[[--x", "'$[[' without ']]'; an optional group is written $[[--option ${{inputs.x}}]]"),
     ],
 )

@@ -119,6 +119,7 @@ def test_an_empty_plan_completes(append_row: bool) -> None:
     verdict = judge(Counts(total=0), Thresholds(0, 0, 0), append_row=append_row)
     assert verdict is not None
     assert verdict.completed
+    assert verdict.reason == "there was nothing to do: the input has no rows"
 
 
 def test_unfinished_work_has_no_verdict() -> None:
