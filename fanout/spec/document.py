@@ -72,7 +72,7 @@ def _decode(text: bytes, source: Source, report: Report) -> str:
 
 
 _ADVICE = {
-    "mapping values are not allowed": "text with ': ' in it stands in quotes, or below '>-'; or look at the indentation",
+    "mapping values are not allowed": "text with ': ' in it stands in quotes, or below '>-'; or the indentation is off",
     "did not find expected key": "look at the indentation of this line and of those before it",
     "found a tab character": "indent with spaces",
     "cannot start any token": "text that begins so stands in quotes",

@@ -76,5 +76,5 @@ def test_keys_that_the_input_does_not_have() -> None:
 
 def test_file_that_does_not_fit_the_format() -> None:
     """It would belong to no mini-batch, so it is told."""
-    with pytest.raises(InputError, match="^/odd: does not fit the partition_format"):
+    with pytest.raises(InputError, match=r"^/odd: does not fit the partition_format"):
         list(split_partitions(entries("odd"), ["user"], ["user"], values, table=False))

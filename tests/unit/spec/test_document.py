@@ -128,7 +128,7 @@ def test_aliases_and_merge_keys_are_unfolded() -> None:
             "a: echo b: c",
             (
                 "p.yml:1:10: not YAML: mapping values are not allowed in this context; "
-                "text with ': ' in it stands in quotes, or below '>-'; or look at the indentation"
+                "text with ': ' in it stands in quotes, or below '>-'; or the indentation is off"
             ),
         ),
         (
