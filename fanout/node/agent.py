@@ -361,7 +361,7 @@ class Node:
 
 def needs_fetching(record: StepRecord) -> bool:
     """Whether mini-batches may name files that are not on this machine."""
-    uri = record.inputs[record.step.input_data].uri
+    uri = None if record.major is None else record.major.uri
     return record.recipe is None and uri is not None and not uris.is_local(uri)
 
 

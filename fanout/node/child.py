@@ -189,9 +189,10 @@ def prepare(start: Start, send: Callable[[bytes], None]) -> Worker:
     folders = OutputFolders(outputs, Path(start.attempts), start.process)
     folders.create()
     row_format = RowFormat(start.row_format)
+    reader = _of_objects if start.json_records else _of_frames
     return Worker(
         script=entry_script.load(start.entry_script, start.code),
-        load=_paths if start.recipe is None else _table_reader(start.recipe, Path(start.input_dir)),
+        load=_paths if start.recipe is None else _table_reader(start.recipe, Path(start.input_dir), reader()),
         reads=start.recipe is not None,
         encoder=RowEncoder(row_format, read_settings(start.code)),
         folders=folders,
@@ -252,9 +253,8 @@ def _path(uri: str) -> str:
     return to_path(uri) if is_local(uri) else uri
 
 
-def _table_reader(recipe_json: str, scratch: Path) -> Load:
+def _table_reader(recipe_json: str, scratch: Path, read_pieces: Callable[..., Any]) -> Load:
     from fanout.data.recipe import from_json
-    from fanout.data.table import read_pieces
     from fanout.data.uris import is_local
 
     recipe = from_json(recipe_json, "the step's table recipe")
@@ -270,6 +270,18 @@ def _table_reader(recipe_json: str, scratch: Path) -> Load:
             return read_pieces(recipe, pieces)
 
     return read
+
+
+def _of_frames() -> Callable[..., Any]:
+    from fanout.data.table import read_pieces
+
+    return read_pieces
+
+
+def _of_objects() -> Callable[..., Any]:
+    from fanout.data.json_objects import read_objects
+
+    return read_objects
 
 
 def _failure(cause: Cause, exc: BaseException) -> Failure:

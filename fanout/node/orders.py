@@ -33,6 +33,7 @@ class Start:
     input_dir: str
     logging_level: str
     profiling_module: str
+    json_records: bool = False  # mini-batches are lists of objects instead of DataFrames
 
     def frame(self) -> bytes:
         return frames.encode({"t": "start", **asdict(self)})

@@ -167,10 +167,9 @@ def needed_inputs(record: StepRecord) -> dict[str, step_record.BoundInput]:
 
 def fetcher_of(record: StepRecord, place: Workspace, access: Access) -> Fetcher | None:
     """What brings mini-batches here; None when they are here, or when slots read them themselves."""
-    uri = record.inputs[record.step.input_data].uri
-    if uri is None or not needs_fetching(record):
+    if record.major is None or record.major.uri is None or not needs_fetching(record):
         return None
-    return Fetcher(uri, place.scratch / "mini-batches", access)
+    return Fetcher(record.major.uri, place.scratch / "mini-batches", access)
 
 
 def _writer(store: ObjectStore, record: StepRecord, number: int) -> Write:

@@ -101,6 +101,7 @@ class Workspace:
             input_dir=str(self.inputs),
             logging_level=record.step.logging_level,
             profiling_module=record.step.profiling_module,
+            json_records=record.step.json_records,
         )
 
 

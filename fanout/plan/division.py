@@ -37,7 +37,14 @@ class ByPartition:
     keys: tuple[str, ...]
 
 
-Division = ByCount | ByBytes | ByRows | ByPartition
+@dataclass(frozen=True, slots=True)
+class ByRank:
+    """So many mini-batches without data (reference, section 5.4)."""
+
+    ranks: int
+
+
+Division = ByCount | ByBytes | ByRows | ByPartition | ByRank
 
 
 def decide_division(step: ParallelStep, *, table: bool) -> Division:

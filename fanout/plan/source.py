@@ -17,7 +17,7 @@ from fanout.data.listing import FileEntry, find_file, list_folder
 from fanout.data.mltable import MLTable, list_files, list_items, load_mltable
 from fanout.data.partition_format import PartitionFormat, compile_format
 from fanout.data.ranges import open_bytes, read_head
-from fanout.data.readers import DeltaLake
+from fanout.data.readers import DeltaLake, JsonLines
 from fanout.data.recipe import TableRecipe
 from fanout.data.resolve import resolve_recipe
 from fanout.data.row_groups import row_groups
@@ -25,7 +25,7 @@ from fanout.data.row_limits import RowLimits, row_limits
 from fanout.data.sections import Section
 from fanout.data.transformations import ExtractPartitions, Filter, TakeSample
 from fanout.errors import InputError
-from fanout.plan.division import ByBytes, ByCount, ByPartition, ByRows, Division, decide_division
+from fanout.plan.division import ByBytes, ByCount, ByPartition, ByRank, ByRows, Division, decide_division
 from fanout.plan.layout import layout_of
 from fanout.plan.minibatch import MiniBatch
 from fanout.plan.split import split_files, split_partitions
@@ -58,6 +58,8 @@ def plan_mini_batches(
 
     InputError when the input is missing or empty, cannot be read as it says, or does not fit the settings of `step`.
     """
+    if step.json_records:
+        return _plan_records(step, uri, type_, access)
     if type_ is not DataType.MLTABLE:
         division = decide_division(step, table=False)
         return PlannedInput(_of_files(_files_at(uri, type_, access), division, None), division)
@@ -66,6 +68,22 @@ def plan_mini_batches(
     if is_table(mltable, mode):
         return _plan_table(mltable, division, access)
     return PlannedInput(_of_files(_listed_files(mltable, mode, access), division, mltable), division)
+
+
+def plan_ranks(step: ParallelStep) -> PlannedInput:
+    """Mini-batches without data: `rank_mini_batch_count` of them."""
+    count = step.rank_mini_batch_count
+    return PlannedInput((MiniBatch(index, items=0) for index in range(count)), ByRank(count))
+
+
+def _plan_records(step: ParallelStep, uri: str, type_: DataType, access: "Access") -> PlannedInput:
+    """The objects in JSON lines: of one file, or of all files in a folder."""
+    if type_ is DataType.MLTABLE:
+        raise InputError(f"{step.name}: --amlbi_file_format jsonl needs a uri_file or a uri_folder of JSON lines")
+    recipe, division = TableRecipe(JsonLines()), ByRows(step.mini_batch_rows or 1)
+    listed = iter((find_file(uri, access),)) if type_ is DataType.URI_FILE else list_folder(uri, access)
+    files = (entry for entry in listed if entry.size)
+    return PlannedInput(_of_table(files, recipe, division, access), division, recipe)
 
 
 def is_table(mltable: MLTable, mode: InputMode | None) -> bool:
@@ -102,7 +120,7 @@ def _of_files(files: Iterator[FileEntry], division: Division, mltable: MLTable |
             return split_partitions(files, keys, partitions.names, partitions.values, table=False)
         case ByCount(files=count):
             return split_files(files, count)
-        case ByBytes() | ByRows():
+        case ByBytes() | ByRows() | ByRank():
             raise InputError("a list of files is divided by count or by partition_keys")
 
 
@@ -127,7 +145,7 @@ def _of_table(
             return split_blocks(files, layout, size, reader)
         case ByRows(rows=rows):
             return split_rows(files, layout, rows, reader)
-        case ByCount():
+        case ByCount() | ByRank():
             raise InputError("a table is divided by bytes, by rows or by partition_keys")
 
 

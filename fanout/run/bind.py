@@ -53,7 +53,9 @@ def append_row_uri(step: ParallelStep, outputs: Mapping[str, BoundOutput]) -> st
     if step.task.append_row_to is None:
         return None
     output = outputs[step.task.append_row_to]
-    return output.uri if output.type is DataType.URI_FILE else f"{output.uri.rstrip('/')}/{APPEND_ROW_FILE}"
+    if output.type is DataType.URI_FILE:
+        return output.uri
+    return f"{output.uri.rstrip('/')}/{step.append_row_file_name or APPEND_ROW_FILE}"
 
 
 def result_uris(step: Step, outputs: Mapping[str, BoundOutput]) -> dict[str, str]:

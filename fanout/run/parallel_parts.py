@@ -10,7 +10,7 @@ from itertools import chain
 
 from fanout.plan.manifests import PlanSummary
 from fanout.plan.publish import Outbox
-from fanout.plan.source import PlannedInput, plan_mini_batches
+from fanout.plan.source import PlannedInput, plan_mini_batches, plan_ranks
 from fanout.queue.port import QueuePair
 from fanout.run.bind import Binding, append_row_uri, result_uris
 from fanout.run.observer import RunObserver, StepReport
@@ -33,8 +33,18 @@ from fanout.step.seal import Seal
 from fanout.step.supervise import Outcome, with_canceled
 from fanout.step.verdict import Verdict, VerdictStatus
 from fanout.store import keys
+from fanout.store.access import Access
 from fanout.store.keys import StepRound
 from fanout.store.objects import create, put
+
+
+def planned_input(step: ParallelStep, binding: Binding, access: Access) -> PlannedInput:
+    """The mini-batches of the step's major input, or those without data; InputError as for `plan_mini_batches`."""
+    if step.rank_mini_batch_count:
+        return plan_ranks(step)
+    major = binding.inputs[step.input_data]
+    assert major.uri is not None  # noqa: S101 - the spec refuses literals as input_data
+    return plan_mini_batches(step, major.uri, major.type, major.mode, access)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +74,9 @@ class ParallelParts:
 
     async def plan(self) -> PlannedInput:
         """The input has been looked at and holds at least one mini-batch, if it can."""
-        major = self.binding.inputs[self.step.input_data]
-        assert major.uri is not None  # noqa: S101 - the spec refuses literals as input_data
-        uri = major.uri
 
         def look() -> PlannedInput:
-            planned = plan_mini_batches(self.step, uri, major.type, major.mode, self.outside.access)
+            planned = planned_input(self.step, self.binding, self.outside.access)
             first = next(planned.batches, None)
             return planned if first is None else replace(planned, batches=chain([first], planned.batches))
 

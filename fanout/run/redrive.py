@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 from fanout.errors import InputError, RunError
 from fanout.plan.manifests import PlanSummary, Tally, next_shard, read_summary
-from fanout.plan.source import plan_mini_batches
 from fanout.run.bind import Outputs, bind, bind_outputs
 from fanout.run.code_folders import changed_files, code_folder, store_snapshots, take_snapshots
 from fanout.run.observer import RunObserver, RunReport
 from fanout.run.outside import Outside
+from fanout.run.parallel_parts import planned_input
 from fanout.run.record import RunRecord, StepPlace, load_record, open_round
 from fanout.run.reuse import taken_over
 from fanout.run.rounds import Choice, StepEnd, Way, check_choice, next_round
@@ -165,9 +165,8 @@ async def _outputs(record: RunRecord, outside: Outside) -> dict[str, dict[str, B
 
 def _plan_again(step: ParallelStep, record: RunRecord, outside: Outside, outputs: Outputs) -> PlanSummary:
     """What planning says today, in constant memory and without a word to the store."""
-    major = bind(step, record.planned_at(step.name), outside.settings, outputs).inputs[step.input_data]
-    assert major.uri is not None  # noqa: S101 - the spec refuses literals as input_data
-    planned = plan_mini_batches(step, major.uri, major.type, major.mode, outside.access)
+    binding = bind(step, record.planned_at(step.name), outside.settings, outputs)
+    planned = planned_input(step, binding, outside.access)
     tally, number = Tally(), 0
     while (shard := next_shard(planned.batches, number)).lines:
         tally.add(shard)

@@ -1,4 +1,4 @@
-"""Program arguments that are settings of the step too (reference, section 8.1).
+"""Program arguments that are settings of the step too (reference, sections 8.1 and 8.4).
 
 The entry script sees them all; a few of them fanout obeys as well, and they win over the YAML attribute of the same
 meaning, the last one of several. No abbreviations: what is not spelt out is the script's own business.
@@ -27,6 +27,11 @@ SETTINGS = frozenset(
         "copy_logs_to_parent",
         "metrics_name_prefix",
         "push_metrics_to_parent",
+        "append_row_file_name",
+        "rank_mini_batch_count",
+        "amlbi_pf_enabled",
+        "amlbi_file_format",
+        "amlbi_mini_batch_rows",
     }
 )
 

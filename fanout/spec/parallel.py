@@ -30,6 +30,7 @@ from fanout.spec.templates import check_arguments, own_name
 TIMEOUT_MAX = 259_200
 _SIZE = re.compile(r"([0-9]{1,18})(\s*)([kKmMgG][bB])?")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_NO_FILE_NAME = re.compile(r"[~\"#%&*:<>?/\\{|}]")
 _SECONDS = number(0, TIMEOUT_MAX, above=True)
 _LEVELS = ("WARNING", "INFO", "DEBUG")
 _OF_TASK = ("entry_script", "program_arguments", "model")
@@ -69,7 +70,7 @@ def read_parallel(reading: Reading) -> ParallelStep:
     task, options = _read_task(reading, fields)
     step = ParallelStep(
         **base_values(base),
-        **_cutting(reading, fields),
+        **_cutting(reading, fields, options),
         **_reporting(fields, options),
         task=task,
         max_concurrency_per_instance=max(fields.bound("max_concurrency_per_instance", whole(-INT_MAX), 0), 0) or None,
@@ -90,16 +91,39 @@ def _without_effect(fields: Fields) -> None:
     fields.no_effect("output_data", "shm_size", "docker_args", "environment", "queue_settings", "parent_job_name")
 
 
-def _cutting(reading: Reading, fields: Fields) -> dict[str, Any]:
+def _cutting(reading: Reading, fields: Fields, options: Options) -> dict[str, Any]:
     """How the input becomes mini-batches."""
-    name = _input_data(reading, fields)
+    records = _wants_json_records(options)
+    ranks = max(0, options.take("rank_mini_batch_count", whole(-INT_MAX), 0))
+    name = _no_input_data(fields) if ranks else _input_data(reading, fields, may_be_file=records)
     size = fields.bound("mini_batch_size", lambda node: _mini_batch_size(node, fields), None)
     rows = fields.bound("mini_batch_rows", whole(1), None)
     keys = fields.take("partition_keys", texts, None) or ()
     major = reading.inputs.get(name)
     if _is_cut_one_way(fields) and isinstance(major, DataInput | StepOutput) and major.type is DataType.URI_FOLDER:
         _check_cut_of_files(fields, name, size, rows, keys)
-    return {"input_data": name, "mini_batch_size": size, "mini_batch_rows": rows, "partition_keys": keys}
+    if records and rows is None:
+        rows = size.number if size is not None else options.take("amlbi_mini_batch_rows", whole(1), 1)
+    return {
+        "input_data": name,
+        "mini_batch_size": size,
+        "mini_batch_rows": rows,
+        "partition_keys": keys,
+        "rank_mini_batch_count": ranks,
+        "json_records": records and not ranks,
+    }
+
+
+def _wants_json_records(options: Options) -> bool:
+    """Whether the step is run as prompt flow's are: over the objects of a JSON lines file."""
+    enabled = options.take("amlbi_pf_enabled", flag, False)
+    return enabled or options.take("amlbi_file_format", choice("jsonl"), "") == "jsonl"
+
+
+def _no_input_data(fields: Fields) -> str:
+    if (node := fields.get("input_data")) is not None:
+        fields.report.notice(node.origin, "has no effect beside --rank_mini_batch_count: mini-batches have no data")
+    return ""
 
 
 def _is_cut_one_way(fields: Fields) -> bool:
@@ -136,6 +160,7 @@ def _reporting(fields: Fields, options: Options) -> dict[str, Any]:
         "copy_logs_to_parent": options.take("copy_logs_to_parent", flag, False),
         "metrics_name_prefix": options.take("metrics_name_prefix", any_text, ""),
         "push_metrics_to_parent": options.take("push_metrics_to_parent", flag, False),
+        "append_row_file_name": options.take("append_row_file_name", _file_name, None),
     }
 
 
@@ -226,7 +251,7 @@ def _check_script(task: Fields, script: str, code: str | None, *, named: bool) -
         task.report.problem(node.origin, f"there is no '{shorten(script)}' in '{code}'{suggest(script, there)}")
 
 
-def _input_data(reading: Reading, fields: Fields) -> str:
+def _input_data(reading: Reading, fields: Fields, *, may_be_file: bool) -> str:
     """The name of the major input, which must be data that can be cut."""
     node = fields.get("input_data")
     if node is None:
@@ -239,7 +264,7 @@ def _input_data(reading: Reading, fields: Fields) -> str:
     if isinstance(major, LiteralInput):
         what = "has no value" if major.value is None else "is a value, not data"
         fields.report.problem(node.origin, f"input '{name}' {what}; input_data takes a uri_folder or an mltable")
-    elif major and major.type is DataType.URI_FILE:
+    elif major and major.type is DataType.URI_FILE and not may_be_file:
         why = "a single file cannot be cut: give its folder (uri_folder) or describe its rows by an mltable"
         fields.report.problem(node.origin, f"input '{name}' is a uri_file; {why}")
     return name or ""
@@ -263,6 +288,13 @@ def _task_type(node: Node) -> str:
     if isinstance(node, ScalarNode) and node.text == "model":
         raise Wrong("task type 'model' is not supported; write an entry script and type: run_function")
     return choice("run_function", "function")(node)
+
+
+def _file_name(node: Node) -> str:
+    name = text(node).strip()
+    if _NO_FILE_NAME.search(name) or name in (".", ".."):
+        raise expected('the name of a file, without a folder and without any of ~"#%&*:<>?/\\{|}', node)
+    return name
 
 
 def _profiling_module(node: Node) -> str:

@@ -198,10 +198,13 @@ class ParallelStep(StepBase):
     """run(mini_batch) over one major input (reference, section 2)."""
 
     task: EntryTask
-    input_data: str  # name of the major input
+    input_data: str  # name of the major input; "" when there is none
     mini_batch_size: MiniBatchSize | None = None  # None: 1 file, or 1 MB of a table
     mini_batch_rows: int | None = None  # ours
     partition_keys: tuple[str, ...] = ()
+    rank_mini_batch_count: int = 0  # so many mini-batches without data; then there is no major input
+    json_records: bool = False  # --amlbi_…: a mini-batch is a list of the objects in a JSON lines file
+    append_row_file_name: str | None = None  # of the joined rows in an output that is a folder
     max_concurrency_per_instance: int | None = None  # None: one a core
     thresholds: Thresholds = field(default_factory=Thresholds)
     retry_settings: RetrySettings = field(default_factory=RetrySettings)

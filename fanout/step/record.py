@@ -67,6 +67,11 @@ class StepRecord:
         return StepRound(self.run, self.step.name, self.round)
 
     @property
+    def major(self) -> BoundInput | None:
+        """The input that is cut into mini-batches; None when they have no data."""
+        return self.inputs.get(self.step.input_data)
+
+    @property
     def chosen(self) -> tuple[int, ...] | None:
         """The mini-batches that this round does again; None when it does whatever has not succeeded."""
         return None if self.continues is None else self.continues.mini_batches
@@ -117,7 +122,7 @@ def _check(record: StepRecord) -> None:
         checked.whole(number, "round", least=1)
     if record.code is not None:
         checked.digest(record.code, "code")
-    if record.step.input_data not in record.inputs:
+    if record.major is None and not record.step.rank_mini_batch_count:
         raise ValueError(f"there is no input {record.step.input_data!r:.80}")
 
 

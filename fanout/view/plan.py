@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from fanout.data import uris
 from fanout.errors import InputError
 from fanout.plan.cost import Estimate, PlanSize, estimate
-from fanout.plan.division import ByBytes, ByCount, ByPartition, ByRows, Division
+from fanout.plan.division import ByBytes, ByCount, ByPartition, ByRank, ByRows, Division
 from fanout.plan.minibatch import MiniBatch, encode
-from fanout.plan.source import plan_mini_batches
+from fanout.plan.source import PlannedInput, plan_mini_batches, plan_ranks
 from fanout.spec.settings import Settings, resolve_datastore
 from fanout.spec.steps import DataInput, LiteralInput, ParallelStep, Pipeline, StepOutput
 from fanout.view.failures import items_of
@@ -54,7 +54,9 @@ def look_ahead(
         if not isinstance(step, ParallelStep):
             yield UnplannedStep(step.name, "a command: runs once")
             continue
-        match step.inputs[step.input_data]:
+        match step.inputs.get(step.input_data):
+            case None:
+                yield _summed(step, "no data", plan_ranks(step), show)
             case StepOutput(step=earlier, output=output):
                 yield UnplannedStep(step.name, f"reads output {output} of step {earlier}; planned when that has ended")
             case DataInput() as given:
@@ -65,7 +67,10 @@ def look_ahead(
 
 def _planned(step: ParallelStep, given: DataInput, settings: Settings, access: "Access", show: int) -> PlannedStep:
     uri = resolve_datastore(given.uri, settings)
-    planned = plan_mini_batches(step, uri, given.type, given.mode, access)
+    return _summed(step, uri, plan_mini_batches(step, uri, given.type, given.mode, access), show)
+
+
+def _summed(step: ParallelStep, uri: str, planned: PlannedInput, show: int) -> PlannedStep:
     sums = _Sums(show)
     sums.add(planned.batches)
     size = PlanSize(sums.count, sums.line_bytes // max(1, sums.count), sums.remote)
@@ -151,6 +156,8 @@ def _division(division: Division) -> str:
             return f"{many(rows, 'row')} a mini-batch"
         case ByPartition(keys=keys):
             return f"by {', '.join(keys)}"
+        case ByRank(ranks=ranks):
+            return f"{mini_batches(ranks)} without data"
 
 
 def _batch_line(batch: MiniBatch) -> str:

@@ -12,6 +12,7 @@ import pytest
 from deltalake import WriterProperties, write_deltalake
 
 from fanout.data import uris
+from fanout.data.json_objects import read_objects
 from fanout.data.mltable import load_mltable
 from fanout.data.recipe import from_json
 from fanout.data.sections import Section
@@ -19,7 +20,7 @@ from fanout.data.table import read_pieces
 from fanout.data.whole_table import load_table
 from fanout.errors import InputError
 from fanout.plan.minibatch import MiniBatch, encode
-from fanout.plan.source import PlannedInput, is_table, plan_mini_batches
+from fanout.plan.source import PlannedInput, is_table, plan_mini_batches, plan_ranks
 from fanout.spec.steps import DataType, InputMode, MiniBatchSize, ParallelStep
 from fanout.store.access import Access
 from fanout.store.datastores import Datastores
@@ -189,6 +190,34 @@ def test_folder_of_files(step: Step, tmp_path: Path) -> None:
     planned = plan_mini_batches(step(mini_batch_size=MiniBatchSize(2)), folder, DataType.URI_FOLDER, None, ACCESS)
     assert names(planned, folder) == [[".h", "MLTable"], ["a-1.png", "a/2.png"], ["b.png"]]
     assert planned.recipe_json is None
+
+
+def test_ranks(step: Step) -> None:
+    """Mini-batches without data, as many as asked for."""
+    planned = plan_ranks(step(rank_mini_batch_count=3))
+    assert [(b.index, b.files, b.pieces, b.items) for b in planned.batches] == [(n, (), (), 0) for n in range(3)]
+
+
+def test_objects_of_json_lines(step: Step, tmp_path: Path) -> None:
+    """By rows, across the files of a folder; each mini-batch is a list of objects, nested values as they are."""
+    (tmp_path / "a.jsonl").write_text('{"q": 0}\n\n{"q": 1, "t": {"x": [1]}}\n')
+    (tmp_path / "b.jsonl").write_text('{"q": 2}')
+    (tmp_path / "empty.jsonl").touch()
+    records = step(json_records=True, mini_batch_rows=2)
+    planned = plan_mini_batches(records, uris.from_path(tmp_path), DataType.URI_FOLDER, None, ACCESS)
+    assert planned.recipe is not None
+    found = [(b.first_row, b.items, read_objects(planned.recipe, b.pieces)) for b in planned.batches]
+    assert found == [(0, 2, [{"q": 0}, {"q": 1, "t": {"x": [1]}}]), (2, 1, [{"q": 2}])]
+
+
+def test_objects_that_are_none(step: Step, tmp_path: Path) -> None:
+    """Told with their file."""
+    (tmp_path / "a.jsonl").write_text("[1]\n")
+    uri = uris.from_path(tmp_path / "a.jsonl")
+    planned = plan_mini_batches(step(json_records=True), uri, DataType.URI_FILE, None, ACCESS)
+    assert planned.recipe is not None
+    with pytest.raises(InputError, match=r"a.jsonl: invalid JSON line .*a JSON object is expected, not list"):
+        read_objects(planned.recipe, next(planned.batches).pieces)
 
 
 def test_single_file(step: Step, tmp_path: Path) -> None:

@@ -298,6 +298,46 @@ def test_a_program_argument_wins_over_the_attribute(load: Load, arguments: str, 
     assert step.task.program_arguments == arguments
 
 
+@pytest.mark.parametrize(
+    ("arguments", "field", "value"),
+    [
+        ("--copy_logs_to_parent YES", "copy_logs_to_parent", True),
+        ("--push_metrics_to_parent '\"True\"'", "push_metrics_to_parent", True),
+        ("--push_metrics_to_parent 1 --push_metrics_to_parent off", "push_metrics_to_parent", False),
+        ("--metrics_name_prefix 'a b'", "metrics_name_prefix", "a b"),
+        ("--resource_monitor_interval 0", "resource_monitor_interval", 0.0),
+        ("--resource_monitor_interva 20", "resource_monitor_interval", 600.0),
+        ("--profiling_module cProfile", "profiling_module", "cProfile"),
+        ("--profiling_module ''", "profiling_module", ""),
+        ("--append_row_file_name parallel_run_step.jsonl", "append_row_file_name", "parallel_run_step.jsonl"),
+        ("--rank_mini_batch_count 4", "rank_mini_batch_count", 4),
+        ("--rank_mini_batch_count -1", "rank_mini_batch_count", 0),
+        ("--amlbi_async_mode_of_mine x", "json_records", False),
+    ],
+)
+def test_other_program_arguments(load: Load, arguments: str, field: str, value: object) -> None:
+    """Booleans and numbers in every spelling that people use; what is misspelt is the script's own."""
+    step = score(load(parallel(task=f"program_arguments: {json.dumps(arguments)}")))
+    assert getattr(step, field) == value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line", "rows"),
+    [
+        ("--amlbi_pf_enabled True --amlbi_mini_batch_rows 5", "", 5),
+        ("--amlbi_file_format jsonl", "", 1),
+        ("--amlbi_pf_enabled true --amlbi_mini_batch_rows 5", "mini_batch_size: '3'", 3),
+        ("--amlbi_pf_enabled yes", "mini_batch_rows: 7", 7),
+    ],
+)
+def test_objects_of_a_json_lines_file(load: Load, arguments: str, line: str, rows: int) -> None:
+    """Then input_data may be a uri_file, and a size counts rows."""
+    task = f"program_arguments: {json.dumps(arguments)}"
+    text = parallel(step=line, files="{type: uri_file, path: one.csv}", task=task)
+    step = score(load(text))
+    assert (step.json_records, step.mini_batch_rows) == (True, rows)
+
+
 def test_a_literal_keeps_its_type(load: Load) -> None:
     """Numbers are numbers, quoted ones text."""
     step = score(load(parallel(inputs="i: 1, f: 0.5, b: true, q: '1', z: 007, n: '${{parent.inputs.n}}'")))

@@ -169,6 +169,19 @@ TASKS = [
         "program_arguments: --profiling_module yappi",
         "program_arguments --profiling_module: expected 'cProfile' or 'profile', found 'yappi'",
     ),
+    (
+        "program_arguments: --append_row_file_name a/b",
+        """program_arguments --append_row_file_name: expected the name of a file, without a folder and without any of \
+~"#%&*:<>?/\\{|}, found 'a/b'""",
+    ),
+    (
+        "program_arguments: --rank_mini_batch_count many",
+        "program_arguments --rank_mini_batch_count: expected a whole number, found 'many'",
+    ),
+    (
+        "program_arguments: --amlbi_file_format csv",
+        "program_arguments --amlbi_file_format: expected 'jsonl', found 'csv'",
+    ),
     ("entry_point: x", "entry_point: unknown key; did you mean 'entry_script'?"),
 ]
 
