@@ -5,16 +5,18 @@ is done where blocks come in the table's order, with one `GlobalRows` for all of
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from fanout.data import uris
-from fanout.data.columns import convert_column, object_values, to_values
+from fanout.data.columns import Mark, convert_column, mark_of, object_values, to_values
 from fanout.data.filters import parse_filter, rows_that_pass
 from fanout.data.partition_format import compile_format
 from fanout.data.recipe import PATH
 from fanout.data.transformations import (
+    Conversion,
     ConvertColumnTypes,
     DropColumns,
     ExtractPartitions,
@@ -25,7 +27,7 @@ from fanout.data.transformations import (
     TakeSample,
     Transformation,
 )
-from fanout.data.types import ColumnType, Kind
+from fanout.data.types import ColumnType, Kind, as_text, whole_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +43,7 @@ class Block:
     frame: "pd.DataFrame"
     uris: Sequence[str]
     sources: "Array"  # of each row, the index into `uris`
+    marks: Mapping[str, Mark] = field(default_factory=dict)  # of columns that gaps have changed
 
     def only(self, mask: "Array") -> "Block":
         """The rows for which `mask` is true."""
@@ -87,21 +90,23 @@ def transform(block: Block, steps: Sequence[Transformation], rows: GlobalRows | 
                 block = block.only(rows_that_pass(block.frame, parse_filter(expression)))
             case ExtractPartitions(partition_format=text):
                 block = replace(block, frame=_with_partitions(block, text))
-            case _:
-                block = replace(block, frame=_with_columns(block.frame, step))
+            case KeepColumns() | DropColumns():
+                block = replace(block, frame=block.frame[[n for n in block.frame.columns if step.keeps(n)]])
+            case ConvertColumnTypes(conversions=conversions):
+                for conversion in conversions:
+                    block = _converted(block, conversion)
     return block
 
 
-def _with_columns(frame: "pd.DataFrame", step: KeepColumns | DropColumns | ConvertColumnTypes) -> "pd.DataFrame":
-    match step:
-        case KeepColumns(names=names):
-            return frame[[name for name in frame.columns if name in names]]
-        case DropColumns(names=names):
-            return frame.drop(columns=[name for name in frame.columns if name in names])
-        case ConvertColumnTypes(conversions=conversions):
-            pairs = ((name, c.type) for c in conversions for name in c.columns if name in frame.columns)
-            converted = {name: convert_series(frame[name], column) for name, column in pairs}
-            return frame.assign(**converted) if converted else frame
+def _converted(block: Block, conversion: Conversion) -> Block:
+    frame, marks = block.frame, dict(block.marks)
+    converted = {}
+    for name in frame.columns:
+        if conversion.of(name):
+            converted[name], mark = convert_series(frame[name], conversion.type, marks.pop(name, None))
+            if mark is not None:
+                marks[name] = mark
+    return replace(block, frame=frame.assign(**converted), marks=marks) if converted else block
 
 
 def _with_partitions(block: Block, text: str) -> "pd.DataFrame":
@@ -120,21 +125,36 @@ def _with_partitions(block: Block, text: str) -> "pd.DataFrame":
     return others.assign(**columns)
 
 
-def convert_series(series: "pd.Series[Any]", column: ColumnType) -> "pd.Series[Any]":
-    """The values as another type; null where they do not fit it."""
-    match column.kind, series.dtype.kind:
-        case (Kind.INT, "i") | (Kind.FLOAT, "f") | (Kind.BOOLEAN, "b") | (Kind.DATETIME, "M"):
-            return series
-        case (Kind.FLOAT, "i" | "b") | (Kind.INT, "b"):
-            return series.astype("float64" if column.kind is Kind.FLOAT else "int64")
-        case Kind.INT, "f":
-            return _whole_numbers(series)
-        case Kind.STRING | Kind.STREAM_INFO, _:
-            return _series(series, object_values([_text(value) for value in series.tolist()]))
-        case Kind.BOOLEAN, "O":
-            return _from_booleans(series, column)
-        case _:
+def convert_series(
+    series: "pd.Series[Any]", column: ColumnType, mark: Mark | None = None
+) -> "tuple[pd.Series[Any], Mark | None]":
+    """The values as another type, and the mark of the result; null where they do not fit it.
+
+    Only texts are parsed. Numbers become booleans by being 0 or not, and all but texts become texts; else booleans and
+    times are nothing but themselves.
+    """
+    texts = series.dtype == object and mark is not Mark.FLAG and not _are_flags(series)
+    kind = "O" if texts else "M" if series.dtype.kind == "M" else "b" if series.dtype.kind in "bO" else "f"
+    match column.kind, kind:
+        case (Kind.STRING | Kind.STREAM_INFO, _):
+            return _series(series, object_values([_text(value, mark) for value in series.tolist()])), None
+        case (_, "O"):
             return _from_texts(series, column)
+        case (Kind.BOOLEAN, "b") | (Kind.DATETIME, "M"):
+            return series, mark
+        case (Kind.FLOAT, "f"):
+            return series.astype("float64"), None
+        case (Kind.INT, "f"):
+            return _whole_numbers(series)
+        case (Kind.BOOLEAN, "f"):
+            return _are_not_zero(series)
+        case _:
+            return _series(series, object_values([None] * len(series))), None
+
+
+def _are_flags(series: "pd.Series[Any]") -> bool:
+    present = [value for value in series.tolist() if value is not None]
+    return bool(present) and all(isinstance(value, bool) for value in present)
 
 
 def _series(like: "pd.Series[Any]", values: "Array") -> "pd.Series[Any]":
@@ -144,42 +164,49 @@ def _series(like: "pd.Series[Any]", values: "Array") -> "pd.Series[Any]":
     return made
 
 
-def _whole_numbers(series: "pd.Series[Any]") -> "pd.Series[Any]":
-    import numpy as np
-
-    whole: pd.Series[Any] = series.where(np.floor(series) == series)
-    return (
-        whole if whole.isna().any() or np.isinf(whole).any() or (whole.abs() >= 2**63).any() else whole.astype("int64")
-    )
-
-
-def _from_booleans(series: "pd.Series[Any]", column: ColumnType) -> "pd.Series[Any]":
-    """Booleans with gaps stay; anything else goes by its text."""
-    present = [value for value in series.tolist() if value is not None]
-    return series if present and all(isinstance(v, bool) for v in present) else _from_texts(series, column)
+def _whole_numbers(series: "pd.Series[Any]") -> "tuple[pd.Series[Any], Mark | None]":
+    if series.dtype.kind == "i":
+        return series, None
+    if series.isna().any():
+        cut: pd.Series[Any] = series.map(lambda value: float(whole_number(value)), na_action="ignore")
+        return cut, Mark.WHOLE
+    return series.map(whole_number).astype("int64"), None
 
 
-def _from_texts(series: "pd.Series[Any]", column: ColumnType) -> "pd.Series[Any]":
+def _are_not_zero(series: "pd.Series[Any]") -> "tuple[pd.Series[Any], Mark | None]":
+    missing = series.isna()
+    if not missing.any():
+        return series != 0, None
+    return _series(
+        series, object_values([None if gap else v != 0 for v, gap in zip(series.tolist(), missing, strict=True)])
+    ), Mark.FLAG
+
+
+def _from_texts(series: "pd.Series[Any]", column: ColumnType) -> "tuple[pd.Series[Any], Mark | None]":
     import pyarrow as pa
 
-    texts = pa.chunked_array([pa.array([_text(value) for value in series.tolist()], type=pa.string())])
-    return _series(series, to_values(convert_column(texts, column)))
+    values = [value if isinstance(value, str) else None for value in series.tolist()]
+    found = convert_column(pa.chunked_array([pa.array(values, type=pa.string())]), column)
+    return _series(series, to_values(found)), mark_of(found)
 
 
-def _text(value: object) -> str | None:
-    """A value as the text that reads back as it."""
+def _text(value: object, mark: Mark | None) -> str | None:
+    """A value as text, as the original writes it."""
+    import numpy as np
     import pandas as pd
 
     match value:
         case str():
             return value
-        case list() | dict():
-            return json.dumps(value, ensure_ascii=False)
+        case list() | dict() | np.ndarray():
+            return json.dumps(value, ensure_ascii=False, default=lambda members: members.tolist())
         case None:
             return None
         case pd.Timestamp():
-            return value.isoformat()
-        case float() if value.is_integer() and abs(value) < 2**53:
-            return str(int(value))
+            return value.isoformat() + "+00:00"
+        case bool() | int():
+            return as_text(value)
+        case float() if not math.isnan(value) or mark is Mark.REAL:
+            return as_text(value)
         case _:
-            return None if bool(pd.isna(value)) else str(value)  # type: ignore[call-overload]
+            return None

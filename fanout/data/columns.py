@@ -4,12 +4,41 @@ The frame holds what MLTable's does: int64, float64, bool, datetime64[ns] and ob
 numbers with gaps as float64, booleans with gaps as object (reference, section 12).
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from fanout.data.types import ColumnType, Kind, parser
+from fanout.data.moments import FIRST, LAST, OUT_OF_RANGE
+from fanout.data.types import ISO_FORMATS, ColumnType, Kind, parser
 
 _WIDE = 64
+
+
+class Mark(StrEnum):
+    """What a column would be without its gaps, or what its gaps are: rows may be left out after it was read."""
+
+    WHOLE = "whole"  # whole numbers, as float64 because of gaps
+    FLAG = "flag"  # booleans, as object because of gaps
+    REAL = "real"  # some NaN or NaT are values: numbers that are none, and times out of range
+
+
+def mark_of(column: "pa.ChunkedArray") -> Mark | None:
+    """The mark of a column that `to_values` makes an array of."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_floating(column.type):
+        return Mark.REAL if column.null_count < len(column) and pc.any(pc.is_nan(column)).as_py() else None
+    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+        nat = pa.scalar(-(2**63), pa.int64()).cast(column.type)
+        return Mark.REAL if column.null_count < len(column) and pc.any(pc.equal(column, nat)).as_py() else None
+    if column.null_count in (0, len(column)):
+        return None
+    if pa.types.is_boolean(column.type):
+        return Mark.FLAG
+    return Mark.WHOLE if pa.types.is_integer(column.type) and _fits_int64(column) else None
+
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,52 +67,130 @@ def arrow_type(column: ColumnType) -> "pa.DataType":
 
 def convert_texts(texts: "pa.Table", types: Mapping[str, ColumnType]) -> "pa.Table":
     """The table with each of its columns as its type says; columns without one stay text."""
+    import pyarrow as pa
+
     for index, name in enumerate(texts.column_names):
-        column = types.get(name)
-        if column is not None and texts.column(index).type != arrow_type(column):
-            texts = texts.set_column(index, name, convert_column(texts.column(index), column))
+        column, values = types.get(name), texts.column(index)
+        if column is not None and values.type != arrow_type(column):
+            made = convert_column(values, column) if pa.types.is_string(values.type) else _nanoseconds(values)
+            texts = texts.set_column(index, name, made)
     return texts
 
 
+def _nanoseconds(moments: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    """Days or seconds as nanoseconds; what those cannot say is NaT."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    seconds = moments.cast(pa.timestamp("s"))
+    low, high = (pa.scalar(moment.replace(tzinfo=None), seconds.type) for moment in (FIRST, LAST))
+    fits = pc.and_(pc.greater_equal(seconds, low), pc.less(seconds, high))
+    if pc.all(fits).as_py() is not False:
+        return seconds.cast(pa.timestamp("ns"))
+    nat = pa.scalar(-(2**63), pa.int64()).cast(pa.timestamp("ns"))
+    return pc.if_else(fits, pc.if_else(fits, seconds, pa.scalar(None, seconds.type)).cast(pa.timestamp("ns")), nat)
+
+
 def convert_column(texts: "pa.ChunkedArray", column: ColumnType) -> "pa.ChunkedArray":
-    """A column of text as values; what does not fit its type becomes null."""
+    """A column of text as values; what does not fit its type becomes null, a time out of range NaT."""
+    match column.kind:
+        case Kind.INT | Kind.FLOAT:
+            return _numbers(texts, column)
+        case Kind.DATETIME:
+            return _moments(texts, column)
+        case Kind.BOOLEAN:
+            return _each_once(texts, column)
+        case _:
+            return texts
+
+
+def _numbers(texts: "pa.ChunkedArray", column: ColumnType) -> "pa.ChunkedArray":
+    """Whatever is written in the regular way at once, the rest one by one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    wanted = arrow_type(column)
+    regular = pc.match_substring_regex(texts, _REGULAR[column.kind])
+    found = pc.if_else(regular, texts, pa.scalar(None, pa.string())).cast(wanted)
+    if pc.all(regular).as_py() in (True, None):
+        return found
+    rest = pc.if_else(regular, pa.scalar(None, pa.string()), texts)
+    return pc.coalesce(found, _each_once(rest, column))
+
+
+# Always without the fast reader's own ideas, such as hexadecimal numbers.
+_REGULAR = {Kind.INT: r"^-?[0-9]{1,18}$", Kind.FLOAT: r"^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"}
+
+
+def _each_once(texts: "pa.ChunkedArray", column: ColumnType) -> "pa.ChunkedArray":
+    """Each different text parsed once."""
     import pyarrow as pa
 
-    if column.is_plain:
-        try:
-            return texts.cast(arrow_type(column))
-        except pa.ArrowInvalid:
-            pass  # some value does not fit, or only fits by our wider rules
-    if column.formats:
-        return pa.chunked_array([_by_formats(texts, column.formats)])
-    parse = parser(column)
-    values = pa.array([None if text is None else parse(text) for text in texts.to_pylist()], from_pandas=False)
-    return pa.chunked_array([values.cast(arrow_type(column))])
+    parse, encoded = parser(column), texts.combine_chunks().dictionary_encode()
+    values = [None if text is None else parse(text) for text in encoded.dictionary.to_pylist()]
+    times = column.kind is Kind.DATETIME
+    known = _moment_array(values) if times else pa.array(values, type=arrow_type(column))
+    return pa.chunked_array([known.take(encoded.indices)])
 
 
-def _by_formats(texts: "pa.ChunkedArray", formats: tuple[str, ...]) -> "pa.Array":
+def _moments(texts: "pa.ChunkedArray", column: ColumnType) -> "pa.ChunkedArray":
+    """What is written in the regular way of the first format by pandas, the rest one by one."""
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    series = pd.Series(text_values(texts), dtype=object)
-    found = pd.Series(pd.NaT, index=series.index, dtype="datetime64[ns]")
-    for form in formats:
-        rest = found.isna() & series.notna()
-        if not rest.any():
-            break
-        found[rest] = parse_times(series[rest], form)
-    return pa.array(found.to_numpy(), from_pandas=True)
+    formats = ISO_FORMATS if column.formats is None else column.formats
+    regular = _regular(formats[0]) if formats else None
+    if regular is None:
+        return _each_once(texts, column)
+    none, plain = pa.scalar(None, pa.string()), formats[0].replace("%.f", ".%f")
+    fitting = pd.Series(text_values(pc.if_else(pc.match_substring_regex(texts, regular), texts, none)), dtype=object)
+    found = pa.array(parse_times(fitting, plain).to_numpy(), from_pandas=True)
+    rest = pc.if_else(pc.is_valid(found), none, texts)
+    if rest.null_count == len(rest):
+        return pa.chunked_array([found])
+    return pa.chunked_array([pc.coalesce(found, _each_once(rest, column).combine_chunks())])
+
+
+_PIECES = re.compile(r"%\.f|%(.)|([^%]+)")
+_LETTERS = dict.fromkeys("mdHMSI", "[0-9]{1,2}") | {
+    "Y": "[0-9]{4}",
+    "p": "[AaPp][Mm]",
+    "b": "[A-Za-z]{3}",
+    "z": "(?:Z|[+-][0-9]{2}:?[0-9]{2})",
+}
+
+
+def _regular(form: str) -> str | None:
+    """Which texts pandas reads by a format just as we do, as an expression; None when it does not know all letters."""
+    pieces = list(_PIECES.finditer(form))
+    letters = {piece[1] for piece in pieces if piece[1]}
+    if not letters <= _LETTERS.keys() or not ({"Y", "m", "d"} <= letters or {"Y", "b", "d"} <= letters):
+        return None
+    written = (_LETTERS[p[1]] if p[1] else re.escape(p[2]) if p[2] else r"\.[0-9]{1,9}" for p in pieces)
+    return f"^{''.join(written)}$"
+
+
+def _moment_array(values: Sequence[Any]) -> "pa.Array":
+    """Times given as ISO text; OUT_OF_RANGE is a value, though NaT, and no null."""
+    import numpy as np
+    import pyarrow as pa
+
+    nat = np.datetime64("NaT", "ns")
+    moments = np.array([nat if value in (None, OUT_OF_RANGE) else value for value in values], dtype="datetime64[ns]")
+    mask = np.array([value is None for value in values], dtype=bool)
+    return pa.array(moments.view("int64"), mask=mask).cast(pa.timestamp("ns"))
 
 
 def parse_times(series: "pd.Series[Any]", form: str) -> "pd.Series[Any]":
-    """The times in a Series of text, datetime64[ns] without a zone; what does not fit, or is out of range, is NaT."""
+    """The times in a Series of text, datetime64[ns] in UTC; what does not fit, or is out of range, is NaT."""
     import pandas as pd
 
     parsed: pd.Series[Any] = pd.to_datetime(series, format=form, errors="coerce", utc="%z" in form)
     if parsed.dt.tz is not None:
         parsed = parsed.dt.tz_localize(None)
-    within = (parsed >= pd.Timestamp.min) & (parsed <= pd.Timestamp.max)
-    times: pd.Series[Any] = parsed.where(within).astype("datetime64[ns]")
+    low, high = (pd.Timestamp(moment.replace(tzinfo=None)) for moment in (FIRST, LAST))
+    times: pd.Series[Any] = parsed.where((parsed >= low) & (parsed < high)).astype("datetime64[ns]")
     return times
 
 
@@ -107,11 +214,18 @@ def to_values(column: "pa.ChunkedArray") -> "Array":
         return _numpy(column.cast(pa.float64()))
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return _numpy(_in_range(column))
-    if pa.types.is_nested(kind) or pa.types.is_decimal(kind) or pa.types.is_time(kind):
+    if pa.types.is_nested(kind):
+        return _nested(column)
+    if pa.types.is_decimal(kind) or pa.types.is_time(kind):
         return object_values(column.to_pylist())
     if pa.types.is_null(kind):
         return object_values([None] * len(column))
     return _numpy(column)
+
+
+def _nested(column: "pa.ChunkedArray") -> "Array":
+    """Lists as arrays and objects as dicts; numbers in them with gaps are fractions, as in the original."""
+    return object_values(column.to_pandas().tolist())
 
 
 def _fits_int64(column: "pa.ChunkedArray") -> bool:
@@ -165,22 +279,28 @@ def to_frame(columns: "Mapping[str, Array]", rows: int) -> "pd.DataFrame":
     return pd.DataFrame(series, index=index, copy=len(columns) > _WIDE)
 
 
-def finish(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """The frame as user code sees it: rows numbered from 0, a column of nothing but nulls as None.
+def finish(frame: "pd.DataFrame", marks: Mapping[str, Mark]) -> "pd.DataFrame":
+    """The frame as user code sees it: rows numbered from 0, types as what is left of each column has them.
 
-    A frame without rows has no columns either, as in the original (reference, section 12).
+    A column of nothing but nulls is None; whole numbers and booleans whose gaps are gone are what they are. A frame
+    without rows has no columns either, as in the original (reference, section 12).
     """
     import pandas as pd
 
     if not len(frame):
         return pd.DataFrame()
-    frame = frame.reset_index(drop=True) if not isinstance(frame.index, pd.RangeIndex) else frame
+    if not (isinstance(frame.index, pd.RangeIndex) and frame.index.start == 0 and frame.index.step == 1):
+        frame = frame.reset_index(drop=True)
+    changed: dict[str, Any] = {}
     # One look at the first row spares nearly every column the whole look.
-    suspects = [name for name, value in zip(frame.columns, frame.iloc[0], strict=True) if _is_missing(value)]
-    for name in suspects:
-        if frame[name].dtype != object and frame[name].isna().all():
-            frame[name] = pd.Series([None] * len(frame), dtype=object)
-    return frame
+    for name, value in zip(frame.columns, frame.iloc[0], strict=True):
+        mark = marks.get(name)
+        if _is_missing(value):
+            if frame[name].dtype != object and mark is not Mark.REAL and frame[name].isna().all():
+                changed[name] = pd.Series([None] * len(frame), dtype=object)
+        elif mark in (Mark.WHOLE, Mark.FLAG) and not frame[name].isna().any():
+            changed[name] = frame[name].astype("int64" if mark is Mark.WHOLE else "bool")
+    return frame.assign(**changed) if changed else frame
 
 
 def _is_missing(value: object) -> bool:

@@ -46,7 +46,7 @@ class LineFinder:
         if found < 0:
             return self._scan(start + len(buffer))
         after = buffer[found + 1 : found + 2]
-        return start + found + 1 if after not in (b"", b"\r", b"\n") else skip_blank(self.source, start + found + 1)
+        return start + found + 1 if after not in (b"", b"\n") else skip_blank(self.source, start + found + 1)
 
     def _buffer(self, position: int) -> tuple[bytes, int]:
         """What has been read around `position`, reading it and its successors if need be."""
@@ -106,26 +106,16 @@ def data_start(source: ByteSource, *, header: bool) -> int:
     start = skip_blank(source, 0)
     if not header or start >= source.size:
         return start
-    found = LineFinder(source, source.size).next_line(start)
-    return found if found < source.size else _behind_carriage_return(source, start)
-
-
-def _behind_carriage_return(source: ByteSource, start: int) -> int:
-    """Where data starts behind names that end with a bare carriage return, as old Macs wrote them.
-
-    Such a file is one line to us and is not cut, but it does hold data.
-    """
-    line = source.read(start, min(start + _CHUNK, source.size)).rstrip(b"\r\n")
-    return start + line.find(b"\r") + 1 if b"\r" in line else source.size
+    return LineFinder(source, source.size).next_line(start)
 
 
 def skip_blank(source: ByteSource, position: int) -> int:
-    """The first byte from `position` on that is no line break; `position` must be a line start."""
+    """The first byte from `position` on that is no line feed; `position` must be a line start."""
     step = _WINDOW
     while position < source.size:
         buffer = source.read(position, min(position + step, source.size))
         body = buffer.removeprefix(_BOM) if position == 0 else buffer
-        rest = body.lstrip(b"\r\n")
+        rest = body.lstrip(b"\n")
         if rest:
             # The mark belongs to the line it stands in.
             return position if len(rest) == len(body) else position + len(buffer) - len(rest)

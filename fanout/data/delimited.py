@@ -4,6 +4,7 @@ Three ways, each only where the one before gives up: pyarrow with the types of t
 text, when some value does not fit its type; record by record, when lines are too short or too long, or have odd quotes.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -11,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 from fanout.data.columns import arrow_type, convert_texts
 from fanout.data.readers import Delimited
 from fanout.data.records import column_names, ends_inside_quotes, split_records
-from fanout.data.types import ColumnType
+from fanout.data.types import FALSE_WORDS, TRUE_WORDS, ColumnType, Kind
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 # What pyarrow parses at a time: more costs fresh memory, less is too little for a long record.
 _BLOCK_LIMIT = 2 * 1024 * 1024
-_TRUE = ["1", "true", "True", "TRUE", "t", "T"]
-_FALSE = ["0", "false", "False", "FALSE", "f", "F"]
+_DAYS = "%Y-%m-%d"
+_SECONDS = frozenset({"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"})
 
 
 def read_table(
@@ -47,29 +48,62 @@ def _read_typed(
 ) -> "pa.Table | None":
     import pyarrow as pa
 
+    if any(t.kind is Kind.INT for t in types.values()) and (b"0x" in body or b"0X" in body):
+        return None  # pyarrow takes hexadecimal numbers
+    times = {t.formats for t in types.values() if t.formats and set(t.formats) <= _SECONDS}
+    form = next(iter(times))[0] if len(times) == 1 and len(next(iter(times))) == 1 else None
     # Only plain types are pyarrow's to make; the others are read as text first.
-    fast = {name: arrow_type(t) if t.is_plain else pa.string() for name, t in types.items()}
-    table = _by_pyarrow(body, reader, fast, [name for name in types if name not in leave_out])
+    fast = {name: _fast_type(t, form) or pa.string() for name, t in types.items()}
+    table = _by_pyarrow(body, reader, fast, [name for name in types if name not in leave_out], form)
     return None if table is None else convert_texts(table, types)
 
 
+def _fast_type(column: ColumnType, form: str | None) -> "pa.DataType | None":
+    """The type as which pyarrow reads a column without taking more than it should; None when there is no such."""
+    import pyarrow as pa
+
+    if column.kind is not Kind.DATETIME:
+        return arrow_type(column) if column.is_plain else None
+    if column.formats == (_DAYS,):
+        return pa.date32()
+    return pa.timestamp("s") if column.formats is not None and column.formats == (form,) else None
+
+
 def _by_pyarrow(
-    body: bytes, reader: Delimited, types: "Mapping[str, pa.DataType]", only: Sequence[str] = ()
+    body: bytes,
+    reader: Delimited,
+    types: "Mapping[str, pa.DataType]",
+    only: Sequence[str] = (),
+    form: str | None = None,
 ) -> "pa.Table | None":
     """The table; None when pyarrow cannot read the block, or reads it otherwise than line by line."""
     import pyarrow as pa
     from pyarrow import csv
 
-    if not types or not reader.delimiter.isascii() or not body.lstrip(b"\r\n"):
+    if not types or not reader.delimiter.isascii() or not _is_regular(body, multi_line=reader.support_multi_line):
         return None
     try:
-        table = csv.read_csv(pa.BufferReader(body), **_options(reader, types, only, len(body)))
+        table = csv.read_csv(pa.BufferReader(body), **_options(reader, types, only, len(body), form))
     except pa.ArrowInvalid:
         return None
     return table if reader.support_multi_line or _is_line_by_line(table, body, reader) else None
 
 
-def _options(reader: Delimited, types: "Mapping[str, pa.DataType]", only: Sequence[str], size: int) -> dict[str, Any]:
+def _is_regular(body: bytes, *, multi_line: bool) -> bool:
+    """Whether pyarrow sees the lines of `body` where they are: it takes a carriage return for a line end, too."""
+    if not body.strip(b"\n") or body.startswith(BOM_UTF8):
+        return False
+    if multi_line and (body.startswith(b"\n") or b"\n\n" in body or body.count(b'"') % 2):
+        return False
+    if b"\r" not in body:
+        return True
+    blank = not multi_line and (body.startswith(b"\r\n") or b"\n\r\n" in body)
+    return not blank and not body.endswith(b"\r") and body.count(b"\r") == body.count(b"\r\n")
+
+
+def _options(
+    reader: Delimited, types: "Mapping[str, pa.DataType]", only: Sequence[str], size: int, form: str | None
+) -> dict[str, Any]:
     from pyarrow import csv
 
     nullable = not reader.empty_as_string
@@ -86,10 +120,10 @@ def _options(reader: Delimited, types: "Mapping[str, pa.DataType]", only: Sequen
             include_columns=list(only) or None,
             null_values=[""] if nullable else [],
             strings_can_be_null=nullable,
-            quoted_strings_can_be_null=nullable,
-            true_values=_TRUE,
-            false_values=_FALSE,
-            timestamp_parsers=[csv.ISO8601],
+            quoted_strings_can_be_null=False,
+            true_values=list(TRUE_WORDS),
+            false_values=list(FALSE_WORDS),
+            timestamp_parsers=[form or csv.ISO8601],
         ),
     }
 
@@ -98,22 +132,15 @@ def _is_line_by_line(table: "pa.Table", body: bytes, reader: Delimited) -> bool:
     """Whether every line became one record: an unclosed quote swallows the line ends behind it."""
     if b'"' not in body:
         return True
-    lines = [line for line in body.splitlines() if line]
+    lines = [line for line in body.split(b"\n") if line]
     return table.num_rows == len(lines) and not ends_inside_quotes(lines[-1].decode(), reader.delimiter)
 
 
 def _by_record(body: bytes, reader: Delimited, names: Sequence[str]) -> "pa.Table":
+    """The records as columns of text; names that no record reaches make no column, as in the original."""
     import pyarrow as pa
 
-    records = list(split_records(body.decode(), reader.delimiter, multi_line=reader.support_multi_line))
-    width = max(map(len, records), default=0)
-    columns = list(zip_longest(*records))
-    arrays = [_text_array(column, reader) for column in columns]
-    arrays += [pa.nulls(len(records), pa.string())] * (len(names) - width)
-    return pa.table(arrays, names=list(column_names(names, width)))
-
-
-def _text_array(values: Sequence[str | None], reader: Delimited) -> "pa.Array":
-    import pyarrow as pa
-
-    return pa.array(values if reader.empty_as_string else [value or None for value in values], type=pa.string())
+    empty = "" if reader.empty_as_string else None
+    records = list(split_records(body.decode(), reader.delimiter, multi_line=reader.support_multi_line, empty=empty))
+    arrays = [pa.array(column, type=pa.string()) for column in zip_longest(*records)]
+    return pa.table(arrays, names=list(column_names(names, len(arrays))[: len(arrays)]))

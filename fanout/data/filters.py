@@ -1,7 +1,9 @@
 """The expressions of MLTable's `filter`: `col("a") > 1 and not (b == "y")` (reference, section 12).
 
 Python's own parser reads them, a short list of what is allowed checks them, nothing is ever executed. As in SQL, a
-comparison with a missing value is neither true nor false, and neither is its `not`.
+comparison with a missing value is neither true nor false, and neither is its `not`; a column that is not there is
+missing in every row. Measured with the original: values of different types compare by their types, booleans before
+numbers before texts before times, and `1 < a < 5` compares the answer of `1 < a` with 5.
 """
 
 import ast
@@ -13,15 +15,16 @@ from datetime import datetime
 from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, Any
 
-from fanout.data.types import parse_iso
 from fanout.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    Array = np.ndarray[Any, Any]
+
 LENGTH_LIMIT = 10_000
-Constant = str | int | float | bool
+Constant = str | int | float | bool | datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +35,28 @@ class Col:
 
 
 @dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """`left op right`, with numbers, or texts that are joined."""
+
+    left: "Operand"
+    op: str
+    right: "Operand"
+
+
+@dataclass(frozen=True, slots=True)
+class Is:
+    """True where a value is."""
+
+    value: "Col | bool"
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """`left op right`."""
 
-    left: "Col | Constant"
+    left: "Operand"
     op: str
-    right: "Col | Constant"
+    right: "Operand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +80,22 @@ class AnyOf:
     parts: tuple["Expression", ...]
 
 
-Expression = Comparison | Not | AllOf | AnyOf
-_OPS: dict[type[ast.cmpop], str] = {
+Expression = Is | Comparison | Not | AllOf | AnyOf
+Operand = Col | Constant | Arithmetic | Expression
+_OPS: dict[type[ast.AST], str] = {
     ast.Eq: "==",
     ast.NotEq: "!=",
     ast.Lt: "<",
     ast.LtE: "<=",
     ast.Gt: ">",
     ast.GtE: ">=",
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.FloorDiv: "//",
+    ast.Mod: "%",
+    ast.Pow: "**",
 }
 _FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
@@ -77,8 +104,14 @@ _FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "**": operator.pow,
 }
-_WORDS = {"true": True, "false": False}
 
 
 @lru_cache(maxsize=64)
@@ -99,51 +132,60 @@ def parse_filter(text: str) -> Expression:
 
 def _expression(node: ast.expr, text: str) -> Expression:
     match node:
-        case ast.BoolOp(op=op, values=values):
+        case ast.BoolOp(op=joined, values=values):
             parts = tuple(_expression(value, text) for value in values)
-            return AllOf(parts) if isinstance(op, ast.And) else AnyOf(parts)
+            return AllOf(parts) if isinstance(joined, ast.And) else AnyOf(parts)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return Not(_expression(operand, text))
         case ast.Compare(left=left, ops=ops, comparators=others):
-            chain = [_operand(part, text) for part in (left, *others)]
-            parts = tuple(Comparison(a, _op(op, text), b) for a, op, b in zip(chain, ops, chain[1:], strict=False))
-            return parts[0] if len(parts) == 1 else AllOf(parts)
+            found: Operand = _operand(left, text)
+            for op, other in zip(ops, others, strict=True):
+                found = Comparison(found, _op(op, text), _operand(other, text))
+            return found  # type: ignore[return-value]
+        case ast.Constant(value=bool() as value):
+            return Is(value)
+        case ast.Call(func=ast.Name(id="col"), args=[ast.Constant(value=str(name))], keywords=[]) | ast.Name(id=name):
+            return Is(Col(name))
         case _:
             raise _wrong(text, f"{_source(node)} is neither true nor false; compare it with something")
 
 
-def _op(op: ast.cmpop, text: str) -> str:
+def _op(op: ast.AST, text: str) -> str:
     if type(op) not in _OPS:
-        raise _wrong(text, "the comparisons are ==, !=, >, >=, < and <=")
+        raise _wrong(text, "the comparisons are ==, !=, >, >=, < and <=, the operations +, -, *, /, //, % and **")
     return _OPS[type(op)]
 
 
-def _operand(node: ast.expr, text: str) -> Col | Constant:
+def _operand(node: ast.expr, text: str) -> Operand:
     match node:
         case ast.Call(func=ast.Name(id="col"), args=[ast.Constant(value=str(name))], keywords=[]):
             return Col(name)
         case ast.Call(func=ast.Name(id="datetime"), args=[*parts], keywords=[]):
             return _moment(parts, text)
-        case ast.Constant(value=bool() | int() | float() | str() as value):
+        case ast.Constant(value=bool() | int() | float() | str() | None as value):
             return value
-        case ast.Name(id="true" | "false" as word):
-            return _WORDS[word]
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
             return -value
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return Arithmetic(0, "-", _operand(operand, text))
+        case ast.BinOp(left=left, op=op, right=right):
+            return Arithmetic(_operand(left, text), _op(op, text), _operand(right, text))
         case ast.Name(id=name):  # as in the original, a column whose name is one word needs no col()
             return Col(name)
+        case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
+            return _expression(node, text)
         case _:
-            known = 'col("name"), texts in quotes, numbers, datetime(2020, 1, 31), True and False'
+            known = 'col("name"), texts in quotes, numbers, datetime(2020, 1, 31), True, False and None'
             raise _wrong(text, f"{_source(node)} is not allowed; there are {known}")
 
 
-def _moment(parts: list[ast.expr], text: str) -> str:
-    """`datetime(2020, 1, 31)`, with hours, minutes and seconds if need be, as ISO text."""
+def _moment(parts: list[ast.expr], text: str) -> datetime:
+    """`datetime(2020, 1, 31)`, with hours, minutes and seconds if need be."""
     numbers = [part.value for part in parts if isinstance(part, ast.Constant) and type(part.value) is int]
     try:
         if len(numbers) < len(parts):
             raise TypeError("whole numbers are expected")
-        return datetime(*numbers).isoformat()  # type: ignore[arg-type] # noqa: DTZ001 - columns have no zone
+        return datetime(*numbers)  # type: ignore[arg-type] # noqa: DTZ001 - columns have no zone
     except (TypeError, ValueError, OverflowError) as exc:
         raise _wrong(text, f"write a time as datetime(2020, 1, 31) or datetime(2020, 1, 31, 23, 59): {exc}") from exc
 
@@ -156,15 +198,21 @@ def _wrong(text: str, why: str) -> InputError:
     return InputError(f"filter {text[:200]!r}: {why}")
 
 
-def columns_of(expression: Expression) -> frozenset[str]:
+def columns_of(expression: Operand) -> frozenset[str]:
     """The names of the columns that the expression looks at."""
     match expression:
-        case Comparison(left=left, right=right):
-            return frozenset(side.name for side in (left, right) if isinstance(side, Col))
+        case Col(name=name):
+            return frozenset({name})
+        case Is(value=value):
+            return columns_of(value)
+        case Comparison(left=left, right=right) | Arithmetic(left=left, right=right):
+            return columns_of(left) | columns_of(right)
         case Not(part=part):
             return columns_of(part)
         case AllOf(parts=parts) | AnyOf(parts=parts):
             return frozenset().union(*map(columns_of, parts))
+        case _:
+            return frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +226,17 @@ class _Truth:
 def rows_that_pass(frame: "pd.DataFrame", expression: Expression) -> "np.ndarray[Any, Any]":
     """A boolean for each row of `frame`; a column it does not have is missing in every row.
 
-    InputError when a column is compared with a value of another type.
+    InputError when a column that stands alone is not one of booleans.
     """
     return _truth(frame, expression).true
 
 
 def _truth(frame: "pd.DataFrame", expression: Expression) -> _Truth:
     match expression:
-        case Comparison():
-            return _compare(frame, expression)
+        case Comparison(left=left, op=op, right=right):
+            return _compare(_values(frame, left), op, _values(frame, right))
+        case Is(value=value):
+            return _flags(_values(frame, value), value)
         case Not(part=part):
             inner = _truth(frame, part)
             return _Truth(inner.false, inner.true)
@@ -200,58 +250,103 @@ def _truths(frame: "pd.DataFrame", parts: Iterable[Expression]) -> Iterator[_Tru
     return (_truth(frame, part) for part in parts)
 
 
-def _compare(frame: "pd.DataFrame", comparison: Comparison) -> _Truth:
+def _compare(left: "Array", op: str, right: "Array") -> _Truth:
     import numpy as np
 
-    left, right = (_values(frame, side) for side in (comparison.left, comparison.right))
-    left, right = _as_times(left, right, comparison), _as_times(right, left, comparison)
     known = ~(_missing(left) | _missing(right))
-    true = np.zeros(len(frame), dtype=bool)
-    if left.dtype == object or right.dtype == object:
-        pairs = zip(left[known].tolist(), right[known].tolist(), strict=True)
-        true[known] = [_holds(comparison, a, b) for a, b in pairs]
+    true = np.zeros(len(known), dtype=bool)
+    compare, ranks = _FUNCTIONS[op], (_rank_of(left), _rank_of(right))
+    if None in ranks:
+        true[known] = [_holds(compare, a, b) for a, b in _pairs(left[known], right[known])]
+    elif ranks[0] == ranks[1]:
+        true[known] = compare(left[known], right[known])
     else:
-        true[known] = _FUNCTIONS[comparison.op](left[known], right[known])
+        true[known] = compare(*ranks)
     return _Truth(true, known & ~true)
 
 
-def _values(frame: "pd.DataFrame", side: Col | Constant) -> "np.ndarray[Any, Any]":
+def _pairs(left: "Array", right: "Array") -> Iterator[tuple[object, object]]:
+    # Nanoseconds would come out as numbers; here times only meet what is none.
+    sides = (side.astype("datetime64[us]") if side.dtype.kind == "M" else side for side in (left, right))
+    return zip(*(side.tolist() for side in sides), strict=True)
+
+
+def _rank_of(values: "Array") -> int | None:
+    """The place of the type of all values; None when each has to be asked."""
+    return {"b": 0, "i": 1, "u": 1, "f": 1, "M": 3}.get(values.dtype.kind)
+
+
+def _rank(value: object) -> int:
+    match value:
+        case bool():
+            return 0
+        case int() | float():
+            return 1
+        case str():
+            return 2
+        case datetime():
+            return 3
+        case _:
+            return 4
+
+
+def _holds(compare: Callable[[Any, Any], Any], a: object, b: object) -> bool:
+    ranks = _rank(a), _rank(b)
+    return bool(compare(a, b) if ranks[0] == ranks[1] < 4 else compare(*ranks))
+
+
+def _values(frame: "pd.DataFrame", side: Operand) -> "Array":
     import numpy as np
 
-    if not isinstance(side, Col):
-        return np.full(len(frame), side, dtype=object if isinstance(side, str) else None)
-    if side.name not in frame.columns:
-        return np.full(len(frame), None, dtype=object)
-    return frame[side.name].to_numpy()
+    match side:
+        case Col(name=name):
+            return frame[name].to_numpy() if name in frame.columns else np.full(len(frame), None, dtype=object)
+        case Arithmetic(left=left, op=op, right=right):
+            return _computed(_values(frame, left), op, _values(frame, right))
+        case Is() | Comparison() | Not() | AllOf() | AnyOf():
+            truth = _truth(frame, side)
+            return np.where(truth.true | truth.false, truth.true, np.full(len(frame), None, dtype=object))
+        case datetime():
+            return np.full(len(frame), np.datetime64(side, "ns"))
+        case _:
+            return np.full(len(frame), side, dtype=object if side is None or isinstance(side, str) else None)
 
 
-def _as_times(side: "np.ndarray[Any, Any]", other: "np.ndarray[Any, Any]", where: Comparison) -> "np.ndarray[Any, Any]":
-    """Texts compared with a column of times are times themselves."""
+def _computed(left: "Array", op: str, right: "Array") -> "Array":
+    """Numbers, or joined texts; missing where one is missing, or they do not go together."""
     import numpy as np
 
-    if other.dtype.kind != "M" or side.dtype != object:
-        return side
-    moments = [parse_iso(value) if isinstance(value, str) else None for value in side.tolist()]
-    if any(moment is None and value is not None for moment, value in zip(moments, side.tolist(), strict=True)):
-        raise _wrong(_text(where), "a column of times is compared with an ISO date such as '2020-02-13'")
-    return np.array(moments, dtype="datetime64[ns]")
+    compute = _FUNCTIONS[op]
+    if _rank_of(left) == _rank_of(right) == 1:
+        with np.errstate(all="ignore"):
+            found: Array = compute(left.astype("float64"), right.astype("float64"))
+            return found
+    values = np.full(len(left), None, dtype=object)
+    known = ~(_missing(left) | _missing(right))
+    values[known] = [_one(compute, op, a, b) for a, b in _pairs(left[known], right[known])]
+    return values
 
 
-def _missing(values: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+def _one(compute: Callable[[Any, Any], Any], op: str, a: object, b: object) -> object:
+    ranks = _rank(a), _rank(b)
+    if ranks == (1, 1) or (ranks == (2, 2) and op == "+"):
+        try:
+            return compute(a, b)
+        except (ArithmeticError, ValueError):
+            return None
+    return None
+
+
+def _flags(values: "Array", side: Col | bool) -> _Truth:
+    known = ~_missing(values)
+    if values.dtype.kind != "b" and any(type(value) is not bool for value in values[known].tolist()):
+        name = side.name if isinstance(side, Col) else side
+        raise InputError(f"filter: {name!r} is neither true nor false; compare it with something")
+    true = known & (values == True)  # noqa: E712 - element by element
+    return _Truth(true.astype(bool), known & ~true.astype(bool))
+
+
+def _missing(values: "Array") -> "Array":
     import pandas as pd
 
     return pd.isna(values)
-
-
-def _holds(comparison: Comparison, a: object, b: object) -> bool:
-    if isinstance(a, str) != isinstance(b, str):
-        raise _wrong(_text(comparison), f"cannot compare {a!r:.60} with {b!r:.60}; quote texts, and only texts")
-    try:
-        return bool(_FUNCTIONS[comparison.op](a, b))
-    except TypeError as exc:
-        raise _wrong(_text(comparison), f"cannot compare {a!r:.60} with {b!r:.60}") from exc
-
-
-def _text(comparison: Comparison) -> str:
-    sides = (f'col("{s.name}")' if isinstance(s, Col) else repr(s) for s in (comparison.left, comparison.right))
-    return f" {comparison.op} ".join(sides)

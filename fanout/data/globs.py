@@ -119,7 +119,7 @@ def _members(part: str) -> Iterator[str]:
 
 def _bracket(part: str, at: int) -> tuple[str, int]:
     """The character class that opens just before `at`, and where it ends."""
-    negated = part[at : at + 1] in ("!", "^")
+    negated = part[at : at + 1] == "!"
     start = at + negated
     end = part.find("]", start + 1)  # a ] right after the opening is a member
     if end < 0:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FILE_NAME = "MLTable"
 PathKind = Literal["file", "folder", "pattern"]
 _KINDS: tuple[PathKind, ...] = ("file", "folder", "pattern")
+_CONTROL = "".join(map(chr, range(1, 32)))  # what some tables are delimited by
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def parse_mltable(content: bytes, uri: str, datastores: Datastores = NO_DATASTOR
     report = Report()
     folder = uris.to_path(uri).rpartition("/")[0] if uris.is_local(uri) else "/"
     try:
-        root = parse_document(content, Source(uris.display(uri), Path(folder)), report)
+        root = parse_document(content, Source(uris.display(uri), Path(folder)), report, control=_CONTROL)
         table = _table(root, uri, datastores, report)
         report.finish()
     except SpecError as exc:
@@ -142,7 +143,7 @@ def path_entry(kind: PathKind, written: str, base: str, datastores: Datastores) 
         raise InputError(str(wrong)) from wrong
     if kind != "pattern":
         return PathEntry(kind, _absolute(given, base), written=written)
-    plain, below = globs.split_pattern(given)
+    plain, below = globs.split_pattern(given if globs.has_magic(given) else given.rstrip("/"))
     globs.compile_glob(below)
     return PathEntry(kind, _absolute(plain or ("/" if given.startswith("/") else "."), base), below, written)
 
@@ -206,6 +207,8 @@ def files_of(path: PathEntry, table: MLTable, access: "Access") -> Iterator[File
     match path.kind:
         case "folder":
             yield from listing.list_folder(path.uri, access)
+        case "pattern" if not globs.has_magic(path.pattern) and listing.is_folder(path.full):
+            yield from listing.list_folder(path.full, access)
         case "pattern":
             yield from listing.list_pattern(path.uri, path.pattern, access)
         case "file" if table.reader is None and listing.is_folder(path.uri):

@@ -1,7 +1,7 @@
 """Columns from paths: `extract_columns_from_partition_format` (reference, section 12).
 
-`{name}` is a part of the path without a slash, `{name:yyyy/MM/dd}` a time. The format is matched against the end of the
-path; with a slash at its end, against some folders in it, those nearest to the file. It begins where a name begins.
+`{name}` is a part of the path without a slash, `{name:yyyy/MM/dd}` a time. The format is looked for in the path, and
+the first place that it fits counts; so a format that names the file, `/{k}/{file}.csv`, is found at the path's end.
 """
 
 import re
@@ -17,7 +17,7 @@ _DIGITS = {"yyyy": "year", "MM": "month", "dd": "day", "HH": "hour", "mm": "minu
 _TIME_LETTERS = re.compile("|".join(_DIGITS))
 _ANY_LETTERS = re.compile(r"[A-Za-z]+")
 
-PartitionValue = str | datetime
+PartitionValue = str | datetime | None  # None: a time that does not exist
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +31,21 @@ class PartitionFormat:
 
     def extract(self, path: str) -> dict[str, PartitionValue] | None:
         """The value of each column, in the order of `names`; None when the path does not fit."""
-        found = self.path.match(path)
+        found = self.path.search(path)
         if found is None:
             return None
         groups = found.groupdict()
-        try:
-            return {name: self._value(i, name, groups) for i, name in enumerate(self.names)}
-        except ValueError:  # a month 13
-            return None
+        return {name: self._value(i, name, groups) for i, name in enumerate(self.names)}
 
     def _value(self, index: int, name: str, groups: Mapping[str, str]) -> PartitionValue:
         parts = self.times.get(name)
         if parts is None:
             return groups[f"c{index}"]
         numbers = {part: int(groups[f"c{index}_{part}"]) for part in parts}
-        return datetime(**{"year": 1, "month": 1, "day": 1, **numbers})  # type: ignore[arg-type] # noqa: DTZ001
+        try:
+            return datetime(**{"year": 1, "month": 1, "day": 1, **numbers})  # type: ignore[arg-type] # noqa: DTZ001
+        except ValueError:  # a month 13
+            return None
 
 
 @lru_cache(maxsize=64)
@@ -59,8 +59,7 @@ def compile_format(text: str) -> PartitionFormat:
     forms = dict(columns)
     times = {name: tuple(_DIGITS[t] for t in _TIME_LETTERS.findall(form)) for name, form in columns if form}
     body = "".join(_regex(piece, names, forms) for piece in re.split(r"(\{[^{}]*\})", text))
-    start, end = ("" if text.startswith("/") else r"(?:/|^)"), ("" if text.endswith("/") else r"\Z")
-    return PartitionFormat(text, re.compile(f"(?:.*(?=/)|){start}{body}{end}", re.DOTALL), tuple(names), times)
+    return PartitionFormat(text, re.compile(body, re.DOTALL), tuple(names), times)
 
 
 def _column(found: re.Match[str], text: str) -> tuple[str, str]:

@@ -13,15 +13,28 @@ SAMPLE_ROWS = 200  # rows that type inference looks at (reference, section 12)
 CODECS = {
     "utf8": "utf-8",
     "utf8bom": "utf-8",
-    "ascii": "ascii",
-    "iso88591": "latin-1",
-    "latin1": "latin-1",
+    "ascii": "utf-8",
+    "iso88591": "cp1252",
+    "latin1": "cp1252",
     "windows1252": "cp1252",
     "utf16": "utf-16",
     "utf32": "utf-32",
 }
-_UTF8 = frozenset({"utf8", "utf8bom"})
+"""The codec of each encoding: as browsers do, the original reads ascii and latin1 as what they are part of."""
+ENCODING_NAMES = dict(zip(CODECS, CODECS, strict=True)) | {
+    "utf-8": "utf8",
+    "utf8 bom": "utf8bom",
+    "iso-8859-1": "iso88591",
+    "latin-1": "latin1",
+    "windows-1252": "windows1252",
+    "utf-16": "utf16",
+}
+"""Every way to write an encoding in an MLTable file."""
+_UTF8 = frozenset({"utf8", "utf8bom", "ascii"})
 _WIDE = frozenset({"utf16", "utf32"})
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# Bytes that windows-1252 leaves open stand for control characters.
+_WINDOWS = {byte: found for byte in range(0x80, 0xA0) if (found := bytes([byte]).decode("cp1252", "ignore"))}
 
 
 class HeaderMode(StrEnum):
@@ -135,6 +148,16 @@ def is_timestamp(text: str) -> bool:
         return False
 
 
+def decode(block: bytes, encoding: str, *, is_all: bool = True) -> str:
+    """The text of `block`; UnicodeError when it is not in the encoding. Without `is_all`, it may end in a character."""
+    codec = CODECS[encoding]
+    if codec == "cp1252":
+        return block.decode("latin-1").translate(_WINDOWS)
+    if codec == "utf-16" and not block.startswith(_UTF16_MARKS):
+        codec = "utf-16-le"
+    return codecs.getincrementaldecoder(codec)().decode(block, is_all)
+
+
 def to_utf8(block: bytes, encoding: str, *, from_start: bool) -> bytes:
     """The text of `block` as UTF-8; UnicodeDecodeError when it is not in the encoding.
 
@@ -142,5 +165,5 @@ def to_utf8(block: bytes, encoding: str, *, from_start: bool) -> bytes:
     block comes `from_start` of its file.
     """
     if encoding not in _UTF8:
-        block = block.decode(CODECS[encoding]).encode()
+        block = decode(block, encoding).encode()
     return block.removeprefix(codecs.BOM_UTF8) if from_start else block

@@ -1,17 +1,19 @@
 """Parts of a table's files to one block of its rows, before any transformation."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fanout.data import delta, parquet, uris
 from fanout.data.blocks import Block
-from fanout.data.columns import convert_texts, object_values, text_values, to_frame, to_values
+from fanout.data.columns import Mark, convert_texts, mark_of, object_values, text_values, to_frame, to_values
 from fanout.data.delimited import read_table, read_texts
 from fanout.data.jsonlines import Row, read_rows, to_columns
 from fanout.data.readers import Delimited, DeltaLake, HeaderMode, JsonLines, Parquet, to_utf8
 from fanout.data.recipe import PATH, TableRecipe
 from fanout.data.records import column_names, header_end, split_records
 from fanout.data.sections import Part, Section, read_bytes
+from fanout.data.transformations import early_conversions
 from fanout.data.types import Kind, infer
 from fanout.errors import InputError
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+_LINES = re.compile(rb"[^\n]*\n|[^\n]+")
+
 
 def read_block(recipe: TableRecipe, pieces: Sequence[Part]) -> Block:
     """The rows of `pieces` before any transformation, with the Path column if it is wanted.
@@ -29,13 +33,13 @@ def read_block(recipe: TableRecipe, pieces: Sequence[Part]) -> Block:
     """
     import numpy as np
 
-    columns, counts = _read_columns(recipe, [Section.of(piece) for piece in pieces])
+    columns, marks, counts = _read_columns(recipe, [Section.of(piece) for piece in pieces])
     names = [piece.uri for piece in pieces]
     sources = np.repeat(np.arange(len(pieces)), counts)
     if recipe.include_path_column:
         columns.pop(PATH, None)
         columns = {PATH: object_values([_path_text(uri) for uri in names])[sources], **columns}
-    return Block(to_frame(columns, len(sources)), names, sources)
+    return Block(to_frame(columns, len(sources)), names, sources, marks)
 
 
 def _path_text(uri: str) -> str:
@@ -43,32 +47,39 @@ def _path_text(uri: str) -> str:
     return uris.path_of(uri) if uris.is_local(uri) else uri
 
 
-def _read_columns(recipe: TableRecipe, pieces: Sequence[Section]) -> tuple[dict[str, "Array"], list[int]]:
-    """The columns of all pieces together, and how many rows each piece gave."""
+_Columns = tuple[dict[str, "Array"], dict[str, Mark]]
+
+
+def _read_columns(
+    recipe: TableRecipe, pieces: Sequence[Section]
+) -> tuple[dict[str, "Array"], dict[str, Mark], list[int]]:
+    """The columns of all pieces together, what gaps did to them, and how many rows each piece gave."""
     match recipe.reader:
         case Delimited() as reader:
             tables = [_read_delimited(recipe, reader, piece) for piece in pieces]
-            return _join(_settled(recipe, reader, tables) if tables else []), [t.num_rows for t in tables]
+            return *_join(_settled(recipe, reader, tables) if tables else []), [t.num_rows for t in tables]
         case JsonLines() as reader:
             return _read_json_lines(recipe, reader, pieces)
         case Parquet() | DeltaLake():
             tables = [_read_parquet(recipe, piece) for piece in pieces]
-            return _join(tables), [table.num_rows for table in tables]
+            return *_join(tables), [table.num_rows for table in tables]
         case None:
-            return {}, [1] * len(pieces)
+            return {}, {}, [1] * len(pieces)
 
 
-def _join(tables: "Sequence[pa.Table]") -> dict[str, "Array"]:
+def _join(tables: "Sequence[pa.Table]") -> _Columns:
     """The columns of all tables, one below the other; null where a table does not have one."""
     import pyarrow as pa
 
     if not tables:
-        return {}
+        return {}, {}
     try:
         table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as exc:
         raise InputError(f"the files of the table do not fit together: {exc}") from exc
-    return {name: to_values(table.column(i)) for i, name in enumerate(table.column_names)}
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    marks = {name: mark for name, column in columns.items() if (mark := mark_of(column)) is not None}
+    return {name: to_values(column) for name, column in columns.items()}, marks
 
 
 def _read_delimited(recipe: TableRecipe, reader: Delimited, piece: Section) -> "pa.Table":
@@ -88,9 +99,7 @@ def _delimited_rows(recipe: TableRecipe, reader: Delimited, piece: Section, body
         end = header_end(body, multi_line=reader.support_multi_line)
         header, body = body[:end], body[end:]
     if piece.cut == "rows" and not reader.support_multi_line:
-        body = b"".join(
-            [line for line in body.splitlines(keepends=True) if line.strip(b"\r\n")][piece.start : piece.stop]
-        )
+        body = b"".join([line for line in _LINES.findall(body) if line != b"\n"][piece.start : piece.stop])
     if reader.header is HeaderMode.ALL_FILES_DIFFERENT_HEADERS:
         table = read_texts(body, reader, _names_in(header, reader))
     else:
@@ -112,7 +121,7 @@ def _settled(recipe: TableRecipe, reader: Delimited, tables: "list[pa.Table]") -
         return tables
     known = {column.name: column.type for column in recipe.columns}
     schema = pa.table({name: pa.array([], pa.string()) for name in known})
-    whole = pa.concat_tables([schema, *tables], promote_options="default")
+    whole = pa.concat_tables([schema, *filter(len, tables)], promote_options="default")
     head = whole.slice(0, reader.sample_rows)
     others = [name for name in whole.column_names if name not in known] if reader.infer_column_types else []
     return [convert_texts(whole, known | {name: infer(text_values(head[name]).tolist()) for name in others})]
@@ -120,14 +129,14 @@ def _settled(recipe: TableRecipe, reader: Delimited, tables: "list[pa.Table]") -
 
 def _read_json_lines(
     recipe: TableRecipe, reader: JsonLines, pieces: Sequence[Section]
-) -> tuple[dict[str, "Array"], list[int]]:
+) -> tuple[dict[str, "Array"], dict[str, Mark], list[int]]:
+    import pyarrow as pa
+
     parts = [_json_rows(reader, piece) for piece in pieces]
-    columns = to_columns([row for part in parts for row in part], [column.name for column in recipe.columns])
-    for column in recipe.columns:
-        # A column with fractions in the head is one of fractions everywhere.
-        if column.type.kind is Kind.FLOAT and columns[column.name].dtype.kind == "i":
-            columns[column.name] = columns[column.name].astype("float64")
-    return columns, [len(part) for part in parts]
+    wanted = {name: type_ for name, type_ in early_conversions(recipe.steps) if type_.kind is not Kind.DATETIME}
+    known = {column.name: column.type for column in recipe.columns}
+    columns = to_columns([row for part in parts for row in part], known, wanted)
+    return *_join([pa.table(columns)]), [len(part) for part in parts]
 
 
 def _json_rows(reader: JsonLines, piece: Section) -> list[Row]:

@@ -3,30 +3,19 @@
 Reads a little at the beginning of as many files as it takes to see the first 200 rows, mostly one.
 """
 
-import codecs
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from fanout.data import uris
-from fanout.data.filters import columns_of, parse_filter
 from fanout.data.jsonlines import Row, read_rows
 from fanout.data.mltable import MLTable
-from fanout.data.partition_format import compile_format
-from fanout.data.readers import CODECS, SAMPLE_ROWS, Delimited, DeltaLake, HeaderMode, JsonLines
-from fanout.data.recipe import PATH, Column, TableRecipe
+from fanout.data.readers import SAMPLE_ROWS, Delimited, DeltaLake, HeaderMode, JsonLines, decode
+from fanout.data.recipe import Column, TableRecipe
 from fanout.data.records import column_names, split_records
-from fanout.data.transformations import (
-    DropColumns,
-    ExtractPartitions,
-    Filter,
-    KeepColumns,
-    Transformation,
-    early_conversions,
-)
+from fanout.data.transformations import early_conversions
 from fanout.data.types import STRING, ColumnType, Kind, infer
 from fanout.errors import InputError
-from fanout.spec.report import suggest
 
 HEAD_SIZE = 64 * 1024
 HEAD_LIMIT = 16 * 1024 * 1024
@@ -39,7 +28,7 @@ def resolve_recipe(table: MLTable, files: Iterable[str], read_head: ReadHead) ->
     """How this table is read. `files` are its files in order; only the first few are asked for.
 
     `read_head(uri, size)` gives the first `size` bytes of a file, or all when it is shorter. InputError when the head
-    cannot be read as the MLTable says, or a filter looks at a column that is not there.
+    cannot be read as the MLTable says.
     """
     match table.reader:
         case Delimited() as reader:
@@ -50,8 +39,6 @@ def resolve_recipe(table: MLTable, files: Iterable[str], read_head: ReadHead) ->
             recipe = TableRecipe(reader, tuple(Column(*column) for column in columns), table.transformations)
         case reader:
             recipe = TableRecipe(reader, (), table.transformations)
-    if isinstance(table.reader, Delimited | DeltaLake):
-        _check_filters(recipe)
     return recipe
 
 
@@ -59,9 +46,9 @@ def resolve_recipe(table: MLTable, files: Iterable[str], read_head: ReadHead) ->
 class _Head:
     """The first rows of a delimited table, as they are gathered."""
 
-    header: list[str] = field(default_factory=list)
+    header: Texts = field(default_factory=list)
     header_uri: str | None = None
-    rows: list[list[str]] = field(default_factory=list)
+    rows: list[Texts] = field(default_factory=list)
     named: dict[str, Texts] = field(default_factory=dict)  # where every file has names of its own
     count: int = 0
 
@@ -74,15 +61,16 @@ def _resolve_delimited(table: MLTable, reader: Delimited, files: Iterable[str], 
         width = max(map(len, head.rows), default=0)
         by_column = [list(column) for column in zip_longest(*head.rows)] + [[]] * max(0, len(head.header) - width)
         texts = dict(zip(column_names(head.header, width), by_column, strict=True))
-    given = dict(reader.overrides) | dict(early_conversions(table.transformations))
-    columns = (Column(name, given.get(name) or _inferred(reader, values)) for name, values in texts.items())
+    overrides, wanted = dict(reader.overrides), dict(early_conversions(table.transformations))
+    shown = {name: overrides.get(name) or _inferred(reader, values) for name, values in texts.items()}
+    columns = (Column(name, wanted.get(name, type_) if type_ == STRING else type_) for name, type_ in shown.items())
     return TableRecipe(reader, tuple(columns), table.transformations, head.header_uri)
 
 
 def _inferred(reader: Delimited, values: Sequence[str | None]) -> ColumnType:
     if not reader.infer_column_types:
         return STRING
-    return infer(values if reader.empty_as_string else [value or None for value in values])
+    return infer(values)
 
 
 def _gather(reader: Delimited, files: Iterable[str], read_head: ReadHead) -> _Head:
@@ -96,7 +84,7 @@ def _gather(reader: Delimited, files: Iterable[str], read_head: ReadHead) -> _He
     return head
 
 
-def _add(head: _Head, reader: Delimited, uri: str, records: list[list[str]]) -> None:
+def _add(head: _Head, reader: Delimited, uri: str, records: list[Texts]) -> None:
     """Take the names, where this file has them, and the rows of a file's beginning."""
     room = reader.sample_rows - head.count
     is_first = head.header_uri is None
@@ -107,13 +95,15 @@ def _add(head: _Head, reader: Delimited, uri: str, records: list[list[str]]) -> 
     if is_first:
         head.header, head.header_uri = names, uri
     if reader.header is HeaderMode.ALL_FILES_DIFFERENT_HEADERS:
-        _add_named(head, column_names(names, max(map(len, rows), default=0)), rows)
+        if rows:
+            width = max(map(len, rows))
+            _add_named(head, column_names(names, width)[:width], rows)
     else:
         head.rows += rows
     head.count += len(rows)
 
 
-def _add_named(head: _Head, names: Sequence[str], rows: list[list[str]]) -> None:
+def _add_named(head: _Head, names: Sequence[str], rows: list[Texts]) -> None:
     by_column: list[Texts] = [list(column) for column in zip_longest(*rows)]
     columns = dict(zip_longest(names, by_column))
     for name in [*head.named, *(name for name in names if name not in head.named)]:
@@ -121,10 +111,11 @@ def _add_named(head: _Head, names: Sequence[str], rows: list[list[str]]) -> None
         before += columns.get(name) or [None] * len(rows)
 
 
-def _head_records(reader: Delimited, uri: str, read_head: ReadHead, wanted: int) -> list[list[str]]:
+def _head_records(reader: Delimited, uri: str, read_head: ReadHead, wanted: int) -> list[Texts]:
     """The first `wanted` records of a file, fewer when it has no more (or they are longer than the limit)."""
     for text, is_all in _growing_head(uri, reader.encoding, read_head):
-        records = list(split_records(text, reader.delimiter, multi_line=reader.support_multi_line))
+        empty = "" if reader.empty_as_string else None
+        records = list(split_records(text, reader.delimiter, multi_line=reader.support_multi_line, empty=empty))
         if not is_all and reader.support_multi_line:
             records = records[:-1]  # may go on behind the head
         if is_all or len(records) >= wanted:
@@ -143,7 +134,7 @@ def _growing_head(uri: str, encoding: str, read_head: ReadHead) -> Iterator[tupl
         raw = read_head(uri, size)
         is_all = len(raw) < size
         text = _decode(raw, uri, encoding, is_all=is_all)
-        yield (text if is_all else text[: max(text.rfind("\n"), text.rfind("\r")) + 1]), is_all
+        yield (text if is_all else text[: text.rfind("\n") + 1]), is_all
         if is_all:
             return
         size *= 4
@@ -151,7 +142,7 @@ def _growing_head(uri: str, encoding: str, read_head: ReadHead) -> Iterator[tupl
 
 def _decode(raw: bytes, uri: str, encoding: str, *, is_all: bool) -> str:
     try:
-        return codecs.getincrementaldecoder(CODECS[encoding])().decode(raw, is_all).removeprefix("\ufeff")
+        return decode(raw, encoding, is_all=is_all).removeprefix("\ufeff")
     except UnicodeError as exc:
         where = f"byte {exc.start}" if isinstance(exc, UnicodeDecodeError) else f"its beginning ({exc})"
         raise InputError(
@@ -161,17 +152,16 @@ def _decode(raw: bytes, uri: str, encoding: str, *, is_all: bool) -> str:
 
 
 def _json_columns(reader: JsonLines, files: Iterable[str], read_head: ReadHead) -> Iterator[Column]:
-    kinds: dict[str, set[type]] = {}
+    """The first value of a column says its type, in the head as in the whole table."""
+    firsts: dict[str, object] = {}
     for row in _head_rows(reader, files, read_head):
         for name, value in row.items():
-            kinds.setdefault(name, set()).add(type(value))
-    return (Column(name, ColumnType(_json_kind(found - {type(None)}))) for name, found in kinds.items())
+            if firsts.get(name) is None:
+                firsts[name] = value
+    return (Column(name, ColumnType(_JSON_KINDS.get(type(value), Kind.STRING))) for name, value in firsts.items())
 
 
-def _json_kind(found: set[type]) -> Kind:
-    if found == {bool}:
-        return Kind.BOOLEAN
-    return Kind.INT if found == {int} else Kind.FLOAT if found and found <= {int, float} else Kind.STRING
+_JSON_KINDS: dict[type, Kind] = {bool: Kind.BOOLEAN, int: Kind.INT, float: Kind.FLOAT}
 
 
 def _head_rows(reader: JsonLines, files: Iterable[str], read_head: ReadHead) -> Iterator[Row]:
@@ -194,29 +184,3 @@ def _json_head(reader: JsonLines, uri: str, read_head: ReadHead, wanted: int) ->
         if is_all or len(rows) >= wanted:
             break
     return rows[:wanted]
-
-
-def _check_filters(recipe: TableRecipe) -> None:
-    """A filter on a column that does not exist would silently drop every row."""
-    if not recipe.columns:
-        return
-    there = ({PATH} if recipe.include_path_column else set()) | {column.name for column in recipe.columns}
-    for step in recipe.steps:
-        there = _names_after(step, there)
-        if isinstance(step, Filter):
-            for name in sorted(columns_of(parse_filter(step.expression)) - there):
-                raise InputError(
-                    f"filter {step.expression!r}: there is no column {name!r}{suggest(name, sorted(there))}"
-                )
-
-
-def _names_after(step: Transformation, names: set[str]) -> set[str]:
-    match step:
-        case KeepColumns(names=kept):
-            return names & set(kept)
-        case DropColumns(names=dropped):
-            return names - set(dropped)
-        case ExtractPartitions(partition_format=text):
-            return names | set(compile_format(text).names)
-        case _:
-            return names

@@ -5,15 +5,13 @@ from dataclasses import dataclass, field
 
 from fanout.data.cuts import Extent, data_start
 from fanout.data.ranges import ByteSource
-from fanout.data.records import header_end
 
-_LINE_BREAKS = b"\r\n"
 _CHUNK = 4 * 1024 * 1024
 
 
 @dataclass(slots=True)
 class RowReader:
-    """Walks over the rows of a file: each line that is not blank, behind the header if there is one.
+    """Walks over the rows of a file: each line that is not empty, behind the header if there is one.
 
     With `multi_line`, a line break inside double quotes does not end a row. `within` narrows the walk to an extent that
     was cut before; like there, byte 0 stands for the first row.
@@ -54,24 +52,28 @@ class RowReader:
 
     def _pass(self, count: int) -> int:
         """Moves over up to `count` rows that end within the buffer; the file's last one needs no line end."""
-        buffer, at, passed = self._buffer, self._at, 0
+        at, passed = self._at, 0
         while passed < count:
             end = self._row_end(at)
             if end < 0:
                 break
-            if buffer[at] not in _LINE_BREAKS or buffer[at:end].strip(_LINE_BREAKS):
+            if not self._is_blank(at, end):
                 passed += 1
             at = end
         self._at = at
         if passed < count and not self._more():
-            passed += bool(self._buffer[self._at :].strip(_LINE_BREAKS))
+            passed += self._at < len(self._buffer)
             self._at = len(self._buffer)
         return passed
+
+    def _is_blank(self, at: int, end: int) -> bool:
+        """Whether a line is none: an empty one. Where rows may have several, it begins a row, unless it is CR LF."""
+        return self._buffer[at:end] == b"\r\n" if self.multi_line else end - at == 1
 
     def _row_end(self, at: int) -> int:
         """Just behind the row that starts at `at` of the buffer; -1 when it does not end in it."""
         buffer = self._buffer
-        end = buffer.find(b"\n", at) + 1
+        end = buffer.find(b"\n", at + self.multi_line) + 1
         if not self.multi_line:
             return end or -1
         quotes, counted = buffer.count(b'"', at, end), end
@@ -97,9 +99,4 @@ class RowReader:
             return data_start(self.source, header=self.header)
         names = RowReader(self.source, header=False, multi_line=True)
         names.take(1)
-        if names.position < self.source.size:
-            return names.position
-        # Names that end with a bare carriage return, as old Macs wrote them, have data behind them all the same.
-        head = self.source.read(0, min(self.source.size, _CHUNK))
-        end = header_end(head, multi_line=True)
-        return end if end < len(head) else self.source.size
+        return names.position

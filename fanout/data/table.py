@@ -28,7 +28,8 @@ def read_pieces(recipe: TableRecipe, pieces: Sequence[Part]) -> "pd.DataFrame":
     Take, skip and sample are not applied: they are the planner's (see `TableRecipe.global_rows`). InputError when a
     piece cannot be read, naming its file.
     """
-    return finish(transform(read_block(recipe, pieces), recipe.steps).frame)
+    block = transform(read_block(recipe, pieces), recipe.steps)
+    return finish(block.frame, block.marks)
 
 
 def transform_rows(block: Block, recipe: TableRecipe, rows: GlobalRows) -> "Array":

@@ -1,5 +1,6 @@
 """What each transformation of an MLTable file may hold: marked nodes to values (reference, section 12)."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -9,6 +10,7 @@ from fanout.data.filters import parse_filter
 from fanout.data.partition_format import compile_format
 from fanout.data.readers import Delimited, DeltaLake, HeaderMode, JsonLines, Parquet, Reader, is_timestamp
 from fanout.data.transformations import (
+    ColumnPattern,
     Conversion,
     ConvertColumnTypes,
     DropColumns,
@@ -22,14 +24,14 @@ from fanout.data.transformations import (
 )
 from fanout.data.types import STRING, ColumnType, Kind, wrong_format
 from fanout.errors import InputError
-from fanout.spec.check import choice, expected, flag, mapping, number, text, texts, whole
+from fanout.spec.check import choice, expected, flag, mapping, number, text, whole
 from fanout.spec.fields import Fields
 from fanout.spec.nodes import ListNode, MapNode, Node, Origin, ScalarNode, is_null
 from fanout.spec.report import Report, Wrong, suggest
 
 _COUNT_LIMIT = 2**53
 _DEFAULT_SEED = 0  # every try of a run must take the same rows, so there is always a seed
-_ENCODING = choice(*readers.CODECS)
+_ENCODING = choice(*readers.ENCODING_NAMES)
 _PLAIN_TYPES = choice(*Kind)
 
 
@@ -79,7 +81,7 @@ def _read_delimited(fields: Fields) -> Delimited:
     inference = fields.take("infer_column_types", lambda node: _inference(node, fields.report), Inference())
     reader = Delimited(
         delimiter=fields.take("delimiter", _delimiter, ","),
-        encoding=fields.take("encoding", _ENCODING, "utf8"),
+        encoding=readers.ENCODING_NAMES[fields.take("encoding", _ENCODING, "utf8")],
         header=HeaderMode(fields.take("header", choice(*HeaderMode), HeaderMode.ALL_FILES_SAME_HEADERS)),
         empty_as_string=fields.take("empty_as_string", flag, False),
         include_path_column=fields.take("include_path_column", flag, False),
@@ -95,7 +97,7 @@ def _read_delimited(fields: Fields) -> Delimited:
 def _read_json_lines(fields: Fields) -> JsonLines:
     dropped = fields.take("invalid_lines", choice("error", "drop"), "error")
     reader = JsonLines(
-        encoding=fields.take("encoding", _ENCODING, "utf8"),
+        encoding=readers.ENCODING_NAMES[fields.take("encoding", _ENCODING, "utf8")],
         invalid_lines="drop" if dropped == "drop" else "error",
         include_path_column=fields.take("include_path_column", flag, False),
     )
@@ -163,15 +165,37 @@ def _overrides(node: Node, report: Report) -> tuple[tuple[str, ColumnType], ...]
 
 
 def _delimiter(node: Node) -> str:
+    """One character; of two, as the original has it, the first."""
     written = node.text if isinstance(node, ScalarNode) else ""
-    if len(written) != 1 or written in '\r\n"':
+    if not 1 <= len(written) <= 2 or written[0] in '\r\n"' or written == "\\t":
         raise expected('one character (for a tab: "\\t" in double quotes)', node)
-    return written
+    return written[0]
 
 
 def _names(node: Node) -> tuple[str, ...]:
     """A check: a name, or a list of names."""
-    return texts(node) if isinstance(node, ListNode) else (text(node),)
+    return tuple(dict.fromkeys(map(text, node.items))) if isinstance(node, ListNode) else (text(node),)
+
+
+def _columns(node: Node, report: Report) -> tuple[tuple[str, ...], ColumnPattern | None]:
+    """Names of columns, or the pattern that is written in their place."""
+    if not isinstance(node, MapNode):
+        return _names(node), None
+    fields = Fields(node, report)
+    pattern = ColumnPattern(
+        fields.require("pattern", lambda value: _checked(value, _compiled), ".", "a regular expression"),
+        fields.take("ignore_case", flag, False),
+        fields.take("invert", flag, False),
+    )
+    fields.close()
+    return (), pattern
+
+
+def _compiled(pattern: str) -> object:
+    try:
+        return re.compile(pattern)
+    except re.error as exc:
+        raise InputError(f"{pattern[:60]!r} is no regular expression: {exc}") from exc
 
 
 def _filter(node: Node, _: Report) -> Filter:
@@ -206,7 +230,7 @@ def _sample(node: Node, report: Report) -> TakeSample:
 def _split(node: Node, report: Report) -> TakeSample:
     """`sample`, which is how the original saves what random_split makes."""
     fields = Fields(mapping(node), report)
-    fields.require("sampler", choice("random_percent"), "random_percent", "random_percent")
+    fields.require("sampler", choice("random_percent", "randomPercent"), "random_percent", "random_percent")
     details = Fields(fields.require("sampler_arguments", mapping, MapNode(node.origin), "a mapping"), report)
     fields.close()
     step = TakeSample(
@@ -226,10 +250,13 @@ def _convert(node: Node, report: Report) -> ConvertColumnTypes:
 
 def _conversion(node: Node, report: Report) -> Conversion:
     fields = Fields(mapping(node), report)
-    columns = fields.require("columns", _names, (), "the name of a column, or a list of them")
+    nothing: tuple[tuple[str, ...], ColumnPattern | None] = ((), None)
+    selected = fields.require(
+        "columns", lambda value: _columns(value, report), nothing, "the name of a column, a list of them, or a pattern"
+    )
     kind = fields.require("column_type", lambda value: _column_type(value, report), STRING, "a type")
     fields.close()
-    return Conversion(columns, kind)
+    return Conversion(selected[0], kind, selected[1])
 
 
 def _column_type(node: Node, report: Report) -> ColumnType:
@@ -247,7 +274,11 @@ def _column_type(node: Node, report: Report) -> ColumnType:
 
 
 def _datetime(fields: Fields) -> ColumnType:
-    return ColumnType(Kind.DATETIME, formats=fields.require("formats", _formats, (), "a list such as ['%d/%m/%Y']"))
+    return ColumnType(
+        Kind.DATETIME,
+        formats=fields.require("formats", _formats, (), "a list such as ['%d/%m/%Y']"),
+        date_constant=fields.take("date_constant", text, ""),
+    )
 
 
 def _formats(node: Node) -> tuple[str, ...]:
@@ -276,8 +307,8 @@ _READERS: dict[str, Callable[[Fields], Reader]] = {
     "read_delta_lake": _read_delta_lake,
 }
 _STEPS: dict[str, Callable[[Node, Report], Transformation]] = {
-    "keep_columns": lambda node, _: KeepColumns(_names(node)),
-    "drop_columns": lambda node, _: DropColumns(_names(node)),
+    "keep_columns": lambda node, report: KeepColumns(*_columns(node, report)),
+    "drop_columns": lambda node, report: DropColumns(*_columns(node, report)),
     "filter": _filter,
     "take": lambda node, _: Take(whole(0, _COUNT_LIMIT)(node)),
     "skip": lambda node, _: Skip(whole(0, _COUNT_LIMIT)(node)),

@@ -1,5 +1,6 @@
 """What an MLTable does to the rows and columns that were read: a value for each transformation, in its order."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -10,11 +11,30 @@ from fanout.data.types import ColumnType
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnPattern:
+    """Columns by a regular expression that fits somewhere in their names, or (`invert`) in none of those."""
+
+    pattern: str
+    ignore_case: bool = False
+    invert: bool = False
+
+    def fits(self, name: str) -> bool:
+        """Whether it means the column of this name."""
+        found = re.search(self.pattern, name, re.IGNORECASE if self.ignore_case else 0)
+        return (found is not None) is not self.invert
+
+
+@dataclass(frozen=True, slots=True)
 class KeepColumns:
     """Only these columns, in the table's order; names that are not there are ignored."""
 
     names: tuple[str, ...]
+    pattern: ColumnPattern | None = None  # in place of names
     kind: Literal["keep_columns"] = "keep_columns"
+
+    def keeps(self, name: str) -> bool:
+        """Whether a column stays."""
+        return _means(self, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +42,12 @@ class DropColumns:
     """All but these columns; names that are not there are ignored."""
 
     names: tuple[str, ...]
+    pattern: ColumnPattern | None = None  # in place of names
     kind: Literal["drop_columns"] = "drop_columns"
+
+    def keeps(self, name: str) -> bool:
+        """Whether a column stays."""
+        return not _means(self, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +64,11 @@ class Conversion:
 
     columns: tuple[str, ...]
     type: ColumnType
+    pattern: ColumnPattern | None = None  # in place of columns
+
+    def of(self, name: str) -> bool:
+        """Whether it is about this column."""
+        return name in self.columns if self.pattern is None else self.pattern.fits(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +121,12 @@ Transformation = KeepColumns | DropColumns | Filter | ConvertColumnTypes | Extra
 GLOBAL = (Take, Skip, TakeSample)
 
 
-def early_conversions(steps: Sequence[Transformation]) -> Iterator[tuple[str, ColumnType]]:
-    """The conversions that nothing before them depends on: such a column can be read as that type from the start.
+def _means(step: KeepColumns | DropColumns, name: str) -> bool:
+    return name in step.names if step.pattern is None else step.pattern.fits(name)
 
-    So an identifier converted to text keeps its leading zeros, and the fast reader makes the type at once.
-    """
+
+def early_conversions(steps: Sequence[Transformation]) -> Iterator[tuple[str, ColumnType]]:
+    """The conversions that nothing before them depends on: a column of text can be read as that type from the start."""
     settled: set[str] = set()
     for step in steps:
         match step:
@@ -120,14 +151,13 @@ def unneeded_columns(steps: Sequence[Transformation], names: Sequence[str]) -> f
     alive, needed = set(names), set[str]()
     for step in steps:
         match step:
-            case KeepColumns(names=kept):
-                alive &= set(kept)
-            case DropColumns(names=dropped):
-                alive -= set(dropped)
+            case KeepColumns() | DropColumns():
+                alive = set(filter(step.keeps, alive))
             case Filter(expression=expression):
                 needed |= columns_of(parse_filter(expression))
             case ConvertColumnTypes(conversions=conversions):
-                needed.update(name for c in conversions for name in c.columns if c.type.mismatch_as == "error")
+                strict = [c for c in conversions if c.type.mismatch_as == "error"]
+                needed.update(name for name in names if any(c.of(name) for c in strict))
             case _:
                 pass
     return frozenset(set(names) - alive - needed)

@@ -42,7 +42,8 @@ def load_table(table: str | MLTable, access: "Access") -> "pd.DataFrame":
 
 def read_whole(recipe: TableRecipe, pieces: Sequence[Part]) -> "pd.DataFrame":
     """As `table.read_pieces`, for all pieces of a table: take, skip and sample are applied too."""
-    return finish(transform(read_block(recipe, pieces), recipe.steps, GlobalRows(recipe.steps)).frame)
+    block = transform(read_block(recipe, pieces), recipe.steps, GlobalRows(recipe.steps))
+    return finish(block.frame, block.marks)
 
 
 def needed(recipe: TableRecipe, entries: Iterable[FileEntry], access: "Access") -> Iterator[Section]:

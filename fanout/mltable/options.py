@@ -47,7 +47,7 @@ class DataType:
     def to_bool(
         true_values: list[str] | None = None, false_values: list[str] | None = None, mismatch_as: str | None = None
     ) -> "DataType":
-        """Booleans: true, t, 1, false, f and 0 in any case, or just the given texts.
+        """Booleans: true, t, 1, Yes, Y, false, f, 0, No, N and a few like them, or just the given texts.
 
         What is none of them becomes null, or what `mismatch_as` says: 'true', 'false', or 'error', which refuses it.
         """
@@ -63,16 +63,17 @@ class DataType:
 
     @staticmethod
     def to_datetime(formats: str | list[str], date_constant: str | None = None) -> "DataType":
-        """Times by the first of `formats` that fits, in strptime's letters."""
-        if date_constant is not None:
-            raise InputError("to_datetime: date_constant is not supported; add the date to the times after reading")
+        """Times by the first of `formats` that fits, in strptime's letters.
+
+        `date_constant` is put in front of texts that are a time alone.
+        """
         wanted = (formats,) if isinstance(formats, str) else _texts(formats)
         if not wanted:
             raise InputError("to_datetime: expected at least one format, such as '%d/%m/%Y'")
         for form in wanted:
             if wrong := wrong_format(form):
                 raise InputError(f"to_datetime: {form[:60]!r} is no datetime format: {wrong}")
-        return DataType(ColumnType(Kind.DATETIME, formats=wanted))
+        return DataType(ColumnType(Kind.DATETIME, formats=wanted, date_constant=date_constant or ""))
 
 
 class MLTableHeaders(Enum):

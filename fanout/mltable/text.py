@@ -1,11 +1,13 @@
 """A table as the text of an MLTable file, which reads back as the same table. Pure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from fanout.data.mltable import MLTable
 from fanout.data.readers import SAMPLE_ROWS, Delimited, DeltaLake, JsonLines, Parquet, Reader
 from fanout.data.transformations import (
+    ColumnPattern,
     Conversion,
     ConvertColumnTypes,
     DropColumns,
@@ -77,8 +79,8 @@ def _inference(reader: Delimited) -> bool | Document:
 
 def _step(step: Transformation) -> Document:
     match step:
-        case KeepColumns(names=names) | DropColumns(names=names):
-            return {step.kind: list(names)}
+        case KeepColumns(names=names, pattern=pattern) | DropColumns(names=names, pattern=pattern):
+            return {step.kind: _columns(names, pattern)}
         case Filter(expression=expression):
             return {step.kind: expression}
         case ConvertColumnTypes(conversions=conversions):
@@ -95,14 +97,20 @@ def _step(step: Transformation) -> Document:
 
 
 def _conversion(conversion: Conversion) -> Document:
-    return {"columns": list(conversion.columns), "column_type": _column_type(conversion.type)}
+    selected = _columns(conversion.columns, conversion.pattern)
+    return {"columns": selected, "column_type": _column_type(conversion.type)}
+
+
+def _columns(names: tuple[str, ...], pattern: ColumnPattern | None) -> list[str] | Document:
+    return list(names) if pattern is None else asdict(pattern)
 
 
 def _column_type(column: ColumnType) -> str | Document:
     if column.is_plain:
         return column.kind.value
     if column.kind is Kind.DATETIME:
-        return {"datetime": {"formats": list(column.formats)}}
+        constant = {"date_constant": column.date_constant} if column.date_constant else {}
+        return {"datetime": {"formats": list(column.formats or ())} | constant}
     details: Document = {}
     if column.true_values or column.false_values:
         details = {"true_values": list(column.true_values), "false_values": list(column.false_values)}

@@ -194,7 +194,7 @@ class Partitions:
         found = {name: NULL if text is None else text for name, text in texts.items()}
         for form in self.formats:
             columns = form.extract(uris.path_of(uri))
-            if columns is None:
+            if columns is None or None in columns.values():
                 return None
             found.update((name, str(value)) for name, value in columns.items())
         return found

@@ -50,13 +50,16 @@ def read_document(path: Path, name: str, report: Report) -> Node:
     return parse_document(text, Source(name, path.absolute().parent), report)
 
 
-def parse_document(text: bytes, source: Source, report: Report, key: str = "") -> Node:
-    """The tree of one YAML document, which stands at the key path `key`; SpecError when it is not one."""
+def parse_document(text: bytes, source: Source, report: Report, key: str = "", *, control: str = "\t\n\r") -> Node:
+    """The tree of one YAML document, which stands at the key path `key`; SpecError when it is not one.
+
+    `control` are the control characters that texts may hold.
+    """
     decoded = _decode(text, source, report)
     root = _Composer(source, report).compose(decoded)
     if root is None:
         raise report.fatal(Place(source.name, 1, 1), "", "the file is empty")
-    return _Tree(source, report).node(root, key, 0)
+    return _Tree(source, report, control).node(root, key, 0)
 
 
 def _decode(text: bytes, source: Source, report: Report) -> str:
@@ -169,9 +172,10 @@ class _Composer:
 class _Tree:
     """Bare nodes to ours: aliases unfolded and counted, key paths written in, keys and tags checked."""
 
-    def __init__(self, source: Source, report: Report) -> None:
+    def __init__(self, source: Source, report: Report, control: str) -> None:
         self._source = source
         self._report = report
+        self._control = control
         self._count = 0
 
     def node(self, bare: yaml.Node, key: str, depth: int) -> Node:
@@ -202,7 +206,7 @@ class _Tree:
 
     def _scalar(self, bare: yaml.ScalarNode, origin: Origin) -> ScalarNode:
         text: str = bare.value
-        if any(ord(c) < 32 and c not in "\t\n\r" for c in text) or any(0xD800 <= ord(c) < 0xE000 for c in text):
+        if any(ord(c) < 32 and c not in self._control for c in text) or any(0xD800 <= ord(c) < 0xE000 for c in text):
             self._report.problem(origin, "holds a control character (an escape such as \\0 in quotes)")
         if bare.tag == _PLAIN or bare.tag in _PLAIN_TAGS:
             try:
