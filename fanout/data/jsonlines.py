@@ -119,9 +119,7 @@ def shape_of(values: Iterable[Any]) -> Shape:
     if not present:
         return None
     first: type = float if _is_huge(present[0]) else type(present[0])
-    if first is float:
-        return float
-    alike = [value for value in present if type(value) is first]
+    alike: list[Any] = [value for value in present if type(value) is first]
     if first is list:
         return ListOf(shape_of(member for value in alike for member in value))
     if first is dict:

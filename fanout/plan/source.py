@@ -129,12 +129,13 @@ def _plan_table(mltable: MLTable, division: Division, access: "Access") -> Plann
     head, files = tee(entry for entry in list_files(mltable, access) if entry.size)
     recipe = resolve_recipe(mltable, (e.uri for e in head), lambda uri, size: read_head(uri, size, access))
     del head
-    return PlannedInput(_of_table(files, recipe, division, access), division, recipe)
+    return PlannedInput(mini_batches_of_table(files, recipe, division, access), division, recipe)
 
 
-def _of_table(
+def mini_batches_of_table(
     files: Iterator[FileEntry], recipe: TableRecipe, division: Division, access: "Access"
 ) -> Iterator[MiniBatch]:
+    """The mini-batches of a table's files, which are not empty."""
     reader, layout = _table_reader(recipe, access), layout_of(recipe)
     match division:
         case ByPartition(keys=keys):

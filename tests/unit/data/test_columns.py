@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from fanout.data.columns import finish, object_values, parse_times, to_frame, to_values
+from fanout.data.columns import Mark, finish, object_values, parse_times, to_frame, to_values
 
 
 @pytest.mark.parametrize(
@@ -70,15 +70,28 @@ def test_wide_frames_take_new_columns_without_a_warning() -> None:
 
 def test_a_finished_frame_without_rows_has_no_columns() -> None:
     """As the original's (reference, section 12)."""
-    assert finish(to_frame({"a": np.array([1.0])}, 1).iloc[:0]).shape == (0, 0)
+    assert finish(to_frame({"a": np.array([1.0])}, 1).iloc[:0], {}).shape == (0, 0)
 
 
 def test_a_finished_column_of_nothing_but_nulls_is_none() -> None:
     """Also when it is one of numbers elsewhere in the table."""
-    frame = finish(pd.DataFrame({"a": [np.nan, np.nan], "b": [np.nan, 1.0]}, index=[5, 7]))
+    frame = finish(
+        pd.DataFrame({"a": [np.nan, np.nan], "b": [np.nan, 1.0], "c": [np.nan, np.nan]}, index=[5, 7]), {"c": Mark.REAL}
+    )
     assert frame["a"].tolist() == [None, None]
-    assert [str(dtype) for dtype in frame.dtypes] == ["object", "float64"]
+    assert [str(dtype) for dtype in frame.dtypes] == ["object", "float64", "float64"]
     assert list(frame.index) == [0, 1]
+
+
+def test_what_is_left_of_a_column_has_the_type_it_has_without_gaps() -> None:
+    """Whole numbers and booleans whose gaps were left out; also when the rows left are neighbours."""
+    columns = {"n": np.array([np.nan, 2.0, 3.0]), "f": np.array([None, True, False], dtype=object)}
+    marks = {"n": Mark.WHOLE, "f": Mark.FLAG}
+    whole = finish(to_frame(columns, 3), marks)
+    assert [str(dtype) for dtype in whole.dtypes] == ["float64", "object"]
+    left = finish(to_frame(columns, 3)[np.array([False, True, True])], marks)
+    assert [str(dtype) for dtype in left.dtypes] == ["int64", "bool"]
+    assert list(left.index) == [0, 1]
 
 
 def test_times_with_offsets_are_turned_to_utc_when_the_format_reads_them() -> None:

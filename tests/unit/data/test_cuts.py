@@ -46,10 +46,10 @@ class Bytes:
 
 
 def data_lines(body: bytes, *, header: bool, at: int = 0) -> list[tuple[int, bytes]]:
-    """Each line of data with where it starts: not blank, and not the header."""
+    """Each line of data with where it starts: not empty, and not the header."""
     lines, start = [], 0
     for line in body.split(b"\n"):
-        if (line.removeprefix(BOM) if start == at == 0 else line).strip(b"\r"):
+        if line.removeprefix(BOM) if start == at == 0 else line:
             lines.append((start, line))
         start += len(line) + 1
     return lines[header:]
@@ -163,10 +163,10 @@ def test_without_data_there_is_no_block() -> None:
     ("body", "header", "start"),
     [
         (b"a\nb\n", False, 0),
-        (b"h\r1\r2\r", True, 2),
+        (b"h\r1\r2\r", True, 6),
         (b"h\r", True, 2),
         (b"a\nb\n", True, 2),
-        (b"\n\r\na\n\nb", True, 6),
+        (b"\n\r\na\n\nb", True, 3),
         (b"\n\nb", False, 2),
         (BOM + b"a\nb", True, 5),
     ],

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout.data import delimited
-from fanout.data.columns import convert_texts
+from fanout.data.columns import convert_texts, to_values
 from fanout.data.delimited import read_table, read_texts
 from fanout.data.readers import Delimited
 from fanout.data.types import STRING, ColumnType, Kind
@@ -31,7 +31,7 @@ def test_values_have_the_types_of_their_columns() -> None:
 
 def test_a_value_that_does_not_fit_is_null_and_the_rest_stays() -> None:
     """Misfits behind the head of the table (reference, section 12)."""
-    assert read("1,x\nabc,y\n2.5,z\n+4,z\n", a=INT, b=STRING) == {"a": [1, None, None, 4], "b": ["x", "y", "z", "z"]}
+    assert read("1,x\nabc,y\n2.5,z\n+4,z\n", a=INT, b=STRING) == {"a": [1, None, 2, 4], "b": ["x", "y", "z", "z"]}
 
 
 def test_short_records_are_filled_and_long_ones_add_columns_of_text() -> None:
@@ -40,8 +40,41 @@ def test_short_records_are_filled_and_long_ones_add_columns_of_text() -> None:
 
 
 def test_a_block_without_records_has_the_columns() -> None:
-    """Nothing, or nothing but blank lines."""
-    assert read("", a=INT) == read("\r\n\n", a=INT) == {"a": []}
+    """Nothing, or nothing but empty lines; there are no columns where no record reaches them."""
+    assert read("", a=INT) == read("\n\n", a=INT) == {}
+    assert read("\r\n\n", a=INT) == {"a": [None]}
+
+
+def test_lines_end_with_a_line_feed_alone() -> None:
+    """One carriage return in front of it is part of the end, any other is text."""
+    assert read("1,x\r\n2,y\rz\r\n", a=INT, b=STRING) == {"a": [1, 2], "b": ["x", "y\rz"]}
+    assert read("1,x\r\r\n\r\n", a=INT, b=STRING) == {"a": [1, None], "b": ["x\r", None]}
+
+
+def test_quotes_with_nothing_in_them_are_an_empty_text() -> None:
+    """Only nothing at all is null."""
+    assert read('"",\n,""\n', a=STRING, b=STRING) == {"a": ["", None], "b": [None, ""]}
+    assert read('"",1\n2,\n', a=INT, b=INT) == {"a": [None, 2], "b": [1, None]}
+
+
+def test_times_are_read_by_their_formats() -> None:
+    """The fast ways take no more than the exact one, and what nanoseconds cannot hold is NaT, not null."""
+    days = ColumnType(Kind.DATETIME, formats=("%Y-%m-%d",))
+    seconds = ColumnType(Kind.DATETIME, formats=("%Y-%m-%d %H:%M:%S",))
+    body = "2020-02-13,2020-02-13 10:11:12\n9999-01-01,9999-01-01 00:00:00\n,\n"
+    for lines in (body, body + "2020-02-13T00:00:00,2020-02-13T10:11:12\n", body + '2020-2-13 ," 2020-2-13 1:2:3"\n'):
+        table = read_table(lines.encode(), Delimited(), {"d": days, "s": seconds})
+        rows = len(lines.splitlines())
+        assert [table["d"].null_count, table["s"].null_count] == (
+            [1, 1] if "2020-2-13" in lines or rows == 3 else [2, 2]
+        )
+        times = [to_values(table[name]).astype(str).tolist() for name in ("d", "s")]
+        assert [column[:3] for column in times] == [
+            ["2020-02-13T00:00:00.000000000", "NaT", "NaT"],
+            ["2020-02-13T10:11:12.000000000", "NaT", "NaT"],
+        ]
+        if "2020-2-13" in lines:
+            assert [column[3][:19] for column in times] == ["2020-02-13T00:00:00", "2020-02-13T01:02:03"]
 
 
 def test_an_unclosed_quote_does_not_swallow_lines() -> None:
@@ -77,9 +110,9 @@ def test_columns_nobody_needs_are_not_read() -> None:
 
 def test_formats_and_words_of_a_type_are_followed() -> None:
     """What the MLTable gives explicitly."""
-    day = ColumnType(Kind.DATETIME, formats=("%d/%m/%Y", "%Y"))
+    day = ColumnType(Kind.DATETIME, formats=("%d/%m/%Y", "%Y%m%d"))
     answer = ColumnType(Kind.BOOLEAN, true_values=("yes",), false_values=("no",))
-    found = read("31/12/2020,yes\n2021,no\n2021-01-01,1\n,\n", d=day, w=answer)
+    found = read("31/12/2020,yes\n20210101,no\n2021-01-01,1\n,\n", d=day, w=answer)
     assert [str(moment)[:10] for moment in found["d"]] == ["2020-12-31", "2021-01-01", "None", "None"]
     assert found["w"] == [True, False, None, None]
 

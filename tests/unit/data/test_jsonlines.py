@@ -6,13 +6,14 @@ import pytest
 
 from fanout.data.jsonlines import read_rows, to_columns
 from fanout.data.readers import JsonLines
+from fanout.data.types import ColumnType, Kind
 from fanout.errors import InputError
 
 
-def test_each_line_is_a_row_and_blank_lines_are_none() -> None:
-    """Any of \\n and \\r\\n ends a line; a U+2028 does not."""
-    body = '{"a":1}\r\n\n  \n{"a":"x\u2028y"}'.encode()
-    assert list(read_rows(body, JsonLines())) == [{"a": 1}, {"a": "x\u2028y"}]
+def test_each_line_is_a_row_and_empty_lines_are_none() -> None:
+    """Any of \\n and \\r\\n ends a line; a U+2028 does not, and what follows an object is passed over."""
+    body = ' {"a":1}\r\n\n{"a":"x\u2028y\t"},\n{"a":2}{"a":3}'.encode()
+    assert list(read_rows(body, JsonLines())) == [{"a": 1}, {"a": "x\u2028y\t"}, {"a": 2}]
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ def test_each_line_is_a_row_and_blank_lines_are_none() -> None:
         '{"a":NaN}',
         '{"a\\ud800":1}',
         '{"a":["\\uDFFF"]}',
-        '{"a":1}{"a":2}',
+        " ",
         '{"a":1',
         "[" * 100_000,
     ],
@@ -49,33 +50,54 @@ def test_a_line_that_is_not_utf8_says_which_setting_helps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "dtype"),
+    ("values", "expected"),
     [
-        ([1, 2], "int64"),
-        ([1, None], "float64"),
-        ([1, 2.5], "float64"),
-        ([2**63, 1], "float64"),
-        ([10**400, 1.0], "float64"),
-        ([True, False], "bool"),
-        ([True, None], "object"),
-        ([True, 1], "object"),
-        (["x", 1], "object"),
-        ([None, None], "object"),
-        ([{"k": 1}, [1]], "object"),
+        ([1, 2], [1, 2]),
+        ([0, 1], [0, 1]),  # no inference: these are numbers here
+        ([None, 1, 2.5, "x", True, [1]], [None, 1, None, None, None, None]),
+        ([1.5, 2], [1.5, None]),
+        ([True, 1, None], [True, None, None]),
+        (["x", 5], ["x", None]),
+        ([2**63, 1], [-(2**63), 1]),
+        ([2**64, 1.5, 10**20], [2.0**64, 1.5, 1e20]),
+        ([1, 2**64], [1, None]),
+        ([None, None], [None, None]),
+        ([[1, "x", None], [2.5], 3], [[1, None, None], [None], None]),
+        (
+            [{"x": 1}, {"y": [1, "q"]}, {"x": "z"}],
+            [{"x": 1, "y": None}, {"x": None, "y": [1, None]}, {"x": None, "y": None}],
+        ),
+        ([[{"x": 1}, {"y": 2}]], [[{"x": 1, "y": None}, {"x": None, "y": 2}]]),
     ],
 )
-def test_types_are_those_of_the_json(values: list[Any], dtype: str) -> None:
-    """No inference from text: 0 and 1 are numbers here."""
-    found = to_columns([{"a": value} for value in values])["a"]
-    assert str(found.dtype) == dtype
-    if dtype == "object":
-        assert found.tolist() == values
+def test_the_first_value_says_the_type_of_its_column(values: list[Any], expected: list[Any]) -> None:
+    """Also inside of lists and objects; what has another type is null (measured with the original)."""
+    assert to_columns([{"a": value} for value in values])["a"].to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (Kind.STRING, ["1.5", "2", "7", "True", None]),
+        (Kind.FLOAT, [1.5, 2.0, 7.0, None, None]),
+        (Kind.INT, [1, 2, 7, None, None]),
+        (Kind.BOOLEAN, [True, True, None, True, None]),
+    ],
+)
+def test_a_type_that_is_wanted_loses_no_value(kind: Kind, expected: list[Any]) -> None:
+    """convert_column_types of a column with values of several types (measured with the original)."""
+    rows = [{"a": value} for value in (1.5, 2, "7", True, None)]
+    assert to_columns(rows, {}, {"a": ColumnType(kind)})["a"].to_pylist() == expected
 
 
 def test_columns_are_the_union_with_known_ones_first() -> None:
-    """A key that a row lacks is None in it."""
-    found = to_columns([{"b": "x"}, {"c": 1, "a": "y"}], known=("a", "z"))
-    assert {name: values.tolist() for name, values in found.items()}.keys() == {"a", "z", "b", "c"}
-    assert list(found) == ["a", "z", "b", "c"]
-    assert found["a"].tolist() == [None, "y"]
-    assert found["z"].tolist() == [None, None]
+    """A key that a row lacks is null in it; a known type counts where the rows show none or another."""
+    known = {"a": ColumnType(Kind.STRING), "z": ColumnType(Kind.FLOAT), "c": ColumnType(Kind.FLOAT)}
+    found = to_columns([{"b": "x"}, {"c": 1, "a": "y"}], known)
+    assert {name: values.to_pylist() for name, values in found.items()} == {
+        "a": [None, "y"],
+        "z": [None, None],
+        "c": [None, None],
+        "b": ["x", None],
+    }
+    assert list(found) == ["a", "z", "c", "b"]

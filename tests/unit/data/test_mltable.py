@@ -7,6 +7,7 @@ import pytest
 from fanout.data.mltable import MLTable, PathEntry, list_files, load_mltable, parse_mltable
 from fanout.data.readers import Delimited, HeaderMode, JsonLines, Parquet
 from fanout.data.transformations import (
+    ColumnPattern,
     Conversion,
     ConvertColumnTypes,
     DropColumns,
@@ -47,13 +48,15 @@ def test_everything_a_file_may_say() -> None:
       infer_column_types: {sample_size: 10, column_type_overrides: {a: string}}
       partition_size: 20971520
   - keep_columns: [a, b]
-  - drop_columns: c
+  - drop_columns: {pattern: ^c, ignore_case: true}
   - filter: 'col("a") > 1'
   - convert_column_types:
       - columns: [a]
         column_type: float
       - columns: d
-        column_type: {datetime: {formats: ["%d/%m/%Y"]}}
+        column_type: {datetime: {formats: ["%d/%m/%Y"], date_constant: 31/01/2020}}
+      - columns: {pattern: x, invert: true}
+        column_type: string
       - columns: w
         column_type: {boolean: {true_values: ["yes"], false_values: ["no"], mismatch_as: error}}
   - extract_columns_from_partition_format: {partition_format: "{k}.csv"}
@@ -74,13 +77,14 @@ def test_everything_a_file_may_say() -> None:
     )
     assert table.transformations == (
         KeepColumns(("a", "b")),
-        DropColumns(("c",)),
+        DropColumns((), ColumnPattern("^c", ignore_case=True)),
         Filter('col("a") > 1'),
         ConvertColumnTypes(
             (
                 Conversion(("a",), ColumnType(Kind.FLOAT)),
-                Conversion(("d",), ColumnType(Kind.DATETIME, formats=("%d/%m/%Y",))),
-                Conversion(("w",), ColumnType(Kind.BOOLEAN, (), ("yes",), ("no",), "error")),
+                Conversion(("d",), ColumnType(Kind.DATETIME, formats=("%d/%m/%Y",), date_constant="31/01/2020")),
+                Conversion((), ColumnType(Kind.STRING), ColumnPattern("x", invert=True)),
+                Conversion(("w",), ColumnType(Kind.BOOLEAN, None, ("yes",), ("no",), "error")),
             )
         ),
         ExtractPartitions("{k}.csv"),
@@ -99,12 +103,21 @@ def test_a_reader_may_be_written_as_its_name() -> None:
     assert not parse(PATHS).is_tabular
 
 
+def test_encodings_and_delimiters_have_several_spellings() -> None:
+    """As in the original's schema; of two characters the first delimits."""
+    for written, encoding in (("utf-8", "utf8"), ("iso-8859-1", "iso88591"), ("windows-1252", "windows1252")):
+        assert steps(f"  - read_delimited: {{encoding: {written}}}\n").reader == Delimited(encoding=encoding)
+    for written, delimiter in (("'||'", "|"), ('"\\x01"', "\x01"), ('"\\t"', "\t")):
+        assert steps(f"  - read_delimited: {{delimiter: {written}}}\n").reader == Delimited(delimiter=delimiter)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("  - read_delimted: {}\n", "3:5: transformations.0: unknown transformation 'read_delimted'; did you mean"),
         ("  - read_delimited: {delimeter: ';'}\n", "unknown key; did you mean 'delimiter'?"),
-        ("  - read_delimited: {delimiter: '||'}\n", "expected one character"),
+        ("  - read_delimited: {delimiter: '\\t'}\n", "expected one character"),
+        ("  - keep_columns: {pattern: '['}\n", "no regular expression"),
         ("  - read_delimited: {encoding: utf9}\n", "expected 'utf8', .*found 'utf9'"),
         ("  - read_delimited: {empty_as_string: maybe}\n", "expected true or false, found 'maybe'"),
         ("  - read_json_lines: {invalid_lines: skip}\n", "expected 'error' or 'drop', found 'skip'"),

@@ -8,6 +8,7 @@ import pytest
 from fanout.data.readers import Delimited, HeaderMode, JsonLines, Parquet, Reader
 from fanout.data.recipe import Column, TableRecipe, from_json
 from fanout.data.transformations import (
+    ColumnPattern,
     Conversion,
     ConvertColumnTypes,
     DropColumns,
@@ -27,9 +28,9 @@ FULL = TableRecipe(
     (Column("a", STRING), Column("é", DAY)),
     (
         KeepColumns(("a", "é")),
-        DropColumns(("b",)),
+        DropColumns((), ColumnPattern("b", invert=True)),
         Filter('col("a") == "x"'),
-        ConvertColumnTypes((Conversion(("a",), ColumnType(Kind.BOOLEAN, (), ("yes",), ("no",), "error")),)),
+        ConvertColumnTypes((Conversion(("a",), ColumnType(Kind.BOOLEAN, None, ("yes",), ("no",), "error")),)),
         ExtractPartitions("{k}.csv"),
         Take(5),
         Skip(1),
@@ -83,7 +84,7 @@ def test_what_the_planner_asks_a_recipe() -> None:
     assert FULL.partition_names == ("k",)
     assert not FULL.include_path_column
     assert TableRecipe(None).include_path_column
-    assert FULL.unneeded == frozenset()
+    assert FULL.unneeded == {"é"}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fanout.data import row_reader
 from fanout.data.cuts import Extent
+from fanout.data.records import split_records
 from fanout.data.row_reader import RowReader
 
 
@@ -51,9 +52,9 @@ def test_rows_by_count() -> None:
 
 
 def test_blank_lines_are_no_rows() -> None:
-    """They lie in an extent and do not count."""
-    reader = RowReader(Bytes(b"\n\r\nh\r\n1\r\n\r\n2\n\n\n3\n\n"), header=True)
-    assert [rows for _, rows in chunks(reader, 1)] == [1, 1, 1]
+    """They lie in an extent and do not count; one of CR LF is a row without values."""
+    reader = RowReader(Bytes(b"\n\nh\r\n1\r\n\r\n2\n\n\n3\n\n"), header=True)
+    assert [rows for _, rows in chunks(reader, 1)] == [1, 1, 1, 1]
     assert reader.count() == 0
 
 
@@ -70,11 +71,21 @@ def test_line_breaks_in_quotes() -> None:
 
 @pytest.mark.parametrize(
     ("body", "rows"),
-    [(b"a\r1\r2\r", 1), (b'"a\rb",c\r1,2\r', 1), (b"a\r", 0), (b'"a\nb",c\n', 0), (b'"a\nb",c', 0), (b"", 0)],
+    [
+        (b"a\r1\r2\r", 0),  # a carriage return alone ends no line
+        (b'"a\nb",c\n', 0),
+        (b'"a\nb",c', 0),
+        (b"", 0),
+        (b"a\n1\n\n\n2\n", 3),  # the line feed of an empty line begins a row
+        (b"a\n1\n\n", 2),
+        (b"a\r\n1\r\n\r\n2\r\n", 2),
+    ],
 )
-def test_data_behind_names_that_end_as_on_old_macs(body: bytes, rows: int) -> None:
-    """A file without a single newline is one row behind its header: never nothing at all."""
+def test_rows_of_several_lines_behind_the_header(body: bytes, rows: int) -> None:
+    """They are counted as records.py splits them."""
     assert RowReader(Bytes(body), header=True, multi_line=True).count() == rows
+    records = list(split_records(body.decode(), ",", multi_line=True))
+    assert len(records[1:]) == rows
 
 
 def test_within_an_extent() -> None:
@@ -92,13 +103,13 @@ line_ends = st.sampled_from([b"\n", b"\r\n", b"\r\r\n"])
 def test_extents_partition_the_rows(lines: list[bytes], end: bytes, count: int, header: bool, last: bool) -> None:
     """Whatever the chunks that are read: every line is in one extent, in order, and counted as it is."""
     body = end.join(lines) + (end if last else b"")
-    expected = [line for line in body.split(b"\n") if line.strip(b"\r")][header:]
+    expected = [line for line in body.split(b"\n") if line][header:]
     found = chunks(RowReader(Bytes(body), header=header), count)
     assert [n for _, n in found] == [len(expected[i : i + count]) for i in range(0, len(expected), count)]
     assert all(before.stop == after.start for (before, _), (after, _) in pairwise(found))
     if found:
         text = body[: found[-1][0].stop]
-        assert (found[0][0].start, [line for line in text.split(b"\n") if line.strip(b"\r")][header:]) == (0, expected)
+        assert (found[0][0].start, [line for line in text.split(b"\n") if line][header:]) == (0, expected)
 
 
 @pytest.mark.usefixtures("tiny_chunks")

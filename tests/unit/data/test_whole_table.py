@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for file in range(3):
         rows = range(file * 10, file * 10 + 10)
         (root / f"{file}.csv").write_text("a,b\n" + "".join(f"{i},x{i}\n" for i in rows))
-        (root / f"{file}.jsonl").write_text("".join(f'{{"a":{i},"b":"x{i}"}}\n \n' for i in rows))
+        (root / f"{file}.jsonl").write_text("".join(f'{{"a":{i},"b":"x{i}"}}\n\n' for i in rows))
         (root / f"{file}.quoted").write_text("a,b\n" + "".join(f'{i},"x\n{i}"\n' for i in rows))
         frame = pa.table({"a": list(rows), "b": [f"x{i}" for i in rows]})
         pq.write_table(frame, root / f"{file}.parquet", row_group_size=4)

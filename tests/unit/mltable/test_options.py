@@ -100,7 +100,6 @@ def test_conversions_of_columns_and_groups() -> None:
         (lambda: DataType.to_bool(mismatch_as="no"), "to_bool: mismatch_as: expected 'error'"),
         (lambda: DataType.to_datetime([]), "expected a list of texts"),
         (lambda: DataType.to_datetime("%Q"), "to_datetime: '%Q' is no datetime format"),
-        (lambda: DataType.to_datetime("%H", "2020-01-01"), "date_constant is not supported"),
     ],
 )
 def test_what_is_refused_and_why(call: Callable[[], Any], why: str) -> None:
