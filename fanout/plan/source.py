@@ -83,7 +83,7 @@ def _plan_records(step: ParallelStep, uri: str, type_: DataType, access: "Access
     recipe, division = TableRecipe(JsonLines()), ByRows(step.mini_batch_rows or 1)
     listed = iter((find_file(uri, access),)) if type_ is DataType.URI_FILE else list_folder(uri, access)
     files = (entry for entry in listed if entry.size)
-    return PlannedInput(_of_table(files, recipe, division, access), division, recipe)
+    return PlannedInput(mini_batches_of_table(files, recipe, division, access), division, recipe)
 
 
 def is_table(mltable: MLTable, mode: InputMode | None) -> bool:
