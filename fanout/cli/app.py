@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 from fanout import __version__
-from fanout.cli import canceling, checking, failing, looking, redriving, running, single, triggering, watching, working
+from fanout.cli import (
+    canceling,
+    checking,
+    deploying,
+    failing,
+    looking,
+    redriving,
+    running,
+    single,
+    triggering,
+    watching,
+    working,
+)
 
 # Without rich: it takes longer to load than help takes to read.
 app = typer.Typer(
@@ -47,3 +59,5 @@ app.command()(looking.logs)
 app.command()(watching.watch)
 app.add_typer(triggering.trigger, name="trigger")
 app.command()(working.node)
+app.command()(deploying.deploy)
+app.command()(deploying.destroy)

@@ -22,6 +22,7 @@ from fanout.spec import stored
 from fanout.spec.report import suggest
 from fanout.spec.settings import Settings, resolve_datastore
 from fanout.spec.steps import DataInput, Input, ParallelStep, Pipeline, Step
+from fanout.step.code import Snapshot
 from fanout.store import checked, keys
 from fanout.store.keys import StepRound
 from fanout.store.objects import put, read
@@ -52,6 +53,19 @@ async def write_deployment(
 ) -> Deployment:
     """The pipeline and its code are in the store, for runs that start from here on.
 
+    InputError as of `prepare_deployment`.
+    """
+    made, taken = await prepare_deployment(name, pipeline, outside, worker_seconds=worker_seconds)
+    await store_snapshots(taken, outside)
+    await put(outside.store, keys.deployment_json(name), dump(made))
+    return made
+
+
+async def prepare_deployment(
+    name: str, pipeline: Pipeline, outside: Outside, *, worker_seconds: float
+) -> tuple[Deployment, dict[str, Snapshot]]:
+    """What would be in the store, and the code of its steps; nothing is written.
+
     InputError names what a function cannot reach or do: data in a folder of this machine, a step whose mini-batches may
     take longer than the `worker_seconds` that a worker has.
     """
@@ -59,16 +73,16 @@ async def write_deployment(
     trouble = [*_unreachable(pipeline, settings), *_too_long(pipeline, worker_seconds)]
     if trouble:
         raise InputError(f"deployment {name}: " + "; ".join(trouble))
+    taken = await take_snapshots(pipeline.steps, outside)
     made = Deployment(
         name=check_name(name),
         pipeline=pipeline,
-        code=await store_snapshots(await take_snapshots(pipeline.steps, outside), outside),
+        code={step: snapshot.digest for step, snapshot in taken.items()},
         datastores=dict(settings.datastores),
         visibility=settings.visibility,
         max_receives=settings.max_receives,
     )
-    await put(outside.store, keys.deployment_json(name), dump(made))
-    return made
+    return made, taken
 
 
 async def read_deployment(store: "ObjectStore", name: str) -> Deployment:

@@ -52,6 +52,11 @@ def code(digest: str) -> str:
     return f"code/{digest}.zip"
 
 
+def deployment(name: str) -> str:
+    """Prefix of what a deployment has in the store; code and runs are beside it."""
+    return f"deployments/{name}/"
+
+
 def deployment_json(name: str) -> str:
     """A pipeline that runs are started of by functions; replaced when it is deployed again."""
     return f"deployments/{name}/deployment.json"

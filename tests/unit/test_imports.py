@@ -26,13 +26,21 @@ ORDER = (
     ("commands",),
     ("run",),
     ("events",),
+    ("deploy",),
     ("view",),
     ("cli",),
     ("testing",),
 )
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 AWS = {"aiobotocore", "boto3", "botocore"}
-AWS_ALLOWED = ("queue/sqs", "store/credentials.py", "store/multipart.py", "store/notifications.py", "store/open.py")
+AWS_ALLOWED = (
+    "deploy/stack.py",
+    "queue/sqs",
+    "store/credentials.py",
+    "store/multipart.py",
+    "store/notifications.py",
+    "store/open.py",
+)
 HEAVY = ("pydantic", "obstore", "pandas", "pyarrow", "numpy", "yaml", "asyncio", "rich", "typer", "boto3", "sqlite3")
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 ORDERED = [name for name in MODULES if not name.startswith("shims/") and name not in ("__init__.py", "__main__.py")]

@@ -1,0 +1,188 @@
+"""`fanout deploy` and `fanout destroy`: a pipeline as functions on AWS that start by themselves."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fanout.cli import options
+from fanout.cli.options import Where
+from fanout.errors import ExitCode
+
+if TYPE_CHECKING:
+    from fanout.deploy.stack import Stack
+    from fanout.deploy.story import Wanted
+    from fanout.run.outside import Outside
+    from fanout.spec.settings import Settings
+
+Name = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", help="Its name; by default the pipeline's.", show_default=False),
+]
+Image = Annotated[
+    str | None, typer.Option(metavar="URI", help="Image of the functions, from infra/Dockerfile.", show_default=False)
+]
+Workers = Annotated[
+    int | None, typer.Option(min=2, max=1000, metavar="N", help="The most workers at once.", show_default=False)
+]
+Seconds = Annotated[
+    int | None,
+    typer.Option("--worker-seconds", min=60, max=900, metavar="S", help="Time limit of a worker.", show_default=False),
+]
+Memory = Annotated[
+    int | None,
+    typer.Option("--worker-memory", min=512, max=10240, metavar="MB", help="Memory of a worker.", show_default=False),
+]
+Alarms = Annotated[
+    str | None, typer.Option(metavar="ARN", help="SNS topic that alarms are sent to.", show_default=False)
+]
+Reads = Annotated[
+    list[str] | None,
+    typer.Option("--reads", metavar="URI", help="What runs may read besides the inputs.", show_default=False),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
+Render = Annotated[bool, typer.Option("--render", help="Print the template and its parameters; look at nothing.")]
+Data = Annotated[bool, typer.Option("--data", help="Also remove all runs, outputs, code and logs in the store.")]
+
+
+def deploy(
+    pipeline: options.PipelineFile,
+    name: Name = None,
+    image: Image = None,
+    workers: Workers = None,
+    worker_seconds: Seconds = None,
+    worker_memory: Memory = None,
+    alarms: Alarms = None,
+    reads: Reads = None,
+    sets: options.Set = None,
+    inputs: options.Input = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    render: Render = False,
+    store: options.Store = None,
+    profile: options.Profile = None,
+) -> None:
+    """Bring a pipeline to AWS, where objects that arrive start its runs.
+
+    Shows what would change, and asks. Done twice it changes nothing the second time.
+    """
+    import asyncio
+
+    from fanout.cli import wiring
+    from fanout.cli.pipelines import load
+    from fanout.deploy.parameters import Size
+    from fanout.deploy.story import Wanted, deployment_name
+
+    loaded = load(pipeline, sets, inputs)
+    settings = wiring.settings_of(pipeline, Where(store, None, profile))
+    size = Size(image, workers, worker_seconds, worker_memory, alarms)
+    wanted = Wanted(deployment_name(name, loaded), loaded, size, tuple(reads or ()))
+    if render:
+        _render(wanted, settings)
+        return
+    raise typer.Exit(asyncio.run(_deploy(wanted, settings, yes=yes, dry_run=dry_run)))
+
+
+def destroy(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the deployment.", show_default=False)],
+    data: Data = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    store: options.Store = None,
+    profile: options.Profile = None,
+) -> None:
+    """Remove a deployment with all that it made; runs stay unless --data is given."""
+    import asyncio
+
+    from fanout.cli import wiring
+
+    settings = wiring.settings_of(Path.cwd(), Where(store, None, profile))
+    raise typer.Exit(asyncio.run(_destroy(name, settings, data=data, yes=yes, dry_run=dry_run)))
+
+
+async def _deploy(wanted: "Wanted", settings: "Settings", *, yes: bool, dry_run: bool) -> ExitCode:
+    import asyncio
+
+    from fanout.cli import wiring
+    from fanout.deploy.story import apply, difference
+    from fanout.view.deployment import difference_lines
+    from fanout.view.output import output_to
+
+    output = output_to(sys.stdout)
+    async with wiring.outside_of(settings) as outside:
+        stack = _stack(wanted.name, outside)
+        found = await difference(wanted, outside, stack)
+        for line in difference_lines(wanted, found, settings.store, output.paint):
+            output.line(line)
+        if found.is_empty:
+            return ExitCode.COMPLETED
+        agreed = False
+        try:
+            agreed = not dry_run and (yes or _agreed("apply this?"))
+        finally:
+            if not agreed and found.stack.id is not None:
+                await asyncio.to_thread(stack.discard, found.stack)
+        if not agreed:
+            output.line("nothing was changed")
+            return ExitCode.COMPLETED
+        standing = await apply(wanted, found, outside, stack)
+        output.line(f"{output.paint.good('deployed')} {wanted.name}")
+        for key, value in sorted(standing.outputs.items()):
+            output.line(f"  {key}  {value}")
+        return ExitCode.COMPLETED
+
+
+async def _destroy(name: str, settings: "Settings", *, data: bool, yes: bool, dry_run: bool) -> ExitCode:
+    import asyncio
+    from dataclasses import replace
+
+    from fanout.cli import wiring
+    from fanout.deploy.story import destroy as take_away
+    from fanout.deploy.story import look_for_remains, store_of
+    from fanout.view.deployment import remains_lines
+    from fanout.view.output import output_to
+
+    output = output_to(sys.stdout)
+    async with wiring.outside_of(settings) as here:
+        stack = _stack(name, here)
+        standing = await asyncio.to_thread(stack.look)
+    if standing is not None:  # the stack knows best where it worked
+        settings = replace(settings, store=store_of(standing))
+    async with wiring.outside_of(settings) as outside:
+        remains = await look_for_remains(name, outside, data=data)
+        lines = list(remains_lines(name, settings.store, remains, stack=standing is not None, waiting=0))
+        for line in lines:
+            output.line(line)
+        if standing is None and not remains.keys:
+            output.line(f"there is no deployment {name}: nothing to remove")
+            return ExitCode.COMPLETED
+        if dry_run or not (yes or _agreed("remove this?")):
+            output.line("nothing was removed")
+            return ExitCode.COMPLETED
+        await take_away(remains, outside, stack)
+        output.line(f"{output.paint.good('removed')} {name}")
+        return ExitCode.COMPLETED
+
+
+def _render(wanted: "Wanted", settings: "Settings") -> None:
+    """The template on stdout, with the values of its parameters as their defaults."""
+    from fanout.deploy.parameters import parameters
+    from fanout.deploy.reach import reach_of
+    from fanout.deploy.render import rendered
+
+    reach = reach_of(wanted.pipeline, settings, wanted.reads)
+    typer.echo(rendered(parameters(wanted.name, wanted.pipeline, settings, reach, wanted.size, {})), nl=False)
+
+
+def _stack(name: str, outside: "Outside") -> "Stack":
+    from fanout.deploy.parameters import stack_name
+    from fanout.deploy.stack import Stack
+
+    return Stack(stack_name(name), outside.access, outside.settings.endpoint_url)
+
+
+def _agreed(question: str) -> bool:
+    """Whether somebody at a terminal says yes; nobody there is a no."""
+    return sys.stdin.isatty() and typer.confirm(question)

@@ -1,0 +1,71 @@
+"""The parameters of infra/template.yml for one pipeline. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from fanout.deploy.reach import Objects, Reach, split
+from fanout.deploy.render import template_defaults
+from fanout.errors import SettingsError
+from fanout.spec.settings import Settings
+from fanout.spec.steps import Pipeline
+
+PREFIX = "fanout-"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much a deployment may take; None: as it is, or the template's default."""
+
+    image: str | None = None
+    workers: int | None = None
+    seconds: int | None = None
+    memory: int | None = None
+    alarms: str | None = None  # ARN of an SNS topic
+
+
+def stack_name(deployment: str) -> str:
+    """The name of the deployment's stack."""
+    return f"{PREFIX}{deployment}"
+
+
+def parameters(
+    name: str, pipeline: Pipeline, settings: Settings, reach: Reach, size: Size, before: Mapping[str, str]
+) -> dict[str, str]:
+    """A value for each parameter: of the pipeline and the options, else as the stack has it (`before`), else the default.
+
+    SettingsError without an image: nothing could run.
+    """
+    bucket, prefix = split(settings.store)
+    asked = {
+        "ImageUri": size.image,
+        "MaximumWorkers": size.workers,
+        "WorkerSeconds": size.seconds,
+        "WorkerMemory": size.memory,
+        "AlarmTopic": size.alarms,
+    }
+    kept = {key: before[key] for key in asked if key in before}
+    chosen = kept | {key: str(value) for key, value in asked.items() if value is not None}
+    if not chosen.get("ImageUri"):
+        raise SettingsError("--image: name the image made from infra/Dockerfile; the functions run in it")
+    trigger = pipeline.trigger
+    return {
+        **template_defaults(),
+        **chosen,
+        "Deployment": name,
+        "StoreBucket": bucket,
+        "StorePrefix": prefix,
+        "MaxReceives": str(settings.max_receives),
+        **_places("Input", reach.inputs),
+        **_places("Output", reach.outputs),
+        "TriggerName": trigger.name if trigger else "",
+        "TriggerBucket": split(trigger.root)[0] if trigger else "",
+    }
+
+
+def _places(what: str, found: Iterable[Objects]) -> dict[str, str]:
+    places = list(found)
+    return {
+        f"{what}Buckets": ",".join(sorted({one.bucket_arn for one in places})),
+        f"{what}Prefixes": ",".join(sorted({one.pattern for one in places})),
+        f"{what}Objects": ",".join(one.objects_arn for one in places),
+    }

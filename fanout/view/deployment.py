@@ -1,0 +1,54 @@
+"""What `fanout deploy` and `fanout destroy` would do, for people."""
+
+from collections.abc import Iterator, Mapping
+
+from fanout.deploy.remains import Remains
+from fanout.deploy.stack import Change
+from fanout.deploy.story import Difference, Wanted
+from fanout.view.output import Paint
+from fanout.view.text import many, printable
+
+SIGNS = {"Add": "+", "Remove": "-"}
+
+
+def difference_lines(wanted: Wanted, found: Difference, store: str, paint: Paint) -> Iterator[str]:
+    """Each change, in the order of applying."""
+    if found.is_empty:
+        yield f"{wanted.name}: nothing to change in the store and in the stack"
+        return
+    if found.record:
+        yield f"the pipeline in {printable(store)} {printable(found.record)}"
+    for name, value in _parameters(found.parameters_before, found.parameters):
+        yield paint.quiet(printable(f"  {name}: {value}"))
+    if found.stack.id is not None:
+        yield f"stack fanout-{wanted.name} {'is new' if found.stack.creates else 'changes'}:"
+    for change in found.stack.changes:
+        yield f"  {_change(change, paint)}"
+
+
+def remains_lines(name: str, store: str, remains: Remains, *, stack: bool, waiting: int) -> Iterator[str]:
+    """What would be removed, and what stays."""
+    if stack:
+        yield f"stack fanout-{name} goes, with its queues, functions, roles, alarms and the functions' logs"
+    if waiting:
+        yield f"{many(waiting, 'message')} in its queues go; `fanout resume` goes on with runs that are under way"
+    if remains.data:
+        yield f"ALL of {printable(store)} goes: {many(len(remains.keys), 'object')}, runs, outputs and logs"
+    elif remains.keys:
+        yield f"of {printable(store)} {many(len(remains.keys), 'object')} of the deployment go"
+    if remains.runs_kept:
+        yield f"{many(remains.runs_kept, 'run')} in {printable(store)} stay; --data removes them, too"
+
+
+def _change(change: Change, paint: Paint) -> str:
+    text = f"{SIGNS.get(change.action, '~')} {change.resource} ({change.type})"
+    if change.action == "Remove" or change.replaced:
+        return paint.warning(f"{text}, replaced" if change.replaced else text)
+    return text
+
+
+def _parameters(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for name in sorted(now):
+        was = before.get(name, "")
+        if was != now[name]:
+            yield name, f"{was} -> {now[name]}" if was else now[name]
