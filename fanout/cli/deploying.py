@@ -11,9 +11,10 @@ from fanout.cli.options import Where
 from fanout.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fanout.deploy.stack import Stack
     from fanout.deploy.story import Wanted
-    from fanout.run.outside import Outside
     from fanout.spec.settings import Settings
 
 Name = Annotated[
@@ -41,6 +42,10 @@ Reads = Annotated[
     list[str] | None,
     typer.Option("--reads", metavar="URI", help="What runs may read besides the inputs.", show_default=False),
 ]
+Parameter = Annotated[
+    list[str] | None,
+    typer.Option("--parameter", metavar="KEY=VALUE", help="Another parameter of the template.", show_default=False),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
 Render = Annotated[bool, typer.Option("--render", help="Print the template and its parameters; look at nothing.")]
@@ -56,6 +61,7 @@ def deploy(
     worker_memory: Memory = None,
     alarms: Alarms = None,
     reads: Reads = None,
+    parameter: Parameter = None,
     sets: options.Set = None,
     inputs: options.Input = None,
     yes: Yes = False,
@@ -75,9 +81,9 @@ def deploy(
     from fanout.deploy.parameters import Size
     from fanout.deploy.story import Wanted, deployment_name
 
-    loaded = load(pipeline, sets, inputs)
+    loaded = load(pipeline, sets, inputs, armed=None)
     settings = wiring.settings_of(pipeline, Where(store, None, profile))
-    size = Size(image, workers, worker_seconds, worker_memory, alarms)
+    size = Size(image, workers, worker_seconds, worker_memory, alarms, _pairs(parameter or ()))
     wanted = Wanted(deployment_name(name, loaded), loaded, size, tuple(reads or ()))
     if render:
         _render(wanted, settings)
@@ -112,7 +118,7 @@ async def _deploy(wanted: "Wanted", settings: "Settings", *, yes: bool, dry_run:
 
     output = output_to(sys.stdout)
     async with wiring.outside_of(settings) as outside:
-        stack = _stack(wanted.name, outside)
+        stack = _stack(wanted.name, settings)
         found = await difference(wanted, outside, stack)
         for line in difference_lines(wanted, found, settings.store, output.paint):
             output.line(line)
@@ -140,30 +146,37 @@ async def _destroy(name: str, settings: "Settings", *, data: bool, yes: bool, dr
 
     from fanout.cli import wiring
     from fanout.deploy.story import destroy as take_away
-    from fanout.deploy.story import look_for_remains, store_of
-    from fanout.view.deployment import remains_lines
+    from fanout.deploy.story import look_for, store_of
+    from fanout.view.deployment import doomed_lines
     from fanout.view.output import output_to
 
     output = output_to(sys.stdout)
-    async with wiring.outside_of(settings) as here:
-        stack = _stack(name, here)
-        standing = await asyncio.to_thread(stack.look)
+    stack = _stack(name, settings)
+    standing = await asyncio.to_thread(stack.look)
     if standing is not None:  # the stack knows best where it worked
         settings = replace(settings, store=store_of(standing))
     async with wiring.outside_of(settings) as outside:
-        remains = await look_for_remains(name, outside, data=data)
-        lines = list(remains_lines(name, settings.store, remains, stack=standing is not None, waiting=0))
-        for line in lines:
-            output.line(line)
-        if standing is None and not remains.keys:
+        doomed = await look_for(name, standing, outside, data=data)
+        if doomed.is_nothing:
             output.line(f"there is no deployment {name}: nothing to remove")
             return ExitCode.COMPLETED
+        for line in doomed_lines(name, settings.store, doomed):
+            output.line(line)
         if dry_run or not (yes or _agreed("remove this?")):
             output.line("nothing was removed")
             return ExitCode.COMPLETED
-        await take_away(remains, outside, stack)
+        await take_away(doomed, outside, stack)
         output.line(f"{output.paint.good('removed')} {name}")
         return ExitCode.COMPLETED
+
+
+def _pairs(given: "Sequence[str]") -> dict[str, str]:
+    from fanout.errors import SettingsError
+
+    for one in given:
+        if not one.partition("=")[1]:
+            raise SettingsError(f"--parameter {one}: expected a name, '=' and a value: --parameter LogDays=90")
+    return {key: value for key, _, value in (one.partition("=") for one in given)}
 
 
 def _render(wanted: "Wanted", settings: "Settings") -> None:
@@ -176,11 +189,12 @@ def _render(wanted: "Wanted", settings: "Settings") -> None:
     typer.echo(rendered(parameters(wanted.name, wanted.pipeline, settings, reach, wanted.size, {})), nl=False)
 
 
-def _stack(name: str, outside: "Outside") -> "Stack":
+def _stack(name: str, settings: "Settings") -> "Stack":
+    from fanout.cli import wiring
     from fanout.deploy.parameters import stack_name
     from fanout.deploy.stack import Stack
 
-    return Stack(stack_name(name), outside.access, outside.settings.endpoint_url)
+    return Stack(stack_name(name), wiring.access_of(settings), wiring.endpoint_of(settings))
 
 
 def _agreed(question: str) -> bool:

@@ -42,6 +42,15 @@ def access_of(settings: Settings) -> "Access":
     return spec_settings.access_of(settings, os.environ)
 
 
+def endpoint_of(settings: Settings) -> str | None:
+    """The endpoint of services that have no key of their own in fanout.toml; None: AWS itself."""
+    from fanout.store.access import Access
+
+    if settings.endpoint_url is None:
+        return None
+    return Access.from_environ(os.environ, endpoint_url=settings.endpoint_url).endpoint_url_s3
+
+
 @asynccontextmanager
 async def outside_of(settings: Settings) -> AsyncIterator["Outside"]:
     """Everything a run needs, open while the context lasts; the store is made when it is missing."""

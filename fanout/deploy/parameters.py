@@ -1,11 +1,12 @@
 """The parameters of infra/template.yml for one pipeline. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fanout.deploy.reach import Objects, Reach, split
 from fanout.deploy.render import template_defaults
 from fanout.errors import SettingsError
+from fanout.spec.report import suggest
 from fanout.spec.settings import Settings
 from fanout.spec.steps import Pipeline
 
@@ -21,6 +22,7 @@ class Size:
     seconds: int | None = None
     memory: int | None = None
     alarms: str | None = None  # ARN of an SNS topic
+    others: Mapping[str, str] = field(default_factory=dict)  # further parameters of the template
 
 
 def stack_name(deployment: str) -> str:
@@ -31,25 +33,31 @@ def stack_name(deployment: str) -> str:
 def parameters(
     name: str, pipeline: Pipeline, settings: Settings, reach: Reach, size: Size, before: Mapping[str, str]
 ) -> dict[str, str]:
-    """A value for each parameter: of the pipeline and the options, else as the stack has it (`before`), else the default.
+    """A value for each parameter: what pipeline and options say, else as the stack has it (`before`), else the default.
 
-    SettingsError without an image: nothing could run.
+    SettingsError for a parameter that the template does not have, and without an image: nothing could run.
     """
-    bucket, prefix = split(settings.store)
+    defaults = template_defaults()
+    for key in size.others:
+        if key not in defaults:
+            raise SettingsError(f"--parameter: the template has no '{key}' to choose{suggest(key, defaults)}")
     asked = {
         "ImageUri": size.image,
         "MaximumWorkers": size.workers,
         "WorkerSeconds": size.seconds,
         "WorkerMemory": size.memory,
         "AlarmTopic": size.alarms,
+        **size.others,
     }
-    kept = {key: before[key] for key in asked if key in before}
-    chosen = kept | {key: str(value) for key, value in asked.items() if value is not None}
-    if not chosen.get("ImageUri"):
+    chosen = {key: str(value) for key, value in asked.items() if value is not None}
+    kept = {key: before[key] for key in (*defaults, "ImageUri") if key in before}
+    if not (chosen.get("ImageUri") or kept.get("ImageUri")):
         raise SettingsError("--image: name the image made from infra/Dockerfile; the functions run in it")
+    bucket, prefix = split(settings.store)
     trigger = pipeline.trigger
     return {
-        **template_defaults(),
+        **defaults,
+        **kept,
         **chosen,
         "Deployment": name,
         "StoreBucket": bucket,

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 32
 ONE_REQUEST = 1000
-CODE = "code/"
 DEPLOYMENTS = "deployments/"
 
 
@@ -40,9 +39,9 @@ async def find_remains(store: "ObjectStore", name: str, *, data: bool) -> Remain
         return Remains(tuple([listed.key async for listed in list_keys(store)]), 0, data=True)
     own = [listed.key async for listed in list_keys(store, keys.deployment(name))]
     runs = await list_names(store, keys.RUNS)
-    code = await _code(store, own)
-    if code:
-        code -= await _code(store, [keys.deployment_json(other) for other in others])
+    code = set(await list_names(store, keys.deployment_code(name)))
+    for other in others if code else ():
+        code -= set(await list_names(store, keys.deployment_code(other)))
     if code:
         code -= await _code(store, await _records(store, runs))
     return Remains((*own, *sorted(keys.code(digest) for digest in code)), len(runs))
@@ -73,7 +72,7 @@ async def _code(store: "ObjectStore", records: Sequence[str]) -> set[str]:
     async def of(key: str) -> set[str]:
         async with gate:
             body = await read(store, key)
-        if body is None or not key.endswith(".json"):
+        if body is None:
             return set()
         try:
             return {str(digest) for digest in json.loads(body)["code"].values()}

@@ -57,6 +57,11 @@ def deployment(name: str) -> str:
     return f"deployments/{name}/"
 
 
+def deployment_code(name: str, digest: str = "") -> str:
+    """Notes that a version of a deployment has brought this code; without a digest the prefix of all such notes."""
+    return f"{deployment(name)}code/{digest}"
+
+
 def deployment_json(name: str) -> str:
     """A pipeline that runs are started of by functions; replaced when it is deployed again."""
     return f"deployments/{name}/deployment.json"

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from fanout.deploy.remains import Remains
+from fanout.deploy.arrivals import is_same
 from fanout.deploy.stack import Change
-from fanout.deploy.story import Difference, Wanted
+from fanout.deploy.story import Difference, Doomed, Wanted
 from fanout.view.output import Paint
 from fanout.view.text import many, printable
 
@@ -14,7 +14,7 @@ SIGNS = {"Add": "+", "Remove": "-"}
 def difference_lines(wanted: Wanted, found: Difference, store: str, paint: Paint) -> Iterator[str]:
     """Each change, in the order of applying."""
     if found.is_empty:
-        yield f"{wanted.name}: nothing to change in the store and in the stack"
+        yield f"{wanted.name}: nothing to change"
         return
     if found.record:
         yield f"the pipeline in {printable(store)} {printable(found.record)}"
@@ -24,20 +24,27 @@ def difference_lines(wanted: Wanted, found: Difference, store: str, paint: Paint
         yield f"stack fanout-{wanted.name} {'is new' if found.stack.creates else 'changes'}:"
     for change in found.stack.changes:
         yield f"  {_change(change, paint)}"
+    if found.trigger_before is not None and not is_same(found.trigger_before, found.trigger):
+        yield f"{found.trigger_before.root} tells of arrivals no more"
+    if found.trigger is not None and not found.is_told:
+        yield f"{found.trigger.root} tells of arrivals at {found.trigger.prefix}*{found.trigger.suffix}"
 
 
-def remains_lines(name: str, store: str, remains: Remains, *, stack: bool, waiting: int) -> Iterator[str]:
+def doomed_lines(name: str, store: str, doomed: Doomed) -> Iterator[str]:
     """What would be removed, and what stays."""
-    if stack:
+    where, remains = printable(store), doomed.remains
+    if doomed.trigger is not None:
+        yield f"{doomed.trigger.root} tells of arrivals no more"
+    if doomed.stack:
         yield f"stack fanout-{name} goes, with its queues, functions, roles, alarms and the functions' logs"
-    if waiting:
-        yield f"{many(waiting, 'message')} in its queues go; `fanout resume` goes on with runs that are under way"
+    if doomed.waiting:
+        yield f"{many(doomed.waiting, 'message')} in its queues go; `fanout resume` goes on with runs under way"
     if remains.data:
-        yield f"ALL of {printable(store)} goes: {many(len(remains.keys), 'object')}, runs, outputs and logs"
+        yield f"ALL of {where} goes: {many(len(remains.keys), 'object')}, runs, outputs and logs"
     elif remains.keys:
-        yield f"of {printable(store)} {many(len(remains.keys), 'object')} of the deployment go"
+        yield f"of {where} {many(len(remains.keys), 'object')} of the deployment go"
     if remains.runs_kept:
-        yield f"{many(remains.runs_kept, 'run')} in {printable(store)} stay; --data removes them, too"
+        yield f"{many(remains.runs_kept, 'run')} in {where} stay; --data removes all that is there"
 
 
 def _change(change: Change, paint: Paint) -> str:

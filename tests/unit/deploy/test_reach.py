@@ -1,0 +1,97 @@
+"""What the functions of a pipeline may read and write outside its store: no more than it names."""
+
+from pathlib import Path
+
+import pytest
+
+from fanout.cli.pipelines import load
+from fanout.deploy.reach import Objects, Reach, below, reach_of
+from fanout.errors import SettingsError
+from fanout.spec.settings import Settings
+
+PIPELINE = """\
+type: pipeline
+inputs:
+  folder: {type: uri_folder, path: s3://data/in/}
+  file: {type: uri_file, path: s3://data/model.bin}
+  whole: {type: uri_folder, path: s3://everything}
+  named: {type: uri_folder, path: azureml://datastores/blobs/paths/x}
+  mine: {type: uri_folder, path: s3://store/fanout/datastores/x}
+  alike: {type: uri_folder, path: s3://store/fanout-old/x}
+  web: {type: uri_file, path: https://example.org/table.csv}
+outputs:
+  table: {type: uri_file, path: s3://out/table.csv}
+  files: {type: uri_folder, path: s3://out/files}
+jobs:
+  one:
+    type: command
+    command: "true"
+    inputs:
+      folder: ${{parent.inputs.folder}}
+      file: ${{parent.inputs.file}}
+      whole: ${{parent.inputs.whole}}
+      named: ${{parent.inputs.named}}
+      mine: ${{parent.inputs.mine}}
+      alike: ${{parent.inputs.alike}}
+      web: ${{parent.inputs.web}}
+    outputs:
+      table: ${{parent.outputs.table}}
+      files: ${{parent.outputs.files}}
+      inside: {type: uri_folder}
+"""
+TRIGGERED = """\
+type: pipeline
+trigger: {bucket: arrivals, prefix: new/, suffix: .csv, input: folder}
+inputs:
+  folder: {type: uri_folder}
+outputs:
+  table: {type: uri_file, path: "s3://out/days/${{trigger.run}}/table.txt"}
+jobs:
+  one:
+    type: command
+    command: "true"
+    inputs:
+      folder: ${{parent.inputs.folder}}
+    outputs:
+      table: ${{parent.outputs.table}}
+"""
+SETTINGS = Settings(store="s3://store/fanout", datastores={"blobs": "s3://blobs/root"})
+
+
+def reach(tmp_path: Path, text: str, *reads: str) -> Reach:
+    file = tmp_path / "pipeline.yml"
+    file.write_text(text)
+    return reach_of(load(file, [], armed=None), SETTINGS, reads)
+
+
+def test_what_the_pipeline_names(tmp_path: Path) -> None:
+    """A file is one object, a folder all below it; the store, other clouds and the web are not S3's to allow."""
+    found = reach(tmp_path, PIPELINE)
+    assert found.inputs == (
+        Objects("blobs", "root/x/*"),
+        Objects("data", "in/*"),
+        Objects("data", "model.bin"),
+        Objects("everything", "*"),
+        Objects("store", "fanout-old/x/*"),
+    )
+    assert found.outputs == (Objects("out", "files/*"), Objects("out", "table.csv"))
+
+
+def test_arrivals_are_read_where_they_are_watched(tmp_path: Path) -> None:
+    """The input that waits for objects is the watched prefix; outputs may go below what does not differ by run."""
+    found = reach(tmp_path, TRIGGERED)
+    assert found.inputs == (Objects("arrivals", "new/*"),)
+    assert found.outputs == (Objects("out", "days/*"),)
+
+
+def test_more_may_be_read_when_asked(tmp_path: Path) -> None:
+    """For runs with other inputs, and tables whose files lie elsewhere; anything but a place on S3 is refused."""
+    assert Objects("more", "2026/*") in reach(tmp_path, PIPELINE, "s3://more/2026/").inputs
+    with pytest.raises(SettingsError, match="--reads: expected s3://bucket/prefix, found '/data'"):
+        below("/data", "--reads")
+
+
+def test_arns() -> None:
+    """As policies name them."""
+    assert Objects("b", "k/*").objects_arn == "arn:aws:s3:::b/k/*"
+    assert Objects("b", "k/*").bucket_arn == "arn:aws:s3:::b"
