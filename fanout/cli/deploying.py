@@ -70,7 +70,7 @@ def deploy(
     store: options.Store = None,
     profile: options.Profile = None,
 ) -> None:
-    """Bring a pipeline to AWS, where objects that arrive start its runs.
+    """Bring a pipeline to AWS, where arrivals start its runs.
 
     Shows what would change, and asks. Done twice it changes nothing the second time.
     """
@@ -99,7 +99,10 @@ def destroy(
     store: options.Store = None,
     profile: options.Profile = None,
 ) -> None:
-    """Remove a deployment with all that it made; runs stay unless --data is given."""
+    """Remove a deployment with all that it made.
+
+    Runs with their outputs and logs stay, unless --data is given.
+    """
     import asyncio
 
     from fanout.cli import wiring

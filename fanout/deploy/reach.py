@@ -4,11 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fanout.errors import SettingsError
-from fanout.run.bind import bind_outputs
 from fanout.spec.settings import Settings, resolve_datastore
 from fanout.spec.steps import DataInput, DataType, Pipeline
 from fanout.spec.trigger import ARRIVALS, KEY_TOKEN, RUN_TOKEN
-from fanout.store.keys import StepRound
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -69,9 +67,10 @@ def _inputs(pipeline: Pipeline, settings: Settings) -> Iterator[Objects]:
 
 def _outputs(pipeline: Pipeline, settings: Settings) -> Iterator[Objects]:
     for step in pipeline.steps:
-        for output in bind_outputs(step, StepRound("run", step.name), settings).values():
+        for output in step.outputs.values():
             whole = output.type is DataType.URI_FILE
-            if (found := _objects(output.uri, "" if whole else "/*")) is not None:
+            uri = resolve_datastore(output.uri, settings) if output.uri else ""  # in the store, unless it has a place
+            if (found := _objects(uri, "" if whole else "/*")) is not None:
                 yield found
 
 
