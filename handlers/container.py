@@ -46,7 +46,7 @@ class Context(Protocol):
     def get_remaining_time_in_millis(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Container:
     """Everything that handlers share; `outside` measures durations as several machines agree about them."""
 

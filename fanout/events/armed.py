@@ -45,17 +45,19 @@ class ArmedTrigger:
         return None
 
 
-async def arm(pipeline: Pipeline, outside: Outside) -> ArmedTrigger:
+async def arm(pipeline: Pipeline, outside: Outside, code: Mapping[str, str] | None = None) -> ArmedTrigger:
     """The trigger of a pipeline that was loaded with `armed=True`, ready to start runs.
 
-    The code of its steps is stored, and where its runs write is noted in the store. SettingsError when they would write
-    over all that is watched, InputError when a code folder cannot be read.
+    The code of its steps is stored, unless `code` says under which digests it is already, and where its runs write is
+    noted in the store. SettingsError when they would write over all that is watched, InputError when a code folder
+    cannot be read.
     """
     trigger = pipeline.trigger
     if trigger is None:
         raise SettingsError(f"{pipeline.file}: has no section 'trigger'")
     places = own_places(pipeline, trigger, outside.settings)
-    code = await store_snapshots(await take_snapshots(pipeline.steps, outside), outside)
+    if code is None:
+        code = await store_snapshots(await take_snapshots(pipeline.steps, outside), outside)
     template = await asyncio.to_thread(_template, trigger, outside)
     own = await remember(outside.store, trigger.name, places)
     return ArmedTrigger(pipeline, trigger, code, own, template)

@@ -63,12 +63,16 @@ class Leaving(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NodeOptions:
-    """How a node behaves. `grace` is how many seconds a drain waits for running mini-batches."""
+    """How a node behaves. `grace` is how many seconds a drain waits for running mini-batches.
+
+    `returns_idle`: what waits long for a slot goes back to the queue, for nodes that have one.
+    """
 
     number: int
     slots: int
     visibility: float
     grace: float = 25.0
+    returns_idle: bool = True
 
 
 class Node:
@@ -232,7 +236,8 @@ class Node:
             for slot in self._slots:
                 slot.check_time()
                 self._intake.put_back(slot.withdraw())
-            self._return_idle()
+            if self._options.returns_idle:
+                self._return_idle()
             self.feed()  # a commit makes room, too, and nothing else may happen after it
 
     async def _look_for_the_end(self) -> None:

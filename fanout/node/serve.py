@@ -88,12 +88,17 @@ async def serve(
 
 @contextlib.asynccontextmanager
 async def assembled(
-    record: StepRecord, pair: QueuePair, outside: Surroundings, *, slots: int | None = None
+    record: StepRecord,
+    pair: QueuePair,
+    outside: Surroundings,
+    *,
+    slots: int | None = None,
+    returns_idle: bool = True,
 ) -> AsyncIterator[Assembled]:
     """A node with a number of its own, its folders, and the step's code and inputs in them, while the context lasts."""
     number = await register(outside.store, record.at)
     async with workspace(record, outside.store, number) as place:
-        options = NodeOptions(number, slots or slots_of(record), record.visibility)
+        options = NodeOptions(number, slots or slots_of(record), record.visibility, returns_idle=returns_idle)
         make_process = await _process_factory(record, place, outside.access)
         node = Node(
             record,

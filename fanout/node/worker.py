@@ -193,7 +193,7 @@ class Worker:
     async def _make(self, record: StepRecord) -> _Kept:
         queue, stack = HandedQueue(self.queues.main), AsyncExitStack()
         pair = QueuePair(queue, self.queues.dead)
-        made = await stack.enter_async_context(assembled(record, pair, self.outside))
+        made = await stack.enter_async_context(assembled(record, pair, self.outside, returns_idle=False))
         every = record.step.resource_monitor_interval
         await stack.enter_async_context(usage_written(made.usage, every, self.outside.clock))
         return _Kept(record, queue, made, stack, asyncio.create_task(made.node.run()))
