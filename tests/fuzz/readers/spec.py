@@ -27,7 +27,7 @@ outputs:
 jobs:
   score:
     type: parallel
-    mini_batch_size: "10kb"
+    mini_batch_size: "10"
     mini_batch_error_threshold: 5
     max_concurrency_per_instance: 2
     resources: {instance_count: 2}
@@ -49,6 +49,20 @@ jobs:
     inputs: {rows: "${{parent.jobs.score.outputs.rows}}"}
     outputs: {n: {type: uri_file}}
 """
+TRIGGER = PIPELINE.replace(
+    b"jobs:\n",
+    b"""\
+trigger:
+  name: shop
+  bucket: uploads
+  prefix: in/
+  suffix: .csv
+  input: files
+  batch: {objects: 10, seconds: 1.5}
+  queue: arn:aws:sqs:eu-central-1:123456789012:arrivals
+jobs:
+""",
+).replace(b"./scores.txt", b"'./${{trigger.run}}.txt'")
 COMPONENT = b"""\
 $schema: https://azuremlschemas.azureedge.net/latest/parallelComponent.schema.json
 type: parallel
@@ -133,7 +147,7 @@ def _document(body: bytes) -> object:
 def _pipeline(body: bytes) -> object:
     file = project() / "pipeline.yml"
     file.write_bytes(body)
-    pipeline = load_pipeline(file)
+    pipeline = load_pipeline(file, armed=None)
     assert stored.load(stored.dump(pipeline), "run.json") == pipeline, "what was taken does not survive being stored"
     return pipeline
 
@@ -167,7 +181,7 @@ def _row_settings(body: bytes) -> object:
 
 READERS = (
     Reader("yaml", (PIPELINE, COMPONENT, *MLTABLE), _document),
-    Reader("pipeline", (PIPELINE,), _pipeline),
+    Reader("pipeline", (PIPELINE, TRIGGER), _pipeline),
     Reader("component", (COMPONENT,), _component),
     Reader("override", (b"jobs.score.mini_batch_size=5", b"jobs.score.task={a: [1]}", b"inputs.rate=1e3"), _override),
     Reader("fanout.toml", (SETTINGS,), _settings),
