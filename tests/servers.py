@@ -88,8 +88,11 @@ def localstack(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def minio(folder: Path, port: int | None = None) -> Iterator[str]:
-    """URL of a MinIO: S3, signatures checked. Started again on its folder and port, it is the same server."""
+def minio(folder: Path, port: int | None = None, webhook: tuple[str, str] | None = None) -> Iterator[str]:
+    """URL of a MinIO: S3, signatures checked. Started again on its folder and port, it is the same server.
+
+    `webhook` is the URL, and the token, that its notifications to `arn:minio:sqs::fanout:webhook` go to.
+    """
     _demand(MINIO, "MinIO is not installed; run: make minio")
     address = f"127.0.0.1:{port or free_port()}"
     environ = {
@@ -100,6 +103,13 @@ def minio(folder: Path, port: int | None = None) -> Iterator[str]:
         "MINIO_UPDATE": "off",
         "MINIO_CALLHOME_ENABLE": "off",
     }
+    if webhook is not None:
+        environ |= {
+            "MINIO_NOTIFY_WEBHOOK_ENABLE_fanout": "on",
+            "MINIO_NOTIFY_WEBHOOK_ENDPOINT_fanout": webhook[0],
+            "MINIO_NOTIFY_WEBHOOK_AUTH_TOKEN_fanout": webhook[1],
+            "MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_fanout": str(folder / "events"),
+        }
     command = [str(MINIO), "server", str(folder / "data"), "--address", address]
     with _running(Program("MinIO", command, folder, f"http://{address}/minio/health/ready", environ, _answers)):
         yield f"http://{address}"

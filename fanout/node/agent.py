@@ -32,6 +32,7 @@ from fanout.node.intake import Intake, IntakeEvents
 from fanout.node.orders import Done, Stopped
 from fanout.node.slot import EXIT_LIMIT, SHUTDOWN_LIMIT, ProcessFactory, Slot
 from fanout.queue.port import QueuePair
+from fanout.spec.steps import DataType
 from fanout.step.record import StepRecord
 from fanout.step.results import Event, Failure, Status
 from fanout.store import keys
@@ -365,9 +366,11 @@ class Node:
 
 
 def needs_fetching(record: StepRecord) -> bool:
-    """Whether mini-batches may name files that are not on this machine."""
-    uri = None if record.major is None else record.major.uri
-    return record.recipe is None and uri is not None and not uris.is_local(uri)
+    """Whether mini-batches may name files that are not on this machine; an MLTable that is may list others."""
+    major = record.major
+    if record.recipe is not None or major is None or major.uri is None:
+        return False
+    return not uris.is_local(major.uri) or major.type is DataType.MLTABLE
 
 
 def slots_of(record: StepRecord) -> int:

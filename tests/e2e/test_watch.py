@@ -14,6 +14,8 @@ from typing import Any
 import boto3
 import pytest
 
+from tests import servers
+
 SCRIPT = """\
 import os, time
 from pathlib import Path
@@ -129,7 +131,7 @@ def test_folder(empty_project: Any, watch: Callable[..., Watching]) -> None:
     second = watch()
     second.until(lambda: len(second.said("run_ended")) == 2)
     assert second.stop(signal.SIGINT) == 0
-    assert rows_of(second.said("run_ended"), lambda path: Path(path.removeprefix("file://")).read_text()) == [
+    assert rows_of(second.said("run_ended"), _read_file) == [
         "a.txt: another A",
         "c.txt: half",
     ]
@@ -164,7 +166,7 @@ def test_killed_and_drained(empty_project: Any, watch: Callable[..., Watching]) 
     last.until(lambda: len(third.said("run_ended") + last.said("run_ended")) == len(project.runs()))
     assert last.stop() == 0
     ended = third.said("run_ended") + last.said("run_ended")
-    rows = rows_of(ended, lambda path: Path(path.removeprefix("file://")).read_text())
+    rows = rows_of(ended, _read_file)
     assert rows == [f"{number}.txt: {number}" for number in range(7)]
 
 
@@ -183,13 +185,7 @@ def uploads(
     """The project, set up for LocalStack; a client of S3; an empty bucket."""
     environ, name = aws_environ(localstack_endpoint), f"uploads-{uuid.uuid4().hex[:12]}"
     empty_project.environ.update(environ)
-    client = boto3.client(
-        "s3",
-        endpoint_url=localstack_endpoint,
-        region_name="us-east-1",
-        aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
-    )
+    client = _client(localstack_endpoint)
     client.create_bucket(Bucket=name)
     yield empty_project, client, name
     client.close()
@@ -233,6 +229,56 @@ def test_bucket(uploads: tuple[Any, Any, str], watch: Callable[..., Watching]) -
     shown = json.loads(project.fanout("trigger", "show", "pipeline.yml", "--json").stdout)
     assert (shown["is_set"], shown["runs_not_over"], shown["unstarted"]) == (True, 0, [])
     assert project.fanout("trigger", "remove", "pipeline.yml").code == 0
+
+
+@pytest.mark.minio
+def test_webhook_of_minio(empty_project: Any, watch: Callable[..., Watching], tmp_path: Path) -> None:
+    """MinIO tells what arrives while the watch runs, and afterwards what it could not tell; a run each."""
+    project, name, token = empty_project, f"uploads-{uuid.uuid4().hex[:12]}", "a-token-of-many-letters"
+    port = servers.free_port()
+    project.write(
+        "pipeline.yml",
+        pipeline(f"bucket: {name}, prefix: in/, suffix: .txt, queue: 'arn:minio:sqs::fanout:webhook'"),
+    )
+    project.write("src/score.py", SCRIPT)
+    try:
+        server = servers.minio(tmp_path / "minio", webhook=(f"http://127.0.0.1:{port}/", token))
+        with server as endpoint:
+            project.environ.update(servers.aws_environ(endpoint) | {"FANOUT_WEBHOOK_TOKEN": token})
+            client = _client(endpoint)
+            client.create_bucket(Bucket=name)
+            first = watch("--listen", f"127.0.0.1:{port}")
+            first.until(lambda: len(first.said("watch_started")) == 1)
+            assert project.fanout("trigger", "set", "pipeline.yml").code == 0
+            client.put_object(Bucket=name, Key="in/ä b.txt", Body=b"one")
+            client.put_object(Bucket=name, Key="in/no.csv", Body=b"no")
+            first.until(lambda: len(first.said("run_ended")) == 1)
+            assert first.stop() == 0
+            client.put_object(Bucket=name, Key="in/late.txt", Body=b"two")
+            second = watch("--listen", f"127.0.0.1:{port}")
+            second.until(lambda: len(second.said("run_ended")) == 1)
+            assert second.stop() == 0
+            client.close()
+    except servers.AbsentError as absent:
+        if os.environ.get("CI") or os.environ.get("FANOUT_REQUIRE_SERVERS"):
+            raise
+        pytest.skip(str(absent))
+    ended = [*first.said("run_ended"), *second.said("run_ended")]
+    assert rows_of(ended, _read_file) == ["late.txt: two", "ä b.txt: one"]
+
+
+def _client(endpoint: str) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=servers.ACCESS_KEY,
+        aws_secret_access_key=servers.SECRET_KEY,
+    )
+
+
+def _read_file(uri: str) -> str:
+    return Path(uri.removeprefix("file://")).read_text()
 
 
 def _read(client: Any, uri: str) -> str:

@@ -10,12 +10,14 @@ import pytest
 
 from fanout.data import uris
 from fanout.errors import FanoutError, InputError
+from fanout.node.agent import needs_fetching
 from fanout.node.fetch import Fetcher
 from fanout.plan import minibatch
 from fanout.plan.minibatch import MiniBatch
-from fanout.spec.steps import DataType
+from fanout.spec.steps import DataType, EntryTask, ParallelStep
 from fanout.step.inputs import bring
-from fanout.step.record import BoundInput
+from fanout.step.record import BoundInput, StepRecord
+from fanout.step.row_format import row_format
 from fanout.store.access import Access
 
 pytestmark = pytest.mark.moto
@@ -124,3 +126,19 @@ async def test_side_inputs_are_brought_here(access: Access, upload: Upload, tmp_
     assert found == {"file": str(tmp_path / "in" / "file" / "m.bin"), "folder": str(tmp_path / "in" / "folder")}
     assert (tmp_path / "in" / "file" / "m.bin").read_bytes() == b"m"
     assert (tmp_path / "in" / "folder" / "sub" / "w").read_bytes() == b"w"
+
+
+@pytest.mark.parametrize(
+    ("uri", "kind", "recipe", "fetched"),
+    [
+        ("file:///in", DataType.URI_FOLDER, None, False),
+        ("file:///list", DataType.MLTABLE, None, True),
+        ("file:///table", DataType.MLTABLE, "{}", False),
+        ("s3://bucket/in", DataType.URI_FOLDER, None, True),
+    ],
+)
+def test_which_inputs_may_name_remote_files(uri: str, kind: DataType, recipe: str | None, fetched: bool) -> None:
+    """A list on this machine may name files that are elsewhere; a table is read by the slots."""
+    step = ParallelStep(name="score", task=EntryTask("score.py"), input_data="data")
+    record = StepRecord("r", step, {"data": BoundInput(uri=uri, type=kind)}, {}, row_format("x.txt"), 30, recipe=recipe)
+    assert needs_fetching(record) is fetched
