@@ -22,6 +22,7 @@ def validate(
 ) -> None:
     """Check a pipeline file and say everything that is wrong with it."""
     from fanout.cli.pipelines import load
+    from fanout.environments import here
     from fanout.view.output import output_to
 
     try:
@@ -31,8 +32,9 @@ def validate(
             raise
         typer.echo(json_format.dumps({"valid": False, "problems": [_fields(problem) for problem in error.problems]}))
         raise typer.Exit(ExitCode.USAGE) from error
+    notices = [*loaded.notices, *here.notices(loaded.steps)]
     if json:
-        typer.echo(json_format.dumps({"valid": True, "problems": [], "notices": loaded.notices}))
+        typer.echo(json_format.dumps({"valid": True, "problems": [], "notices": notices}))
         return
     output = output_to(sys.stdout)
     good, steps = output.paint.good(f"{pipeline} is valid"), list(_steps(loaded))
@@ -42,7 +44,7 @@ def validate(
         output.line(f"{good}: {len(steps)} steps")
         for step in steps:
             output.line(f"  {step}")
-    for notice in loaded.notices:
+    for notice in notices:
         output.line(f"note: {notice}")
 
 

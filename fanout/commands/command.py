@@ -21,7 +21,7 @@ from fanout.commands.guard import guarded
 from fanout.data import uris
 from fanout.data.transfer import upload_file, upload_folder
 from fanout.node.surroundings import STAND_INS
-from fanout.node.workspace import own_python, unpack_code
+from fanout.node.workspace import data_variables, own_python, unpack_code
 from fanout.spec.expressions import render_command
 from fanout.spec.steps import CommandStep, DataType
 from fanout.step.inputs import bring
@@ -100,16 +100,20 @@ async def _work(
     """Everything that a cancelation may cut off; why the command did not end well, if it did not."""
     code = await unpack_code(order.code, store, scratch / "code")
     values = await bring(order.inputs, scratch / "inputs", access)
-    text = render_command(order.step.command, values, {name: str(path) for name, path in staged.items()})
-    environ = await _environ(order, access, scratch)
+    text = render_command(order.step.command, values, _texts(staged))
+    environ = await _environ(order, access, scratch, data_variables(values, _texts(staged)))
     return await _execute(order, text, environ, code or scratch, log)
 
 
-async def _environ(order: CommandOrder, access: Access, scratch: Path) -> dict[str, str]:
+def _texts(staged: Mapping[str, Path]) -> dict[str, str]:
+    return {name: str(path) for name, path in staged.items()}
+
+
+async def _environ(order: CommandOrder, access: Access, scratch: Path, data: Mapping[str, str]) -> dict[str, str]:
     """The environment of the command: `python` is the Python of the step, whether or not that is activated."""
     python, fanout_at = await own_python(order.step, scratch)
     path = f"{(python or Path(sys.executable)).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    environ = {**os.environ, **access.child_environ(), "PATH": path, "AZUREML_RUN_ID": order.at.run}
+    environ = {**os.environ, **access.child_environ(), **data, "PATH": path, "AZUREML_RUN_ID": order.at.run}
     if python is not None:
         environ["VIRTUAL_ENV"] = str(python.parent.parent)
         environ.pop("PYTHONHOME", None)

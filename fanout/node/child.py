@@ -194,7 +194,7 @@ def prepare(start: Start, send: Callable[[bytes], None]) -> Worker:
         script=entry_script.load(start.entry_script, start.code),
         load=_paths if start.recipe is None else _table_reader(start.recipe, Path(start.input_dir), reader()),
         reads=start.recipe is not None,
-        encoder=RowEncoder(row_format, read_settings(start.code)),
+        encoder=RowEncoder(row_format, read_settings(start.code, start.entry_script)),
         folders=folders,
         send=send,
         call=_caller(start),

@@ -72,10 +72,9 @@ async def prepare(
         record.step.task.program_arguments, values, place.output_values(PROCESS, record.outputs)
     )
     start = replace(place.start_order(record, PROCESS, arguments), profiling_module="")
-    environ = slot_environ(record, place, {**os.environ, **access.child_environ()})
     return Prepared(
         start,
-        {"AZUREML_BI_OUTPUT_PATH": start.output_dir, **environ},
+        slot_environ(record, place, start, values, {**os.environ, **access.child_environ()}),
         place,
         planned,
         await _brought(record, place, planned, access),

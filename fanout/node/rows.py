@@ -67,10 +67,12 @@ class RowEncoder:
         return _delimited_elements(list(result), separator)
 
 
-def read_settings(code: str | None) -> dict[str, Any]:
-    """Options for `DataFrame.to_csv` from the settings file in the code folder; {} when there is none."""
-    path = Path(code or ".") / SETTINGS_FILE
-    if not path.is_file():
+def read_settings(code: str | None, entry_script: str = "") -> dict[str, Any]:
+    """Options for `DataFrame.to_csv` from the settings file in the code folder, or beside the script; {} without."""
+    folder = Path(code or ".")
+    beside = (folder / entry_script).parent if entry_script.endswith(".py") else folder
+    path = next((path for path in (folder / SETTINGS_FILE, beside / SETTINGS_FILE) if path.is_file()), None)
+    if path is None:
         return {}
     try:
         options = json.loads(path.read_text("utf-8")).get("append_row", {}).get("pandas.DataFrame.to_csv", {})

@@ -133,14 +133,14 @@ async def _process_factory(
     record: StepRecord, place: Workspace, access: Access
 ) -> Callable[[str, Callable[[Answer], None], Callable[[int], None]], SlotProcess]:
     values = await step_inputs.bring(needed_inputs(record), place.inputs, access)
-    environ = slot_environ(record, place, {**os.environ, **access.child_environ()})
+    inherited = {**os.environ, **access.child_environ()}
     gpus = Gpus(() if VISIBLE in record.step.environment_variables else gpus_of(os.environ))
 
     def make(name: str, on_answer: Callable[[Answer], None], on_end: Callable[[int], None]) -> SlotProcess:
         outputs = place.output_values(name, record.outputs)
         arguments = render_arguments(record.step.task.program_arguments, values, outputs)
         order = place.start_order(record, name, arguments)
-        mine = {"AZUREML_BI_OUTPUT_PATH": order.output_dir, **environ, **gpus.take(name)}
+        mine = {**slot_environ(record, place, order, values, inherited), **gpus.take(name)}
 
         def ended(returncode: int) -> None:
             gpus.give_back(name)

@@ -29,6 +29,12 @@ EXIT_LIMIT = 2.0
 LEAST_INIT_LIMIT = 30.0
 """Loading a script may take this long, in seconds, even when run() may not: libraries take their time."""
 
+ADVICE = {
+    Cause.TIME_LIMIT: "; retry_settings.timeout allows more",
+    Cause.INIT: "; retry_settings.timeout allows more",
+    Cause.LOAD_TIME_LIMIT: "; --task_overhead_timeout allows more",
+}
+
 
 class SlotEvents(Protocol):
     """What a node wants to hear from its slots.
@@ -139,7 +145,9 @@ class Slot:
             return
         limit, cause, what = self._limit()
         if limit is not None and self._clock.monotonic() - self._since > limit:
-            self._overdue = Failure(cause, f"{what} took longer than {limit:g} seconds, so its process was killed")
+            advice = ADVICE.get(cause, "")
+            said = f"{what} took longer than {limit:g} seconds, so its process was killed{advice}"
+            self._overdue = Failure(cause, said)
             self._process.kill()
 
     def stop(self) -> None:

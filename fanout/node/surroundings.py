@@ -35,11 +35,17 @@ class _Here:
     """The one place that knows; a process is in one slot, so there is one."""
 
     now: Surroundings | None = None
+    entered = False
 
 
 def enter(surroundings: Surroundings) -> None:
     """From here on `current` answers with these."""
-    _Here.now = surroundings
+    _Here.now, _Here.entered = surroundings, True
+
+
+def in_a_run() -> bool:
+    """Whether this process is a slot's, or does as if."""
+    return _Here.entered
 
 
 def current() -> Surroundings:

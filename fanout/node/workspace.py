@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 NODE_LOGS = ("user/stdout", "user/stderr", "user/entry_script_log", "sys/node", "sys/warning", "sys/error")
 """Folders of the logs in which each node has one of its own (reference, section 11)."""
 
+LARGEST_VARIABLE = 32 * 1024
+"""Characters of a variable; the system takes 128 KiB in UTF-8, and starts no process with more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
@@ -163,11 +166,30 @@ async def _upload_logs(logs: Path, store: "ObjectStore", prefix: str) -> None:
         log.warning("the logs of this node could not be kept: %s", first_error(several))
 
 
-def slot_environ(record: StepRecord, place: Workspace, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment of a slot: the node's own, what Azure sets, and what the step asks for (reference, section 6)."""
+def data_variables(inputs: Mapping[str, str | None], outputs: Mapping[str, str]) -> dict[str, str]:
+    """Azure's variables for inputs and outputs; what no variable can hold is left out: programs have arguments, too."""
+    named = {f"AZURE_ML_INPUT_{name}": value for name, value in inputs.items()}
+    named |= {f"AZURE_ML_OUTPUT_{name}": value for name, value in outputs.items()}
+    fits = (item for item in named.items() if item[1] and len(item[1]) < LARGEST_VARIABLE and "\0" not in item[1])
+    return {name: value for name, value in fits if value}
+
+
+def slot_environ(
+    record: StepRecord,
+    place: Workspace,
+    start: Start,
+    values: Mapping[str, str | None],
+    inherited: Mapping[str, str] = os.environ,
+) -> dict[str, str]:
+    """The environment of a slot: the node's own, what Azure sets, and what the step asks for (reference, section 6).
+
+    `values` are the step's inputs as `${{inputs.<name>}}` stands for them.
+    """
     ours = {
         "AZUREML_RUN_ID": record.run,
+        "AZUREML_BI_OUTPUT_PATH": start.output_dir,
         "MLFLOW_TRACKING_URI": inherited.get("MLFLOW_TRACKING_URI", f"file:{place.scratch / 'mlruns'}"),
+        **data_variables(values, place.output_values(start.process, record.outputs)),
     }
     environ = {**inherited, **ours, **record.step.environment_variables}
     if place.python is None:

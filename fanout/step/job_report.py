@@ -35,7 +35,7 @@ from fanout.step.seal import Seal
 from fanout.step.supervise import Progress
 from fanout.store import keys
 from fanout.store.mask import mask_folder
-from fanout.store.objects import copy, list_keys, put
+from fanout.store.objects import copy, list_keys, put, read
 from fanout.store.redact import secrets_of
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ async def job_report(record: StepRecord, store: "ObjectStore", clock: Clock) -> 
         folder = scratch / "report"
         folder.mkdir()
         report = JobReport(record, store, clock, folder)
+        await report.read_earlier()
         keeping = asyncio.create_task(report.keep_overview())
         try:
             yield report
@@ -79,6 +80,12 @@ class JobReport:
         self._overview.open(socket.gethostname())
         self._master = [master_line(clock.now(), f"supervising {record.at}, fanout {__version__}")]
         self._latest: Progress | None = None
+
+    async def read_earlier(self) -> None:
+        """What a supervisor before this one has written into the overview of this hour stays in it."""
+        for name in self._overview.files:
+            if (earlier := await read(self._store, self._key(name))) is not None:
+                self._overview.files[name].insert(0, earlier.decode(errors="replace"))
 
     def absorb(self, node: int, index: ResultIndex) -> None:
         """Takes in one result object: a row for each attempt, a file entry for each failure."""

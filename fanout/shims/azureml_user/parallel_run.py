@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import ClassVar
 
-from fanout.node.surroundings import current
+from fanout.node.surroundings import current, in_a_run
 
 __all__ = ["EntryScript"]
 
@@ -23,7 +23,7 @@ class EntryScript:
 
     @property
     def logger(self) -> logging.Logger:
-        """A logger that writes to logs/user/entry_script_log/<node>/<process>.log.txt."""
+        """A logger that writes to logs/user/entry_script_log/<node>/<process>.log.txt; outside a run to stderr, too."""
         if self._logger is None:
             self._logger = _file_logger(current().log_file, current().logging_level)
         return self._logger
@@ -61,10 +61,13 @@ class EntryScript:
 
 def _file_logger(path: Path, level: str) -> logging.Logger:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s|%(levelname)s|%(process)d|%(message)s"))
+    handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
+    if not in_a_run():
+        handlers.append(logging.StreamHandler())
     logger = logging.getLogger("azureml_user.entry_script")
     logger.setLevel(level)
-    logger.addHandler(handler)
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s|%(levelname)s|%(process)d|%(message)s"))
+        logger.addHandler(handler)
     logger.propagate = False
     return logger

@@ -210,6 +210,17 @@ def test_settings_are_read(tmp_path: Any, text: str | None, options: dict[str, A
     assert read_settings(str(tmp_path)) == options
 
 
+def test_settings_beside_a_script_in_a_folder(tmp_path: Any) -> None:
+    """Those in the code folder itself win."""
+    (tmp_path / "deep").mkdir()
+    settings = '{"append_row": {"pandas.DataFrame.to_csv": {"sep": "%s"}}}'
+    (tmp_path / "deep" / "parallel_run_step.settings.json").write_text(settings % ";")
+    assert read_settings(str(tmp_path), "deep/score.py") == {"sep": ";"}
+    assert read_settings(str(tmp_path), "deep.score") == {}
+    (tmp_path / "parallel_run_step.settings.json").write_text(settings % ",")
+    assert read_settings(str(tmp_path), "deep/score.py") == {"sep": ","}
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"append_row": 3}', '{"append_row": {"pandas.DataFrame.to_csv": 3}}'])
 def test_damaged_settings_are_an_error(tmp_path: Any, text: str) -> None:
     """The error names the file."""

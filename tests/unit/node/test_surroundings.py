@@ -22,8 +22,9 @@ def test_where_the_log_of_a_script_is() -> None:
 
 
 def test_a_script_can_be_tried_without_a_run(tmp_path: Path) -> None:
-    """Outside of a run the helper answers for the current folder, and logs below it."""
+    """Outside of a run the helper answers for the current folder, and logs below it and on the terminal."""
     said = subprocess.run([sys.executable, "-c", TRY_OUT], cwd=tmp_path, capture_output=True, text=True, check=True)
     log_dir = tmp_path / "logs" / "user" / "entry_script_log" / "0"
     assert said.stdout.strip() == f"process000|0|{tmp_path}|{log_dir}"
+    assert said.stderr.endswith("|tried\n")
     assert (log_dir / "process000.log.txt").read_text().endswith("|tried\n")

@@ -3,7 +3,6 @@
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from obstore.store import LocalStore, MemoryStore
@@ -165,12 +164,26 @@ def test_the_environment_of_a_slot(
     record: StepRecord, tmp_path: Path, inherited: dict[str, str], expected: dict[str, str]
 ) -> None:
     """The node's own, what Azure sets, and last what the step asks for (reference, section 6)."""
-    environ = slot_environ(record, Workspace(tmp_path, tmp_path / "logs", None, None, 0), inherited)
+    environ = _slot_environ(record, tmp_path, inherited)
     assert environ.items() >= expected.items()
-    assert environ.keys() == inherited.keys() | {"A", "AZUREML_RUN_ID", "MLFLOW_TRACKING_URI"}
+    ours = {"AZUREML_RUN_ID", "AZUREML_BI_OUTPUT_PATH", "MLFLOW_TRACKING_URI"}
+    assert {name for name in environ if not name.startswith("AZURE_ML_")} == inherited.keys() | {"A"} | ours
+
+
+def _slot_environ(record: StepRecord, folder: Path, inherited: dict[str, str], **values: str | None) -> dict[str, str]:
+    place = Workspace(folder, folder / "logs", None, None, 0)
+    return slot_environ(record, place, place.start_order(record, "process004", []), values, inherited)
+
+
+def test_where_data_is(record: StepRecord, tmp_path: Path) -> None:
+    """As Azure names it: inputs that have a value, and outputs; what no process can be started with is left out."""
+    environ = _slot_environ(record, tmp_path, {}, a="/data", none=None, long="x" * 200_000, nul="\0")
+    found = {name: value for name, value in environ.items() if name.startswith("AZURE_ML_INPUT_")}
+    assert found == {"AZURE_ML_INPUT_a": "/data"}
+    outputs = {name for name in environ if name.startswith("AZURE_ML_OUTPUT_")}
+    assert outputs == {f"AZURE_ML_OUTPUT_{name}" for name in record.outputs}
 
 
 def test_mlflow_writes_into_scratch(record: StepRecord, tmp_path: Path) -> None:
     """Without a tracking server, autologging leaves nothing in the user's folders."""
-    place: Any = Workspace(tmp_path, tmp_path / "logs", None, None, 0)
-    assert slot_environ(record, place, {})["MLFLOW_TRACKING_URI"] == f"file:{tmp_path}/mlruns"
+    assert _slot_environ(record, tmp_path, {})["MLFLOW_TRACKING_URI"] == f"file:{tmp_path}/mlruns"

@@ -106,6 +106,18 @@ async def test_logs_and_metrics_beside_the_run(store: ObjectStore, record: MakeR
     assert rows
 
 
+async def test_a_second_supervisor_goes_on_with_the_overview(
+    store: ObjectStore, record: MakeRecord, manual_clock: Any
+) -> None:
+    """What the first has written in the same hour stays."""
+    for _ in range(2):
+        async with job_report(record(), store, manual_clock) as report:
+            await report.publish(SEAL, Ledger(2))
+    overview = (await logs(store))["job_progress_overview.2023111422.txt"]
+    assert overview.count(" started.") == 2
+    assert overview.count("The step ended: Failed: 1 failed") == 2
+
+
 async def test_nothing_is_left_behind(tmp_path: Path, record: MakeRecord, manual_clock: Any) -> None:
     """The folder it gathers in is inside the store, and gone at the end even when nothing was published."""
     store = LocalStore(tmp_path / "store", mkdir=True)
