@@ -6,7 +6,7 @@ Whoever carries out a run asks here what is next, whether it stays with the run 
 from collections.abc import Iterator, Mapping, Sequence
 
 from fanout.run.observer import StepReport
-from fanout.spec.steps import Step
+from fanout.spec.steps import Pipeline, Step
 from fanout.step.cancelation import Cancelation
 from fanout.step.verdict import Verdict, VerdictStatus
 
@@ -20,18 +20,18 @@ def in_order(steps: Sequence[Step]) -> Iterator[Step]:
             yield left.pop(step.name)
 
 
-def hindrance(step: Step, reports: Mapping[str, StepReport], *, failed: bool, goes_on: bool) -> str | None:
-    """Why a step cannot run, now that those before it have ended or were skipped; None when it can.
-
-    `failed`: another step has failed in this round; `goes_on`: that is no reason (continue_on_step_failure).
-    """
+def hindrance(step: Step, reports: Mapping[str, StepReport]) -> str | None:
+    """Why a step cannot run, now that those before it have ended or were skipped; None when it can."""
     for name in sorted(step.after):
         report = reports.get(name)
         if report is None or not report.seal.verdict.completed:
             return f"step {name} did not complete"
-    if failed and not goes_on:
-        return "another step failed, and continue_on_step_failure is false"
     return None
+
+
+def ends_others(pipeline: Pipeline, report: StepReport) -> bool:
+    """Whether a step that ended so ends all others, those that run among them (reference, section 1)."""
+    return report.seal.verdict.status is VerdictStatus.FAILED and not pipeline.continue_on_step_failure
 
 
 def run_verdict(
@@ -39,11 +39,13 @@ def run_verdict(
 ) -> Verdict:
     """The verdict of a run: that of its worst step; steps that could not start fail with the ones before them.
 
-    `canceled` is given when that ended a step or kept one from starting.
+    `canceled` is given when that ended a step or kept one from starting. A run whose steps were ended because one of
+    them failed has failed.
     """
-    if canceled is not None:
+    if canceled is not None and not canceled.step:
         return Verdict(VerdictStatus.CANCELED, str(canceled))
-    for status in (VerdictStatus.CANCELED, VerdictStatus.FAILED):
+    worst = (VerdictStatus.CANCELED, VerdictStatus.FAILED)
+    for status in worst if canceled is None else reversed(worst):
         for step in steps:
             report = reports.get(step.name)
             if report is not None and report.seal.verdict.status is status:

@@ -14,7 +14,7 @@ from fanout.run.bind import Binding, bind, result_uris
 from fanout.run.code_folders import code_folder, store_snapshots, take_snapshots
 from fanout.run.command import CommandRun
 from fanout.run.environments import prepare_environments
-from fanout.run.graph import hindrance, run_verdict
+from fanout.run.graph import ends_others, hindrance, run_verdict
 from fanout.run.names import check_name, make_name
 from fanout.run.observer import RunObserver, RunReport, StepReport
 from fanout.run.outside import Outside
@@ -22,7 +22,7 @@ from fanout.run.parallel import ParallelRun
 from fanout.run.record import RunRecord, create_record, load_record
 from fanout.run.reuse import Earlier, StepReuse
 from fanout.spec.steps import CommandStep, ParallelStep, Pipeline, Step
-from fanout.step.cancelation import Cancelation, canceled_before, read_cancelation
+from fanout.step.cancelation import Cancelation, canceled_before, end_others, read_cancelation
 from fanout.step.record import BoundOutput
 from fanout.step.seal import Seal, read_seal, seal, step_seal
 from fanout.step.verdict import Counts, Verdict, VerdictStatus
@@ -85,7 +85,6 @@ class _Story:
     _ended: dict[str, asyncio.Event] = field(default_factory=dict)
     _reports: dict[str, StepReport] = field(default_factory=dict)
     _outputs: dict[str, dict[str, BoundOutput]] = field(default_factory=dict)
-    _failed: bool = False
     _took_over: bool = False
 
     async def tell(self) -> list[StepReport]:
@@ -101,7 +100,7 @@ class _Story:
         try:
             for name in sorted(step.after):
                 await self._ended[name].wait()
-            reason = self._hindrance(step) or await self._canceled_before(step)
+            reason = hindrance(step, self._reports) or await self._canceled_before(step)
             if reason is not None:
                 self.observer.step_skipped(step, reason)
                 return
@@ -109,17 +108,14 @@ class _Story:
             self._reports[step.name] = report
             # What stays as an earlier round has left it says nothing about this one.
             stays = self.record.place(step.name).round != self.record.round
-            self._failed |= not (report.seal.verdict.completed or stays)
+            if ends_others(self.record.pipeline, report) and not stays:
+                run = self.record
+                await end_others(self.outside.store, run.name, run.round, step.name, self.outside.clock)
             if report.seal.verdict.status is VerdictStatus.CANCELED:
                 self.canceled = await read_cancelation(self.outside.store, self.record.name, self.record.round)
             self.observer.step_ended(report)
         finally:
             self._ended[step.name].set()
-
-    def _hindrance(self, step: Step) -> str | None:
-        """Why the step cannot run, when it cannot."""
-        goes_on = self.record.pipeline.continue_on_step_failure
-        return hindrance(step, self._reports, failed=self._failed, goes_on=goes_on)
 
     async def _canceled_before(self, step: Step) -> str | None:
         """Who canceled the run, when the step has not begun."""

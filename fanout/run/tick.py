@@ -14,7 +14,7 @@ from fanout.errors import InputError, TimeIsOverError
 from fanout.node.registration import register
 from fanout.run.bind import Binding, bind
 from fanout.run.command import CommandRun
-from fanout.run.graph import hindrance, in_order, run_verdict
+from fanout.run.graph import ends_others, hindrance, in_order, run_verdict
 from fanout.run.observer import StepReport, Unwatched
 from fanout.run.outside import Outside
 from fanout.run.parallel_tick import Kept, ParallelTick
@@ -22,7 +22,7 @@ from fanout.run.record import RunRecord, load_record
 from fanout.run.standing import Standing, Turn
 from fanout.run.ticking import StepMemory, Ticking, read_ticking, write_ticking
 from fanout.spec.steps import CommandStep, ParallelStep, Step
-from fanout.step.cancelation import Cancelation, canceled_before, read_cancelation
+from fanout.step.cancelation import Cancelation, canceled_before, end_others, read_cancelation
 from fanout.step.dead_letters import drain_standing
 from fanout.step.record import BoundOutput
 from fanout.step.seal import Seal, read_seal, seal, step_seal
@@ -95,7 +95,6 @@ class _Look:
     canceled: Cancelation | None = None
     _skipped: set[str] = field(default_factory=set)
     _outputs: dict[str, dict[str, BoundOutput]] = field(default_factory=dict)
-    _failed: bool = False
 
     async def at_all(self) -> None:
         """Every step that can be is a bit further."""
@@ -107,8 +106,7 @@ class _Look:
                 await self._at(step)
 
     async def _at(self, step: Step) -> None:
-        goes_on = self.record.pipeline.continue_on_step_failure
-        if hindrance(step, self.reports, failed=self._failed, goes_on=goes_on) or await self._canceled_before(step):
+        if hindrance(step, self.reports) or await self._canceled_before(step):
             self._skipped.add(step.name)
             return
         binding = bind(step, self.record.planned_at(step.name), self.tools.outside.settings, self._outputs)
@@ -120,7 +118,9 @@ class _Look:
             return
         self.reports[step.name] = report
         stays = self.record.place(step.name).round != self.record.round
-        self._failed |= not (report.seal.verdict.completed or stays)
+        if ends_others(self.record.pipeline, report) and not stays:
+            run = self.record
+            await end_others(self._store, run.name, run.round, step.name, self.tools.outside.clock)
         if report.seal.verdict.status is VerdictStatus.CANCELED:
             self.canceled = await read_cancelation(self._store, self.record.name, self.record.round)
 

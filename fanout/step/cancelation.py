@@ -1,10 +1,13 @@
-"""cancel.json: somebody wants a run to stop. Created once; supervisors, nodes and commands look for it."""
+"""cancel.json: somebody wants a run to stop, or a step that failed ends the others.
+
+Created once; supervisors, nodes and commands look for it.
+"""
 
 import contextlib
 import getpass
 import json
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from fanout.clock import Clock
@@ -22,14 +25,20 @@ LOOK_EVERY = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Cancelation:
-    """Who canceled a run, on which machine, and when (epoch seconds); "" and 0 where nobody knows."""
+    """Who canceled a run, on which machine, and when (epoch seconds); "" and 0 where nobody knows.
+
+    With `step` nobody did: that step failed, and `continue_on_step_failure` is false.
+    """
 
     by: str = ""
     host: str = ""
     at: float = 0.0
     version: int = 1
+    step: str = ""
 
     def __str__(self) -> str:
+        if self.step:
+            return f"step {self.step} failed, and continue_on_step_failure is false"
         return f"{self.by or 'somebody'}{f' on {self.host}' if self.host else ''} canceled the run"
 
 
@@ -49,6 +58,11 @@ async def ask(store: "ObjectStore", run: str, number: int, wanted: Cancelation) 
     return await read_cancelation(store, run, number) or wanted
 
 
+async def end_others(store: "ObjectStore", run: str, number: int, step: str, clock: Clock) -> None:
+    """The step has failed, and that ends all others of this round of the run, wherever their nodes are."""
+    await ask(store, run, number, replace(mine(clock), step=step))
+
+
 async def read_cancelation(store: "ObjectStore", run: str, number: int) -> Cancelation | None:
     """Who wants round `number` of the run to stop; None while nobody does.
 
@@ -59,7 +73,12 @@ async def read_cancelation(store: "ObjectStore", run: str, number: int) -> Cance
         return None
     try:
         fields = checked.parse(body)
-        return Cancelation(str(fields["by"])[:200], str(fields["host"])[:200], checked.seconds(fields["at"], "at"))
+        return Cancelation(
+            str(fields["by"])[:200],
+            str(fields["host"])[:200],
+            checked.seconds(fields["at"], "at"),
+            step=str(fields.get("step", ""))[:300],
+        )
     except (ValueError, KeyError, TypeError, RecursionError):
         return Cancelation()
 

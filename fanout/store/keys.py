@@ -29,7 +29,7 @@ class StepRound:
 
 def is_free(step: str) -> bool:
     """Whether a step may have this name: those of records of the run are taken."""
-    return step not in ("run.json", "verdict.json", "cancel.json")
+    return step not in ("run.json", "verdict.json", "cancel.json", "ticking.json")
 
 
 def run_json(run: str) -> str:

@@ -9,6 +9,8 @@ OURS_ON_A_STEP = frozenset({"depends_on", "mini_batch_rows", "isolate_failures",
 TEXTS = ("tags", "properties", "environment_variables", "mini_batch_size")
 """Where fanout takes a number or a boolean for the text that Azure wants."""
 ENVIRONMENT = "azureml:any:1"
+LITERALS = ("string", "number", "integer", "boolean")
+"""Types that fanout takes on an input of the pipeline file, where Azure wants the bare value."""
 COMPUTE = "azureml:any"
 """Azure wants both named; fanout runs without."""
 
@@ -17,8 +19,10 @@ def portable(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document without our keys, and with an environment and a compute wherever Azure requires one."""
     kept = _with_texts({key: value for key, value in document.items() if key not in OURS})
     settings = kept.get("settings") or {}
+    inputs = {name: _bare(given) for name, given in (kept.get("inputs") or {}).items()}
     return {
         **kept,
+        **({"inputs": inputs} if inputs else {}),
         "settings": {"default_compute": COMPUTE, **settings},
         **({"jobs": {name: _step(step) for name, step in kept["jobs"].items()}} if "jobs" in kept else {}),
     }
@@ -40,6 +44,12 @@ def _step(step: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(kept.get("task"), dict):
         return {**kept, "task": {"environment": ENVIRONMENT, **kept["task"]}}
     return {"environment": ENVIRONMENT, **kept}
+
+
+def _bare(given: Any) -> Any:
+    """A declared value of the pipeline as the value alone."""
+    is_value = isinstance(given, dict) and given.get("type") in LITERALS
+    return given.get("default") if is_value else given
 
 
 def _with_texts(mapping: Mapping[str, Any]) -> dict[str, Any]:

@@ -230,7 +230,7 @@ ROWS = [
     Row(
         "step name with capitals",
         command("inputs: {x: 1}").replace("  a:", "  Batch-Prediction:"),
-        "6:3: jobs.Batch-Prediction: 'Batch-Prediction' is no step name; it takes lower-case letters, digits and underscores, no digit first",
+        "6:3: jobs.Batch-Prediction: 'Batch-Prediction' is no step name; it takes lower-case letters, digits and underscores, no digit first; try 'batch_prediction'",
         "jobs.Batch-Prediction: Pipeline node name should be a valid python ide",
     ),
     Row(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from fanout.run.graph import hindrance, in_order, run_verdict
+from fanout.run.graph import ends_others, hindrance, in_order, run_verdict
 from fanout.run.observer import StepReport
-from fanout.spec.steps import CommandStep
+from fanout.spec.steps import CommandStep, Pipeline
 from fanout.step.cancelation import Cancelation
 from fanout.step.seal import Seal
 from fanout.step.verdict import Counts, Verdict, VerdictStatus
@@ -55,19 +55,27 @@ def test_steps_come_after_those_they_need() -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "failed", "goes_on", "reason"),
-    [
-        (COMPLETED, False, False, None),
-        (COMPLETED, True, True, None),
-        (COMPLETED, True, False, "another step failed, and continue_on_step_failure is false"),
-        (FAILED, True, True, "step a did not complete"),
-        (None, False, True, "step a did not complete"),
-    ],
+    ("how", "reason"),
+    [(COMPLETED, None), (FAILED, "step a did not complete"), (None, "step a did not complete")],
 )
-def test_what_keeps_a_step_from_running(
-    how: VerdictStatus | None, failed: bool, goes_on: bool, reason: str | None
-) -> None:
-    """A step it needs that did not complete, or was skipped; else any failure, when the pipeline wants that."""
+def test_what_keeps_a_step_from_running(how: VerdictStatus | None, reason: str | None) -> None:
+    """A step it needs that did not complete, or was skipped."""
     step = CommandStep(name="then", command="", depends_on=("a",))
     reports = {} if how is None else {"a": _report(A, how)}
-    assert hindrance(step, reports, failed=failed, goes_on=goes_on) == reason
+    assert hindrance(step, reports) == reason
+
+
+@pytest.mark.parametrize(
+    ("how", "goes_on", "ends"),
+    [(FAILED, False, True), (FAILED, True, False), (COMPLETED, False, False), (CANCELED, False, False)],
+)
+def test_what_ends_all_other_steps(how: VerdictStatus, goes_on: bool, ends: bool) -> None:
+    """A failure, where the pipeline says that one is too many."""
+    pipeline = Pipeline(file="", name=None, steps=(A, B), continue_on_step_failure=goes_on)
+    assert ends_others(pipeline, _report(A, how)) is ends
+
+
+def test_a_run_whose_steps_were_ended_by_one_has_failed() -> None:
+    """By the reason of that one, although others were canceled."""
+    ended = {"a": _report(A, CANCELED), "b": _report(B, FAILED)}
+    assert run_verdict((A, B), ended, Cancelation(step="b")) == Verdict(FAILED, "step b: because")

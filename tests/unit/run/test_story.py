@@ -89,12 +89,30 @@ async def test_nothing_new_starts_where_one_failure_is_too_many(
     world: Any, notes: Any, pipeline: Any, command: Any, ran: Any
 ) -> None:
     """continue_on_step_failure: false keeps independent steps that have not started from starting."""
-    until_a_has_failed = f"until test -e '{world.folder}/store/runs/r/a/verdict.json'; do sleep 0.01; done"
-    steps = (command("a", then="false"), command("b", then=until_a_has_failed), command("c", "b"))
+    until_b_runs = f"until ls '{world.folder}/marks' | grep -q '^b-'; do sleep 0.01; done"
+    until_a_has_failed = f"until test -e '{world.folder}/store/runs/r/cancel.json'; do sleep 0.01; done"
+    steps = (command("a", then=f"{until_b_runs}; false"), command("b", then=until_a_has_failed), command("c", "b"))
     report = await start(pipeline(*steps, continue_on_step_failure=False), world.outside, notes, "r")
-    assert report.verdict.status is FAILED
+    assert report.verdict == Verdict(FAILED, "step a: the command ended with exit code 1")
     assert ran() == ["a", "b"]
-    assert "c skipped: another step failed, and continue_on_step_failure is false" in notes.said
+    why = ("step a failed, and continue_on_step_failure is false", "step b did not complete")
+    assert {f"c skipped: {reason}" for reason in why} & set(notes.said)
+
+
+async def test_one_failure_too_many_ends_what_runs(
+    world: Any, notes: Any, pipeline: Any, command: Any, ran: Any
+) -> None:
+    """continue_on_step_failure: false; the run has failed, by the step that did, also for whoever resumes it."""
+    until_b_runs = f"until ls '{world.folder}/marks' | grep -q '^b-'; do sleep 0.01; done"
+    steps = (command("a", then=f"{until_b_runs}; false"), command("b", then="sleep 1000"), command("c", "b"))
+    made = pipeline(*steps, continue_on_step_failure=False)
+    report = await start(made, world.outside, notes, "r")
+    assert report.verdict == Verdict(FAILED, "step a: the command ended with exit code 1")
+    why = "step a failed, and continue_on_step_failure is false"
+    assert [step.seal.verdict for step in report.steps][1] == Verdict(CANCELED, why)
+    assert "c skipped: step b did not complete" in notes.said
+    assert (await resume("r", world.outside, notes)).verdict == report.verdict
+    assert ran() == ["a", "b"]
 
 
 async def test_a_run_goes_on_where_it_was_stopped(

@@ -1,6 +1,7 @@
 """cancel.json: created once, read by whoever works on the run."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +23,13 @@ async def test_the_first_who_asks_is_named() -> None:
     assert await read_cancelation(store, "r", 1) == ANNE
     assert await read_cancelation(store, "r", 2) is None
     assert str(ANNE) == "anne on desk canceled the run"
+
+
+async def test_a_step_that_failed_may_end_the_others() -> None:
+    """Then it is named, not who started the run."""
+    store = MemoryStore()
+    await ask(store, "r", 1, replace(ANNE, step="score"))
+    assert str(await read_cancelation(store, "r", 1)) == "step score failed, and continue_on_step_failure is false"
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"\xff", b'{"by": 1, "host": 2, "at": "x"}'])
