@@ -28,7 +28,8 @@ from fanout.errors import InputError
 from fanout.plan.division import ByBytes, ByCount, ByPartition, ByRank, ByRows, Division, decide_division
 from fanout.plan.layout import layout_of
 from fanout.plan.minibatch import MiniBatch
-from fanout.plan.split import split_files, split_partitions
+from fanout.plan.spill import NOWHERE, RECIPE, Spill, split_by_columns
+from fanout.plan.split import check_keys, split_files, split_partitions
 from fanout.plan.survivors import split_survivors
 from fanout.plan.tables import TableReader, split_blocks, split_rows
 from fanout.spec.steps import DataType, InputMode, ParallelStep
@@ -52,9 +53,16 @@ class PlannedInput:
 
 
 def plan_mini_batches(
-    step: ParallelStep, uri: str, type_: DataType, mode: InputMode | None, access: "Access"
+    step: ParallelStep,
+    uri: str,
+    type_: DataType,
+    mode: InputMode | None,
+    access: "Access",
+    spill: Spill = NOWHERE,
 ) -> PlannedInput:
     """The mini-batches of the major input at `uri`, in order, with dense indexes; the same every time it is asked.
+
+    Rows that partition keys regroup are put into `spill`.
 
     InputError when the input is missing or empty, cannot be read as it says, or does not fit the settings of `step`.
     """
@@ -66,7 +74,7 @@ def plan_mini_batches(
     mltable = pinned(load_mltable(uri, access), access)
     division = decide_division(step, table=is_table(mltable, mode))
     if is_table(mltable, mode):
-        return _plan_table(mltable, division, access)
+        return _plan_table(mltable, division, access, spill)
     return PlannedInput(_of_files(_listed_files(mltable, mode, access), division, mltable), division)
 
 
@@ -124,12 +132,23 @@ def _of_files(files: Iterator[FileEntry], division: Division, mltable: MLTable |
             raise InputError("a list of files is divided by count or by partition_keys")
 
 
-def _plan_table(mltable: MLTable, division: Division, access: "Access") -> PlannedInput:
+def _plan_table(mltable: MLTable, division: Division, access: "Access", spill: Spill) -> PlannedInput:
     # The recipe is judged by the first few files; the others wait in the listing, so that it is made once.
     head, files = tee(entry for entry in list_files(mltable, access) if entry.size)
     recipe = resolve_recipe(mltable, (e.uri for e in head), lambda uri, size: read_head(uri, size, access))
     del head
+    if isinstance(division, ByPartition) and _is_regrouped(recipe, division.keys):
+        check_keys(division.keys, division.keys)
+        regrouped = split_by_columns(
+            files, recipe, layout_of(recipe), division.keys, _table_reader(recipe, access), spill
+        )
+        return PlannedInput(regrouped, division, RECIPE)
     return PlannedInput(mini_batches_of_table(files, recipe, division, access), division, recipe)
+
+
+def _is_regrouped(recipe: TableRecipe, keys: tuple[str, ...]) -> bool:
+    """Whether the paths of files do not say to which partition their rows belong, or which rows there are."""
+    return bool(recipe.global_rows) or not set(keys) <= set(recipe.partition_names)
 
 
 def mini_batches_of_table(
@@ -151,11 +170,6 @@ def mini_batches_of_table(
 
 
 def _of_partitions(files: Iterator[FileEntry], recipe: TableRecipe, keys: tuple[str, ...]) -> Iterator[MiniBatch]:
-    if recipe.global_rows:
-        names = ", ".join(step.kind for step in recipe.global_rows)
-        raise InputError(
-            f"MLTable: {names} counts rows of the whole table, which partition_keys regroups; use one of them"
-        )
     partitions = Partitions.of(recipe)
     return split_partitions(files, keys, partitions.names, partitions.values, table=True)
 

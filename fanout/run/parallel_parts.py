@@ -7,10 +7,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import chain
+from pathlib import Path
 
+from fanout.data import uris
 from fanout.plan.manifests import PlanSummary
 from fanout.plan.publish import Outbox
 from fanout.plan.source import PlannedInput, plan_mini_batches, plan_ranks
+from fanout.plan.spill import Spill
 from fanout.queue.port import QueuePair
 from fanout.run.bind import Binding, append_row_uri, result_uris
 from fanout.run.observer import RunObserver, StepReport
@@ -33,18 +36,24 @@ from fanout.step.seal import Seal
 from fanout.step.supervise import Outcome, with_canceled
 from fanout.step.verdict import Verdict, VerdictStatus
 from fanout.store import keys
-from fanout.store.access import Access
 from fanout.store.keys import StepRound
 from fanout.store.objects import create, put
 
 
-def planned_input(step: ParallelStep, binding: Binding, access: Access) -> PlannedInput:
-    """The mini-batches of the step's major input, or those without data; InputError as for `plan_mini_batches`."""
+def planned_input(
+    step: ParallelStep, binding: Binding, at: StepRound, outside: Outside, *, dry: bool = False
+) -> PlannedInput:
+    """The mini-batches of the step's major input, or those without data; InputError as for `plan_mini_batches`.
+
+    They are planned in the round `at`; when it is `dry`, nothing is written into the store for them.
+    """
     if step.rank_mini_batch_count:
         return plan_ranks(step)
     major = binding.inputs[step.input_data]
     assert major.uri is not None  # noqa: S101 - the spec refuses literals as input_data
-    return plan_mini_batches(step, major.uri, major.type, major.mode, access)
+    spilled = uris.join(uris.absolute(outside.settings.store, str(Path.cwd())), keys.spilled(at))
+    spill = Spill(spilled, None if dry else outside.access)
+    return plan_mini_batches(step, major.uri, major.type, major.mode, outside.access, spill)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ class ParallelParts:
         """The input has been looked at and holds at least one mini-batch, if it can."""
 
         def look() -> PlannedInput:
-            planned = planned_input(self.step, self.binding, self.outside.access)
+            planned = planned_input(self.step, self.binding, self.planned_at, self.outside)
             first = next(planned.batches, None)
             return planned if first is None else replace(planned, batches=chain([first], planned.batches))
 

@@ -166,7 +166,7 @@ async def _outputs(record: RunRecord, outside: Outside) -> dict[str, dict[str, B
 def _plan_again(step: ParallelStep, record: RunRecord, outside: Outside, outputs: Outputs) -> PlanSummary:
     """What planning says today, in constant memory and without a word to the store."""
     binding = bind(step, record.planned_at(step.name), outside.settings, outputs)
-    planned = planned_input(step, binding, outside.access)
+    planned = planned_input(step, binding, record.planned_at(step.name), outside, dry=True)
     tally, number = Tally(), 0
     while (shard := next_shard(planned.batches, number)).lines:
         tally.add(shard)

@@ -95,6 +95,11 @@ def manifest(at: StepRound, shard: int) -> str:
     return f"{at.root}/manifests/{shard:05d}.jsonl"
 
 
+def spilled(at: StepRound) -> str:
+    """Folder of the rows that planning has regrouped by partition keys."""
+    return f"{at.root}/spilled"
+
+
 def nodes(at: StepRound) -> str:
     """Prefix under which nodes announce themselves, one small object each."""
     return f"{at.root}/nodes/"

@@ -259,8 +259,7 @@ def test_a_folder_named_as_a_file_is_mounted_as_its_files(step: Step, make_table
 @pytest.mark.parametrize(
     ("transformations", "settings", "message"),
     [
-        ([READ_CSV], {"partition_keys": ("store",)}, "store: no such partition of the input"),
-        ([WITH_PATH, PARTITIONS, {"take": 5}], {"partition_keys": ("store",)}, "take counts rows of the whole table"),
+        ([READ_CSV], {"partition_keys": ("store",)}, "store: no such column of the input"),
         ([{"filter": 'col("Path") == "x"'}], {}, "filter and take_random_sample need a table"),
         ([READ_CSV], {"mini_batch_rows": 0}, "at least 1"),
         (
