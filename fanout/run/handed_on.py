@@ -8,12 +8,13 @@ from dataclasses import replace
 
 from fanout.errors import RunError
 from fanout.plan.manifests import read_summary
-from fanout.run.bind import Binding, bind, bind_outputs
+from fanout.run.bind import Binding, bind
 from fanout.run.command import CommandRun
 from fanout.run.observer import Unwatched
 from fanout.run.outside import Outside
 from fanout.run.parallel_parts import ParallelParts
 from fanout.run.record import RunRecord, load_record
+from fanout.run.reuse import outputs_of_all
 from fanout.run.standing import Standing, Turn
 from fanout.spec.steps import CommandStep, ParallelStep, Step
 from fanout.step.job_report import job_report
@@ -32,7 +33,7 @@ async def carry_out_command(at: StepRound, outside: Outside, standing: Standing,
     if not isinstance(step, CommandStep):
         raise RunError(f"step {at.step} of run {at.run} is no command")
     here = _settled(record, outside)
-    await CommandRun(record, step, _binding(record, step, here), here, Unwatched()).carry_out_apart(seconds)
+    await CommandRun(record, step, await _binding(record, step, here), here, Unwatched()).carry_out_apart(seconds)
     await standing.look(Turn(at.run))
 
 
@@ -45,7 +46,7 @@ async def conclude(at: StepRound, outside: Outside, standing: Standing, go_on: C
     if not isinstance(step, ParallelStep):
         raise RunError(f"step {at.step} of run {at.run} is no parallel step")
     here = _settled(record, outside)
-    parts = ParallelParts(record, step, _binding(record, step, here), here, Unwatched())
+    parts = ParallelParts(record, step, await _binding(record, step, here), here, Unwatched())
     sealed = await step_seal(here.store, parts.at)
     done = sealed is None or await read(here.store, keys.concluded_json(parts.at)) is not None
     if sealed is not None and not done:
@@ -74,9 +75,5 @@ def _settled(record: RunRecord, outside: Outside) -> Outside:
     return replace(outside, settings=settings, access=replace(outside.access, datastores=settings.roots))
 
 
-def _binding(record: RunRecord, step: Step, outside: Outside) -> Binding:
-    outputs = {
-        other.name: bind_outputs(other, record.planned_at(other.name), outside.settings)
-        for other in record.pipeline.steps
-    }
-    return bind(step, record.planned_at(step.name), outside.settings, outputs)
+async def _binding(record: RunRecord, step: Step, outside: Outside) -> Binding:
+    return bind(step, record.planned_at(step.name), outside.settings, await outputs_of_all(record, outside))

@@ -9,20 +9,20 @@ from dataclasses import dataclass, replace
 
 from fanout.errors import InputError, RunError
 from fanout.plan.manifests import PlanSummary, Tally, next_shard, read_summary
-from fanout.run.bind import Outputs, bind, bind_outputs
+from fanout.run.bind import Outputs, bind
 from fanout.run.code_folders import changed_files, code_folder, store_snapshots, take_snapshots
 from fanout.run.observer import RunObserver, RunReport
 from fanout.run.outside import Outside
 from fanout.run.parallel_parts import planned_input
 from fanout.run.record import RunRecord, StepPlace, load_record, open_round
-from fanout.run.reuse import taken_over
+from fanout.run.reuse import outputs_of_all
 from fanout.run.rounds import Choice, StepEnd, Way, check_choice, next_round
 from fanout.run.story import carry_out
 from fanout.spec.steps import ParallelStep, Step
 from fanout.step.code import Snapshot
 from fanout.step.index_ranges import ranges
 from fanout.step.reading import absorb_sealed, first_ledger
-from fanout.step.record import BoundOutput, read_record
+from fanout.step.record import read_record
 from fanout.step.seal import read_seal, step_seal
 from fanout.store import keys
 
@@ -142,7 +142,7 @@ async def _input_notice(step: Step, following: RunRecord, outside: Outside) -> s
     if summary is None:
         return None
     try:
-        found = await asyncio.to_thread(_plan_again, step, following, outside, await _outputs(following, outside))
+        found = await asyncio.to_thread(_plan_again, step, following, outside, await outputs_of_all(following, outside))
     except (InputError, OSError) as exc:
         return f"{step.name}: the input is not what it was: {exc}"
     if found.digest == summary.digest:
@@ -151,16 +151,6 @@ async def _input_notice(step: Step, following: RunRecord, outside: Outside) -> s
         f"{step.name}: the input has changed since it was planned: {found.mini_batches} mini-batches today, "
         f"{summary.mini_batches} then; those that were planned then are run again"
     )
-
-
-async def _outputs(record: RunRecord, outside: Outside) -> dict[str, dict[str, BoundOutput]]:
-    """Where the outputs of all steps are, or are going to be."""
-    found = {}
-    for step in record.pipeline.steps:
-        earlier = await taken_over(outside.store, record.at(step.name))
-        bound = bind_outputs(step, record.planned_at(step.name), outside.settings)
-        found[step.name] = bound if earlier is None else earlier.outputs
-    return found
 
 
 def _plan_again(step: ParallelStep, record: RunRecord, outside: Outside, outputs: Outputs) -> PlanSummary:

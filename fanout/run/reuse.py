@@ -18,7 +18,7 @@ from fanout import __version__
 from fanout.data.identity import ABSENT, identity
 from fanout.environments import here
 from fanout.errors import DamagedRecordError, InputError, StoreError
-from fanout.run.bind import Binding
+from fanout.run.bind import Binding, bind_outputs
 from fanout.run.observer import StepReport
 from fanout.run.outside import Outside
 from fanout.run.record import RunRecord
@@ -57,6 +57,16 @@ async def taken_over(store: "ObjectStore", at: StepRound) -> Earlier | None:
     key = keys.reused(at)
     body = await read(store, key)
     return None if body is None else _load(body, key)
+
+
+async def outputs_of_all(record: RunRecord, outside: Outside) -> dict[str, dict[str, BoundOutput]]:
+    """Where the outputs of all steps of the run are, or are going to be."""
+    found = {}
+    for step in record.pipeline.steps:
+        earlier = await taken_over(outside.store, record.at(step.name))
+        bound = bind_outputs(step, record.planned_at(step.name), outside.settings)
+        found[step.name] = bound if earlier is None else earlier.outputs
+    return found
 
 
 @dataclass(slots=True)

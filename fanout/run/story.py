@@ -27,6 +27,7 @@ from fanout.step.record import BoundOutput
 from fanout.step.seal import Seal, read_seal, seal, step_seal
 from fanout.step.verdict import Counts, Verdict, VerdictStatus
 from fanout.store import keys
+from fanout.store.objects import put
 from fanout.task_group import task_group
 
 
@@ -160,6 +161,8 @@ class _Story:
             self._took_over = True
             self.observer.notice("steps that are taken over from an earlier run are run again with --rerun")
         sealed = already or await seal(store, keys.verdict(at), mine)
+        if isinstance(step, ParallelStep):
+            await put(store, keys.concluded_json(at), b"{}")  # nothing follows from this seal
         return StepReport(
             step,
             sealed,

@@ -19,6 +19,7 @@ from fanout.run.observer import StepReport, Unwatched
 from fanout.run.outside import Outside
 from fanout.run.parallel_tick import Kept, ParallelTick
 from fanout.run.record import RunRecord, load_record
+from fanout.run.reuse import taken_over
 from fanout.run.standing import Standing, Turn
 from fanout.run.ticking import StepMemory, Ticking, read_ticking, write_ticking
 from fanout.spec.steps import CommandStep, ParallelStep, Step
@@ -117,6 +118,10 @@ class _Look:
         if report is None:
             return
         self.reports[step.name] = report
+        if report.seal.verdict.completed and not report.seal.objects:
+            # `fanout resume` may have taken it over.
+            earlier = await taken_over(self._store, self.record.at(step.name))
+            self._outputs[step.name] = earlier.outputs if earlier else binding.outputs
         stays = self.record.place(step.name).round != self.record.round
         if ends_others(self.record.pipeline, report) and not stays:
             run = self.record

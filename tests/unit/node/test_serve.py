@@ -555,3 +555,52 @@ async def test_slots_follow_the_step_or_the_cores(prepare: Prepare) -> None:
     assert slots_of(found) == 3
     plain = replace(found, step=replace(found.step, max_concurrency_per_instance=None))
     assert slots_of(plain) == len(os.sched_getaffinity(0))
+
+
+async def test_what_a_process_sees_and_what_is_written_down_beside_it(
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One GPU of two each, of which a process that dies gives back its own; what the machine did is in the logs."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("AZ_BATCHAI_GPU_COUNT_FOUND", "2")
+    script = """
+        import os, time
+        from pathlib import Path
+
+        def init():
+            mine = os.environ["CUDA_VISIBLE_DEVICES"]
+            Path(PLACE, f"gpu-{mine}").touch()
+            while not (Path(PLACE, "gpu-0").exists() and Path(PLACE, "gpu-1").exists()):
+                time.sleep(0.01)
+
+        def run(batch, context):
+            if not context.retry_count:
+                os._exit(1)
+            used = Path(PLACE, "store/runs/r/s/logs/sys/perf/0/node_resource_usage.csv")
+            while not used.exists():
+                time.sleep(0.01)
+            return [os.environ["CUDA_VISIBLE_DEVICES"] for _ in batch]
+    """
+    work = await prepare(script, resource_monitor_interval=0.05)
+    await work.send(2)
+    async with work.node(slots=2):
+        await work.until(lambda ledger: ledger.counts.succeeded == 2)
+        await work.settle()
+    assert set((await work.rows()).decode().split()) <= {"0", "1"}
+    perf = work.folder / "store/runs/r/s/logs/sys/perf/0"
+    assert {path.name for path in perf.iterdir()} >= {"node_resource_usage.csv", "processes_resource_usage.csv", "os"}
+
+
+async def test_warnings_of_a_node_have_a_file(prepare: Prepare) -> None:
+    """Errors, too; what says nothing is not there."""
+    work = await prepare("def init(): raise RuntimeError('no model')\ndef run(b): return b\n")
+    await work.send(1)
+    async with work.node(slots=1) as node:
+        pass
+    assert node.result() is Leaving.GAVE_UP
+    logs = work.folder / "store/runs/r/s/logs/sys"
+    lines = [line.split("|") for line in (logs / "error/0/_main.txt").read_text().splitlines()]
+    assert [(line[1], line[4]) for line in lines] == [
+        ("ERROR", f"process00{n}: RuntimeError: no model") for n in range(3)
+    ]
+    assert not (logs / "warning").exists()
