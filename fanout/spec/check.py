@@ -111,6 +111,17 @@ def choice(*words: str) -> Check[str]:
     return check
 
 
+def word_of(*words: str) -> Check[str]:
+    """A check: one of `words`, which are in lower case, in whatever case it is written."""
+
+    def check(node: Node) -> str:
+        if isinstance(node, ScalarNode) and node.text.lower() in words:
+            return node.text.lower()
+        raise expected(join(words), node)
+
+    return check
+
+
 def texts(node: Node) -> tuple[str, ...]:
     """A check: a list of different texts."""
     if not isinstance(node, ListNode):

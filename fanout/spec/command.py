@@ -31,6 +31,9 @@ def read_command(reading: Reading) -> CommandStep:
         is_deterministic=fields.take("is_deterministic", flag, True),
     )
     fields.no_effect("distribution", why="has no effect here: the command runs once, on one node")
+    if step.instance_count > 1 and fields.get("distribution") is None:
+        why = "has no effect here: the command runs once, on one node"
+        fields.fields("resources").no_effect("instance_count", why=why)
     fields.no_effect("shm_size", "docker_args", "instance_count", "queue_settings", "parent_job_name")
     limits.close()
     fields.close(_ELSEWHERE)

@@ -1,18 +1,26 @@
 """What an input or output is said to be: its type, mode, default and bounds (reference, sections 1 and 4)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from fanout.spec.check import any_text, choice, expected, flag, mapping, number, text, whole
+from fanout.spec.check import any_text, expected, flag, mapping, number, text, whole, word_of
 from fanout.spec.fields import Fields
 from fanout.spec.nodes import ListNode, Node, Origin, ScalarNode
 from fanout.spec.report import Check, Report, Wrong, join, shorten
 from fanout.spec.steps import DataType, InputMode, OutputMode, Scalar
 
 _LARGE = 1e300
+_WHOLE = whole(-(2**63), 2**63 - 1)
 _DESCRIPTIVE = ("description", "name", "version", "$schema", "tags", "properties")
 _FILE_MODES = (InputMode.RO_MOUNT, InputMode.DOWNLOAD, InputMode.DIRECT)
 _TABLE_MODES = (*_FILE_MODES, InputMode.EVAL_MOUNT, InputMode.EVAL_DOWNLOAD)
+
+
+def _integer(node: Node) -> int:
+    """A check: a whole number, which Azure lets people write as 10.0."""
+    if isinstance(node, ScalarNode) and isinstance(node.value, float) and node.value.is_integer():
+        node = replace(node, value=int(node.value))
+    return _WHOLE(node)
 
 
 class LiteralType(StrEnum):
@@ -25,7 +33,7 @@ class LiteralType(StrEnum):
 
 
 _LITERALS: dict[DataType | LiteralType | None, Check[Scalar]] = {
-    LiteralType.INTEGER: whole(-(2**63), 2**63 - 1),
+    LiteralType.INTEGER: _integer,
     LiteralType.NUMBER: number(-_LARGE, _LARGE),
     LiteralType.BOOLEAN: flag,
     LiteralType.STRING: any_text,
@@ -100,7 +108,7 @@ def read_output_declaration(node: Node | None, report: Report) -> OutputDeclarat
     fields = Fields(entries, report)
     declaration = OutputDeclaration(
         type=fields.take("type", _output_type, None),
-        mode=fields.take("mode", lambda value: OutputMode(choice(*OutputMode)(value)), None),
+        mode=fields.take("mode", lambda value: OutputMode(word_of(*OutputMode)(value)), None),
         path=fields.get("path"),
     )
     fields.ignore(*_DESCRIPTIVE)
@@ -153,7 +161,9 @@ def _words(node: Node) -> tuple[str, ...]:
 
 
 def _input_type(node: Node) -> DataType | LiteralType:
-    word = choice(*DataType, *LiteralType)(node)
+    if isinstance(node, ScalarNode) and node.text == "path":
+        return DataType.URI_FOLDER  # what folders were called before
+    word = word_of(*DataType, *LiteralType)(node)
     return LiteralType(word) if word in tuple(LiteralType) else DataType(word)
 
 
@@ -162,7 +172,7 @@ def _output_type(node: Node) -> DataType:
         raise Wrong(
             f"an output of type {shorten(node.text)} is not supported; a step hands over files: {join(tuple(DataType))}"
         )
-    return DataType(choice(*DataType)(node))
+    return DataType(word_of(*DataType)(node))
 
 
 def input_modes(kind: DataType) -> tuple[InputMode, ...]:
@@ -174,6 +184,6 @@ def _input_mode(node: Node, kind: DataType | LiteralType | None) -> InputMode:
     if isinstance(kind, LiteralType):
         raise Wrong(f"an input of type {kind} is a value and has no mode")
     modes = _TABLE_MODES if kind is None else input_modes(kind)
-    if isinstance(node, ScalarNode) and node.text in modes:
-        return InputMode(node.text)
+    if isinstance(node, ScalarNode) and node.text.lower() in modes:
+        return InputMode(node.text.lower())
     raise expected(join(modes) + (f" for {kind}" if kind else ""), node)

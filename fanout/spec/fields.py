@@ -57,12 +57,16 @@ class Fields:
         """These keys are fine and change nothing that anybody would miss."""
         self._known.update(dict.fromkeys(keys))
 
-    def no_effect(self, *keys: str, why: str = "has no effect here") -> None:
-        """These keys are fine on Azure and do nothing here, which is said."""
+    def no_effect(self, *keys: str, why: str = "") -> None:
+        """These keys are fine on Azure and do nothing here, which is said: in a line for all, or with `why` each."""
         for key in keys:
             node = self.get(key)
-            if node is not None:
+            if node is None:
+                continue
+            if why:
                 self.report.notice(node.origin, why)
+            else:
+                self.report.unused(node.origin)
 
     def close(self, elsewhere: Mapping[str, str] = MappingProxyType({})) -> None:
         """Note every key that nobody asked for; `elsewhere` says of keys that belong in another place in which."""

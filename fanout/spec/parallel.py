@@ -88,7 +88,7 @@ def read_parallel(reading: Reading) -> ParallelStep:
 
 def _without_effect(fields: Fields) -> None:
     fields.no_effect("append_row_to", why="has no effect here: it belongs under task")
-    fields.no_effect("output_data", "shm_size", "docker_args", "environment", "queue_settings", "parent_job_name")
+    fields.no_effect("output_data", "shm_size", "docker_args", "queue_settings", "parent_job_name")
 
 
 def _cutting(reading: Reading, fields: Fields, options: Options) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def _read_task(reading: Reading, fields: Fields) -> tuple[EntryTask, Options]:
         code=code,
         program_arguments=arguments,
         append_row_to=own_name(task.get("append_row_to"), "outputs", outputs, fields.report),
-        environment=read_environment(task) or read_environment(fields) or Environment(),
+        environment=_environment(task, fields),
     )
     task.no_effect("model")
     task.ignore("description")
@@ -223,6 +223,15 @@ def _code(task: Fields, step: Fields) -> str | None:
         return step.take("code", code_folder, None)
     step.no_effect("code", why="has no effect here: task.code counts")
     return task.take("code", code_folder, None)
+
+
+def _environment(task: Fields, fields: Fields) -> Environment:
+    """The task's; that of the step where the task has none."""
+    own = read_environment(task)
+    if own is None:
+        return read_environment(fields) or Environment()
+    fields.no_effect("environment", why="has no effect here: task.environment counts")
+    return own
 
 
 def _arguments(reading: Reading, task: Fields) -> tuple[str, Options]:

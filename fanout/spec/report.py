@@ -12,6 +12,7 @@ D = TypeVar("D")
 Check = Callable[[Node], T]
 
 PROBLEM_LIMIT = 100
+_MOST_KEYS = 8
 
 
 class Wrong(ValueError):  # noqa: N818 - reads as what it says at the point of raising
@@ -35,11 +36,16 @@ class Report:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self._notices: dict[str, None] = {}
+        self._unused: dict[str, None] = {}
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """Each notice once, in the order they came up."""
-        return tuple(self._notices)
+        """Each notice once, in the order they came up; last one line for all keys that are Azure's own business."""
+        if not self._unused:
+            return tuple(self._notices)
+        keys = list(self._unused)
+        more = f" and {len(keys) - _MOST_KEYS} more" if len(keys) > _MOST_KEYS else ""
+        return (*self._notices, f"no effect here: {', '.join(keys[:_MOST_KEYS])}{more}")
 
     def problem(self, origin: Origin, message: str) -> None:
         """Note something wrong with a node."""
@@ -56,6 +62,10 @@ class Report:
     def notice(self, origin: Origin, message: str) -> None:
         """Note something that is accepted, but not done as the writer may think."""
         self._notices[f"{origin.key}: {message}"] = None
+
+    def unused(self, origin: Origin) -> None:
+        """Note a key that is fine on Azure and does nothing here."""
+        self._unused[origin.key] = None
 
     def fatal(self, place: Place, key: str, message: str) -> SpecError:
         """The error to raise when there is no way to go on: this problem and all found before it."""

@@ -398,7 +398,7 @@ def test_a_step_s_output_takes_place_and_type_from_the_pipeline_s(load: Load, fo
 @pytest.mark.parametrize(
     ("text", "notice"),
     [
-        (parallel(step="identity: {type: managed}"), "jobs.score.identity: has no effect here"),
+        (parallel(step="identity: {type: managed}"), "no effect here: jobs.score.identity"),
         (
             parallel(step="mini_batch_size: 10"),
             "jobs.score.mini_batch_size: Azure wants text here; write '10' in quotes",
@@ -408,8 +408,8 @@ def test_a_step_s_output_takes_place_and_type_from_the_pipeline_s(load: Load, fo
             "jobs.score.mini_batch_size: Azure takes no space here; write '10kb'",
         ),
         (
-            parallel(step="resources: {instance_type: x, docker_args: y}"),
-            "jobs.score.resources.docker_args: has no effect here",
+            parallel(step="resources: {instance_type: x, docker_args: y}", top="services: {a: {type: ssh}}"),
+            "no effect here: jobs.score.resources.instance_type, jobs.score.resources.docker_args, services",
         ),
         (
             parallel(step="append_row_to: ${{outputs.out}}"),
@@ -430,6 +430,13 @@ def test_a_step_s_output_takes_place_and_type_from_the_pipeline_s(load: Load, fo
         (
             parallel(top="settings: {force_rerunn: true}"),
             "settings.force_rerunn: has no effect here; did you mean 'force_rerun'?",
+        ),
+        (
+            parallel(step="identity: {type: x}\n    resources: {instance_type: x, shm_size: y, docker_args: z}"),
+            (
+                "no effect here: jobs.score.identity, jobs.score.resources.instance_type, "
+                "jobs.score.resources.shm_size, jobs.score.resources.docker_args"
+            ),
         ),
         (parallel(top="outputs: {o: }"), "outputs.o: no step writes this output"),
         (parallel(top="schedule: {type: cron}"), "schedule: has no effect here: a run starts when it is asked for"),
@@ -464,3 +471,109 @@ def test_a_missing_input_is_one_problem(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         load_pipeline(path)
     assert [problem.key for problem in caught.value.problems] == ["inputs.files.path"]
+
+
+def test_many_keys_of_azure_s_own_are_one_line(load: Load) -> None:
+    """The first of them, and how many more."""
+    steps = "".join(f"  s{i}: {{command: x, identity: {{type: a}}}}\n" for i in range(10))
+    [notice] = load(f"type: pipeline\njobs:\n{steps}").notices
+    assert notice.startswith("no effect here: jobs.s0.identity, jobs.s1.identity, ")
+    assert notice.endswith("jobs.s7.identity and 2 more")
+
+
+def test_a_command_on_several_nodes_runs_once(load: Load) -> None:
+    """What instances would be for is said to have no effect."""
+    [notice] = load("type: pipeline\njobs: {a: {command: x, resources: {instance_count: 3}}}").notices
+    assert notice == "jobs.a.resources.instance_count: has no effect here: the command runs once, on one node"
+
+
+@pytest.mark.parametrize(
+    ("declared", "value"),
+    [
+        ("{type: integer, default: 10.0}", 10),
+        ("{type: integer, default: '7'}", 7),
+        ("{type: number, default: 3}", 3),
+        ("{type: boolean, default: 'True'}", True),
+        ("{type: String, default: 5}", "5"),
+    ],
+)
+def test_values_as_azure_reads_them(load: Load, declared: str, value: object) -> None:
+    """Whole numbers with a fraction of 0, values in quotes, types in any case."""
+    [step] = load(f"type: pipeline\njobs: {{a: {{component: {{command: x, inputs: {{v: {declared}}}}}}}}}").steps
+    assert step.inputs["v"] == LiteralInput(value)  # type: ignore[arg-type]
+
+
+def test_types_and_modes_in_any_case(load: Load) -> None:
+    """As Azure takes them; and `path`, which is what uri_folder was called."""
+    text = """
+type: pipeline
+inputs: {d: {type: URI_FOLDER, path: ./data, mode: Download}}
+jobs:
+  a:
+    component: {command: x, inputs: {i: {type: path}}, outputs: {o: {type: Uri_File}}}
+    inputs: {i: "${{parent.inputs.d}}"}
+"""
+    [step] = load(text).steps
+    assert isinstance(step.inputs["i"], DataInput)
+    assert (step.inputs["i"].type, step.inputs["i"].mode) == (DataType.URI_FOLDER, InputMode.DOWNLOAD)
+    assert step.outputs["o"].type is DataType.URI_FILE
+
+
+def test_the_environment_of_the_step_where_the_task_has_none(load: Load) -> None:
+    """The task's counts, and that is said."""
+    here, both = (
+        load(parallel(step="environment: azureml:step:1", task=task)) for task in ("", "environment: azureml:task:1")
+    )
+    assert isinstance(here.steps[0], ParallelStep)
+    assert here.steps[0].environment.name == "azureml:step:1"
+    assert isinstance(both.steps[0], ParallelStep)
+    assert both.steps[0].environment.name == "azureml:task:1"
+    assert "jobs.score.environment: has no effect here: task.environment counts" in both.notices
+
+
+BOUND = """
+type: pipeline
+inputs:
+  files: {path: ./data}
+  size: "2"
+  count: 3
+  tries: 4
+  seconds: 20.5
+  word: hello
+  level: WARNING
+  none: {optional: true, type: integer}
+jobs:
+  score:
+    type: parallel
+    compute: ${{parent.inputs.word}}
+    inputs: {files: "${{parent.inputs.files}}"}
+    input_data: ${{inputs.files}}
+    mini_batch_size: ${{parent.inputs.size}}
+    max_concurrency_per_instance: ${{ parent.inputs.count }}
+    error_threshold: ${{parent.inputs.none}}
+    mini_batch_error_threshold: ${{parent.inputs.count}}
+    logging_level: ${{parent.inputs.level}}
+    retry_settings: {max_retries: "${{parent.inputs.tries}}", timeout: "${{parent.inputs.seconds}}"}
+    resources: {instance_count: "${{parent.inputs.count}}"}
+    environment_variables: {WORD: "${{parent.inputs.word}}"}
+    task: {type: run_function, code: ./src, entry_script: score.py}
+  then:
+    command: x
+    limits: {timeout: "${{parent.inputs.seconds}}"}
+    environment_variables: {N: "${{parent.inputs.count}}"}
+"""
+
+
+def test_settings_bound_to_inputs(load: Load) -> None:
+    """Every one that Azure lets people bind; an optional input without a value leaves its setting as not written."""
+    score, then = load(BOUND).steps
+    assert isinstance(score, ParallelStep)
+    assert score.mini_batch_size == MiniBatchSize(2)
+    assert (score.max_concurrency_per_instance, score.instance_count, score.compute) == (3, 3, "hello")
+    assert score.thresholds == Thresholds(-1, 3, 100.0)
+    assert score.retry_settings == RetrySettings(4, 20.5)
+    assert (score.logging_level, score.environment_variables) == ("WARNING", {"WORD": "hello"})
+    assert isinstance(then, CommandStep)
+    assert (then.timeout, then.environment_variables) == (20.5, {"N": "3"})
+    again = load(BOUND, overrides=["inputs.count=5"]).steps[0]
+    assert again.instance_count == 5

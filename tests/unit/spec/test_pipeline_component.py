@@ -175,7 +175,7 @@ def test_settings_that_count_for_the_pipeline_alone(load: Load) -> None:
     text = "type: pipeline\njobs: {a: {component: ./comp/c.yml, identity: {type: user_identity}}}"
     component = "type: pipeline\nsettings: {force_rerun: true}\njobs: {x: {command: x}}"
     assert set(load(text, comp__c_yml=component).notices) == {
-        "jobs.a.identity: has no effect here",
+        "no effect here: jobs.a.identity",
         "settings.force_rerun: has no effect here; that of the pipeline file counts",
     }
 
