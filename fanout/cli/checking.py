@@ -9,7 +9,7 @@ import typer
 
 from fanout.cli import options
 from fanout.cli.options import Where
-from fanout.errors import ExitCode, Problem, SpecError
+from fanout.errors import ExitCode, InputError, Place, Problem, SpecError
 
 if TYPE_CHECKING:
     from fanout.spec.steps import Pipeline
@@ -21,16 +21,20 @@ def validate(
     pipeline: options.PipelineFile, sets: options.Set = None, inputs: options.Input = None, json: options.Json = False
 ) -> None:
     """Check a pipeline file and say everything that is wrong with it."""
-    from fanout.cli.pipelines import load
+    from fanout.cli.pipelines import load, look_at_tables
     from fanout.environments import here
     from fanout.view.output import output_to
 
     try:
         loaded = load(pipeline, sets, inputs, armed=None)
-    except SpecError as error:
+        look_at_tables(loaded, pipeline, Where())
+    except (SpecError, InputError) as error:
         if not json:
             raise
-        typer.echo(json_format.dumps({"valid": False, "problems": [_fields(problem) for problem in error.problems]}))
+        problems = (
+            error.problems if isinstance(error, SpecError) else [Problem(Place(str(pipeline), 1, 1), "", str(error))]
+        )
+        typer.echo(json_format.dumps({"valid": False, "problems": [_fields(problem) for problem in found]}))
         raise typer.Exit(ExitCode.USAGE) from error
     notices = [*loaded.notices, *here.notices(loaded.steps)]
     if json:

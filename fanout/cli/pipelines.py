@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fanout.cli.options import Where
 from fanout.errors import Place, Problem, SpecError
 
 if TYPE_CHECKING:
@@ -21,6 +22,19 @@ def load(
     from fanout.spec.load import load_pipeline
 
     return load_pipeline(path, [*(sets or ()), *overrides_of(path, inputs or ())], armed=armed)
+
+
+def look_at_tables(pipeline: "Pipeline", file: Path, where: Where) -> None:
+    """InputError when a table on this machine, which a step would cut, cannot be cut as it says."""
+    from fanout.spec.steps import DataInput, DataType
+
+    inputs = (given for step in pipeline.steps for given in step.inputs.values())
+    if any(isinstance(given, DataInput) and given.type is DataType.MLTABLE for given in inputs):
+        from fanout.cli import wiring
+        from fanout.plan import first_look
+
+        settings = wiring.settings_of(file, where)
+        first_look.look_at_tables(pipeline, settings, wiring.access_of(settings))
 
 
 def own_environments(pipeline: "Pipeline") -> "Pipeline":

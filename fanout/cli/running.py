@@ -56,9 +56,10 @@ def run(
     import asyncio
 
     from fanout.cli import wiring
-    from fanout.cli.pipelines import load, own_environments
+    from fanout.cli.pipelines import load, look_at_tables, own_environments
 
     loaded, where = load(pipeline, sets, inputs), Where(store, queue, profile)
+    look_at_tables(loaded, pipeline, where)
     loaded = own_environments(loaded) if env else loaded
     loaded = loaded if reuse is None else replace(loaded, force_rerun=not reuse)
     settings = wiring.settings_of(pipeline, where)

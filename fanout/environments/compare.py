@@ -13,7 +13,9 @@ from fanout.store.redact import redact
 
 OLDEST_PYTHON = (3, 11)
 """What a slot can run in."""
-OF_THE_RUNTIME = frozenset({"azureml-core", "azureml-dataset-runtime", "azureml-defaults", "azureml-mlflow", "mltable"})
+OF_THE_RUNTIME = frozenset(
+    {"azureml-core", "azureml-dataset-runtime", "azureml-defaults", "azureml-mlflow", "azureml-telemetry", "mltable"}
+)
 """Packages that Azure's runtime wants, not scripts; a script that does import one of them misses it loudly."""
 MOST_NAMED = 5
 

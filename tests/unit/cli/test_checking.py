@@ -1,6 +1,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 
 def test_a_valid_file_says_what_it_holds(fanout: Any, pipeline: Path) -> None:
     """Its steps, and what is accepted without effect."""
@@ -24,6 +26,54 @@ def test_all_problems_are_told_at_once(fanout: Any, pipeline: Path) -> None:
     assert first.startswith("--set jobs.score.bogus=1:1:12: jobs.score.bogus: ")
     assert second.startswith("--set jobs.score.mini_batch_size=-1:1:28: ")
     assert count == "2 problems"
+
+
+TABLE = """\
+type: pipeline
+jobs:
+  score:
+    type: parallel
+    mini_batch_size: SIZE
+    inputs: {data: {type: mltable, path: ./table}}
+    input_data: ${{inputs.data}}
+    task: {type: run_function, code: ./src, entry_script: score.py}
+"""
+
+
+@pytest.mark.parametrize(
+    ("mltable", "size", "problem"),
+    [
+        (
+            "paths: [{file: ./a.csv}]\ntransformations: [read_delimitted]",
+            "1kb",
+            (
+                "table/MLTable:2:19: transformations.0: unknown transformation 'read_delimitted'; "
+                "did you mean 'read_delimited'?"
+            ),
+        ),
+        ("paths: [{file: ./b.csv}]\ntransformations: [read_delimited]", "1kb", "table/b.csv: cannot be read"),
+        ("paths: [{pattern: ./*.tsv}]\ntransformations: [read_delimited]", "1kb", "no file there matches"),
+        ("paths: [{file: ./a.csv}]", "1kb", "mini_batch_size 1kb is a size, but 'data' is a list of files"),
+        (None, "1kb", "holds no file named MLTable"),
+    ],
+)
+def test_a_table_is_looked_at_before_anything_runs(
+    fanout: Any, pipeline: Path, folder: Path, mltable: str | None, size: str, problem: str
+) -> None:
+    """Where it is on this machine; nothing of it is read but the MLTable file, and no run is made."""
+    (folder / "table").mkdir()
+    (folder / "table/a.csv").write_text("n\n1\n")
+    if mltable is not None:
+        (folder / "table/MLTable").write_text(mltable)
+    (folder / "table.yml").write_text(TABLE.replace("SIZE", size))
+    for verb in ("validate", "run"):
+        said = fanout(verb, "table.yml")
+        assert (said.code, said.out) == (2, "")
+        assert problem in said.err
+    assert not (folder / ".fanout").exists()
+    fields = fanout("validate", "table.yml", "--json").fields
+    assert not fields["valid"]
+    assert problem in fields["problems"][0]["message"]
 
 
 def test_problems_as_json(fanout: Any, pipeline: Path) -> None:
