@@ -31,10 +31,9 @@ def validate(
     except (SpecError, InputError) as error:
         if not json:
             raise
-        problems = (
-            error.problems if isinstance(error, SpecError) else [Problem(Place(str(pipeline), 1, 1), "", str(error))]
-        )
-        typer.echo(json_format.dumps({"valid": False, "problems": [_fields(problem) for problem in found]}))
+        at_the_top = Place(str(pipeline), 1, 1)
+        problems = error.problems if isinstance(error, SpecError) else [Problem(at_the_top, "", str(error))]
+        typer.echo(json_format.dumps({"valid": False, "problems": [_fields(problem) for problem in problems]}))
         raise typer.Exit(ExitCode.USAGE) from error
     notices = [*loaded.notices, *here.notices(loaded.steps)]
     if json:
