@@ -2,7 +2,8 @@
 
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,19 @@ import pytest
 from fanout.clock import SystemClock
 from fanout.engines.local import LocalEngine
 from fanout.errors import StoreError
+from fanout.events.armed import arm
 from fanout.events.bodies import read_events
 from fanout.events.event import ObjectEvent
 from fanout.events.inbox import open_inbox
 from fanout.events.set_up import look, set_up, take_down
+from fanout.events.start import StartState, start_runs
 from fanout.queue.port import Queue
 from fanout.queue.sqlite import SqliteQueueService
 from fanout.run.outside import Outside
+from fanout.run.record import load_record
+from fanout.spec.load import load_pipeline
 from fanout.spec.settings import Settings
-from fanout.spec.steps import Trigger
+from fanout.spec.steps import DataInput, Trigger
 from fanout.store.access import Access
 from fanout.store.open import open_store
 
@@ -51,6 +56,12 @@ class Bucket:
         answer = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])
         return json.loads(answer["Attributes"]["Policy"])
 
+    def upload_in_parts(self, key: str) -> None:
+        upload = self.s3.create_multipart_upload(Bucket=self.name, Key=key)
+        where = {"Bucket": self.name, "Key": key, "UploadId": upload["UploadId"]}
+        part = self.s3.upload_part(**where, PartNumber=1, Body=b"x" * 1000)
+        self.s3.complete_multipart_upload(**where, MultipartUpload={"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]})
+
     async def told(self, count: int) -> list[ObjectEvent]:
         """What the trigger's queue is told, until it was told of `count` objects and of nothing more."""
         async with open_inbox(self.trigger, self.outside) as inbox:
@@ -67,63 +78,94 @@ async def _receive(queue: Queue, enough: Callable[[list[ObjectEvent]], bool], wa
     return events
 
 
+@pytest.fixture(scope="module")
+def clients(aws_environ: Callable[[str], dict[str, str]]) -> Iterator[Callable[[str], tuple[Any, Any]]]:
+    """Clients of S3 and SQS at an endpoint, made once."""
+    made: dict[str, tuple[Any, Any]] = {}
+
+    def at(endpoint: str) -> tuple[Any, Any]:
+        if endpoint not in made:
+            environ = aws_environ(endpoint)
+            keys = {
+                "endpoint_url": endpoint,
+                "region_name": "us-east-1",
+                "aws_access_key_id": environ["AWS_ACCESS_KEY_ID"],
+                "aws_secret_access_key": environ["AWS_SECRET_ACCESS_KEY"],
+            }
+            made[endpoint] = boto3.client("s3", **keys), boto3.client("sqs", **keys)  # type: ignore[call-overload]
+        return made[endpoint]
+
+    yield at
+    for s3, sqs in made.values():
+        s3.close()
+        sqs.close()
+
+
 @pytest.fixture(params=SERVERS)
 async def bucket(
-    request: pytest.FixtureRequest, tmp_path: Path, aws_environ: Callable[[str], dict[str, str]]
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    aws_environ: Callable[[str], dict[str, str]],
+    clients: Callable[[str], tuple[Any, Any]],
 ) -> AsyncIterator[Bucket]:
     """An empty bucket, and a trigger for in/*.csv in it that nobody has set."""
     environ = aws_environ(request.getfixturevalue(f"{request.param}_endpoint"))
     access, clock, name = Access.from_environ(environ), SystemClock(), f"uploads-{uuid.uuid4().hex[:12]}"
-    keys = {
-        "endpoint_url": environ["AWS_ENDPOINT_URL"],
-        "region_name": "us-east-1",
-        "aws_access_key_id": environ["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": environ["AWS_SECRET_ACCESS_KEY"],
-    }
-    s3, sqs = boto3.client("s3", **keys), boto3.client("sqs", **keys)
+    s3, sqs = clients(environ["AWS_ENDPOINT_URL"])
     s3.create_bucket(Bucket=name)
     queues = SqliteQueueService(tmp_path / "queues", clock)
     store = (tmp_path / "store").as_uri()
     outside = Outside(Settings(store), access, open_store(store, access), queues, LocalEngine(store, None, {}), clock)
     yield Bucket(s3, sqs, name, Trigger(name, f"s3://{name}", "files", "in/", ".csv"), outside)
-    await take_down(Trigger(name, f"s3://{name}", "files"), outside)
     await queues.close()
-    s3.close()
-    sqs.close()
 
 
-async def test_the_bucket_tells_of_what_arrives(bucket: Bucket) -> None:
-    """Every key as it was put, every way to put it, and nothing that the trigger is not about."""
+PIPELINE = """\
+type: pipeline
+trigger: {{name: {name}, bucket: {name}, prefix: in/, suffix: .csv, input: file}}
+inputs: {{file: {{type: uri_file}}}}
+jobs:
+  count:
+    type: command
+    command: wc "${{{{inputs.file}}}}"
+    inputs: {{file: "${{{{parent.inputs.file}}}}"}}
+"""
+
+
+async def test_the_bucket_tells_of_what_arrives(bucket: Bucket, tmp_path: Path) -> None:
+    """Every key as it was put, every way to put it, nothing else; and each object that is still there has one run."""
     assert (await set_up(bucket.trigger, bucket.outside)).changes
     names = ["in/a.csv", "in/ä b+c&d%2F.csv", "in/deep/er/x.csv"]
     for name in [*names, "in/not.txt", "other/a.csv"]:
         bucket.s3.put_object(Bucket=bucket.name, Key=name, Body=b"x,y\n")
     bucket.s3.copy_object(Bucket=bucket.name, Key="in/copy.csv", CopySource={"Bucket": bucket.name, "Key": names[0]})
     bucket.s3.delete_object(Bucket=bucket.name, Key="in/deep/er/x.csv")
-    names.append("in/copy.csv")
+    bucket.upload_in_parts("in/big.csv")
+    names += ["in/copy.csv", "in/big.csv"]
     events = await bucket.told(len(names))
     assert sorted({event.key for event in events}) == sorted(names)
     assert {event.root for event in events} == {f"s3://{bucket.name}"}
     there = {name: bucket.s3.head_object(Bucket=bucket.name, Key=name) for name in names if "deep" not in name}
-    for event in events:
-        if event.key in there:
-            assert event.etag == there[event.key]["ETag"].strip('"')
+    etags = {key: answer["ETag"].strip('"') for key, answer in there.items()}
+    assert {(event.key, event.etag) for event in events} >= set(etags.items())
+    path = tmp_path / "pipeline.yml"
+    path.write_text(PIPELINE.format(name=bucket.name))
+    armed = await arm(load_pipeline(path, armed=True), bucket.outside)
+    starts = [*await start_runs([*reversed(events), *events], armed, bucket.outside)]
+    starts += await start_runs(events, armed, bucket.outside)
+    states = Counter(start.state for start in starts)
+    assert states[StartState.STARTED] == len(there)  # moto tells of an upload in parts twice, once with another ETag
+    assert states.keys() == {StartState.STARTED, StartState.GONE, StartState.KNOWN}
+    given = [
+        (await load_record(bucket.outside.store, start.run)).pipeline.steps[0].inputs["file"]
+        for start in starts
+        if start.state is StartState.STARTED
+    ]
+    assert {one.uri for one in given if isinstance(one, DataInput)} == {f"s3://{bucket.name}/{key}" for key in there}
 
 
-async def test_an_upload_in_parts_is_one_object(bucket: Bucket) -> None:
-    """However many events a server makes of it: those of the object as it is then are one version."""
-    await set_up(bucket.trigger, bucket.outside)
-    upload = bucket.s3.create_multipart_upload(Bucket=bucket.name, Key="in/big.csv")
-    where = {"Bucket": bucket.name, "Key": "in/big.csv", "UploadId": upload["UploadId"]}
-    part = bucket.s3.upload_part(**where, PartNumber=1, Body=b"x" * 1000)
-    bucket.s3.complete_multipart_upload(**where, MultipartUpload={"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]})
-    etag = bucket.s3.head_object(Bucket=bucket.name, Key="in/big.csv")["ETag"].strip('"')
-    events = await bucket.told(1)
-    assert len({event.identity for event in events if event.etag == etag}) == 1
-
-
-async def test_setting_it_twice_changes_nothing(bucket: Bucket) -> None:
-    """The second time there is nothing to do; a changed trigger is set anew in the place of the old."""
+async def test_it_is_set_changed_and_removed(bucket: Bucket) -> None:
+    """The second time there is nothing to do; a changed trigger takes the place of the old; nothing is left of it."""
     assert (await set_up(bucket.trigger, bucket.outside)).changes
     before, policy = bucket.notifications(), bucket.policy()
     assert (await set_up(bucket.trigger, bucket.outside)).changes == ()
@@ -134,6 +176,15 @@ async def test_setting_it_twice_changes_nothing(bucket: Bucket) -> None:
     assert "in/*.parquet" in line
     assert len(bucket.notifications()["QueueConfigurations"]) == 1
     assert (await look(changed, bucket.outside)).is_set
+    async with open_inbox(bucket.trigger, bucket.outside) as inbox:
+        while deliveries := await inbox.queue.receive(10, 0):  # the test events of S3
+            await inbox.queue.delete(deliveries)
+    assert len((await take_down(bucket.trigger, bucket.outside)).changes) == 2
+    assert bucket.notifications().get("QueueConfigurations", []) == []
+    assert bucket.sqs.list_queues(QueueNamePrefix=f"fanout-{bucket.trigger.name}").get("QueueUrls", []) == []
+    assert (await take_down(bucket.trigger, bucket.outside)).changes == ()
+    standing = await look(bucket.trigger, bucket.outside)
+    assert (standing.wanted, standing.there, standing.is_set) == (None, None, False)
 
 
 async def test_those_of_others_stay(bucket: Bucket) -> None:
@@ -170,21 +221,6 @@ async def test_those_of_others_stay(bucket: Bucket) -> None:
     [left] = bucket.notifications()["QueueConfigurations"]
     assert (left["Id"], left["QueueArn"], left["Events"]) == ("theirs", arn, ["s3:ObjectRemoved:*"])
     assert [one["Sid"] for one in bucket.policy()["Statement"]] == ["theirs"]
-
-
-async def test_nothing_is_left_of_it(bucket: Bucket) -> None:
-    """Neither notification nor queues; to remove it again is no error, and what it finds is told."""
-    await set_up(bucket.trigger, bucket.outside)
-    async with open_inbox(bucket.trigger, bucket.outside) as inbox:
-        await _receive(inbox.queue, bool, wait=1)  # the test event of S3
-        deliveries = await inbox.queue.receive(10, 0)
-        await inbox.queue.delete(deliveries)
-    assert len((await take_down(bucket.trigger, bucket.outside)).changes) == 2
-    assert bucket.notifications().get("QueueConfigurations", []) == []
-    assert bucket.sqs.list_queues(QueueNamePrefix=f"fanout-{bucket.trigger.name}").get("QueueUrls", []) == []
-    assert (await take_down(bucket.trigger, bucket.outside)).changes == ()
-    standing = await look(bucket.trigger, bucket.outside)
-    assert (standing.wanted, standing.there, standing.is_set) == (None, None, False)
 
 
 async def test_a_bucket_that_is_not_there(bucket: Bucket) -> None:
