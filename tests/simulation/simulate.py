@@ -20,6 +20,7 @@ from unittest.mock import patch
 from fanout.data import uris
 from fanout.errors import FanoutError
 from fanout.node import serve as node_serve
+from fanout.node import worker as node_worker
 from fanout.node.serve import Surroundings
 from fanout.plan import manifests, publish
 from fanout.run import story
@@ -257,6 +258,7 @@ def _stand_ins(simulation: Simulation) -> Iterator[tuple[ModuleType, str, Any]]:
     yield node_serve, "_parent", parent
     yield node_serve, "_signals", lambda _: contextlib.nullcontext()
     yield node_serve, "_log_to", lambda _: contextlib.nullcontext()
+    yield node_worker, "usage_written", lambda *_: contextlib.nullcontext()
     yield manifests, "SHARD_SIZE", scenario.shard_size
     yield publish, "INLINE_LIMIT", scenario.inline_limit
     for module in (reduce, output_files):
