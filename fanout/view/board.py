@@ -41,7 +41,8 @@ class StepState:
     def take(self, progress: Progress) -> None:
         """Newer numbers."""
         self.progress = progress
-        self._past.append((progress.seconds, progress.counts.settled))
+        if progress.counts.settled:  # before the first, scripts are still loading: that says nothing of the pace
+            self._past.append((progress.seconds, progress.counts.settled))
         while len(self._past) > 2 and progress.seconds - self._past[0][0] > WINDOW:
             self._past.popleft()
 

@@ -32,6 +32,17 @@ def test_rate_and_time_left_come_from_the_last_seconds(steps: Any, progress: Any
     assert progress_line(state) == "70 of 100 mini-batches, 30 s left, 1.0/s, 0 items"
 
 
+def test_the_time_until_the_first_result_says_nothing_of_the_pace(steps: Any, progress: Any) -> None:
+    """Scripts load models in it; and when nothing is left, there is no time to tell."""
+    board = board_of(steps)
+    board.progress(progress(0.0, succeeded=0))
+    for seconds, done in ((20.0, 10), (21.0, 20)):
+        state = board.progress(progress(seconds, succeeded=done))
+    assert (state.rate, state.seconds_left) == (10.0, 8.0)
+    state = board.progress(progress(29.0, succeeded=100))
+    assert state.seconds_left is None
+
+
 def test_too_little_to_tell(steps: Any, progress: Any) -> None:
     """One look gives no rate."""
     state = board_of(steps).progress(progress(1.0, succeeded=5))
