@@ -20,7 +20,8 @@ $(BIN)/uv:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 $(VENV)/.synced: $(BIN)/uv pyproject.toml uv.lock
-	$(BIN)/uv sync --quiet --frozen --all-extras --inexact --python $(BIN)/python
+	$(BIN)/uv sync --quiet --frozen --all-extras --inexact --compile-bytecode --python $(BIN)/python
+	$(BIN)/python -m compileall -q fanout
 	touch $@
 
 # In a virtual environment of its own: its pins clash with ours.

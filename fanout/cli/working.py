@@ -33,7 +33,8 @@ def node(
     import asyncio
 
     from fanout.cli import wiring
-    from fanout.node.__main__ import DRAINED, exit_code, say_warnings
+    from fanout.node.__main__ import exit_code, say_warnings
+    from fanout.node.exits import DRAINED
 
     settings = wiring.settings_of(Path.cwd(), Where(store, queue, profile))
     say_warnings()

@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
-from fanout.node.__main__ import GAVE_UP
+from fanout.node.exits import GAVE_UP
 from fanout.step.supervise import Workforce
 from fanout.store.keys import StepRound
 

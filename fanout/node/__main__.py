@@ -9,17 +9,13 @@ import sys
 from fanout.clock import SystemClock
 from fanout.errors import ExitCode, FanoutError
 from fanout.node.agent import Leaving
+from fanout.node.exits import DRAINED, GAVE_UP
 from fanout.node.serve import Surroundings, serve
 from fanout.queue.service import open_queue_service
 from fanout.store.access import Access
 from fanout.store.keys import StepRound
 from fanout.store.leave import leave
 from fanout.store.open import open_store
-
-GAVE_UP = 42
-"""Exit code of a node on which the script cannot be started; Azure's leader ends with the same number."""
-DRAINED = 75
-"""Exit code of a node that was asked to leave before its step was over (EX_TEMPFAIL: it may be replaced)."""
 
 
 def exit_code(why: Leaving) -> int:

@@ -270,8 +270,9 @@ class Node:
         """Gives each slot what it has room for, the emptiest first."""
         if self._leaving.done() or self._clock.monotonic() > self._starts_until:
             return
+        fair = self._intake.share(len(self._slots))
         for slot in sorted(self._slots, key=lambda slot: -slot.room):
-            if (room := slot.room) and (batches := self._intake.start(room)):
+            if (room := slot.room) and (batches := self._intake.start(min(room, fair))):
                 slot.give(batches)
         self._intake.ask()
 

@@ -308,6 +308,7 @@ class Incoming:
     def __init__(self, channel: socket.socket) -> None:
         self._channel, self._buffer = channel, FrameBuffer()
         self._waiting: deque[tuple[dict[str, Any], bytes]] = deque()
+        self._is_withdrawn = False  # some of what waits
 
     def take(self) -> tuple[dict[str, Any], bytes] | None:
         """The next frame, as soon as it is there; None when the node is gone."""
@@ -315,19 +316,27 @@ class Incoming:
             data = self._channel.recv(RECEIVE_SIZE)
             if not data:
                 return None
-            self._waiting.extend(self._buffer.feed(data))
+            self._add(data)
         return self._waiting.popleft()
 
     def drop_withdrawn(self) -> None:
         """Mini-batches that the node has withdrawn by now are not taken any more."""
         with contextlib.suppress(BlockingIOError):
             while data := self._channel.recv(RECEIVE_SIZE, socket.MSG_DONTWAIT):
-                self._waiting.extend(self._buffer.feed(data))
+                self._add(data)
+        if not self._is_withdrawn:
+            return
+        self._is_withdrawn = False
         words = [header["t"] for header, _ in self._waiting]
         if "withdraw" in words:
             last = len(words) - 1 - words[::-1].index("withdraw")
             kept = [frame for at, frame in enumerate(self._waiting) if at >= last or words[at] != "task"]
             self._waiting = deque(kept)
+
+    def _add(self, data: bytes) -> None:
+        for frame in self._buffer.feed(data):
+            self._waiting.append(frame)
+            self._is_withdrawn |= frame[0]["t"] == "withdraw"
 
 
 def _die_with_the_node() -> None:

@@ -25,7 +25,7 @@ from fanout.step.results import Entry, Event, Status
 
 log = logging.getLogger(__name__)
 
-LINGER = 0.1
+LINGER = 0.2
 """Seconds that finished attempts wait for company while others are still running: each group costs about a millisecond
 of the processors that user code could use."""
 FULL_BYTES = 64 * 1024 * 1024

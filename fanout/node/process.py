@@ -20,11 +20,11 @@ from fanout.node.frames import FrameBuffer
 from fanout.node.orders import Answer, Garbled, Start
 from fanout.step.results import Cause, Failure
 
-OFTEN = 0.0005
+OFTEN = 0.002
 """Seconds: a slot that answers more often than this is listened to only now and then."""
-REST = 0.001
-"""Seconds for which it is not: its answers gather meanwhile, and cost one wake-up together. Slots that are this quick
-have several times as much work ahead."""
+REST = 0.004
+"""Seconds for which it is not: its answers gather meanwhile, and cost one wake-up together. A slot that is this quick
+has more than twice as much work ahead."""
 
 
 @dataclass(frozen=True, slots=True)

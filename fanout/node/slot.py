@@ -18,8 +18,8 @@ from fanout.step.results import Cause, Failure
 
 LONG = 0.25
 """Seconds from which a mini-batch counts as long: then none is handed over before the slot is free."""
-AHEAD = 0.005
-"""Seconds of work that a slot is kept ahead, when mini-batches are short."""
+AHEAD = 0.02
+"""Seconds of work that a slot is kept ahead, when mini-batches are short; half of it is left when more is given."""
 MOST_AHEAD = 256
 FAR_LONGER = 3.0
 """How many times longer than usual, and than LONG, a mini-batch has run when those behind it are given to others."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import obstore
 
 from fanout.data import uris
+from fanout.memory import return_large_buffers
 from fanout.step.ledger import Ledger
 from fanout.step.row_format import RowFormat
 from fanout.step.rows import Rows, rows_in_order
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 WRITE_SIZE = 1024 * 1024
 """Bytes that are gathered for one write: rows of a mini-batch may be few."""
+WRITES = 4
+"""Parts, of obstore's 10 MiB, that are being written at the same time."""
 LARGEST_CELL = 2**31 - 1
 """Bytes of one cell; the csv module's own limit of 128 KiB is for text of unknown origin."""
 SEPARATORS = {RowFormat.CSV: ",", RowFormat.TSV: "\t"}
@@ -51,6 +54,7 @@ class Source:
 
 async def reduce(source: Source, row_format: RowFormat, uri: str, access: Access) -> int:
     """The output at `uri` holds all rows; returns its bytes."""
+    return_large_buffers()
     store, key = locate(uri, access)
 
     async def write() -> int:
@@ -66,8 +70,12 @@ async def reduce(source: Source, row_format: RowFormat, uri: str, access: Access
 
 async def _write(content: "AsyncIterator[bytes | memoryview]", store: "ObjectStore", key: str) -> int:
     size, waiting = 0, bytearray()
-    async with obstore.open_writer_async(store, key) as writer:
+    async with obstore.open_writer_async(store, key, max_concurrency=WRITES) as writer:
         async for part in content:
+            if not waiting and len(part) >= WRITE_SIZE:  # as it is: it need not be copied
+                size += len(part)
+                await writer.write(part)
+                continue
             waiting += part
             if len(waiting) >= WRITE_SIZE:
                 size += len(waiting)

@@ -1,9 +1,10 @@
 """The rows of succeeded mini-batches in mini-batch order, in constant memory.
 
 Mini-batches that follow each other are mostly in the same few objects, so a window of them is read object by object,
-with neighbouring ranges joined, and given out in order.
+with neighbouring ranges joined, and given out in order. The next window is read and checked meanwhile.
 """
 
+import asyncio
 import zlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,8 +22,13 @@ from fanout.store.objects import translated
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-WINDOW = 16 * 1024 * 1024
-"""Bytes of rows in memory at once; a single mini-batch larger than this comes in chunks of this size."""
+WINDOW = 8 * 1024 * 1024
+"""Bytes of rows in a window, two of which are in memory at once; a single mini-batch larger than this comes in chunks
+of this size."""
+MOST = 20_000
+"""Mini-batches in a window, however short their rows are: each takes half a kilobyte beside them."""
+IN_A_THREAD = 256 * 1024
+"""Bytes from which checksums are computed in a thread, beside the writing."""
 GAP = 64 * 1024
 """Bytes that are rather read and thrown away than skipped with another request."""
 
@@ -37,20 +43,41 @@ class Rows:
 
 async def rows_in_order(store: "ObjectStore", at: StepRound, winners: Iterable[Winner]) -> AsyncIterator[Rows]:
     """The rows of all `winners` that have any, checked; DamagedRecordError names the object that was altered."""
-    for window in _windows(winner for winner in winners if winner.length):
-        if window[0].length > WINDOW:
-            async for rows in _in_chunks(store, at, window[0]):
-                yield rows
-        else:
-            async for rows in _window(store, at, window):
-                yield rows
+    windows = _windows(winner for winner in winners if winner.length)
+    ahead = _read_ahead(store, at, next(windows, None))
+    try:
+        while ahead is not None:
+            window, reading = ahead
+            found = None if reading is None else await reading
+            ahead = _read_ahead(store, at, next(windows, None))
+            if found is None:
+                async for rows in _in_chunks(store, at, window[0]):
+                    yield rows
+            else:
+                for rows in found:
+                    yield rows
+    finally:
+        if ahead is not None and ahead[1] is not None:
+            ahead[1].cancel()
+
+
+_Ahead = tuple[list[Winner], "asyncio.Task[list[Rows]] | None"]
+
+
+def _read_ahead(store: "ObjectStore", at: StepRound, window: list[Winner] | None) -> _Ahead | None:
+    """The window and the reading of it, which has begun; none of a single mini-batch that comes in chunks."""
+    if window is None:
+        return None
+    if window[0].length > WINDOW:
+        return window, None
+    return window, asyncio.create_task(_window(store, at, window))
 
 
 def _windows(winners: Iterable[Winner]) -> Iterator[list[Winner]]:
     window: list[Winner] = []
     size = 0
     for winner in winners:
-        if window and size + winner.length > WINDOW:
+        if window and (size + winner.length > WINDOW or len(window) == MOST):
             yield window
             window, size = [], 0
         window.append(winner)
@@ -59,18 +86,25 @@ def _windows(winners: Iterable[Winner]) -> Iterator[list[Winner]]:
         yield window
 
 
-async def _window(store: "ObjectStore", at: StepRound, window: Sequence[Winner]) -> AsyncIterator[Rows]:
+async def _window(store: "ObjectStore", at: StepRound, window: Sequence[Winner]) -> list[Rows]:
     by_object: dict[ResultObject, list[Winner]] = {}
     for winner in window:
         by_object.setdefault(winner.object, []).append(winner)
     payloads: dict[int, memoryview] = {}  # by identity: a mini-batch that was split has several winners
     for found, inside in by_object.items():
         key = keys.result(at.in_round(found.round), found.node, found.seq)
-        for winner, payload in await _ranges(store, key, inside):
-            check_rows(payload, winner.crc, key, winner.index)
-            payloads[id(winner)] = payload
-    for winner in window:
-        yield Rows(winner, payloads.pop(id(winner)))
+        pairs = await _ranges(store, key, inside)
+        if sum([winner.length for winner in inside]) < IN_A_THREAD:
+            _check(pairs, key)
+        else:
+            await asyncio.to_thread(_check, pairs, key)
+        payloads.update((id(winner), payload) for winner, payload in pairs)
+    return [Rows(winner, payloads[id(winner)]) for winner in window]
+
+
+def _check(pairs: Iterable[tuple[Winner, memoryview]], key: str) -> None:
+    for winner, payload in pairs:
+        check_rows(payload, winner.crc, key, winner.index)
 
 
 async def _ranges(store: "ObjectStore", key: str, winners: Sequence[Winner]) -> list[tuple[Winner, memoryview]]:

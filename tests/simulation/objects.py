@@ -166,7 +166,7 @@ def _remove(bucket: Bucket, key: str) -> None:
     bucket.world.note("removed", key)
 
 
-def open_writer_async(bucket: Bucket, key: str) -> Writer:
+def open_writer_async(bucket: Bucket, key: str, **_: object) -> Writer:
     return Writer(bucket, key)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from fanout.engines import local
 from fanout.engines.local import LocalEngine, LocalNodes
-from fanout.node.__main__ import DRAINED
+from fanout.node.exits import DRAINED
 from fanout.store.keys import StepRound
 
 PATIENCE = 30.0

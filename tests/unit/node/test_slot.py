@@ -277,7 +277,7 @@ async def test_a_new_process_starts_afresh(bench: Callable[..., Bench], held: Ca
 
 
 @pytest.mark.parametrize(
-    ("average", "number"), [(1.0, 1), (0.25, 1), (0.2, 2), (0.005, 2), (0.001, 6), (0.0001, 51), (0.0, 257)]
+    ("average", "number"), [(1.0, 1), (0.25, 1), (0.2, 2), (0.005, 5), (0.001, 21), (0.0001, 201), (0.0, 257)]
 )
 def test_how_many_a_slot_should_hold(average: float, number: int) -> None:
     """One when they are long, some milliseconds ahead when they are short, never without bound."""
@@ -295,13 +295,13 @@ async def test_room_adapts(bench: Callable[..., Bench], held: Callable[..., Held
     b.slot.give([held(0)])
     assert b.slot.room == 0
     b.done(0.001)
-    assert (b.slot.average, b.slot.room) == (0.001, 6)
-    b.slot.give([held(index) for index in range(1, 7)])
+    assert (b.slot.average, b.slot.room) == (0.001, 21)
+    b.slot.give([held(index) for index in range(1, 22)])
     rooms = []
-    for _ in range(6):
+    for _ in range(21):
         b.done(0.001)
         rooms.append(b.slot.room)
-    assert rooms == [0, 0, 3, 4, 5, 6]
+    assert rooms == [*[0] * 10, *range(11, 22)]
     for _ in range(40):
         b.slot.give([held(9)])
         b.done(2.0)
