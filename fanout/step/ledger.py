@@ -290,8 +290,8 @@ class Ledger:
         """Whether this result takes the place of the one known so far."""
         known = self._outcome[entry.index]
         outcome = _OUTCOMES[entry.status]
-        if known == _NONE:
-            return True
+        if known in (_NONE, _CANCELED):
+            return True  # also of what was not chosen: else it would depend on what was read before
         if (known == _SUCCEEDED) != (outcome == _SUCCEEDED):
             return outcome == _SUCCEEDED
         return self._place(number, position) < self._place(self._object[entry.index], self._position[entry.index])

@@ -164,6 +164,17 @@ async def test_a_retry_is_sent_before_the_old_delivery_is_deleted(desk: Desk, me
     assert messages.decode(again.body) == message(0, attempt=2)
 
 
+async def test_a_line_that_is_no_json_becomes_a_dead_letter_as_it_is(desk: Desk) -> None:
+    """A checksum that fits says that it was composed so: whoever looks finds the text and the reason."""
+    [held] = await desk.receive(Message(AT, 4, 2, line='{"index":4,]'))
+    desk.committer.add(_finished(held, Status.FAILED))
+    await desk.finish()
+    [dead] = await desk.pair.dead.receive(1, 0)
+    fields = json.loads(dead.body)
+    assert (fields["message"], fields["tries"]) == (held.delivery.body, 3)
+    assert fields["reason"] == "ValueError: no\nTraceback ..."
+
+
 async def test_a_failed_mini_batch_goes_to_the_dead_letters_with_its_reason(
     desk: Desk, message: Callable[..., Message]
 ) -> None:

@@ -1,6 +1,8 @@
 """Rows in mini-batch order: each exactly once, checked, in constant memory."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -51,6 +53,39 @@ async def test_small_windows_change_nothing(
     assert b"".join(part for _, part in parts) == b"".join(payloads)
     assert max(len(part) for _, part in parts) <= 10
     assert [index for index, _ in parts] == sorted(index for index, _ in parts)
+
+
+@pytest.mark.parametrize("most", [1, 2, 7])
+async def test_a_window_holds_a_limited_number_of_mini_batches(
+    store: ObjectStore,
+    entry: Callable[..., Entry],
+    commit: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    most: int,
+) -> None:
+    """However short their rows are: a million of them must not be in memory at once."""
+    await commit(0, 0, [entry(i) for i in range(7)], [b"%d\n" % i for i in range(7)])
+    ledger = await absorb_sealed(store, AT, {0: 1}, Ledger())
+    monkeypatch.setattr(rows, "MOST", most)
+    monkeypatch.setattr(rows, "IN_A_THREAD", 1)
+    assert [len(window) for window in rows._windows(ledger.winners())] == [most] * (7 // most) + [7 % most] * bool(
+        7 % most
+    )
+    assert await _all(store, ledger) == [(i, b"%d\n" % i) for i in range(7)]
+
+
+async def test_a_reader_may_stop_early(
+    store: ObjectStore, entry: Callable[..., Entry], commit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The window that is being read ahead is given up with it."""
+    await commit(0, 0, [entry(i) for i in range(4)], [b"%d" % i for i in range(4)])
+    ledger = await absorb_sealed(store, AT, {0: 1}, Ledger())
+    monkeypatch.setattr(rows, "MOST", 1)
+    before = asyncio.all_tasks()
+    async with aclosing(rows_in_order(store, AT, ledger.winners())) as found:
+        assert bytes((await anext(found)).payload) == b"0"
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(asyncio.all_tasks() - before), return_exceptions=True)
 
 
 @pytest.mark.parametrize("window", [8, 16 * 1024 * 1024])
