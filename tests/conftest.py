@@ -15,8 +15,15 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import servers
+
+# Four workers share two cores: how long an example takes says nothing about the code. In CI the examples are the same
+# each time, so that a change is judged by what it changes; elsewhere each run looks at others.
+settings.register_profile("fanout", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("fanout"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "fanout")
 
 
 class ManualClock:

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from fanout.clock import Clock
 from fanout.errors import DamagedRecordError, FanoutError, QueueError, RunError
 from fanout.node.agent import Leaving
 from fanout.node.serve import Assembled, Surroundings, assembled, load_step
@@ -237,8 +236,3 @@ def _nobody_wants(kept: _Kept) -> bool:
     """Whether the node has left because its run is canceled."""
     running = kept.running
     return not running.cancelled() and running.exception() is None and running.result() is Leaving.CANCELED
-
-
-def monotonic_deadline(clock: Clock, epoch_seconds: float) -> float:
-    """A moment of the time of day on the monotonic clock."""
-    return clock.monotonic() + epoch_seconds - clock.now()

@@ -232,6 +232,8 @@ class Ledger:
             self.failures.append(self._failed_attempt(number, entry, entry.failure))
         if entry.status is Status.RETRIED or entry.status is Status.SPLIT:
             self._retried += 1
+        if self._outcome[index] == _CANCELED:
+            return  # not chosen for this round: nobody asked for it, and nobody waits for the rest of it
         if entry.part is not None or entry.status is Status.SPLIT or index in self._splits:
             self._absorb_part(number, position, entry)
         elif entry.status is Status.RETRIED:

@@ -120,6 +120,7 @@ class Supervisor:
         self._stragglers = Stragglers()
         self._clocks = Clocks.of(record.step, len(os.sched_getaffinity(0)))
         self._failed_starts = 0  # in a row, on all nodes
+        self._has_looked = False  # what the first look finds is from before this supervisor
         self._last_failed_start = ""
         self._reader = ResultReader(store, record.at)
         self._dead = DeadLetters(queues.dead, store, record.at, clock)
@@ -151,7 +152,7 @@ class Supervisor:
 
     def recall(self, since: Since) -> None:
         """Goes by these moments, which another supervisor has left, and looks at everything the next time."""
-        self.since, self._last_seldom = since, 0.0
+        self.since, self._last_seldom, self._has_looked = since, 0.0, True
 
     def planned_so_far(self, count: int) -> None:
         """So many mini-batches have been planned."""
@@ -216,16 +217,16 @@ class Supervisor:
             if self._double is not None:
                 self._stragglers.absorb(index, self._clock.monotonic())
             self._observers.results(node, index)
-            self._count_failed_starts(index)
+            if self._has_looked:  # failures of earlier days say nothing about how long nodes have tried since
+                self._count_failed_starts(index)
+        self._has_looked = True
         return self.ledger.counts.settled > settled
 
     def _count_failed_starts(self, index: ResultIndex) -> None:
         if index.entries:
             self._failed_starts = 0
-        begun = self._clock.now() - self.seconds
         for event in index.events:
-            # Those from before this supervisor say nothing about how long nodes have tried since.
-            if event.failure is not None and event.failure.cause is Cause.INIT and event.at >= begun:
+            if event.failure is not None and event.failure.cause is Cause.INIT:
                 self._failed_starts += 1
                 self._last_failed_start = event.failure.message
 

@@ -189,6 +189,19 @@ def test_counts_are_values(entry: Callable[..., Entry], ledger_of: Callable[...,
     assert ledger.counts.finished
 
 
+def test_what_nobody_chose_for_a_round_stays_canceled(
+    entry: Callable[..., Entry], ledger_of: Callable[..., Ledger]
+) -> None:
+    """A result that comes all the same, of a whole mini-batch or of a part, neither counts nor opens anything."""
+    ledger = ledger_of((0, 0, [entry(1, status=Status.FAILED, failure=FAILURE)]), total=2)
+    ledger.begin_round(2, frozenset({1}))
+    for seq, found in enumerate([entry(0, part=Part(0, 1), items=1), entry(0), entry(1)]):
+        body = results.encode([found], [b""])
+        ledger.absorb(0, seq, results.decode_index(body, "key"))
+    assert (ledger.counts.succeeded, ledger.counts.canceled, ledger.counts.finished) == (1, 1, True)
+    assert [winner.index for winner in ledger.winners()] == [1]
+
+
 @settings(max_examples=60)
 @given(histories, histories, st.none() | st.frozensets(st.integers(0, BATCHES - 1)), st.randoms(use_true_random=False))
 def test_a_round_keeps_successes_and_opens_the_rest(

@@ -375,12 +375,13 @@ async def test_a_script_that_does_not_start_on_any_node(
     """After two minutes, twice as many failures in a row as there are slots end the step; old ones do not count."""
     failure = Failure(Cause.INIT, "RuntimeError: no model")
 
-    def broken(count: int, since: float = 0.0) -> list[Event]:
-        return [Event("process000", manual_clock.now() + since, failure) for _ in range(count)]
+    def broken(count: int) -> list[Event]:
+        return [Event("process000", manual_clock.now(), failure) for _ in range(count)]
 
     supervisor = make(max_concurrency_per_instance=2)
     supervisor.plan_is_complete(3)
-    await commit(0, 0, [], events=broken(3, since=-60.0))
+    await commit(0, 0, [], events=broken(3))
+    assert await supervisor.tick(Nodes()) is None
     await commit(0, 1, [], events=broken(3))
     manual_clock.advance(121)
     assert await supervisor.tick(Nodes()) is None
