@@ -64,19 +64,24 @@ async def _lines(
 ) -> "AsyncIterator[str]":
     from fanout.spec.steps import ParallelStep
     from fanout.step.failed_mini_batches import read_failures
-    from fanout.step.seal import step_seal
-    from fanout.view.failed_mini_batches import command_lines, failed_lines
+    from fanout.step.seal import read_seal, step_seal
+    from fanout.store import keys
+    from fanout.view.failed_mini_batches import command_lines, failed_lines, unsealed_line
     from fanout.view.failing import PlannedMiniBatches
 
     at = record.at(step.name)
-    if not isinstance(step, ParallelStep):
-        for line in command_lines(step, await step_seal(store, at), await _last_words(store, record, step), paint):
-            yield line
-        return
-    found = await read_failures(store, at, all_attempts=all_attempts)
+    is_parallel = isinstance(step, ParallelStep)
+    found = await read_failures(store, at, all_attempts=all_attempts) if is_parallel else None
     if found is None:
         sealed = await step_seal(store, at)
-        yield f"{paint.strong(step.name)}: {'has not begun' if sealed is None else sealed.verdict.reason}"
+        if sealed is None:
+            over = await read_seal(store, keys.run_verdict(record.name, record.round)) is not None
+            yield unsealed_line(step.name, paint, over=over)
+        elif is_parallel:
+            yield f"{paint.strong(step.name)}: {sealed.verdict.reason}"
+        else:
+            for line in command_lines(step, sealed, await _last_words(store, record, step), paint):
+                yield line
         return
     async for line in failed_lines(found, PlannedMiniBatches(store, found.planned, found.plan), commands, paint):
         yield line

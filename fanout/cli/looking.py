@@ -145,7 +145,10 @@ async def _show_logs(
         sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
 
-    readers = [LogReader(store, keys.logs(record.at(step)), choice, write) for step in steps]
+    readers = [
+        LogReader(store, keys.logs(record.at(step)), choice, write, whose=f"{step}: " if len(steps) > 1 else "")
+        for step in steps
+    ]
     shown = 0
     while True:
         # Asked before the pass: what was written until the end is in it.

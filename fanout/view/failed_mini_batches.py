@@ -50,10 +50,15 @@ async def failed_lines(
         yield f"never finished: {mini_batches(count)}: {ranges(indexes)}"
 
 
-def command_lines(step: Step, seal: Seal | None, said: str, paint: Paint) -> Iterator[str]:
+def unsealed_line(step: str, paint: Paint, *, over: bool) -> str:
+    """What a step without a seal is: of a run that is `over` it was not run."""
+    return f"{paint.strong(step)}: {'was not run' if over else 'has not ended'}"
+
+
+def command_lines(step: Step, seal: Seal, said: str, paint: Paint) -> Iterator[str]:
     """The failure of a command step for people; nothing when it has not failed."""
     yield f"{paint.strong(step.name)}: {_state(seal, paint)}"
-    if seal is not None and not seal.verdict.completed:
+    if not seal.verdict.completed:
         yield f"{INDENT}{printable(seal.verdict.reason)}"
         if said:
             yield printable(indented(said, INDENT))

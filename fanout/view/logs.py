@@ -50,6 +50,7 @@ class LogReader:
     prefix: str
     choice: LogChoice
     write: Callable[[bytes], None]
+    whose: str = ""  # the step in headings, where logs of several are shown
     _read: dict[str, int] = field(default_factory=dict)
     _last: str = ""
 
@@ -70,7 +71,7 @@ class LogReader:
             body = await read_range(self.store, key, start, stop) or b""
             if key != self._last:
                 self._last = key
-                self.write(f"==> {self._name(key)} <==\n".encode())
+                self.write(f"==> {self.whose}{self._name(key)} <==\n".encode())
             self.write(body)
             self._read[key] = start = stop
         return start - begun
