@@ -95,7 +95,7 @@ def _opened(draft: Draft, scope: Scope) -> Draft:
 
     files = scope.report.attempt(draft.node, enter, None)
     if files is None:
-        return replace(draft, broken=True)
+        return replace(draft, broken=True, outputs={name: Output() for name in draft.said})
     settings = fields.fields("settings")
     inside = replace(
         scope,

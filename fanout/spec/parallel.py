@@ -255,9 +255,16 @@ def _check_script(task: Fields, script: str, code: str | None, *, named: bool) -
         task.report.problem(node.origin, f"expected a Python file or a dotted module name, found '{shorten(script)}'")
     elif script.endswith(".py") and not named:
         task.report.problem(node.origin, f"'{shorten(script)}' needs task.code, the folder that holds it")
-    elif script.endswith(".py") and code is not None and not (Path(code) / script).is_file():
+    elif script.endswith(".py") and code is not None and not _is_file(Path(code) / script):
         there = sorted(file.name for file in Path(code).glob("*.py"))
         task.report.problem(node.origin, f"there is no '{shorten(script)}' in '{code}'{suggest(script, there)}")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, or a folder that may not be looked into
+        return False
 
 
 def _input_data(reading: Reading, fields: Fields, *, may_be_file: bool) -> str:

@@ -43,6 +43,75 @@ RUNNING = """\
 """
 
 
+COMPONENT = """\
+type: pipeline
+name: scoring
+inputs:
+  raw: {type: uri_folder}
+  size: {type: string, default: "1"}
+outputs:
+  rows: {type: uri_file}
+jobs:
+  keep:
+    command: sh keep.sh ${{inputs.raw}} ${{outputs.kept}}
+    code: ../src
+    inputs: {raw: "${{parent.inputs.raw}}"}
+    outputs: {kept: }
+  score:
+    type: parallel
+    inputs: {files: "${{parent.jobs.keep.outputs.kept}}"}
+    outputs: {rows: "${{parent.outputs.rows}}"}
+    input_data: ${{inputs.files}}
+    mini_batch_size: ${{parent.inputs.size}}
+    retry_settings: {max_retries: 0}
+    task: {type: run_function, code: ../src, entry_script: score.py, append_row_to: "${{outputs.rows}}"}
+"""
+NESTED = """\
+type: pipeline
+inputs:
+  files: {type: uri_folder, path: ./in}
+outputs:
+  scores: {type: uri_file, path: ./scores.txt}
+jobs:
+  first:
+    component: ./parts/scoring.yml
+    inputs: {raw: "${{parent.inputs.files}}", size: "20"}
+    outputs: {rows: "${{parent.outputs.scores}}"}
+  count:
+    command: wc -l < ${{inputs.rows}} > ${{outputs.n}}
+    inputs: {rows: "${{parent.jobs.first.outputs.rows}}"}
+    outputs: {n: {type: uri_file, path: ./count.txt}}
+"""
+SCORE = """\
+from pathlib import Path
+
+def run(mini_batch):
+    rows = [Path(file).read_text() for file in mini_batch]
+    if "content 0" in rows and not Path(__file__).with_name("mended").exists():
+        raise ValueError("not the first")
+    return rows
+"""
+
+
+def test_a_pipeline_component(anywhere: Any) -> None:
+    """Its steps run under its name, fail, are told of, and are run again by that name, on every kind of servers."""
+    anywhere.write("pipeline.yml", NESTED)
+    anywhere.write("parts/scoring.yml", COMPONENT)
+    anywhere.write("src/score.py", SCORE)
+    anywhere.write("src/keep.sh", "cp $1/00*.txt $1/01*.txt $2\n")
+    ended = anywhere.fanout("run", "pipeline.yml", "--name", "r")
+    assert ended.code == 1, ended.said
+    assert "first.score: Failed" in ended.stdout
+    assert "count: skipped, step first.score did not complete" in ended.stdout
+    assert "look closer: fanout run-one r 0 --step first.score" in ended.said
+    anywhere.write("src/mended", "")
+    again = anywhere.fanout("redrive", "r", "--new-code")
+    assert again.code == 0, again.said
+    assert "first.keep: Completed earlier" in again.stdout
+    assert anywhere.output() == b"".join(b"content %d\n" % number for number in range(20))
+    assert anywhere.output("count.txt").split() == [b"20"]
+
+
 def test_independent_steps_go_on_when_one_has_failed(project: Any) -> None:
     """Two that wait for each other run at the same time; what needs the failed one is skipped, the rest is done."""
     text = FAILS.format(settings="", until="test -e $MARKS/alone") + ALONE

@@ -85,6 +85,34 @@ jobs:
     component: ./component.yml
     inputs: {data: "${{parent.inputs.files}}"}
 """
+PIPELINE_COMPONENT = b"""\
+$schema: https://azuremlschemas.azureedge.net/latest/pipelineComponent.schema.json
+type: pipeline
+name: scoring
+inputs: {data: {type: uri_folder}, size: {type: string, default: "2"}}
+outputs: {rows: {type: uri_file}}
+jobs:
+  clean: {command: "cp ${{inputs.d}}/* ${{outputs.o}}", inputs: {d: "${{parent.inputs.data}}"}, outputs: {o: }}
+  score:
+    type: parallel
+    inputs: {files: "${{parent.jobs.clean.outputs.o}}"}
+    outputs: {rows: "${{parent.outputs.rows}}"}
+    input_data: ${{inputs.files}}
+    mini_batch_size: ${{parent.inputs.size}}
+    task: {type: run_function, code: ./src, entry_script: score.py, append_row_to: "${{outputs.rows}}"}
+  more: {component: ./nested.yml, inputs: {data: "${{parent.inputs.data}}"}, depends_on: [score]}
+"""
+WITH_PIPELINE_COMPONENT = """\
+type: pipeline
+inputs: {files: {type: uri_folder, path: ./in}}
+outputs: {rows: {type: uri_file}}
+jobs:
+  a:
+    component: ./nested.yml
+    inputs: {data: "${{parent.inputs.files}}"}
+    outputs: {rows: "${{parent.outputs.rows}}"}
+  b: {command: "wc ${{inputs.r}}", inputs: {r: "${{parent.jobs.a.outputs.rows}}"}}
+"""
 SETTINGS = b"""\
 store = "./runs"
 queue = "sqlite:./queues"
@@ -134,6 +162,7 @@ def project() -> Path:
     (folder / "in").mkdir()
     (folder / "in" / "a.txt").write_text("a")
     (folder / "with_component.yml").write_text(WITH_COMPONENT)
+    (folder / "with_pipeline_component.yml").write_text(WITH_PIPELINE_COMPONENT)
     return folder
 
 
@@ -155,6 +184,11 @@ def _pipeline(body: bytes) -> object:
 def _component(body: bytes) -> object:
     (project() / "component.yml").write_bytes(body)
     return load_pipeline(project() / "with_component.yml")
+
+
+def _pipeline_component(body: bytes) -> object:
+    (project() / "nested.yml").write_bytes(body)
+    return load_pipeline(project() / "with_pipeline_component.yml")
 
 
 def _override(body: bytes) -> object:
@@ -183,6 +217,7 @@ READERS = (
     Reader("yaml", (PIPELINE, COMPONENT, *MLTABLE), _document),
     Reader("pipeline", (PIPELINE, TRIGGER), _pipeline),
     Reader("component", (COMPONENT,), _component),
+    Reader("pipeline component", (PIPELINE_COMPONENT, PIPELINE_COMPONENT.split(b"  more:")[0]), _pipeline_component),
     Reader("override", (b"jobs.score.mini_batch_size=5", b"jobs.score.task={a: [1]}", b"inputs.rate=1e3"), _override),
     Reader("fanout.toml", (SETTINGS,), _settings),
     Reader("MLTable", MLTABLE, _mltable),

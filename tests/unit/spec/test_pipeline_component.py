@@ -250,9 +250,12 @@ GIVEN = "inputs: {raw: '${{parent.inputs.d}}', n: 1}"
         ("", "type: pipeline\njobs: {}\n", "", "comp/c.yml:1:1: jobs: missing; expected at least one step"),
         (
             "",
-            "type: pipeline\njobs: {z: {component: ./c.yml}}\n",
-            "",
-            "comp/c.yml:2:8: jobs.z: the pipeline component is part of itself: comp/c.yml -> comp/c.yml",
+            (
+                "type: pipeline\noutputs: {o: {type: uri_file}}\n"
+                "jobs: {z: {component: ./c.yml, outputs: {o: '${{parent.outputs.o}}'}}}\n"
+            ),
+            "  b: {command: b, inputs: {i: '${{parent.jobs.a.outputs.o}}'}}\n",
+            "comp/c.yml:3:8: jobs.z: the pipeline component is part of itself: comp/c.yml -> comp/c.yml",
         ),
     ],
 )

@@ -197,6 +197,7 @@ def test_a_wrong_task(refuse: Refuse, line: str, message: str) -> None:
     ("old", "new", "message"),
     [
         ("score.py", "scroe.py", "entry_script: there is no 'scroe.py' in 'src'; did you mean 'score.py'?"),
+        ("score.py", "a" * 300 + ".py", f"entry_script: there is no '{'a' * 59}…' in 'src'; there is 'score.py'"),
         ("score.py", "../score.py", "entry_script: '../score.py' must be a path inside the code folder"),
         ("score.py", "score.sh x", "entry_script: expected a Python file or a dotted module name, found 'score.sh x'"),
         ("code: ./src, ", "", "entry_script: 'score.py' needs task.code, the folder that holds it"),
