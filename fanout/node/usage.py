@@ -10,7 +10,6 @@ One look costs some milliseconds, so it is taken in a thread, and the first only
 
 import asyncio
 import contextlib
-import csv
 import logging
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -82,6 +81,8 @@ class Usage:
             log.warning("what this node uses could not be written down: %s", exc)
 
     def _append(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        import csv
+
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8", newline="", errors="backslashreplace") as file:

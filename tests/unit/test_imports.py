@@ -112,4 +112,15 @@ def test_the_pytest_plugin_costs_nothing_unused() -> None:
 def test_a_node_starts_without_tables() -> None:
     """A node process over a folder loads neither pandas nor pyarrow nor an AWS library."""
     loaded = _loaded_by("import fanout.node.__main__")
-    assert not loaded & {"pandas", "pyarrow", "numpy", "rich", "typer", "yaml", *AWS}
+    assert not loaded & {"pandas", "pyarrow", "numpy", "rich", "typer", "yaml", "psutil", "packaging", *AWS}
+
+
+def test_a_run_starts_without_looking_at_what_is_installed() -> None:
+    """Conda files are compared, and environments made, only where a pipeline has some."""
+    said = subprocess.run(
+        [sys.executable, "-P", "-c", "import fanout.run.story, sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not {"packaging", "psutil", "importlib.metadata"} & set(said.stdout.split())
