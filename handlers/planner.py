@@ -85,7 +85,7 @@ async def _plan(here: Container, run: str, context: Context) -> str:
 def _asked(event: Any) -> tuple[Mapping[str, str], str | None]:
     """What an invocation by hand asks for; InputError for anything else."""
     fields = event if isinstance(event, dict) else {"": event}
-    inputs, name = fields.get("inputs") or {}, fields.get("run")
+    inputs, name = fields.get("inputs", {}), fields.get("run")
     if fields.keys() - {"inputs", "run"} or not isinstance(inputs, dict) or not isinstance(name, str | None):
         raise InputError('expected {"inputs": {"name": "s3://…"}, "run": "name"}, both optional')
     if not all(isinstance(uri, str) for uri in inputs.values()):
