@@ -268,7 +268,7 @@ class Node:
 
     def feed(self) -> None:
         """Gives each slot what it has room for, the emptiest first."""
-        if self._leaving.done() or self._clock.monotonic() > self._starts_until:
+        if self._leaving.done() or self._is_late:
             return
         fair = self._intake.share(len(self._slots))
         for slot in sorted(self._slots, key=lambda slot: -slot.room):
@@ -285,6 +285,11 @@ class Node:
     def _feed_now(self) -> None:
         self._will_feed = False
         self.feed()
+
+    @property
+    def _is_late(self) -> bool:
+        """Whether nothing is started any more; nodes that nobody invokes have no such moment, and do not look."""
+        return self._starts_until < math.inf and self._clock.monotonic() > self._starts_until
 
     def _return_idle(self) -> None:
         """At the end of a step nothing waits here for long while slots of other nodes idle."""
