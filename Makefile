@@ -8,10 +8,10 @@ LOCALSTACK := .localstack
 SERVERS := .servers
 WORKERS ?= 4
 
-.PHONY: help setup servers localstack minio elasticmq fauxqs azure-ai-ml test lint types demo bench fuzz simulate chaos soak clean
+.PHONY: help setup servers localstack minio elasticmq fauxqs azure-ai-ml test lint types demo bench fuzz simulate chaos soak arrivals clean
 
 help:
-	@echo "make demo | test | lint | types | bench | fuzz | simulate | servers | chaos | soak | clean"
+	@echo "make demo | test | lint | types | bench | fuzz | simulate | servers | chaos | soak | arrivals | clean"
 
 setup: $(VENV)/.synced
 
@@ -104,6 +104,10 @@ fuzz: setup
 # 20,000 mini-batches over LocalStack while slots, nodes and supervisors are killed: the bytes of a run in peace.
 chaos: setup localstack
 	$(BIN)/python -m tests.chaos $(CHAOS)
+
+# Two hundred objects arrive in a bucket of LocalStack, told twice and more, while the watch is killed: one run for each.
+arrivals: setup localstack
+	$(BIN)/python -m tests.arrivals $(ARRIVALS)
 
 # Memory, threads and descriptors of every kind of process, after minutes of work.
 soak: setup
