@@ -51,8 +51,8 @@ async def failed_lines(
 
 
 def unsealed_line(step: str, paint: Paint, *, over: bool) -> str:
-    """What a step without a seal is: of a run that is `over` it was not run."""
-    return f"{paint.strong(step)}: {'was not run' if over else 'has not ended'}"
+    """What a step without a seal is: of a run that is `over` it did not run."""
+    return f"{paint.strong(step)}: {'did not run' if over else 'has not ended'}"
 
 
 def command_lines(step: Step, seal: Seal, said: str, paint: Paint) -> Iterator[str]:

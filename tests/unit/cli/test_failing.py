@@ -68,14 +68,14 @@ def test_a_script_that_cannot_start(fanout: Any, pipeline: Path, folder: Path) -
 
 
 def test_a_failed_command(fanout: Any, folder: Path) -> None:
-    """Its reason and its last words; a step behind it was not run. Logs say whose they are."""
+    """Its reason and its last words; a step behind it did not run. Logs say whose they are."""
     (folder / "pipeline.yml").write_text(
         "type: pipeline\njobs:\n  a: {type: command, command: echo oh no; exit 3}\n"
         "  b: {type: command, command: 'true', depends_on: [a]}\n"
     )
     assert fanout("run", "pipeline.yml", "--name", "r").code == 1
     said = fanout("failures", "r").out
-    assert said == "a: Failed\n   the command ended with exit code 3\n   oh no\nb: was not run\n"
+    assert said == "a: Failed\n   the command ended with exit code 3\n   oh no\nb: did not run\n"
     assert fanout("logs", "r").out == "==> a: user_logs/std_log.txt <==\noh no\n"
     assert fanout("logs", "r", "--step", "a").out == "==> user_logs/std_log.txt <==\noh no\n"
     found = [json.loads(line) for line in fanout("failures", "r", "--json").out.splitlines()]
