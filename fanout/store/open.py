@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,19 @@ if TYPE_CHECKING:
     from obstore.store import S3Config
 
 S3_SCHEMES = ("s3", "s3a")
-OTHER_SCHEMES = ("gs", "az", "azure", "adl", "abfs", "abfss", "http", "https")
+OTHER_SCHEMES = ("gs", "az", "azure", "adl", "abfs", "abfss", "wasb", "wasbs", "http", "https")
+# Hadoop's older way to name a container of Azure's: the same place as abfss: has another host.
+_AZURE_HOST = re.compile(r"[a-z0-9]+\.(?:blob|dfs)\.core\.windows\.net", re.IGNORECASE)
+_AZURE_CREDENTIALS = {
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_ACCESS_KEY",
+    "AZURE_STORAGE_SAS_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_STORAGE_CLIENT_ID",
+    "AZURE_CLIENT_ID",
+    "AZURE_FEDERATED_TOKEN_FILE",
+}
+_WASB = re.compile(r"wasbs?://([^@/]+)@([^./]+)\.blob\.", re.IGNORECASE)
 
 
 def open_store(uri: str, access: Access) -> ObjectStore:
@@ -50,7 +63,11 @@ def locate(uri: str, access: Access) -> tuple[ObjectStore, str]:
         bucket, key = _bucket(uri)
         return _s3(bucket, access), key
     parts = urlsplit(uri)
-    return _other(f"{parts.scheme}://{parts.netloc}", access), unquote(parts.path).strip("/")
+    path = unquote(parts.path).strip("/")
+    if scheme == "https" and _AZURE_HOST.fullmatch(parts.hostname or ""):
+        container, _, key = path.partition("/")
+        return _other(f"https://{parts.netloc}/{container}", access), key
+    return _other(f"{parts.scheme}://{parts.netloc}", access), path
 
 
 async def ensure_bucket(uri: str, access: Access) -> None:
@@ -88,7 +105,7 @@ def _scheme(uri: str) -> str:
     if scheme in ("", "file", "memory", *S3_SCHEMES, *OTHER_SCHEMES):
         return scheme
     raise SettingsError(
-        f"{uri}: cannot open {scheme}: URIs; expected a path, file:, s3://, gs://, az://, abfss:// or https://"
+        f"{uri}: cannot open {scheme}: URIs; expected a path, file:, s3://, gs://, az://, abfss://, wasbs:// or https://"
     )
 
 
@@ -137,10 +154,14 @@ def _s3(bucket: str, access: Access, prefix: str = "") -> ObjectStore:
 
 
 def _other(uri: str, access: Access) -> ObjectStore:
-    client = client_config(access.patience)
+    client, retries = client_config(access.patience), retry_config(access.patience)
     client["allow_http"] = uri.startswith("http:")
     try:
-        return from_url(uri, client_options=client, retry_config=retry_config(access.patience))
+        public = uri.startswith("https:") and not _AZURE_CREDENTIALS & os.environ.keys()
+        if public and _AZURE_HOST.fullmatch(urlsplit(uri).hostname or ""):
+            # As in the official examples: data that anybody may read is asked for without a signature.
+            return from_url(uri, config={"skip_signature": True}, client_options=client, retry_config=retries)
+        return from_url(_WASB.sub(r"abfss://\1@\2.dfs.", uri), client_options=client, retry_config=retries)
     except (BaseError, ValueError) as exc:
         raise SettingsError(f"cannot open {redact(uri)}: {reason(exc)}") from exc
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from obstore.store import LocalStore, MemoryStore, S3Store
+from obstore.store import AzureStore, LocalStore, MemoryStore, S3Store
 
 from fanout.errors import MissingExtraError, SettingsError, StoreError
 from fanout.store import objects
@@ -80,6 +80,21 @@ async def test_data_is_located(tmp_path: Path) -> None:
     one, two = locate("s3://bucket/a?b#c.csv", ACCESS), locate("s3://bucket/d/e", ACCESS)
     assert one[0] is two[0]
     assert (one[1], two[1]) == ("a?b#c.csv", "d/e")
+
+
+@pytest.mark.parametrize(
+    ("uri", "key"),
+    [
+        ("https://acct.blob.core.windows.net/c/a/b%20c.csv", "a/b c.csv"),
+        ("abfss://c@acct.dfs.core.windows.net/a/b.csv", "a/b.csv"),
+        ("wasbs://c@acct.blob.core.windows.net/a/b.csv", "a/b.csv"),
+    ],
+)
+def test_data_on_azure_is_located(uri: str, key: str) -> None:
+    """All ways to write a container and what is in it name the same store."""
+    store, found = locate(uri, ACCESS)
+    assert isinstance(store, AzureStore)
+    assert (store.config["container_name"], store.config["account_name"], found) == ("c", "acct", key)
 
 
 @pytest.mark.parametrize("uri", ["ftp://host/x", "s3:bucket", "s3:///key", "hdfs:///x"])
