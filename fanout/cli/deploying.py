@@ -1,6 +1,7 @@
 """`fanout deploy` and `fanout destroy`: a pipeline as functions on AWS that start by themselves."""
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from fanout.deploy.stack import Stack
     from fanout.deploy.story import Wanted
     from fanout.spec.settings import Settings
+
+
+class Target(StrEnum):
+    """Where a pipeline is brought."""
+
+    AWS = "aws"
+    KUBERNETES = "kubernetes"
+
 
 Name = Annotated[
     str | None,
@@ -46,6 +55,11 @@ Parameter = Annotated[
     list[str] | None,
     typer.Option("--parameter", metavar="KEY=VALUE", help="Another parameter of the template.", show_default=False),
 ]
+To = Annotated[Target, typer.Option("--to", help="aws, or kubernetes: manifests for kubectl.")]
+Run = Annotated[
+    str | None,
+    typer.Option("--run", metavar="RUN", help="For kubernetes: nodes for this run.", show_default=False),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
 Render = Annotated[bool, typer.Option("--render", help="Print the template and its parameters; look at nothing.")]
@@ -67,12 +81,16 @@ def deploy(
     yes: Yes = False,
     dry_run: DryRun = False,
     render: Render = False,
+    to: To = Target.AWS,
+    run: Run = None,
+    step: options.StepName = None,
     store: options.Store = None,
     profile: options.Profile = None,
 ) -> None:
     """Bring a pipeline to AWS, where arrivals start its runs.
 
-    Shows what would change, and asks. Done twice it changes nothing the second time.
+    Shows what would change, and asks. Done twice it changes nothing the second time. With --to kubernetes it prints
+    manifests for kubectl: workers for a deployment, or nodes for one run.
     """
     import asyncio
 
@@ -85,6 +103,9 @@ def deploy(
     settings = wiring.settings_of(pipeline, Where(store, None, profile))
     size = Size(image, workers, worker_seconds, worker_memory, alarms, _pairs(parameter or ()))
     wanted = Wanted(deployment_name(name, loaded), loaded, size, tuple(reads or ()))
+    if to is Target.KUBERNETES:
+        typer.echo(asyncio.run(_manifests(wanted, settings, run, step)), nl=False)
+        return
     if render:
         _render(wanted, settings)
         return
@@ -180,6 +201,21 @@ def _pairs(given: "Sequence[str]") -> dict[str, str]:
         if not one.partition("=")[1]:
             raise SettingsError(f"--parameter {one}: expected a name, '=' and a value: --parameter LogDays=90")
     return {key: value for key, _, value in (one.partition("=") for one in given)}
+
+
+async def _manifests(wanted: "Wanted", settings: "Settings", run: str | None, step: str | None) -> str:
+    """What kubectl applies; nothing is changed, but the queue of a deployment is looked up."""
+    from fanout.cli import wiring
+    from fanout.deploy.cluster import cluster_of, work_queue
+    from fanout.deploy.kubernetes import node_manifests, worker_manifests
+
+    access = wiring.access_of(settings)
+    if run is not None:
+        cluster = cluster_of(settings, access, wanted.size, {})
+        return node_manifests(run, step, wanted.pipeline, cluster, "default")
+    queue, environ = await work_queue(wanted.name, settings, access)
+    cluster = cluster_of(settings, access, wanted.size, environ)
+    return worker_manifests(wanted.name, wanted.pipeline, queue, cluster)
 
 
 def _render(wanted: "Wanted", settings: "Settings") -> None:

@@ -1,5 +1,6 @@
 """The parameters of infra/template.yml for one pipeline. Pure."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -8,9 +9,12 @@ from fanout.deploy.render import template_defaults
 from fanout.errors import SettingsError
 from fanout.spec.report import suggest
 from fanout.spec.settings import Settings
-from fanout.spec.steps import Pipeline
+from fanout.spec.steps import EventBatch, Pipeline
 
 PREFIX = "fanout-"
+LONGEST_WINDOW = 300
+"""Seconds for which an event source of Lambda gathers messages, at the most."""
+LARGEST_BATCH = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,16 @@ def parameters(
         **_places("Output", reach.outputs),
         "TriggerName": trigger.name if trigger else "",
         "TriggerBucket": split(trigger.root)[0] if trigger else "",
+        **_gathered(trigger.batch if trigger else None),
     }
+
+
+def _gathered(batch: EventBatch | None) -> dict[str, str]:
+    """How many events the planner gets at once, and how long it waits for them."""
+    if batch is None:
+        return {"EventBatch": "1", "EventSeconds": "0"}
+    seconds = min(LONGEST_WINDOW, max(1, math.ceil(batch.seconds)))
+    return {"EventBatch": str(min(LARGEST_BATCH, batch.objects)), "EventSeconds": str(seconds)}
 
 
 def _places(what: str, found: Iterable[Objects]) -> dict[str, str]:

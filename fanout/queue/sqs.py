@@ -120,6 +120,10 @@ class SqsQueueService:
         except QueueGoneError:
             return None
 
+    async def url(self, name: str) -> str:
+        """The URL of the queue with this very name; QueueGoneError when there is none."""
+        return await self._url(name)
+
     async def arn(self, name: str) -> str:
         """The ARN of the queue with this very name; QueueGoneError when there is none."""
         answer = await self._requests.call(

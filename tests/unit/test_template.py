@@ -55,7 +55,7 @@ def test_queues_are_encrypted_and_end_somewhere(resources: dict[str, Any]) -> No
 
 def test_event_sources_answer_for_each_message_and_are_bounded(resources: dict[str, Any]) -> None:
     """One bad message does not bring its neighbours back, and a flood does not use up the account."""
-    for name, batch in {"Planner": 1, "Worker": 10, "Supervisor": 1, "Reducer": 1}.items():
+    for name, batch in {"Planner": {"Ref": "EventBatch"}, "Worker": 10, "Supervisor": 1, "Reducer": 1}.items():
         source = resources[f"{name}Source"]["Properties"]
         assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
         assert "MaximumConcurrency" in source["ScalingConfig"]
