@@ -90,9 +90,7 @@ def test_values_are_put_in_as_they_are(workers: dict[str, Any], nodes: dict[str,
     assert scaled["triggers"][0]["metadata"]["queueURL"] == QUEUE.url
 
 
-@pytest.mark.parametrize(
-    ("name", "plain"), [("fanout-d", "fanout-d"), ("brave_lake", "brave-lake-"), ("x" * 99, "x")]
-)
+@pytest.mark.parametrize(("name", "plain"), [("fanout-d", "fanout-d"), ("brave_lake", "brave-lake-"), ("x" * 99, "x")])
 def test_names_are_those_that_kubernetes_takes(name: str, plain: str) -> None:
     """Lower case and short; names that would fall together stay apart."""
     found = label(name)
