@@ -19,7 +19,8 @@ def portable(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document without our keys, and with an environment and a compute wherever Azure requires one."""
     kept = _with_texts({key: value for key, value in document.items() if key not in OURS})
     settings = kept.get("settings") or {}
-    inputs = {name: _bare(given) for name, given in (kept.get("inputs") or {}).items()}
+    bare = {name: _bare(given) for name, given in (kept.get("inputs") or {}).items()}
+    inputs = {name: given for name, given in bare.items() if given is not None}  # an optional one may be left out there
     return {
         **kept,
         **({"inputs": inputs} if inputs else {}),
@@ -37,6 +38,8 @@ def portable_component(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _step(step: Mapping[str, Any]) -> dict[str, Any]:
     kept = _with_texts({key: value for key, value in step.items() if key not in OURS_ON_A_STEP})
+    if "${{" in str(kept.get("limits", "")):  # fanout lets people bind this one, too
+        kept["limits"] = {"timeout": 1}
     if isinstance(kept.get("component"), dict):
         return {**kept, "component": _step(kept["component"])}
     if "component" in kept:

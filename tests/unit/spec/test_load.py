@@ -510,8 +510,9 @@ type: pipeline
 inputs: {d: {type: URI_FOLDER, path: ./data, mode: Download}}
 jobs:
   a:
-    component: {command: x, inputs: {i: {type: path}}, outputs: {o: {type: Uri_File}}}
+    component: {command: x, inputs: {i: {type: path}}, outputs: {o: {type: uri_folder}}}
     inputs: {i: "${{parent.inputs.d}}"}
+    outputs: {o: {type: Uri_File}}
 """
     [step] = load(text).steps
     assert isinstance(step.inputs["i"], DataInput)
