@@ -10,7 +10,7 @@ import csv
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,16 +54,15 @@ async def job_report(record: StepRecord, store: "ObjectStore", clock: Clock) -> 
     with scratch_folder(f"{record.run}-{record.step.name}-report-", _scratch(store)) as scratch:
         folder = scratch / "report"
         folder.mkdir()
-        report = JobReport(record, store, clock, folder)
-        await report.read_earlier()
-        keeping = asyncio.create_task(report.keep_overview())
-        try:
-            yield report
-        finally:
-            keeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await keeping
-            report.close()
+        with closing(JobReport(record, store, clock, folder)) as report:
+            await report.read_earlier()
+            keeping = asyncio.create_task(report.keep_overview())
+            try:
+                yield report
+            finally:
+                keeping.cancel()
+                with suppress(asyncio.CancelledError):
+                    await keeping
 
 
 class JobReport:
