@@ -9,7 +9,7 @@ import typer
 
 from fanout.cli import options
 from fanout.cli.options import Where
-from fanout.errors import ExitCode
+from fanout.errors import ExitCode, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,6 +96,7 @@ def deploy(
 
     from fanout.cli import wiring
     from fanout.cli.pipelines import load
+    from fanout.data.uris import display
     from fanout.deploy.parameters import Size
     from fanout.deploy.story import Wanted, deployment_name
 
@@ -103,6 +104,10 @@ def deploy(
     settings = wiring.settings_of(pipeline, Where(store, None, profile))
     size = Size(image, workers, worker_seconds, worker_memory, alarms, _pairs(parameter or ()))
     wanted = Wanted(deployment_name(name, loaded), loaded, size, tuple(reads or ()))
+    if not settings.store.startswith("s3://"):
+        raise SettingsError(f"--store: a deployment works on s3://bucket/prefix, not in {display(settings.store)}")
+    if to is Target.AWS and (run or step):
+        raise SettingsError("--run and --step are for nodes in a cluster: add --to kubernetes")
     if to is Target.KUBERNETES:
         typer.echo(asyncio.run(_manifests(wanted, settings, run, step)), nl=False)
         return
@@ -195,8 +200,6 @@ async def _destroy(name: str, settings: "Settings", *, data: bool, yes: bool, dr
 
 
 def _pairs(given: "Sequence[str]") -> dict[str, str]:
-    from fanout.errors import SettingsError
-
     for one in given:
         if not one.partition("=")[1]:
             raise SettingsError(f"--parameter {one}: expected a name, '=' and a value: --parameter LogDays=90")

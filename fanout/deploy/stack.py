@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from fanout.errors import InfrastructureError, MissingExtraError, RunError
+from fanout.errors import InfrastructureError, MissingExtraError, RunError, SettingsError
 from fanout.store.access import Access
 from fanout.store.credentials import client_arguments
 from fanout.store.redact import redact
@@ -52,8 +52,13 @@ class Stack:
             import boto3
         except ImportError:
             raise MissingExtraError("Deploying", "aws") from None
+        from botocore.exceptions import NoRegionError
+
         self.name = name
-        self._client: Any = boto3.client("cloudformation", endpoint_url=endpoint, **client_arguments(access))
+        try:
+            self._client: Any = boto3.client("cloudformation", endpoint_url=endpoint, **client_arguments(access))
+        except NoRegionError:
+            raise SettingsError("region: say it in fanout.toml or in AWS_REGION; a stack is in one region") from None
 
     def look(self) -> Standing | None:
         """The stack; None when there is none."""
