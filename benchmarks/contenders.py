@@ -44,6 +44,8 @@ class Peer:
     module: str
     library: str
     environ: Mapping[str, str] = field(default_factory=dict)
+    most: int = 10**9
+    """Mini-batches: it is spared workloads with more, which would take it many minutes."""
 
     def prepare(self) -> None:
         """The library's environment exists."""
@@ -165,5 +167,5 @@ PEERS = (
     Peer(f"Ray {version_of('ray')} actors", "ray_actors", "ray"),
     Peer(f"Ray {version_of('ray')} tasks", "ray_tasks", "ray"),
     Peer(f"Dask {version_of('dask')}", "dask_futures", "dask"),
-    Peer(f"Lithops {version_of('lithops')}", "lithops_map", "lithops"),
+    Peer(f"Lithops {version_of('lithops')}", "lithops_map", "lithops", most=400),
 )

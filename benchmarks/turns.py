@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks.contenders import PEERS, Contender, Fanout
+from benchmarks.contenders import PEERS, Contender, Fanout, Peer
 from benchmarks.sample import Sample, Series
 from benchmarks.workload import Workload, input_folder
 
@@ -22,7 +22,7 @@ class Terms:
 
     repetitions: int = 3
     scale: float = 1.0
-    peers: Sequence[Contender] = PEERS
+    peers: Sequence[Peer] = PEERS
     libraries: Sequence[str] = ()
     fanout: Fanout = field(default_factory=Fanout)
 
@@ -44,7 +44,7 @@ def in_turn(turns: Mapping[str, Callable[[Path], T]], repetitions: int, what: st
 
 def all_on(terms: Terms, workload: Workload, scratch: Path) -> dict[str, list[Sample]]:
     """fanout and all peers on one workload."""
-    contenders: list[Contender] = [terms.fanout, *terms.peers]
+    contenders: list[Contender] = [terms.fanout, *(p for p in terms.peers if p.most >= workload.mini_batches)]
     folder = input_folder(workload, scratch)
     for contender in contenders:
         contender.prepare()

@@ -47,7 +47,9 @@ def _blocks(table: Path, number: int) -> Iterator[pd.DataFrame]:
             file.seek(start - 1)
             file.readline()
         while (at := file.tell()) < stop:
-            lines = file.read(min(BLOCK, stop - at)) + file.readline()
+            lines = file.read(min(BLOCK, stop - at))
+            if not lines.endswith(b"\n"):
+                lines += file.readline()
             yield pd.read_csv(io.BytesIO(lines), names=names)
 
 

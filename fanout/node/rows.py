@@ -60,11 +60,22 @@ class RowEncoder:
         separator = "\t" if self.format is RowFormat.TSV else ","
         if _is_frame(result):
             options = {"sep": separator, "index": False, "lineterminator": "\r\n", **self.to_csv}
-            header, rows = _Lines(), _Lines()
+            header = _Lines()
             result.iloc[:0].to_csv(header, **{**options, "header": True})
-            result.to_csv(rows, **{**options, "header": False})
-            return EncodedRows(len(result), rows.getvalue().encode(), _encodable(header.getvalue()))
+            rows = self._lines_of(result, {**options, "header": False})
+            return EncodedRows(len(result), rows.encode(), _encodable(header.getvalue()))
         return _delimited_elements(list(result), separator)
+
+    def _lines_of(self, frame: Any, options: Mapping[str, Any]) -> str:
+        """The rows of a DataFrame, ended by newlines."""
+        if not self.to_csv:
+            text = io.StringIO(newline="")
+            frame.to_csv(text, **options)
+            if '"' not in (rows := text.getvalue()):
+                return rows.replace("\r\n", "\n")  # without quotes no field holds a line end
+        lines = _Lines()  # a call for each line
+        frame.to_csv(lines, **options)
+        return lines.getvalue()
 
 
 def read_settings(code: str | None, entry_script: str = "") -> dict[str, Any]:
