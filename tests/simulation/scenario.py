@@ -137,6 +137,7 @@ class Scenario:
             thresholds=self.thresholds,
             retry_settings=RetrySettings(self.max_retries, self.run_limit),
             limits=Limits(),
+            resource_monitor_interval=0,  # how busy the real machine is has no part in a world
             isolate_failures=self.isolate,
             speculate=self.speculate,
         )
