@@ -27,7 +27,7 @@ import psutil
 ROOT = Path(__file__).parent.parent
 WAIT = 1
 """Seconds that an event source's receive waits for a message."""
-STARTING = 60.0
+STARTING = 180.0
 
 
 class DiedError(Exception):
@@ -281,6 +281,7 @@ def deployed(
     worker_timeout: float = 60.0,
     workers: int = 1,
     copies: int = 1,
+    max_receives: int = 5,
 ) -> Iterator[Deployed]:
     """Queues, functions and event sources as handlers/README.md asks for them; all gone at the end."""
     sqs = boto3.client(
@@ -292,7 +293,7 @@ def deployed(
     )
     made = {kind: _queue(sqs, f"{name}-{kind}", 30) for kind in ("dead", "undelivered")}
     for kind, behind in (("work", "dead"), ("tick", "undelivered"), ("reduce", "undelivered")):
-        made[kind] = _queue(sqs, f"{name}-{kind}", int(worker_timeout), made[behind])
+        made[kind] = _queue(sqs, f"{name}-{kind}", int(worker_timeout), made[behind], max_receives)
     variables = {f"FANOUT_{kind.upper()}_QUEUE_URL": made[kind] for kind in ("work", "dead", "tick", "reduce")}
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "FANOUT_", "PYTEST_"))}
     whole = {**inherited, **environ, **variables, "FANOUT_STORE": store, "FANOUT_DEPLOYMENT": name}
@@ -321,11 +322,11 @@ def deployed(
         yield Deployed(functions, sources, made)
 
 
-def _queue(sqs: Any, name: str, visibility: int, dead: str | None = None) -> str:
+def _queue(sqs: Any, name: str, visibility: int, dead: str | None = None, max_receives: int = 5) -> str:
     attributes = {"VisibilityTimeout": str(visibility)}
     if dead is not None:
         found = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        attributes["RedrivePolicy"] = json.dumps({"deadLetterTargetArn": found, "maxReceiveCount": 5})
+        attributes["RedrivePolicy"] = json.dumps({"deadLetterTargetArn": found, "maxReceiveCount": max_receives})
     url: str = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
     return url
 
@@ -335,7 +336,7 @@ def _join(threads: Sequence[threading.Thread]) -> None:
         thread.join()
 
 
-def until(condition: Callable[[], Any], seconds: float = 120.0) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 300.0) -> Any:
     """What `condition` says as soon as that is something; fails when it takes too long for any machine."""
     end = time.monotonic() + seconds
     while not (found := condition()):

@@ -139,7 +139,7 @@ def _functions(
     asyncio.run(write())
     (folder / "logs").mkdir()
     around = {**environ, "MARKS": str(folder / "marks"), "SLOW": slow}
-    with deployed(name, store, around, folder / "logs", copies=copies) as functions:
+    with deployed(name, store, around, folder / "logs", copies=copies, max_receives=100) as functions:
         yield functions, open_store(store, Access.from_environ(environ))
 
 
