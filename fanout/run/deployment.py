@@ -21,8 +21,8 @@ from fanout.run.story import new_record
 from fanout.spec import stored
 from fanout.spec.report import suggest
 from fanout.spec.settings import Settings, resolve_datastore
-from fanout.spec.steps import DataInput, Input, Output, ParallelStep, Pipeline, Step
-from fanout.spec.trigger import KEY_TOKEN, RUN_TOKEN, is_waiting
+from fanout.spec.steps import DataInput, Input, ParallelStep, Pipeline, Step
+from fanout.spec.trigger import KEY_TOKEN, is_waiting
 from fanout.step.code import Snapshot
 from fanout.store import checked, keys
 from fanout.store.keys import StepRound
@@ -115,13 +115,13 @@ async def begin(deployment: Deployment, outside: Outside, inputs: Mapping[str, s
     Where there is a run of that name it is that one: whoever is asked twice begins once.
     """
     if await read(outside.store, keys.run_json(check_name(name))) is None:
-        pipeline = _without_trigger(with_inputs(deployment.pipeline, inputs), name)
+        pipeline = _by_hand(with_inputs(deployment.pipeline, inputs))
         await try_create(outside.store, new_record(name, pipeline, deployment.code, outside))
     return name
 
 
-def _without_trigger(pipeline: Pipeline, run: str) -> Pipeline:
-    """The pipeline for a run that no arrival starts; InputError when it needs one."""
+def _by_hand(pipeline: Pipeline) -> Pipeline:
+    """The pipeline itself, for a run that no arrival starts; InputError when it needs one."""
     for step in pipeline.steps:
         for name in step.inputs:
             if is_waiting(step, name):
@@ -129,14 +129,7 @@ def _without_trigger(pipeline: Pipeline, run: str) -> Pipeline:
         for name, output in step.outputs.items():
             if output.uri is not None and KEY_TOKEN in output.uri:
                 raise InputError(f"output {name} of step {step.name} is named after the object that starts a run")
-    return replace(pipeline, steps=tuple(_with_run(step, run) for step in pipeline.steps))
-
-
-def _with_run(step: Step, run: str) -> Step:
-    def named(output: Output) -> Output:
-        return output if output.uri is None else replace(output, uri=output.uri.replace(RUN_TOKEN, run))
-
-    return replace(step, outputs={name: named(output) for name, output in step.outputs.items()})
+    return pipeline
 
 
 def dump(deployment: Deployment) -> bytes:

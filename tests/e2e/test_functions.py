@@ -150,7 +150,7 @@ def _verdict(store: ObjectStore, run: str) -> Mapping[str, str] | None:
 
 def _made(store: ObjectStore, run: str) -> tuple[bytes | None, bytes | None]:
     """The rows of the parallel step, and what the last command made of them."""
-    rows = read(store, "datastores/blobs/score/rows.csv")
+    rows = read(store, f"datastores/blobs/{run}/score/rows.csv")
     count = read(store, keys.outputs(StepRound(run, "count"), "count"))
     return asyncio.run(rows), asyncio.run(count)
 
@@ -161,7 +161,7 @@ def _embedded(folder: Path) -> tuple[bytes, bytes]:
     store = folder / "store"
     command = [FANOUT, "run", "pipeline.yml", "--store", store, "--name", "embedded", "--json"]
     subprocess.run(command, cwd=folder, env=environ, check=True, capture_output=True)
-    rows = store / "datastores" / "blobs" / "score" / "rows.csv"
+    rows = store / "datastores" / "blobs" / "embedded" / "score" / "rows.csv"
     return rows.read_bytes(), (store / "runs" / "embedded" / "count" / "outputs" / "count").read_bytes()
 
 
