@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from fanout.errors import SettingsError
-from fanout.queue.port import Delivery
+from fanout.queue.port import Delivery, Queue
 from fanout.queue.sqlite import SqliteQueueService
 from handlers.poll import poll, seconds_of
 
@@ -30,6 +30,31 @@ async def test_what_is_done_is_deleted_and_what_failed_comes_back(tmp_path: Path
     assert sorted(map(len, batches)) == [5, 10]
     manual_clock.advance(31)
     assert sorted(delivery.body for delivery in await pair.main.receive(10, 0)) == ["12", "3"]
+
+
+class Silent:
+    """A queue that nobody hears of any more."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def receive(self, _limit: int, _wait: float) -> list[Delivery]:
+        self.asked.set()
+        return await asyncio.get_running_loop().create_future()
+
+
+async def test_a_queue_that_does_not_answer_keeps_nobody(manual_clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is asked to leave does so, whatever its server does."""
+    monkeypatch.setattr("handlers.poll.ANSWER", 0.01)
+    queue, leaving = Silent(), asyncio.Event()
+
+    async def work(deliveries: Sequence[Delivery], deadline: float) -> list[Delivery]:
+        raise AssertionError("there is nothing to do")
+
+    polling = asyncio.create_task(poll(cast("Queue", queue), work, manual_clock, 60, leaving))
+    await queue.asked.wait()
+    leaving.set()
+    await polling
 
 
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "1e9", "nan"])
