@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 FILES = 16
+FIRST_RESULT = "score/results/000/00000000"
 DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "score/results/000/00000000": (lambda body: body[: len(body) // 2], "truncated or altered"),
+    FIRST_RESULT: (lambda body: body[: len(body) // 2], "truncated or altered"),
     "score/step.json": (lambda body: body[:-20], "not as written by this fanout"),
     "score/plan.json": (lambda body: body.replace(b'"version": 1', b'"version": 9'), "version is 9"),
     "run.json": (lambda body: body.replace(b'"name": "r"', b'"name": "q"'), "it is about the run 'q'"),
@@ -18,14 +19,16 @@ DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 }
 
 
-def _interrupted(project: Any) -> Path:
+def _interrupted(project: Any, tools: Any) -> Path:
     """A run that was killed in the middle, supervisor and nodes, after it had committed results; its folder."""
     project.write("fanout.toml", "visibility = 1\n")
     process = project.start("run", "pipeline.yml", "--name", "r")
-    project.wait_for_attempts(FILES // 2, process)
+    project.wait_for_attempts(1, process)
+    run = Path(project.folder, ".fanout/runs/r")
+    tools.wait_until((run / FIRST_RESULT).exists)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    return Path(project.folder, ".fanout/runs/r")
+    return run
 
 
 @pytest.fixture
@@ -34,9 +37,9 @@ def small(make: Any, tmp_path: Path) -> Any:
     return make(tmp_path, FILES)
 
 
-def test_each_damaged_record_is_named_and_mended(small: Any, expected: Any) -> None:
+def test_each_damaged_record_is_named_and_mended(small: Any, expected: Any, tools: Any) -> None:
     """Exit code 3 with its key and the reason; put back as they were, `resume` ends with every row."""
-    run = _interrupted(small)
+    run = _interrupted(small, tools)
     for place, (spoil, reason) in DAMAGE.items():
         whole = (run / place).read_bytes()
         assert spoil(whole) != whole
@@ -53,22 +56,22 @@ def test_each_damaged_record_is_named_and_mended(small: Any, expected: Any) -> N
     assert small.output() == expected(FILES)
 
 
-def test_a_damaged_result_that_is_removed_is_done_again(small: Any, expected: Any) -> None:
+def test_a_damaged_result_that_is_removed_is_done_again(small: Any, expected: Any, tools: Any) -> None:
     """Its mini-batches, and those of later results of the same node, are tried once more; no row is lost or doubled."""
-    run = _interrupted(small)
-    (run / "score/results/000/00000000").write_bytes(b"FNO1")
+    run = _interrupted(small, tools)
+    (run / FIRST_RESULT).write_bytes(b"FNO1")
     ended = small.fanout("resume", "r")
     assert ended.code == 3, ended.said
     assert "results/000/00000000: not a result object" in ended.said
-    (run / "score/results/000/00000000").unlink()
+    (run / FIRST_RESULT).unlink()
     mended = small.fanout("resume", "r")
     assert mended.code == 0, mended.said
     assert small.output() == expected(FILES)
 
 
-def test_a_damaged_manifest_is_told_when_its_messages_are_sent_again(small: Any, expected: Any) -> None:
+def test_a_damaged_manifest_is_told_when_its_messages_are_sent_again(small: Any, expected: Any, tools: Any) -> None:
     """Resuming without the queue reads the plan: what is not as it was planned is not sent."""
-    run = _interrupted(small)
+    run = _interrupted(small, tools)
     for queue in (small.folder / ".fanout/queues").iterdir():
         queue.rename(small.folder / queue.name)
     path = run / "score/manifests/00000.jsonl"
