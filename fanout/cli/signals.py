@@ -24,16 +24,13 @@ async def until_stopped(
     task = asyncio.ensure_future(work)
     stopped = False
 
-    def on_signal() -> None:
+    def stop() -> None:
         nonlocal stopped
-        if stopped:
-            leave()
-            os._exit(ExitCode.CANCELED)
         stopped = True
         on_stop()
         task.cancel()
 
-    with _handled(on_signal):
+    with _handled(stop, leave):
         try:
             return await task
         except asyncio.CancelledError:
@@ -46,24 +43,24 @@ async def until_drained(
     work: Coroutine[object, object, T], on_stop: Callable[[], None], leave: Callable[[], None]
 ) -> T:
     """What `work` comes to, which `on_stop` asks to come to its end at the first signal; the second leaves at once."""
-    stopped = False
-
-    def on_signal() -> None:
-        nonlocal stopped
-        if stopped:
-            leave()
-            os._exit(ExitCode.CANCELED)
-        stopped = True
-        on_stop()
-
-    with _handled(on_signal):
+    with _handled(on_stop, leave):
         return await work
 
 
 @contextlib.contextmanager
-def _handled(on_signal: Callable[[], None]) -> Iterator[None]:
-    """Both signals are answered by `on_signal` while the context lasts."""
+def _handled(first: Callable[[], None], second: Callable[[], None]) -> Iterator[None]:
+    """While the context lasts `first` answers to the first of the signals; the next goes to `second` and ends us."""
     loop = asyncio.get_running_loop()
+    told = False
+
+    def on_signal() -> None:
+        nonlocal told
+        if told:
+            second()
+            os._exit(ExitCode.CANCELED)
+        told = True
+        first()
+
     for number in SIGNALS:
         loop.add_signal_handler(number, on_signal)
     try:
