@@ -53,7 +53,8 @@ class RowEncoder:
     def _text(self, result: Any) -> EncodedRows:
         if _is_frame(result):
             options = {"sep": " ", "header": False, "index": False, **self.to_csv}
-            return EncodedRows(len(result), result.to_csv(**options).encode())
+            rows = self._quick_lines(result, " ")
+            return EncodedRows(len(result), result.to_csv(**options).encode() if rows is None else rows)
         return EncodedRows(len(result), "".join([f"{element}\n" for element in result]).encode())
 
     def _delimited(self, result: Any) -> EncodedRows:
@@ -62,12 +63,22 @@ class RowEncoder:
             options = {"sep": separator, "index": False, "lineterminator": "\r\n", **self.to_csv}
             header = _Lines()
             result.iloc[:0].to_csv(header, **{**options, "header": True})
-            rows = self._lines_of(result, {**options, "header": False})
-            return EncodedRows(len(result), rows.encode(), _encodable(header.getvalue()))
+            rows = self._quick_lines(result, separator)
+            if rows is None:
+                rows = self._lines_of(result, {**options, "header": False}).encode()
+            return EncodedRows(len(result), rows, _encodable(header.getvalue()))
         return _delimited_elements(list(result), separator)
 
+    def _quick_lines(self, frame: Any, separator: str) -> bytes | None:
+        """The rows of a DataFrame, ended by newlines, where pyarrow writes them as `to_csv` would."""
+        try:
+            from fanout.node.frame_lines import frame_lines
+        except ImportError:  # a script may use pandas without pyarrow
+            return None
+        return frame_lines(frame, self.to_csv.get("sep", separator)) if self.to_csv.keys() <= {"sep"} else None
+
     def _lines_of(self, frame: Any, options: Mapping[str, Any]) -> str:
-        """The rows of a DataFrame, ended by newlines."""
+        """The same for all others, by `to_csv`."""
         if not self.to_csv:
             text = io.StringIO(newline="")
             frame.to_csv(text, **options)
