@@ -197,7 +197,7 @@ class _Gathered:
     _tries: dict[int, list[FailedTry]] = field(default_factory=dict)
 
     def add(self, round_: int, node: int, seq: int, index: ResultIndex) -> None:
-        for position, entry in enumerate(index.entries):
+        for position, entry in index.entries.special.items():
             if entry.failure is not None:
                 found = self._try(entry, round_, node, seq, position)
                 self._tries.setdefault(entry.index, []).append(found)

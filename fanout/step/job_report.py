@@ -90,7 +90,7 @@ class JobReport:
         """Takes in one result object: a row for each attempt, a file entry for each failure."""
         self._attempts.add(node, index.entries)
         self._processes.add(node, index.entries)
-        for entry in index.entries:
+        for entry in index.entries.special.values():
             if entry.failure is not None:
                 self._errors.add(node, entry, entry.failure)
         for event in index.events:

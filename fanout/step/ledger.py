@@ -7,42 +7,21 @@ one that was split some 500 bytes more for each of its parts.
 
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from fanout.errors import DamagedRecordError
 from fanout.plan.parts import Part
-from fanout.step.results import Entry, Event, Failure, ResultIndex, Status, folder_of, staged_folder
+from fanout.step.results import Entries, Entry, Event, Failure, ResultIndex, Status, folder_of, staged_folder
 from fanout.step.splits import Result, Split, StagedFiles
 from fanout.step.verdict import Counts
+from fanout.step.winners import ResultObject, Winner
 
 _NONE, _SUCCEEDED, _FAILED, _DEAD, _CANCELED = range(5)
 _OUTCOMES = {Status.SUCCEEDED: _SUCCEEDED, Status.FAILED: _FAILED, Status.DEAD_LETTERED: _DEAD}
 _STATUSES = {outcome: status for status, outcome in _OUTCOMES.items()}
 KEPT_FAILURES = 1000
 MOST_MINI_BATCHES = 2**27
-
-
-@dataclass(frozen=True, slots=True)
-class ResultObject:
-    """One result object: whose, which, where its rows begin, and in which round it was written."""
-
-    node: int
-    seq: int
-    rows_at: int
-    round: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Winner:
-    """Where the rows of a succeeded mini-batch, or part of one, are: a byte range of one object, and its CRC-32."""
-
-    index: int
-    object: ResultObject
-    start: int  # from the beginning of the object
-    length: int
-    crc: int
-    header: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +83,19 @@ class Ledger:
 
     def absorb(self, node: int, seq: int, index: ResultIndex) -> None:
         """Takes in one result object's index; DamagedRecordError when it speaks of mini-batches that do not exist."""
-        highest = max((entry.index for entry in index.entries), default=0)
+        entries = index.entries
+        highest = max(entries.columns.index, default=0)
         if highest >= (MOST_MINI_BATCHES if self.plan_total is None else self.plan_total):
             raise DamagedRecordError(f"result {seq} of node {node}: there is no mini-batch {highest}")
         number = len(self._objects)
         self._objects.append(ResultObject(node, seq, index.rows_at, self._round))
-        for position, entry in enumerate(index.entries):
-            self._absorb(number, position, entry)
+        if entries and highest >= len(self._outcome):
+            self._grow(highest + 1)
+        if entries.are_plain and self._are_open(entries.columns.index):
+            self._absorb_successes(number, entries)
+        else:
+            for position, entry in enumerate(entries):
+                self._absorb(number, position, entry)
         self.events += [(node, event) for event in index.events]
         self._last_files += [
             StagedFiles(staged_folder(f"shutdown-{event.process}", node, seq), event.files, self._round)
@@ -221,10 +206,35 @@ class Ledger:
                 yield self._files[index]
         yield from self._last_files
 
+    def _are_open(self, indexes: Sequence[int]) -> bool:
+        """Whether nothing counts of any of these mini-batches so far, and each is there once."""
+        outcomes = map(self._outcome.__getitem__, indexes)
+        return not self._splits and not any(outcomes) and len(set(indexes)) == len(indexes)
+
+    def _absorb_successes(self, number: int, entries: Entries) -> None:
+        """As `_absorb` of each, for what nearly all objects hold: first successes, without anything special."""
+        c, headers = entries.columns, [self._header_number(header) for header in entries.headers]
+        succeeded = c.succeeded if self._checks_items else c.items
+        rows = zip(
+            c.index, c.attempt, entries.starts, c.length, c.crc, c.header, c.items, succeeded, c.rows, strict=False
+        )
+        for position, (index, attempt, start, length, crc, header, items, done, lines) in enumerate(rows):
+            self._outcome[index] = _SUCCEEDED
+            if self._tries[index] <= attempt:
+                self._tries[index] = min(255, attempt + 1)
+            self._object[index], self._position[index] = number, position
+            self._start[index], self._length[index], self._crc[index] = start, length, crc
+            self._header[index] = headers[header]
+            self._items[index], self._succeeded[index], self._rows[index] = items, done, lines
+        self.attempts += len(entries)
+        self._by_outcome[_NONE] -= len(entries)
+        self._by_outcome[_SUCCEEDED] += len(entries)
+        self._item_sum += sum(c.items)
+        self._succeeded_sum += sum(succeeded)
+        self._row_sum += sum(c.rows)
+
     def _absorb(self, number: int, position: int, entry: Entry) -> None:
         index = entry.index
-        if index >= len(self._outcome):
-            self._grow(index + 1)
         self.attempts += 1
         if entry.part is None and not entry.copy:
             self._tries[index] = min(255, max(self._tries[index], entry.attempt + 1))

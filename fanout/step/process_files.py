@@ -2,12 +2,11 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fanout.step.overview import stamp
-from fanout.step.results import Entry
+from fanout.step.results import Entries, Entry
 
 MOST_OF_A_PROCESS = 1000
 """Attempts that are written for one process; all of them are in processed_mini-batches.csv."""
@@ -20,8 +19,10 @@ class ProcessFiles:
     folder: Path
     _written: Counter[tuple[int, str]] = field(default_factory=Counter)
 
-    def add(self, node: int, entries: Sequence[Entry]) -> None:
+    def add(self, node: int, entries: Entries) -> None:
         """These attempts of one node."""
+        if all(self._written[node, process] >= MOST_OF_A_PROCESS for process in entries.processes):
+            return
         lines: dict[str, list[str]] = {}
         for entry in entries:
             key = node, entry.process

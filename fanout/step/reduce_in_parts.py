@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import IO
 
 from fanout.data import uris
-from fanout.step.ledger import Winner
 from fanout.step.reduce import SEPARATORS, Source
 from fanout.step.row_format import RowFormat
 from fanout.step.rows import rows_in_order
+from fanout.step.winners import Winner
 from fanout.store import checked, keys
 from fanout.store.access import Access
 from fanout.store.multipart import MOST_PARTS, SMALLEST_PART, PartedObject

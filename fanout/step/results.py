@@ -1,25 +1,29 @@
 """A result object: what a node committed at once, as an index followed by rows.
 
-Layout: `FNO1`, then index length (u32), CRC-32 of the index (u32), then the index (JSON), then the rows of its entries,
-one after the other. The index alone is readable with one ranged read, and each entry carries the byte range and the CRC
-of its rows, so that a reader checks exactly what it uses. Pure: bytes in, values out.
+Layout: `FNO2`, then index length (u32), CRC-32 of the index (u32), then the index, then the rows of its entries, one
+after the other. The index is a line of JSON, with the names and the few things that only some entries have, and the
+numbers of all entries column by column. It alone is readable with one ranged read, and each entry carries the length
+and the CRC of its rows, so that a reader checks exactly what it uses. Pure: bytes in, values out.
 """
 
 import json
 import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
-from typing import Any
+from functools import cached_property
+from itertools import accumulate
+from typing import Any, overload
 
 from fanout.errors import DamagedRecordError
 from fanout.plan.parts import Part, read_part
+from fanout.step.columns import Columns, check_places, unpack
 from fanout.store import checked
 
-MAGIC = b"FNO1"
+MAGIC = b"FNO2"
 PREFIX = struct.Struct(">4sII")
+VERSION = 2
 FIRST_READ = 64 * 1024
 """Bytes of a first ranged read: the whole index of an ordinary object."""
 
@@ -110,11 +114,82 @@ class Event:
     files: tuple[str, ...] = ()
 
 
+STATUSES = tuple(Status)
+"""By the number that stands for each in the columns; successes have 0."""
+
+
+class Entries(Sequence[Entry]):
+    """The entries of one result object: columns of numbers, since there is an entry for every mini-batch.
+
+    An Entry is made when one is asked for. Those in `special`, by their place, are more than numbers and names: they
+    failed, were of a part, a copy, or left files.
+    """
+
+    def __init__(
+        self, numbers: Columns, processes: Sequence[str], headers: Sequence[str | None], special: Mapping[int, Entry]
+    ) -> None:
+        self.columns, self.processes, self.headers, self.special = numbers, processes, headers, special
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> "Entries":
+        """These entries, whose rows lie one after the other."""
+        numbers = _numbers(entries, [entry.length for entry in entries], [entry.crc for entry in entries])
+        special = {place: entry for place, entry in enumerate(entries) if _more(entry)}
+        return cls(numbers, _processes(entries), _headers(entries), special)
+
+    @cached_property
+    def starts(self) -> Sequence[int]:
+        """Where the rows of each begin: they lie one after the other."""
+        return tuple(accumulate(self.columns.length, initial=0))
+
+    @property
+    def are_plain(self) -> bool:
+        """Whether all are successes, and none is special."""
+        return not self.special and not any(self.columns.status)
+
+    def __len__(self) -> int:
+        return len(self.columns.index)
+
+    @overload
+    def __getitem__(self, place: int) -> Entry: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Entry]: ...
+    def __getitem__(self, place: int | slice) -> Entry | Sequence[Entry]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(len(self))[place]]
+        place = range(len(self))[place]
+        return self.special.get(place) or self._plain(place)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Entries) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _plain(self, place: int) -> Entry:
+        c = self.columns
+        return Entry(
+            index=c.index[place],
+            attempt=c.attempt[place],
+            status=STATUSES[c.status[place]],
+            items=c.items[place],
+            succeeded=c.succeeded[place],
+            process=self.processes[c.process[place]],
+            started=c.started[place],
+            load_seconds=c.load_seconds[place],
+            run_seconds=c.run_seconds[place],
+            rows=c.rows[place],
+            start=self.starts[place],
+            length=c.length[place],
+            crc=c.crc[place],
+            header=self.headers[c.header[place]],
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class ResultIndex:
     """The index of one result object; `rows_at` is where the rows begin in it."""
 
-    entries: tuple[Entry, ...]
+    entries: Entries
     events: tuple[Event, ...]
     rows_at: int
 
@@ -139,12 +214,18 @@ def attempt_name(index: int, part: Part | None, attempt: int) -> str:
 
 def encode(entries: Sequence[Entry], rows: Sequence[bytes], events: Sequence[Event] = ()) -> bytes:
     """One result object; `rows[k]` belongs to `entries[k]`, whose start, length and crc are filled in here."""
-    lines, at = [], 0
-    for entry, part in zip(entries, rows, strict=True):
-        lines.append(_line(entry, at, len(part), zlib.crc32(part) if part else 0))
-        at += len(part)
-    more = f',"events":{_compose([_event_to_list(event) for event in events])}' if events else ""
-    index = f'{{"v":1,"entries":[{",".join(lines)}]{more}}}'.encode()
+    if len(entries) != len(rows):
+        raise ValueError(f"{len(entries)} entries with the rows of {len(rows)}")
+    numbers = _numbers(entries, list(map(len, rows)), list(map(zlib.crc32, rows)))
+    fields: dict[str, Any] = {
+        "v": VERSION,
+        "entries": len(entries),
+        "processes": _processes(entries),
+        "headers": _headers(entries)[1:],
+        "more": [(place, more) for place, entry in enumerate(entries) if (more := _more(entry))],
+        "events": [_event_to_list(event) for event in events],
+    }
+    index = _compose(fields).encode() + b"\n" + numbers.pack()
     return b"".join((PREFIX.pack(MAGIC, len(index), zlib.crc32(index)), index, *rows))
 
 
@@ -158,15 +239,17 @@ def index_size(head: bytes, key: str) -> int:
 def decode_index(head: bytes, key: str) -> ResultIndex:
     """The index in `head`, the object's first `index_size` bytes or more; DamagedRecordError names `key`."""
     end = index_size(head, key)
-    index = head[PREFIX.size : end]
+    index = memoryview(head)[PREFIX.size : end]
     if len(head) < end or zlib.crc32(index) != PREFIX.unpack_from(head)[2]:
         raise DamagedRecordError(f"{key}: truncated or altered")
     try:
-        fields = checked.parse(index)
-        if fields["v"] != 1:
-            raise ValueError(f"version {fields['v']}, this fanout reads version 1")
-        entries = tuple(_entries(fields["entries"]))
-        events = tuple(_event_from_list(line) for line in fields.get("events", ()))
+        line = head.index(b"\n", PREFIX.size, end)
+        fields = checked.parse(head[PREFIX.size : line])
+        if fields["v"] != VERSION:
+            raise ValueError(f"version {fields['v']!r:.80}, this fanout reads version {VERSION}")
+        numbers = unpack(memoryview(head)[line + 1 : end], checked.whole(fields["entries"], "the number of entries"))
+        entries = _entries(fields, numbers)
+        events = tuple(_event_from_list(line) for line in fields["events"])
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"{key}: {exc}") from exc
     return ResultIndex(entries, events, rows_at=end)
@@ -178,30 +261,48 @@ def check_rows(part: bytes | memoryview, crc: int, key: str, index: int) -> None
         raise DamagedRecordError(f"{key}: the rows of mini-batch {index} are truncated or altered")
 
 
-# Made once: json.dumps with settings of its own makes an encoder a call.
 _compose = json.JSONEncoder(separators=(",", ":")).encode
-_quoted = lru_cache(maxsize=1024)(_compose)
-"""Names of processes, of which there are few."""
+_SPLIT = STATUSES.index(Status.SPLIT)
 
 
-def _line(entry: Entry, start: int, length: int, crc: int) -> str:
-    """An entry as one JSON array, composed by hand: there is one for every mini-batch."""
-    line = (
-        f'[{entry.index},{entry.attempt},"{entry.status._value_}",{entry.items},{entry.succeeded},'
-        f"{_quoted(entry.process)},{entry.started:.3f},{entry.load_seconds:.6f},{entry.run_seconds:.6f},"
-        f"{entry.rows},{start},{length},{crc}"
+def _numbers(entries: Sequence[Entry], lengths: Sequence[int], crcs: Sequence[int]) -> Columns:
+    processes = {name: number for number, name in enumerate(_processes(entries))}
+    headers = {name: number for number, name in enumerate(_headers(entries))}
+    statuses = {status: number for number, status in enumerate(STATUSES)}
+    return Columns.of(
+        (
+            [entry.index for entry in entries],
+            [entry.attempt for entry in entries],
+            [statuses[entry.status] for entry in entries],
+            [entry.items for entry in entries],
+            [entry.succeeded for entry in entries],
+            [processes[entry.process] for entry in entries],
+            [entry.started for entry in entries],
+            [entry.load_seconds for entry in entries],
+            [entry.run_seconds for entry in entries],
+            [entry.rows for entry in entries],
+            [headers[entry.header] for entry in entries],
+            lengths,
+            crcs,
+        )
     )
-    more = _more(entry)
-    return f"{line},{_compose(more)}]" if more else f"{line}]"
+
+
+def _processes(entries: Sequence[Entry]) -> list[str]:
+    """Their names, each once."""
+    return list(dict.fromkeys([entry.process for entry in entries]))
+
+
+def _headers(entries: Sequence[Entry]) -> list[str | None]:
+    """Their headers, each once; the first is None."""
+    return list(dict.fromkeys([None, *[entry.header for entry in entries]]))
 
 
 def _more(entry: Entry) -> dict[str, Any]:
     """What only some entries have."""
-    if entry.header is None and entry.failure is None and entry.part is None and not (entry.files or entry.copy):
+    if entry.failure is None and entry.part is None and not (entry.files or entry.copy):
         return {}
     more: dict[str, Any] = {}
-    if entry.header is not None:
-        more["header"] = entry.header
     if entry.files:
         more["files"] = entry.files
     if entry.failure is not None:
@@ -213,72 +314,41 @@ def _more(entry: Entry) -> dict[str, Any]:
     return more
 
 
-def _entries(lines: Sequence[Sequence[Any]]) -> Iterator[Entry]:
-    """The entries in the lines of an index; checked column by column, which is several times faster than one by one."""
-    if not lines:
-        return
-    _check_columns(lines)
-    for line in lines:
-        if len(line) == 13 and line[2] != "split":
-            index, attempt, status, *rest = line
-            yield Entry(index, attempt, _STATUSES[status], *rest)
-        else:
-            yield _special(line)
+def _entries(fields: Mapping[str, Any], numbers: Columns) -> Entries:
+    """The entries of an index, once everything that its line says of them makes sense."""
+    processes, headers = _texts(fields["processes"]), [None, *_texts(fields["headers"])]
+    check_places("status", numbers.status, STATUSES)
+    check_places("process", numbers.process, processes)
+    check_places("header", numbers.header, headers)
+    plain = Entries(numbers, processes, headers, {})
+    more = {checked.whole(place, "a place", below=len(plain)): fields for place, fields in fields["more"]}
+    special = {place: _special(plain[place], fields) for place, fields in more.items()}
+    for place in _places(numbers.status, _SPLIT):
+        entry = special.get(place) or plain[place]
+        if (entry.items if entry.part is None else entry.part.items) < 2:
+            raise ValueError(f"mini-batch {entry.index} was split, and has one item")
+    return Entries(numbers, processes, headers, special)
 
 
-_STATUSES = {status.value: status for status in Status}
+def _places(column: Sequence[int], number: int) -> Iterable[int]:
+    """Where in the column the number stands."""
+    return [place for place, found in enumerate(column) if found == number] if number in column else ()
 
 
-def _special(line: Sequence[Any]) -> Entry:
+def _special(plain: Entry, more: Mapping[str, Any]) -> Entry:
     """An entry with something that only some have."""
-    index, attempt, status, items = line[:4]
-    more: Mapping[str, Any] = line[13] if len(line) > 13 else {}
-    part = read_part(more["part"]) if "part" in more else None
-    if status == "split" and (items if part is None else part.items) < 2:
-        raise ValueError(f"mini-batch {index} was split, and has one item")
     return replace(
-        Entry(index, attempt, _STATUSES[status], *line[3:13]),
-        header=_header(more.get("header")),
-        files=_files(more.get("files", [])),
+        plain,
+        files=_texts(more.get("files", [])),
         failure=_failure(more.get("failure")),
-        part=part,
+        part=read_part(more["part"]) if "part" in more else None,
         copy=more.get("copy") is True,
     )
 
 
-def _check_columns(lines: Sequence[Sequence[Any]]) -> None:
-    """What a ledger adds up is whole, not negative, and of a size that it can hold."""
-    if set(map(type, lines)) != {list} or not set(map(len, lines)) <= {13, 14}:
-        raise ValueError("not an attempt as this version writes it")
-    index, attempt, _, items, succeeded, process, started, load, run, rows, start, length, crc = zip(
-        *[line[:13] for line in lines], strict=True
-    )
-    small = {"index": index, "attempt": attempt, "items": items, "succeeded": succeeded, "rows": rows, "CRC": crc}
-    for name, column in small.items():
-        _check_column(name, column, {int}, 2**32)
-    for name, column in {"start": start, "length": length}.items():
-        _check_column(name, column, {int}, 2**63)
-    for name, column in {"started": started, "load seconds": load, "run seconds": run}.items():
-        _check_column(name, column, {int, float}, checked.LATEST)
-    if set(map(type, process)) != {str}:
-        raise ValueError("not an attempt as this version writes it")
-
-
-def _check_column(name: str, column: Sequence[Any], types: set[type], limit: float) -> None:
-    if not set(map(type, column)) <= types or min(column) < 0 or max(column) >= limit:
-        wrong = next(value for value in column if type(value) not in types or not 0 <= value < limit)
-        raise ValueError(f"{name} cannot be {wrong!r:.200}")
-
-
-def _header(value: object) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise ValueError("a header is text")
-    return value
-
-
-def _files(value: object) -> tuple[str, ...]:
+def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise ValueError("files are a list of names")
+        raise ValueError("expected a list of names")
     return tuple(value)
 
 
@@ -306,4 +376,4 @@ def _event_from_list(line: Sequence[Any]) -> Event:
     process, at, failure, gave_up, files = line
     if not isinstance(process, str) or not isinstance(gave_up, bool):
         raise ValueError("not an event as this version writes it")
-    return Event(process, checked.seconds(at, "the time of an event"), _failure(failure), gave_up, _files(files))
+    return Event(process, checked.seconds(at, "the time of an event"), _failure(failure), gave_up, _texts(files))

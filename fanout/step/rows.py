@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import obstore
 
 from fanout.errors import DamagedRecordError
-from fanout.step.ledger import ResultObject, Winner
 from fanout.step.results import check_rows
+from fanout.step.winners import ResultObject, Winner
 from fanout.store import keys
 from fanout.store.keys import StepRound
 from fanout.store.objects import translated

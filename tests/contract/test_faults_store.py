@@ -14,7 +14,7 @@ from fanout.data.listing import list_folder
 from fanout.data.transfer import download_file, upload_file
 from fanout.errors import StoreError
 from fanout.step.reading import read_index
-from fanout.step.results import Event, ResultIndex, encode
+from fanout.step.results import Entries, Event, ResultIndex, encode
 from fanout.store import objects
 from fanout.store.access import Access
 from fanout.store.open import ensure_bucket, open_store
@@ -89,7 +89,11 @@ CALLS: dict[str, tuple[str, Callable[[ObjectStore], Awaitable[Any]], Any]] = {
     "delete": ("DeleteObjects", lambda store: objects.delete(store, "many/a"), None),
     "list_keys": ("ListObjectsV2", _keys, ["many/a", "many/b"]),
     "list_names": ("ListObjectsV2", lambda store: objects.list_names(store, "many"), ["a", "b"]),
-    "read_index": ("GetObject", lambda store: read_index(store, "result"), ResultIndex((), EVENTS, len(RESULT))),
+    "read_index": (
+        "GetObject",
+        lambda store: read_index(store, "result"),
+        ResultIndex(Entries.of(()), EVENTS, len(RESULT)),
+    ),
 }
 HAVE_BODIES = ("read", "read_range", "copy", "delete", "list_keys", "list_names", "read_index")
 

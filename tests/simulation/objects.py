@@ -216,4 +216,4 @@ def _refuse(unknown: dict[str, Any]) -> None:
 
 def results_in(key: str, body: bytes) -> tuple[results.Entry, ...]:
     """The entries of what was put, when it is a result object."""
-    return results.decode_index(body, key).entries if "/results/" in key else ()
+    return tuple(results.decode_index(body, key).entries) if "/results/" in key else ()

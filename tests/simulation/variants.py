@@ -19,9 +19,10 @@ from fanout.run import parallel, parallel_parts
 from fanout.spec.steps import Thresholds
 from fanout.step import dead_letters, seal
 from fanout.step.dead_letters import DeadLetters
-from fanout.step.ledger import Ledger, ResultObject, Winner
+from fanout.step.ledger import Ledger
 from fanout.step.results import Entry, Failure, Status
 from fanout.step.supervise import Supervisor
+from fanout.step.winners import ResultObject, Winner
 from fanout.store.objects import put
 from tests.simulation.scenario import Blow, Scenario, Strike, UserCode
 
@@ -77,7 +78,8 @@ def no_dedup() -> Iterator[None]:
     def winners(self: Ledger) -> Iterator[Winner]:
         yield from sorted(every.get(id(self), ()), key=lambda winner: winner.index)
 
-    with patch.object(Ledger, "_absorb", keep), patch.object(Ledger, "winners", winners):
+    one_by_one = patch.object(Ledger, "_are_open", lambda *_: False)
+    with one_by_one, patch.object(Ledger, "_absorb", keep), patch.object(Ledger, "winners", winners):
         yield
 
 

@@ -241,7 +241,7 @@ def _result(body: bytes) -> object:
 
 def _forged_result(body: bytes) -> object:
     """An index of any content with the right checksum: whoever could write that."""
-    index = results.decode_index(PREFIX.pack(b"FNO1", len(body), zlib.crc32(body)) + body, "result")
+    index = results.decode_index(PREFIX.pack(results.MAGIC, len(body), zlib.crc32(body)) + body, "result")
     again = results.decode_index(results.encode(index.entries, [b""] * len(index.entries), index.events), "again")
     assert [e.index for e in again.entries] == [e.index for e in index.entries]
     Ledger(TOTAL).absorb(0, 0, index)

@@ -10,7 +10,7 @@ from fanout import __version__
 from fanout.step.job_report import job_report
 from fanout.step.ledger import Ledger
 from fanout.step.record import StepRecord
-from fanout.step.results import Cause, Entry, Event, Failure, ResultIndex, Status
+from fanout.step.results import Cause, Entries, Entry, Event, Failure, ResultIndex, Status
 from fanout.step.seal import Seal
 from fanout.step.supervise import Progress
 from fanout.step.verdict import Counts, Verdict, VerdictStatus
@@ -33,7 +33,7 @@ async def test_everything_is_in_the_store_in_the_references_layout(
     """After publishing, each file of the reference's section 11 is where people and their tools look for it."""
     failure = Failure(Cause.EXCEPTION, "ValueError: no", "Traceback …\nValueError: no")
     broken = Event("process001", 5.0, Failure(Cause.SHUTDOWN, "OSError: full"))
-    index = ResultIndex((entry(0), entry(1, status=Status.FAILED, failure=failure)), (broken,), 0)
+    index = ResultIndex(Entries.of([entry(0), entry(1, status=Status.FAILED, failure=failure)]), (broken,), 0)
     ledger = Ledger(2)
     async with job_report(record(), store, manual_clock) as report:
         report.absorb(0, index)

@@ -14,7 +14,7 @@ from fanout.errors import DamagedRecordError
 from fanout.plan.parts import Part
 from fanout.step import results
 from fanout.step.ledger import KEPT_FAILURES, Ledger
-from fanout.step.results import Cause, Entry, Event, Failure, ResultIndex, Status
+from fanout.step.results import Cause, Entries, Entry, Event, Failure, ResultIndex, Status
 from fanout.step.splits import StagedFiles
 
 BATCHES = 6
@@ -31,7 +31,7 @@ attempts = st.builds(
         load_seconds=0.0,
         run_seconds=0.0,
         rows=rows if status is Status.SUCCEEDED else 0,
-        files=(f"out/{attempt}",) if status is Status.SUCCEEDED else (),
+        files=(f"out/{attempt}",) if status is Status.SUCCEEDED and attempt else (),
         failure=None if status is Status.SUCCEEDED else FAILURE,
         part=part,
     ),
@@ -162,7 +162,7 @@ def test_memory_is_bounded_by_the_number_of_mini_batches() -> None:
         Entry(index, 0, Status.FAILED, 1, 0, "process000", 0.0, 0.0, 0.0, failure=FAILURE) for index in range(number)
     )
     ledger = Ledger(number)
-    ledger.absorb(0, 0, ResultIndex(failed, (), 12))
+    ledger.absorb(0, 0, ResultIndex(Entries.of(failed), (), 12))
     columns = [value for value in vars(ledger).values() if hasattr(value, "__len__") and len(value) >= number]
     size = sum(len(column) * getattr(column, "itemsize", 1) for column in columns)
     assert size <= 48 * number
@@ -174,7 +174,7 @@ def test_files_of_shutdown_come_last(entry: Callable[..., Entry]) -> None:
     """What shutdown() wrote is published after the files of mini-batches, which come in mini-batch order."""
     ledger = Ledger(3)
     left = Event("process001", 0.0, None, files=("out/summary",))
-    ledger.absorb(2, 0, ResultIndex((entry(2, files=("out/c",)), entry(0, files=("out/a",))), (left,), 12))
+    ledger.absorb(2, 0, ResultIndex(Entries.of([entry(2, files=("out/c",)), entry(0, files=("out/a",))]), (left,), 12))
     names = [files.names for files in ledger.staged()]
     assert names == [("out/a",), ("out/c",), ("out/summary",)]
     assert all(isinstance(files, StagedFiles) and re.search(r"-002-0{7}\d$", files.folder) for files in ledger.staged())
@@ -184,7 +184,7 @@ def test_counts_are_values(entry: Callable[..., Entry], ledger_of: Callable[...,
     """Counts once taken do not move when the ledger goes on."""
     ledger = ledger_of((0, 0, [entry(0)]), total=2)
     before = asdict(ledger.counts)
-    ledger.absorb(0, 1, ResultIndex((entry(1),), (), 12))
+    ledger.absorb(0, 1, ResultIndex(Entries.of([entry(1)]), (), 12))
     assert before["succeeded"] == 1
     assert ledger.counts.finished
 

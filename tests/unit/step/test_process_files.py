@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from fanout.step.process_files import MOST_OF_A_PROCESS, ProcessFiles
-from fanout.step.results import Entry, Status
+from fanout.step.results import Entries, Entry, Status
 
 
 def _entry(index: int, process: str = "process000") -> Entry:
@@ -14,8 +14,8 @@ def _entry(index: int, process: str = "process000") -> Entry:
 def test_a_line_an_attempt(tmp_path: Path) -> None:
     """With what Azure's has: items, start, duration, time of run()."""
     files = ProcessFiles(tmp_path)
-    files.add(7, [_entry(0), _entry(1, "process001")])
-    files.add(7, [_entry(2)])
+    files.add(7, Entries.of([_entry(0), _entry(1, "process001")]))
+    files.add(7, Entries.of([_entry(2)]))
     first, second = (tmp_path / "sys/node/7/process000.txt").read_text().splitlines()
     when, level, process, detail = first.split("|", 3)
     assert (when, level, process) == ("2023-11-14T22:13:20.750000", "INFO", "process000")
@@ -39,7 +39,7 @@ def test_it_ends_somewhere(tmp_path: Path) -> None:
     """And says where the rest is."""
     files = ProcessFiles(tmp_path)
     for _ in range(3):
-        files.add(0, [_entry(index) for index in range(MOST_OF_A_PROCESS)])
+        files.add(0, Entries.of([_entry(index) for index in range(MOST_OF_A_PROCESS)]))
     lines = (tmp_path / "sys/node/0/process000.txt").read_text().splitlines()
     assert len(lines) == MOST_OF_A_PROCESS + 1
     assert "processed_mini-batches.csv" in lines[-1]

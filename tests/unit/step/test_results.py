@@ -1,6 +1,7 @@
 """Result objects: what is written is read back, and anything else is refused by name."""
 
 import json
+import math
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from fanout.errors import DamagedRecordError
 from fanout.plan.parts import Part
 from fanout.step import results
-from fanout.step.results import PREFIX, Cause, Entry, Event, Failure, Status
+from fanout.step.columns import Columns
+from fanout.step.results import PREFIX, Cause, Entries, Entry, Event, Failure, Status
 
 KEY = "runs/r/s/results/000/00000000"
 text = st.text(max_size=20)
@@ -81,49 +83,108 @@ def test_altered_objects_are_refused(entry: Callable[..., Entry]) -> None:
             results.decode_index(bytes(altered), KEY)
 
 
-def _object(fields: Any) -> bytes:
-    index = json.dumps(fields).encode()
-    return PREFIX.pack(b"FNO1", len(index), zlib.crc32(index)) + index
+def _object(line: bytes, numbers: bytes = b"") -> bytes:
+    index = line + numbers
+    return PREFIX.pack(results.MAGIC, len(index), zlib.crc32(index)) + index
 
 
-GOOD = [0, 0, "succeeded", 1, 1, "p", 0.0, 0.0, 0.0, 0, 0, 0, 0]
+GOOD: list[list[Any]] = [[0], [0], [0], [1], [1], [0], [0.0], [0.0], [0.0], [0], [0], [0], [0]]
+LINE: dict[str, Any] = {"v": 2, "entries": 1, "processes": ["p"], "headers": [], "more": [], "events": []}
 
 
-def _but(at: int, value: Any) -> list[Any]:
-    return [*GOOD[:at], value, *GOOD[at + 1 :]]
+def _with(line: object, columns: list[list[Any]] = GOOD) -> bytes:
+    return _object(json.dumps(line).encode() + b"\n", Columns.of(columns).pack())
+
+
+def _but(at: int, value: float) -> list[list[Any]]:
+    return [*GOOD[:at], [value], *GOOD[at + 1 :]]
+
+
+def test_one_entry_as_it_lies() -> None:
+    """The objects that the next test breaks are whole otherwise."""
+    [found] = results.decode_index(_with(LINE), KEY).entries
+    assert found == Entry(0, 0, Status.SUCCEEDED, 1, 1, "p", 0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize(
-    "fields",
+    "line",
     [
         [],
         7,
         {},
-        {"v": 2, "entries": []},
-        {"v": 1},
-        {"v": 1, "entries": 5},
-        {"v": 1, "entries": [[]]},
-        {"v": 1, "entries": [GOOD[:12]]},
-        {"v": 1, "entries": [_but(2, "won")]},
-        {"v": 1, "entries": [_but(0, -1)]},
-        {"v": 1, "entries": [_but(0, 1.5)]},
-        {"v": 1, "entries": [_but(0, "0")]},
-        {"v": 1, "entries": [_but(3, -1)]},
-        {"v": 1, "entries": [_but(3, 2**32)]},
-        {"v": 1, "entries": [_but(4, None)]},
-        {"v": 1, "entries": [_but(9, 2**40)]},
-        {"v": 1, "entries": [_but(10, -8)]},
-        {"v": 1, "entries": [_but(11, 2**70)]},
-        {"v": 1, "entries": [_but(12, "x")]},
-        {"v": 1, "entries": [[*GOOD, []]]},
-        {"v": 1, "entries": [[*GOOD, {"failure": ["no such cause", "", ""]}]]},
-        {"v": 1, "entries": [], "events": [["p", 0.0]]},
+        {**LINE, "v": 1},
+        {**LINE, "entries": 0},
+        {**LINE, "entries": 2},
+        {**LINE, "entries": -1},
+        {**LINE, "entries": 2**40},
+        {**LINE, "entries": None},
+        {**LINE, "processes": []},
+        {**LINE, "processes": "p"},
+        {**LINE, "processes": [7]},
+        {**LINE, "headers": None},
+        {**LINE, "headers": [None]},
+        {**LINE, "more": {"0": {}}},
+        {**LINE, "more": [[1, {}]]},
+        {**LINE, "more": [[-1, {}]]},
+        {**LINE, "more": [[0, []]]},
+        {**LINE, "more": [[0, {"files": "out"}]]},
+        {**LINE, "more": [[0, {"failure": ["no such cause", "", ""]}]]},
+        {**LINE, "more": [[0, {"failure": ["exit", 1, ""]}]]},
+        {**LINE, "events": [["p", 0.0]]},
+        {name: value for name, value in LINE.items() if name != "more"},
     ],
 )
-def test_whole_objects_with_wrong_content_are_refused(fields: Any) -> None:
-    """Another version, missing fields and numbers that cannot be are refused by name, never taken in."""
+def test_lines_with_wrong_content_are_refused(line: object) -> None:
+    """Another version, missing fields and what cannot be are refused by name, never taken in."""
     with pytest.raises(DamagedRecordError, match=KEY):
-        results.decode_index(_object(fields), KEY)
+        results.decode_index(_with(line), KEY)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        _but(2, len(Status)),
+        _but(2, 255),
+        _but(5, 1),
+        _but(6, math.nan),
+        _but(6, -0.001),
+        _but(7, math.inf),
+        _but(8, 1e11),
+        _but(10, 1),
+        _but(11, 2**63),
+        [[*column, *column] for column in GOOD],
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(columns: list[list[Any]]) -> None:
+    """Neither times that are none, nor places in tables that are shorter, nor other numbers of them than was said."""
+    with pytest.raises(DamagedRecordError, match=KEY):
+        results.decode_index(_with(LINE, columns), KEY)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"v":2}', b"\n", b"[" * 100_000 + b"\n"])
+def test_indexes_without_a_line_are_refused(body: bytes) -> None:
+    """What is no index at all."""
+    with pytest.raises(DamagedRecordError, match=KEY):
+        results.decode_index(_object(body), KEY)
+
+
+def test_objects_of_the_version_before_are_refused() -> None:
+    """They are called what they are."""
+    with pytest.raises(DamagedRecordError, match="not a result object of this version of fanout"):
+        results.decode_index(b"FNO1" + _with(LINE)[4:], KEY)
+
+
+def test_entries_are_a_sequence(entry: Callable[..., Entry]) -> None:
+    """Made when they are asked for, they are what was put in."""
+    given_entries = [entry(0), entry(1, status=Status.FAILED, failure=Failure(Cause.EXIT, "1")), entry(2, header="a")]
+    found = Entries.of(given_entries)
+    assert list(found) == given_entries == found[:]
+    assert found[-1].header == "a"
+    assert found[1:2] == given_entries[1:2]
+    assert (found == Entries.of(given_entries), found == Entries.of(given_entries[1:])) == (True, False)
+    assert (found.are_plain, Entries.of(given_entries[::2]).are_plain, list(found.special)) == (False, True, [1])
+    with pytest.raises(IndexError):
+        found[3]
 
 
 def test_altered_rows_are_refused() -> None:
@@ -152,7 +213,7 @@ def test_a_split_of_one_item_is_refused(entry: Callable[..., Entry], part: Part 
 
 
 def _with_index(body: bytes, change: Callable[[str], str]) -> bytes:
-    """The object with another index, whose digest is right."""
+    """The object with another line in its index, whose digest is right."""
     end = results.index_size(body, KEY)
-    text = change(json.dumps(json.loads(body[PREFIX.size : end]))).encode()
-    return PREFIX.pack(results.MAGIC, len(text), zlib.crc32(text)) + text + body[end:]
+    line, _, numbers = body[PREFIX.size : end].partition(b"\n")
+    return _object(change(json.dumps(json.loads(line))).encode() + b"\n", numbers) + body[end:]

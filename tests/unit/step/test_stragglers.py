@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout.queue.port import Depth
-from fanout.step.results import Cause, Entry, Failure, ResultIndex, Status
+from fanout.step.results import Cause, Entries, Entry, Failure, ResultIndex, Status
 from fanout.step.stragglers import FACTOR, LEAST_AGE, SAMPLE, SETTLING, Durations, Stragglers, is_near_end
 from fanout.step.verdict import Counts
 
@@ -15,7 +15,7 @@ EMPTY = Depth(0, 2, 0)
 
 
 def _index(*entries: Entry) -> ResultIndex:
-    return ResultIndex(entries, (), 0)
+    return ResultIndex(Entries.of(entries), (), 0)
 
 
 def _entry(index: int, status: Status = Status.SUCCEEDED, seconds: float = 0.1, *, copy: bool = False) -> Entry:
