@@ -1,5 +1,6 @@
 """`fanout run` and `fanout resume`: carry out a run and show it."""
 
+import contextlib
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,13 @@ from fanout.cli.options import Where
 from fanout.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
+    from fanout.engines.node_process import WarmNode
     from fanout.run.observer import RunReport
     from fanout.run.outside import Outside
     from fanout.spec.settings import Settings
+    from fanout.spec.steps import Pipeline
     from fanout.view.view import RunView
 
     Tale = Callable[[Outside, RunView], Coroutine[object, object, RunReport]]
@@ -53,8 +56,6 @@ def run(
     json: options.Json = False,
 ) -> None:
     """Run a pipeline and show what becomes of it."""
-    import asyncio
-
     from fanout.cli import wiring
     from fanout.cli.pipelines import load, look_at_tables, own_environments
 
@@ -69,7 +70,10 @@ def run(
 
         return await start(loaded, outside, view, name)
 
-    raise typer.Exit(asyncio.run(carry_out(tale, settings, where, json=json)))
+    with warm_node(loaded, settings) as warm:
+        import asyncio  # the node imports beside us from here on
+
+        raise typer.Exit(asyncio.run(carry_out(tale, settings, where, json=json, warm=warm)))
 
 
 def resume(
@@ -96,14 +100,33 @@ def resume(
     raise typer.Exit(asyncio.run(carry_out(tale, settings, where, json=json)))
 
 
-async def carry_out(tale: "Tale", settings: "Settings", where: Where, *, json: bool) -> ExitCode:
+@contextlib.contextmanager
+def warm_node(pipeline: "Pipeline", settings: "Settings") -> "Iterator[WarmNode | None]":
+    """A node that is there before its step is known, where a step will want one; none is left at the end."""
+    from fanout.cli import wiring
+    from fanout.engines.node_process import WarmNode
+    from fanout.spec.steps import ParallelStep
+
+    if not any(isinstance(step, ParallelStep) for step in pipeline.steps):
+        yield None
+        return
+    warm = WarmNode(wiring.access_of(settings).child_environ())
+    try:
+        yield warm
+    finally:
+        warm.dismiss()
+
+
+async def carry_out(
+    tale: "Tale", settings: "Settings", where: Where, *, json: bool, warm: "WarmNode | None" = None
+) -> ExitCode:
     """Shows a run from its start to its end; the exit code that its verdict asks for."""
     from fanout.cli import wiring
     from fanout.cli.signals import until_stopped
     from fanout.view.choose import choose_view
     from fanout.view.failing import failing_mini_batches
 
-    async with wiring.outside_of(settings) as outside:
+    async with wiring.outside_of(settings, warm) as outside:
         view = choose_view(sys.stdout, wiring.commands_of(settings, where), outside.clock, json=json)
         try:
             report = await until_stopped(

@@ -16,6 +16,7 @@ from fanout.spec.settings import Settings, load_settings
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
+    from fanout.engines.node_process import WarmNode
     from fanout.run.outside import Outside
     from fanout.store.access import Access
     from fanout.view.commands import Commands
@@ -52,8 +53,11 @@ def endpoint_of(settings: Settings) -> str | None:
 
 
 @asynccontextmanager
-async def outside_of(settings: Settings) -> AsyncIterator["Outside"]:
-    """Everything a run needs, open while the context lasts; the store is made when it is missing."""
+async def outside_of(settings: Settings, warm: "WarmNode | None" = None) -> AsyncIterator["Outside"]:
+    """Everything a run needs, open while the context lasts; the store is made when it is missing.
+
+    `warm` is the node that its first parallel step gets.
+    """
     from fanout.clock import SystemClock
     from fanout.engines.local import LocalEngine
     from fanout.queue.service import open_queue_service
@@ -64,7 +68,7 @@ async def outside_of(settings: Settings) -> AsyncIterator["Outside"]:
     store = open_store(settings.store, access)
     await ensure_bucket(settings.store, access)
     queues = open_queue_service(settings.queue, settings.store, access, clock)
-    engine = LocalEngine(settings.store, settings.queue, access.child_environ())
+    engine = LocalEngine(settings.store, settings.queue, access.child_environ(), warm)
     try:
         yield Outside(settings, access, store, queues, engine, clock)
     finally:

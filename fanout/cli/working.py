@@ -1,5 +1,6 @@
 """`fanout node`: work on a run from this machine, until its step is over."""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,7 +34,7 @@ def node(
     import asyncio
 
     from fanout.cli import wiring
-    from fanout.node.__main__ import exit_code, say_warnings
+    from fanout.node.alone import exit_code, say_warnings
     from fanout.node.exits import DRAINED
 
     settings = wiring.settings_of(Path.cwd(), Where(store, queue, profile))
@@ -46,6 +47,7 @@ def node(
 
 async def _work(run: str, step: str | None, slots: int | None, settings: "Settings") -> "Leaving":
     from fanout.cli import wiring
+    from fanout.node.fork_server import ForkServer
     from fanout.node.serve import Surroundings, serve
     from fanout.run.record import load_record
     from fanout.view.status import pick
@@ -54,8 +56,9 @@ async def _work(run: str, step: str | None, slots: int | None, settings: "Settin
     async with wiring.outside_of(settings) as outside:
         record = await load_record(outside.store, run)
         chosen = pick(record, step).name if step else await _step_under_way(outside.store, record)
-        surroundings = Surroundings(outside.store, outside.queues, outside.access, outside.clock)
-        return await serve(record.at(chosen), surroundings, slots=slots)
+        with contextlib.closing(ForkServer()) as forks:
+            surroundings = Surroundings(outside.store, outside.queues, outside.access, outside.clock, forks)
+            return await serve(record.at(chosen), surroundings, slots=slots)
 
 
 async def _step_under_way(store: "ObjectStore", record: "RunRecord") -> str:

@@ -1,16 +1,15 @@
 """The local engine: nodes as processes of this machine.
 
-Each node holds the other end of a pipe: `finish` and `stop` are said through it, and its closing, which the kernel sees
-to even when this process is killed, tells a node that nobody waits for it any more. No orphans.
+Each node holds the other end of a pipe: `finish` and `stop` are said through it, and its closing tells it that nobody
+waits for it any more. No orphans.
 """
 
 import asyncio
 import contextlib
-import os
-import sys
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 
+from fanout.engines.node_process import NODE, NodeProcess, WarmNode
 from fanout.node.exits import GAVE_UP
 from fanout.step.supervise import Workforce
 from fanout.store.keys import StepRound
@@ -23,47 +22,47 @@ QUICK_DEATH = 10.0
 MOST_QUICK_DEATHS = 10
 """For each node, and in a row: a mini-batch that kills its nodes is given up before, after 2 + max_receives of them;
 and nodes that are killed now and then, after hours of work, are replaced for ever."""
-STDERR_KEPT = 4096
 
 
-@dataclass(slots=True)
-class _NodeProcess:
-    process: asyncio.subprocess.Process
-    begun: float
-    stderr: bytearray = field(default_factory=bytearray)
+Launch = Callable[[], NodeProcess]
+"""Starts a node; OSError when there can be none."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalEngine:
-    """Starts nodes that reach the run through `store` and `queue` (URIs)."""
+    """Starts nodes that reach the run through `store` and `queue` (URIs). The first that is wanted may be `warm`."""
 
     store: str
     queue: str | None
     environ: Mapping[str, str]
+    warm: WarmNode | None = None
 
     @contextlib.asynccontextmanager
     async def nodes(self, at: StepRound, count: int) -> AsyncIterator[Workforce]:
         """`count` nodes, each replaced when it dies; none is left at the end of the context."""
-        nodes = LocalNodes(self._command(at), self.environ, count)
+        nodes = LocalNodes(lambda: self._launch(self._arguments(at)), count)
         await nodes.start()
         try:
             yield nodes
         finally:
             await nodes.stop()
 
-    def _command(self, at: StepRound) -> list[str]:
+    def _arguments(self, at: StepRound) -> list[str]:
         queue = ["--queue", self.queue] if self.queue else []
-        which = [at.run, at.step, "--round", str(at.round)]
-        return [sys.executable, "-P", "-m", "fanout.node", *which, "--store", self.store, *queue]
+        return [at.run, at.step, "--round", str(at.round), "--store", self.store, *queue]
+
+    def _launch(self, arguments: list[str]) -> NodeProcess:
+        warm = self.warm.take(arguments) if self.warm is not None else None
+        return warm or NodeProcess([*NODE, *arguments], self.environ)
 
 
 class LocalNodes:
     """The nodes of one step on this machine."""
 
-    def __init__(self, command: list[str], environ: Mapping[str, str], count: int) -> None:
-        self._command, self._environ, self._count = command, environ, count
+    def __init__(self, launch: Launch, count: int) -> None:
+        self._launch, self._count = launch, count
         self._keepers: list[asyncio.Task[None]] = []
-        self._living: dict[int, _NodeProcess] = {}
+        self._living: set[NodeProcess] = set()
         self._leaving = False
         self._quick_deaths = 0
         self._last_words = ""
@@ -83,9 +82,6 @@ class LocalNodes:
         self._leaving = True
         self._say(b"stop\n")
         await self._wait(STOP_LIMIT)
-        for node in self._living.values():
-            with contextlib.suppress(ProcessLookupError):
-                node.process.kill()
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
@@ -97,10 +93,8 @@ class LocalNodes:
         return f"no node is left: {self._last_words or 'they ended without a word'}"
 
     def _say(self, word: bytes) -> None:
-        for node in self._living.values():
-            assert node.process.stdin is not None  # noqa: S101 - it was opened as a pipe
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                node.process.stdin.write(word)
+        for node in self._living:
+            node.say(word)
 
     async def _wait(self, seconds: float) -> None:
         if self._keepers:
@@ -122,39 +116,15 @@ class LocalNodes:
 
     async def _one_life(self) -> tuple[int, float]:
         loop = asyncio.get_running_loop()
-        process = await asyncio.create_subprocess_exec(
-            *self._command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, **self._environ},
-            start_new_session=True,
-        )
-        node = _NodeProcess(process, loop.time())
-        self._living[process.pid] = node
+        begun, node = loop.time(), self._launch()
+        self._living.add(node)
         try:
-            await _keep_last_words(node)
-            returncode = await process.wait()
+            returncode = await node.ended()
         finally:
-            del self._living[process.pid]
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            self._living.discard(node)
         if returncode:
-            self._last_words = _last_words(_last_line(node.stderr), returncode)
-        return returncode, loop.time() - node.begun
-
-
-async def _keep_last_words(node: _NodeProcess) -> None:
-    assert node.process.stderr is not None  # noqa: S101 - it was opened as a pipe
-    while said := await node.process.stderr.read(STDERR_KEPT):
-        node.stderr += said
-        del node.stderr[:-STDERR_KEPT]
-
-
-def _last_line(said: bytearray) -> str:
-    lines = said.decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else ""
+            self._last_words = _last_words(node.said, returncode)
+        return returncode, loop.time() - begun
 
 
 def _last_words(said: str, returncode: int) -> str:

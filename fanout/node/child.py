@@ -1,7 +1,8 @@
 """A slot seen from inside: the process that runs user code. `python -P -m fanout.node.child <socket fd>`.
 
 It reads frames from its socket, calls init() once and run() for each mini-batch in turn, and answers each. It starts
-often and first of all things, so it imports the standard library and little of fanout; pandas only for tables.
+often and first of all things, so it imports the standard library and little of fanout; pandas only for tables. With
+`fork <socket fd>` it is a fork server, of which slots are copies (`forking`).
 """
 
 import contextlib
@@ -13,7 +14,7 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,7 @@ from fanout.node.entry_script import (
     script_traceback,
     user_traceback,
 )
+from fanout.node.forking import serve_forks
 from fanout.node.frames import FrameBuffer
 from fanout.node.orders import Done, Start
 from fanout.node.rows import RowEncoder, read_settings
@@ -120,7 +122,6 @@ class Worker:
 def main(descriptor: int) -> None:
     """The life of the process: start, init, run after run, shutdown."""
     _die_with_the_node()
-    _secrets()
     channel = socket.socket(fileno=descriptor)
     channel.set_inheritable(False)
     incoming = Incoming(channel)
@@ -128,6 +129,9 @@ def main(descriptor: int) -> None:
     if first is None:
         _leave_without_waiting(0)
     start = Start.from_header(first[0])
+    if start.environ is not None:
+        _move(start.cwd or ".", start.environ)
+    _secrets()
     settle_in(start)
     try:
         worker = prepare(start, channel.sendall)
@@ -221,6 +225,14 @@ def settle_in(start: Start) -> None:
             output_dir=Path(start.output_dir),
         )
     )
+
+
+def _move(folder: str, environ: Mapping[str, str]) -> None:
+    """A copy of the fork server finds what a process of its own would have been started with."""
+    os.environ.clear()
+    os.environ.update(environ)
+    time.tzset()
+    os.chdir(folder)
 
 
 def _caller(start: Start) -> Callable[..., Any]:
@@ -340,7 +352,7 @@ class Incoming:
 
 
 def _die_with_the_node() -> None:
-    """The kernel kills this process when the node dies, even in the middle of run()."""
+    """The kernel kills this process when the node dies, or the fork server, even in the middle of run()."""
     parent = os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -348,4 +360,4 @@ def _die_with_the_node() -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(serve_forks(int(sys.argv[2])) if sys.argv[1] == "fork" else int(sys.argv[1]))

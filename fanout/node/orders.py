@@ -34,6 +34,8 @@ class Start:
     logging_level: str
     profiling_module: str
     json_records: bool = False  # mini-batches are lists of objects instead of DataFrames
+    cwd: str | None = None  # where a copy of the fork server goes, with `environ` in place of the server's
+    environ: Mapping[str, str] | None = None
 
     def frame(self) -> bytes:
         return frames.encode({"t": "start", **asdict(self)})

@@ -1,23 +1,18 @@
-"""A slot's process seen from outside: the frames to and from it, and its end.
-
-The process has a session of its own, so that ending it ends whatever user code started. Its death is noticed at once,
-through a pidfd, and reported as it was seen: exit code or signal.
-"""
+"""A slot's process seen from outside: the frames to and from it, and its end, reported as it was seen."""
 
 import asyncio
 import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from fanout.node import orders
+from fanout.node.fork_server import ForkServer
 from fanout.node.frames import FrameBuffer
 from fanout.node.orders import Answer, Garbled, Start
+from fanout.node.spawn import Child, Placement, spawn
 from fanout.step.results import Cause, Failure
 
 OFTEN = 0.002
@@ -25,29 +20,6 @@ OFTEN = 0.002
 REST = 0.004
 """Seconds for which it is not: its answers gather meanwhile, and cost one wake-up together. A slot that is this quick
 has more than twice as much work ahead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Which Python a slot's process runs in, where, and where its prints go.
-
-    `fanout_at` is where that Python finds fanout, when it is another one than the node's.
-    """
-
-    cwd: Path
-    environ: Mapping[str, str]
-    stdout: Path
-    stderr: Path
-    python: str = sys.executable
-    fanout_at: Path | None = None
-
-    @property
-    def command(self) -> list[str]:
-        """What starts the process; the number of its channel follows."""
-        if self.fanout_at is None:
-            return [self.python, "-P", "-m", "fanout.node.child"]
-        start = f"import sys; sys.path.insert(0, {str(self.fanout_at)!r}); from fanout.node.child import main; "
-        return [self.python, "-P", "-c", f"{start}main(int(sys.argv[1]))"]
 
 
 class SlotProcess(asyncio.Protocol):
@@ -62,52 +34,42 @@ class SlotProcess(asyncio.Protocol):
         placement: Placement,
         on_answer: Callable[[Answer], None],
         on_end: Callable[[int], None],
+        forks: ForkServer | None = None,
     ) -> None:
-        self._start, self._placement = start, placement
+        self._start, self._placement, self._forks = start, placement, forks
         self._on_answer, self._on_end = on_answer, on_end
         self._buffer = FrameBuffer()
         self._transport: asyncio.Transport | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._pidfd = self._answers = -1
+        self._child: Child | None = None
+        self._answers = -1
         self._ended = asyncio.Event()
         self._is_garbled = False
         self._heard = 0.0  # when the latest answer came
 
     async def start(self) -> None:
         """The process runs and has been told what to load; `Ready` or `Broken` follows."""
-        loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                self._process = self._spawn(theirs)
-        except OSError:
+                self._child = await spawn(self._placement, theirs, self._forks)
+        except BaseException:
             ours.close()
             raise
         self._answers = os.dup(ours.fileno())
-        self._pidfd = os.pidfd_open(self._process.pid)
-        loop.add_reader(self._pidfd, self._died)
+        loop = asyncio.get_running_loop()
         self._transport, _ = await loop.create_connection(lambda: self, sock=ours)
-        self.write(self._start.frame())
+        self.write(self._order(self._child).frame())
+        self._child.exited.add_done_callback(self._died)
 
-    def _spawn(self, channel: socket.socket) -> subprocess.Popen[bytes]:
+    def _order(self, child: Child) -> Start:
+        if child.placed:
+            return self._start
         place = self._placement
-        for path in (place.stdout, place.stderr):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        with place.stdout.open("ab") as stdout, place.stderr.open("ab") as stderr:
-            return subprocess.Popen(  # noqa: S603 - our own interpreter, or the step's, and our module
-                [*place.command, str(channel.fileno())],
-                cwd=place.cwd,
-                env=place.environ,
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-                pass_fds=[channel.fileno()],
-                start_new_session=True,
-            )
+        return replace(self._start, cwd=str(place.cwd), environ=place.environ)
 
     @property
     def pid(self) -> int | None:
-        return None if self._process is None else self._process.pid
+        return None if self._child is None else self._child.pid
 
     def write(self, frame: bytes) -> None:
         """Sends a frame; to a slot that has just died it is lost, and `on_end` tells."""
@@ -140,23 +102,17 @@ class SlotProcess(asyncio.Protocol):
 
     def kill(self) -> None:
         """Ends the process and everything in its group, now."""
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        if self._child is not None:
+            self._child.kill()
 
     async def ended(self) -> None:
         """Returns when `on_end` has been called, or at once when there never was a process."""
-        if self._process is not None:
+        if self._child is not None:
             await self._ended.wait()
 
-    def _died(self) -> None:
-        assert self._process is not None  # noqa: S101 - the reader is added after the spawn
-        asyncio.get_running_loop().remove_reader(self._pidfd)
-        os.close(self._pidfd)
-        self.kill()  # what user code started must not outlive its slot
-        returncode = self._process.wait()
+    def _died(self, exited: "asyncio.Future[int]") -> None:
         self._read_the_rest()
-        self._on_end(returncode)
+        self._on_end(exited.result())
         self._ended.set()
 
     def _read_the_rest(self) -> None:

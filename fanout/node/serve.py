@@ -25,6 +25,7 @@ from fanout.errors import RunError
 from fanout.node.agent import Leaving, Node, NodeOptions, needs_fetching, slots_of
 from fanout.node.committer import Committer, Stage, Write
 from fanout.node.fetch import Fetcher
+from fanout.node.fork_server import ForkServer
 from fanout.node.gpus import VISIBLE, Gpus, gpus_of
 from fanout.node.logs import LogKeeper, kept_now_and_then
 from fanout.node.orders import Answer
@@ -58,6 +59,7 @@ class Surroundings:
     queues: QueueService
     access: Access
     clock: Clock
+    forks: ForkServer | None = None  # where slots come from; None: each is an interpreter of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ async def assembled(
     number = await register(outside.store, record.at)
     async with workspace(record, outside.store, number) as place:
         options = NodeOptions(number, slots or slots_of(record), record.visibility, returns_idle=returns_idle)
-        make_process = await _process_factory(record, place, outside.access)
+        make_process = await _process_factory(record, place, outside)
         node = Node(
             record,
             options,
@@ -130,10 +132,10 @@ async def load_step(store: ObjectStore, at: StepRound) -> StepRecord:
 
 
 async def _process_factory(
-    record: StepRecord, place: Workspace, access: Access
+    record: StepRecord, place: Workspace, outside: Surroundings
 ) -> Callable[[str, Callable[[Answer], None], Callable[[int], None]], SlotProcess]:
-    values = await step_inputs.bring(needed_inputs(record), place.inputs, access)
-    inherited = {**os.environ, **access.child_environ()}
+    values = await step_inputs.bring(needed_inputs(record), place.inputs, outside.access)
+    inherited = {**os.environ, **outside.access.child_environ()}
     gpus = Gpus(() if VISIBLE in record.step.environment_variables else gpus_of(os.environ))
 
     def make(name: str, on_answer: Callable[[Answer], None], on_end: Callable[[int], None]) -> SlotProcess:
@@ -146,7 +148,7 @@ async def _process_factory(
             gpus.give_back(name)
             on_end(returncode)
 
-        return SlotProcess(order, place.placement(name, mine), on_answer, ended)
+        return SlotProcess(order, place.placement(name, mine), on_answer, ended, outside.forks)
 
     return make
 

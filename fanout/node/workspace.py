@@ -16,7 +16,7 @@ from fanout.data.folder import files_below
 from fanout.data.transfer import some_at_once, upload_file
 from fanout.errors import StoreError
 from fanout.node.orders import Start
-from fanout.node.process import Placement
+from fanout.node.spawn import Placement
 from fanout.spec.steps import DataType, Step
 from fanout.step import code
 from fanout.step.record import BoundOutput, StepRecord

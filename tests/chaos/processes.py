@@ -8,16 +8,12 @@ from pathlib import Path
 def nodes_of(run: str) -> list[int]:
     """The nodes that the local engine has started for `run`, whether their engine still lives or not."""
     pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal())
-    return [pid for pid in pids if _is_node_of(run, _command(pid))]
+    return [pid for pid in pids if "fanout.node" in _command(pid) and _works_on(run, pid)]
 
 
 def slots_of(node: int) -> list[int]:
-    """The slots of a node that live just now."""
-    try:
-        children = Path(f"/proc/{node}/task/{node}/children").read_text().split()
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-    return [pid for pid in map(int, children) if "fanout.node.child" in _command(pid)]
+    """The slots of a node that live just now: copies of its fork server."""
+    return [pid for server in _children(node) for pid in _children(server)]
 
 
 def strike(pid: int, number: signal.Signals) -> bool:
@@ -29,8 +25,22 @@ def strike(pid: int, number: signal.Signals) -> bool:
     return True
 
 
-def _is_node_of(run: str, command: list[str]) -> bool:
-    return "fanout.node" in command and command[command.index("fanout.node") + 1] == run
+def _works_on(run: str, pid: int) -> bool:
+    """By its arguments, or, where it was started before they were known, by the scratch folder that it has locked."""
+    if run in _command(pid):
+        return True
+    try:
+        opened = [os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()]  # noqa: PTH115 - only the text
+    except OSError:
+        return False
+    return any(Path(name).parent.name.startswith(f"{run}-") for name in opened)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def _command(pid: int) -> list[str]:

@@ -225,10 +225,16 @@ def bucket_name(folder: Path) -> str:
     return "e2e-" + "".join(c if c.isalnum() else "-" for c in folder.name.lower())[-40:].strip("-")
 
 
-def parent_of(pid: int) -> int:
-    """The process that started `pid`."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[1])
+def node_of(slot: int) -> int:
+    """The node of a slot: what started the fork server that the slot is a copy of; 1 when it is gone."""
+    return _parent(_parent(slot))
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 1
 
 
 def alive(pids: Sequence[int]) -> list[int]:
@@ -252,7 +258,7 @@ class Tools:
     """The functions of this file, for test modules, which cannot import it."""
 
     wait_until = staticmethod(wait_until)
-    parent_of = staticmethod(parent_of)
+    node_of = staticmethod(node_of)
     alive = staticmethod(alive)
 
 

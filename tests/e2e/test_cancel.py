@@ -41,7 +41,7 @@ class Helpers(Protocol):
     """What conftest.py lends to this module."""
 
     wait_until: Callable[..., None]
-    parent_of: Callable[[int], int]
+    node_of: Callable[[int], int]
     alive: Callable[[list[int]], list[int]]
 
 
@@ -81,7 +81,7 @@ def test_run_and_nodes_elsewhere_stop_within_seconds(slow: Any, tools: Helpers) 
     slow.wait_for_attempts(7, process)
     tools.wait_until(lambda: _succeeded(slow) == 5)
     by_hand = _works_by_hand(slow, tools)
-    nodes = sorted({tools.parent_of(pid) for pid in _pids(slow)})
+    nodes = sorted({tools.node_of(pid) for pid in _pids(slow)})
     assert len(nodes) == 2
     begun = time.monotonic()
     canceling = slow.start("cancel", "r", "--json")
@@ -111,7 +111,7 @@ def test_a_run_without_anybody_is_sealed_by_who_cancels_it(slow: Any, tools: Hel
     by_hand = _works_by_hand(slow, tools)
     process.kill()
     process.communicate()
-    nodes = sorted({tools.parent_of(pid) for pid in _pids(slow) if tools.alive([pid])})
+    nodes = sorted({tools.node_of(pid) for pid in _pids(slow) if tools.alive([pid])})
     begun = time.monotonic()
     canceling = slow.start("cancel", "r")
     # The run's own node was left alone a moment ago, and leaves for that reason.

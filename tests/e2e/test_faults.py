@@ -44,7 +44,7 @@ class Helpers(Protocol):
     """What conftest.py lends to this module."""
 
     wait_until: Callable[..., None]
-    parent_of: Callable[[int], int]
+    node_of: Callable[[int], int]
     alive: Callable[[list[int]], list[int]]
 
 
@@ -62,7 +62,7 @@ def _end(process: "subprocess.Popen[str]", code: int = 0) -> str:
 
 def _nodes(project: Any, tools: Helpers) -> list[int]:
     """The nodes whose slots have noted an attempt and still live."""
-    return sorted({tools.parent_of(pid) for pid in tools.alive([pid for _, _, pid in project.attempts()])} - {1})
+    return sorted({tools.node_of(pid) for pid in tools.alive([pid for _, _, pid in project.attempts()])} - {1})
 
 
 def _step_folder(project: Any) -> Path:
@@ -165,7 +165,8 @@ def test_a_mini_batch_that_kills_its_node_every_time_is_given_up(project: Any, e
     dead-lettered as vanished. What those nodes held beside it is done."""
     project.write("fanout.toml", "visibility = 1\nmax_receives = 3\n")
     script = (project.folder / "src" / "score.py").read_text()
-    poison = "    if context.minibatch_index == 7: os.kill(os.getppid(), 9); time.sleep(60)\n    time.sleep"
+    node = "int(Path(f'/proc/{os.getppid()}/stat').read_text().rpartition(')')[2].split()[1])"
+    poison = f"    if context.minibatch_index == 7: os.kill({node}, 9); time.sleep(60)\n    time.sleep"
     project.write("src/score.py", script.replace("    time.sleep", poison))
     _end(project.start("run", "pipeline.yml", "--name", RUN))
     assert project.output() == expected_bytes.replace(b"007.txt: content 7\n", b"")

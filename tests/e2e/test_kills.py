@@ -6,7 +6,6 @@ import signal
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -18,7 +17,7 @@ class Helpers(Protocol):
     """What conftest.py lends to this module."""
 
     wait_until: Callable[[Callable[[], bool]], None]
-    parent_of: Callable[[int], int]
+    node_of: Callable[[int], int]
     alive: Callable[[list[int]], list[int]]
 
 
@@ -52,7 +51,7 @@ def test_killed_node(everywhere: Any, expected_bytes: bytes, tools: Helpers) -> 
     process = everywhere.start("run", "pipeline.yml")
     attempts = everywhere.wait_for_attempts(10, process)
     slots = sorted({pid for _, _, pid in attempts})
-    os.kill(tools.parent_of(slots[-1]), signal.SIGKILL)
+    os.kill(tools.node_of(slots[-1]), signal.SIGKILL)
     tools.wait_until(lambda: not tools.alive(slots))
     stdout, stderr = process.communicate(timeout=90)
     assert process.returncode == 0, stdout + stderr
@@ -73,11 +72,11 @@ def test_killed_run_is_resumed(anywhere: Any, expected_bytes: bytes, tools: Help
     assert anywhere.output() == expected_bytes
 
 
-def test_everything_killed_at_once(everywhere: Any, expected_bytes: bytes) -> None:
+def test_everything_killed_at_once(everywhere: Any, expected_bytes: bytes, tools: Helpers) -> None:
     """The run, its node and its slots all killed: nothing had time to say goodbye."""
     process = everywhere.start("run", "pipeline.yml", "--name", "first")
     attempts = everywhere.wait_for_attempts(20, process)
-    node = next(parent for parent in {_parent(pid) for _, _, pid in attempts} if parent > 1)
+    node = next(node for node in {tools.node_of(pid) for _, _, pid in attempts} if node > 1)
     os.kill(process.pid, signal.SIGKILL)
     os.kill(node, signal.SIGKILL)
     process.communicate()
@@ -124,13 +123,6 @@ def test_resuming_a_finished_run_changes_nothing(project: Any, expected_bytes: b
     assert ended.code == 0, ended.said
     assert len(project.attempts()) == before
     assert project.output() == expected_bytes
-
-
-def _parent(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
 
 
 def test_a_killed_run_is_resumed_from_the_store_alone_and_says_why(

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from fanout.errors import ExitCode, FanoutError
-from fanout.node.__main__ import exit_code
 from fanout.node.agent import Node
+from fanout.node.alone import exit_code
 from fanout.node.exits import GAVE_UP
 from fanout.node.serve import GRACE_WHEN_ORPHANED, Surroundings, serve
 from fanout.store.keys import StepRound

@@ -9,7 +9,7 @@ from typing import Any
 
 from fanout.node.frames import FrameBuffer
 from fanout.node.orders import Answer, Broken, Done, Ready, Start, Stopped, Withdrawn
-from fanout.node.process import Placement
+from fanout.node.spawn import Placement
 from fanout.node.staging import OutputFolders
 from fanout.plan import minibatch
 from fanout.step.results import Cause, Failure
@@ -31,6 +31,7 @@ class UserProcess:
         _: Placement,
         on_answer: Callable[[Answer], None],
         on_end: Callable[[int], None],
+        _forks: None,
     ) -> None:
         node = PROCESS.get()
         assert node is not None

@@ -111,7 +111,7 @@ def test_the_pytest_plugin_costs_nothing_unused() -> None:
 
 def test_a_node_starts_without_tables() -> None:
     """A node process over a folder loads neither pandas nor pyarrow nor an AWS library."""
-    loaded = _loaded_by("import fanout.node.__main__")
+    loaded = _loaded_by("import fanout.node.alone")
     assert not loaded & {"pandas", "pyarrow", "numpy", "rich", "typer", "yaml", "psutil", "packaging", *AWS}
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from fanout.engines import local
 from fanout.engines.local import LocalEngine, LocalNodes
+from fanout.engines.node_process import NodeProcess
 from fanout.node.exits import DRAINED
 from fanout.store.keys import StepRound
 
@@ -32,7 +33,8 @@ def nodes(tmp_path: Path) -> Callable[..., object]:
     async def keep(text: str, count: int = 1) -> AsyncIterator[LocalNodes]:
         prelude = "import os, pathlib, signal, sys, time\nhere = pathlib.Path(os.environ['HERE'])\n"
         prelude += "(here / f'born-{os.getpid()}').touch()\n"
-        found = LocalNodes([sys.executable, "-c", prelude + dedent(text)], {"HERE": str(tmp_path)}, count)
+        command = [sys.executable, "-c", prelude + dedent(text)]
+        found = LocalNodes(lambda: NodeProcess(command, {"HERE": str(tmp_path)}), count)
         await found.start()
         try:
             yield found
@@ -135,7 +137,7 @@ async def test_deaths_after_long_lives_do_not_add_up(
 
 async def test_a_node_that_cannot_be_started_is_told(tmp_path: Path) -> None:
     """No process can be made of the command: said with the system's own reason, and not tried for ever."""
-    found = LocalNodes([str(tmp_path / "no-such-python")], {}, 1)
+    found = LocalNodes(lambda: NodeProcess([str(tmp_path / "no-such-python")], {}), 1)
     await found.start()
     async with asyncio.timeout(PATIENCE):
         while found.trouble() is None:  # noqa: ASYNC110 - no event to hear

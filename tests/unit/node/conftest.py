@@ -12,9 +12,11 @@ import pytest
 
 from fanout.data import uris
 from fanout.node import orders
+from fanout.node.fork_server import ForkServer
 from fanout.node.held import Held
 from fanout.node.orders import Answer, Broken, Done, Ready, Start, Stopped
-from fanout.node.process import Placement, SlotProcess
+from fanout.node.process import SlotProcess
+from fanout.node.spawn import Placement
 from fanout.plan import messages, minibatch
 from fanout.plan.messages import Message
 from fanout.plan.minibatch import MiniBatch
@@ -134,12 +136,23 @@ Launch = Callable[..., Any]
 
 
 @pytest.fixture
-async def launch(tmp_path: Path, code: Path, start_order: Callable[..., Start]) -> AsyncIterator[Launch]:
+def forks() -> ForkServer | None:
+    """Where `launch` takes processes from: by default each is an interpreter of its own."""
+    return None
+
+
+@pytest.fixture
+async def launch(
+    tmp_path: Path, code: Path, start_order: Callable[..., Start], forks: ForkServer | None
+) -> AsyncIterator[Launch]:
     """Starts a slot process for the script in the code folder; ready, or broken when it cannot be."""
     launched: list[SlotProcess] = []
 
     async def start(
-        expect: type[Ready] | type[Broken] = Ready, environ: Mapping[str, str] | None = None, **order: Any
+        expect: type[Ready] | type[Broken] = Ready,
+        environ: Mapping[str, str] | None = None,
+        server: ForkServer | None = forks,
+        **order: Any,
     ) -> Slotted:
         stdout, stderr = tmp_path / "out.txt", tmp_path / "err.txt"
         place = Placement(code, {**os.environ, **(environ or {})}, stdout, stderr)
@@ -152,7 +165,7 @@ async def launch(tmp_path: Path, code: Path, start_order: Callable[..., Start]) 
             slotted.returncode = returncode
             slotted.news.set()
 
-        process = SlotProcess(start_order(**order), place, on_answer, on_end)
+        process = SlotProcess(start_order(**order), place, on_answer, on_end, server)
         slotted = Slotted(process, stdout, stderr)
         launched.append(process)
         await process.start()

@@ -1,20 +1,33 @@
 """A slot's process from outside, started for real: its frames, its prints, its end and that of all it has started."""
 
 import asyncio
+import contextlib
 import os
+import select
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fanout.node.fork_server import ForkServer
 from fanout.node.orders import Done, Garbled, Ready, Stopped
-from fanout.node.process import Placement, SlotProcess, death
+from fanout.node.process import SlotProcess, death
+from fanout.node.spawn import Placement
 from fanout.step.results import Cause
 
 Launch = Callable[..., Any]
 WriteScript = Callable[..., Path]
+
+
+@pytest.fixture(params=["started", "copied"])
+async def forks(request: pytest.FixtureRequest) -> AsyncIterator[ForkServer | None]:
+    """Both ways in which a process comes to be keep the same promises."""
+    server = ForkServer() if request.param == "copied" else None
+    yield server
+    if server is not None:
+        server.close()
 
 
 async def test_prints_are_kept(launch: Launch, write_script: WriteScript) -> None:
@@ -56,7 +69,8 @@ async def test_answers_count_although_a_write_fails_before_they_are_read(
 
 def _wait_for_the_end_without_the_loop(pid: int) -> None:
     """Returns when the process is dead; blocks, so that nothing of it has been read yet."""
-    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    with contextlib.suppress(ProcessLookupError), os.fdopen(os.pidfd_open(pid)) as process:
+        select.select([process], [], [])
 
 
 @pytest.mark.parametrize(
