@@ -8,8 +8,8 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, pairwise
-from typing import TYPE_CHECKING
+from itertools import chain, islice, pairwise
+from typing import TYPE_CHECKING, TypeVar
 
 from fanout.data import uris
 from fanout.data.globs import Glob, compile_glob, split_pattern
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
     from fanout.store.access import Access
+
+T = TypeVar("T")
 
 LIST_PAGE = 1000
 _LISTS_IN_ORDER = frozenset({"s3", "s3a", "gs", "memory"})
@@ -33,12 +35,17 @@ class FileEntry:
     size: int
 
 
-def list_folder(folder: str, access: "Access", *, sizes: bool = True) -> Iterator[FileEntry]:
-    """Every file below `folder`, sorted by key; InputError when there is no such folder or nothing in it.
+def list_folder(folder: str, access: "Access") -> Iterator[FileEntry]:
+    """Every file below `folder`, sorted by key; InputError when there is no such folder or nothing in it."""
+    return _at_least_one(_walk(folder, None, access), _nothing_in(folder))
 
-    Without `sizes` that of a local file may be given as 0, which spares asking for each: most of the listing's time.
-    """
-    return _at_least_one(_walk(folder, None, access, sizes=sizes), f"{uris.display(folder)}: no files there")
+
+def list_uris(folder: str, access: "Access") -> Iterator[str]:
+    """The URIs of what `list_folder` lists. No local file is asked for its size, which is most of a listing's time."""
+    if uris.is_local(folder):
+        found = chain.from_iterable(_local_uris(os.fsencode(uris.to_path(folder))))
+        return _at_least_one(found, _nothing_in(folder))
+    return (entry.uri for entry in list_folder(folder, access))
 
 
 def list_pattern(folder: str, pattern: str, access: "Access") -> Iterator[FileEntry]:
@@ -67,79 +74,135 @@ def is_folder(uri: str) -> bool:
     return uris.is_local(uri) and os.path.isdir(uris.to_path(uri))  # noqa: PTH112 - any name, also undecodable
 
 
-def _walk(folder: str, glob: Glob | None, access: "Access", *, sizes: bool = True) -> Iterator[FileEntry]:
+def _walk(folder: str, glob: Glob | None, access: "Access") -> Iterator[FileEntry]:
     if uris.is_local(folder):
-        return walk_local(os.fsencode(uris.to_path(folder)), glob, sizes=sizes)
+        return walk_local(os.fsencode(uris.to_path(folder)), glob)
     from fanout.store.open import locate
 
     store, key = locate(folder, access)
     return walk_store(store, key.strip("/"), folder, glob)
 
 
-def _at_least_one(entries: Iterator[FileEntry], otherwise: str) -> Iterator[FileEntry]:
+def _nothing_in(folder: str) -> str:
+    return f"{uris.display(folder)}: no files there"
+
+
+def _at_least_one(entries: Iterator[T], otherwise: str) -> Iterator[T]:
     first = next(entries, None)
     if first is None:
         raise InputError(otherwise)
     return chain((first,), entries)
 
 
-def walk_local(root: bytes, glob: Glob | None = None, *, sizes: bool = True) -> Iterator[FileEntry]:
-    """The files below a local directory, depth first in the order of their keys; one directory in memory a level.
+def walk_local(root: bytes, glob: Glob | None = None) -> Iterator[FileEntry]:
+    """The files below a local directory, depth first in the order of their keys; one directory in memory a level."""
+    for page in _pages(root, glob):
+        for name, uri in zip(page.names, page.uris, strict=True):
+            if (size := _file_size(page.path_of(name))) is not None:
+                yield FileEntry(uri, size)
 
-    Without `sizes` only what may be no file is asked for its size; the others have 0.
-    """
-    root = root.rstrip(b"/") or b"/"
-    base = uris.from_path(root).rstrip("/")
-    pending = [_Directory.at(root.rstrip(b"/"), base, "", glob)]
-    while pending:
-        here = pending[-1]
-        name = next(here.names, None)
-        if name is None:
-            pending.pop()
-        elif name.endswith(b"/"):
-            inner, uri = here.path + b"/" + name[:-1], f"{here.uri}/{uris.encode_name(name[:-1])}"
-            pending.append(_Directory.at(inner, uri, f"{here.relative}{os.fsdecode(name)}", glob))
-        elif not sizes and name not in here.doubtful:
-            yield FileEntry(f"{here.uri}/{uris.encode_name(name)}", 0)
-        elif (size := _file_size(here.path + b"/" + name)) is not None:
-            yield FileEntry(f"{here.uri}/{uris.encode_name(name)}", size)
+
+def _local_uris(root: bytes) -> Iterator[list[str]]:
+    """As `walk_local`, page by page and without sizes: only what may be no file is asked what it is."""
+    for page in _pages(root, None):
+        if page.doubtful.isdisjoint(page.names):
+            yield page.uris
+        else:
+            names = zip(page.names, page.uris, strict=True)
+            doubtful = page.doubtful
+            yield [u for n, u in names if n not in doubtful or _file_size(page.path_of(n)) is not None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Directory:
-    """One that is being walked through: the wanted names that are left, and those that may be no files."""
+class _Page:
+    """Some files of one directory, in order, as their names; those in `doubtful` may be no files."""
 
-    path: bytes
+    directory: str
+    names: list[str]
+    uris: list[str]
+    doubtful: frozenset[str]
+
+    def path_of(self, name: str) -> bytes:
+        return os.fsencode(f"{self.directory}/{name}")
+
+
+def _pages(root: bytes, glob: Glob | None) -> Iterator[_Page]:
+    """Everything below `root` but directories, in the order of keys; never more than a page at once."""
+    pending = [
+        _Directory.at(os.fsdecode(root.rstrip(b"/")), uris.from_path(root.rstrip(b"/") or b"/").rstrip("/"), "", glob)
+    ]
+    while pending:
+        here = pending[-1]
+        names = here.next_names()
+        if not names:
+            pending.pop()
+        elif names[0].endswith("/"):
+            name = names[0][:-1]
+            uri = f"{here.uri}/{uris.encode_name(os.fsencode(name))}"
+            pending.append(_Directory.at(f"{here.path}/{name}", uri, f"{here.relative}{name}/", glob))
+        else:
+            prefix = f"{here.uri}/"
+            yield _Page(here.path, names, [prefix + name for name in uris.encode_names(names)], here.doubtful)
+
+
+@dataclass(slots=True)
+class _Directory:
+    """One that is being walked through: the wanted names, those of directories with a slash at the end."""
+
+    path: str
     uri: str
     relative: str
-    names: Iterator[bytes]
-    doubtful: frozenset[bytes]
+    names: list[str]
+    directories: list[int]  # where among the names
+    doubtful: frozenset[str]
+    _passed: int = 0
 
     @classmethod
-    def at(cls, path: bytes, uri: str, relative: str, glob: Glob | None) -> "_Directory":
-        names, doubtful = _names(path, relative, glob)
-        return cls(path, uri, relative, iter(names), doubtful)
+    def at(cls, path: str, uri: str, relative: str, glob: Glob | None) -> "_Directory":
+        names, inner, doubtful = _scan(path or "/")
+        if glob is not None:
+            names = [name for name in names if _wanted(relative + name, glob)]
+        # By bytes: for names in ASCII that is how texts sort, and several times faster.
+        names.sort(key=None if "".join(names).isascii() else os.fsencode)
+        places = [at for at, name in enumerate(names) if name.endswith("/")] if inner else []
+        return cls(path, uri, relative, names, places[::-1], doubtful)
+
+    def next_names(self) -> list[str]:
+        """The next directory alone, or the next files; nothing at the end."""
+        begin, stop = self._passed, self._passed + LIST_PAGE
+        if self.directories and self.directories[-1] == begin:
+            self.directories.pop()
+            stop = begin + 1
+        elif self.directories:
+            stop = min(stop, self.directories[-1])
+        found = self.names[begin:stop]
+        self._passed += len(found)
+        return found
 
 
-def _names(folder: bytes, relative: str, glob: Glob | None) -> tuple[list[bytes], frozenset[bytes]]:
-    """The wanted names in a directory, sub-directories with a slash at the end: so they sort as their keys do.
+def _scan(folder: str) -> tuple[list[str], bool, frozenset[str]]:
+    """The names in a directory, sub-directories with a slash at the end: so they sort as their keys do.
 
-    Beside them the names that may be no files: links, and whatever else a directory can hold.
+    Beside them whether there are any of those, and the names that may be no files: links, and whatever else a directory
+    can hold.
     """
-    names, doubtful = [], []
+    names: list[str] = []
+    inner, doubtful = False, list[str]()
     try:
         with os.scandir(folder) as entries:
-            for entry in entries:
-                directory = entry.is_dir(follow_symlinks=False)
-                names.append(entry.name + b"/" if directory else entry.name)
-                if not directory and not entry.is_file(follow_symlinks=False):
-                    doubtful.append(entry.name)
+            while some := list(islice(entries, LIST_PAGE)):  # not all: an entry takes several times what its name does
+                files = [entry.name for entry in some if entry.is_file(follow_symlinks=False)]
+                names += files
+                if len(files) < len(some):
+                    others = [entry for entry in some if not entry.is_file(follow_symlinks=False)]
+                    folders = [f"{entry.name}/" for entry in others if entry.is_dir(follow_symlinks=False)]
+                    links = [entry.name for entry in others if not entry.is_dir(follow_symlinks=False)]
+                    names += folders + links
+                    doubtful += links
+                    inner = inner or bool(folders)
     except OSError as exc:
-        raise InputError(f"{os.fsdecode(folder)}: cannot be listed: {exc.strerror}") from exc
-    if glob is not None:
-        names = [name for name in names if _wanted(relative + os.fsdecode(name), glob)]
-    names.sort()
-    return names, frozenset(doubtful)
+        raise InputError(f"{folder}: cannot be listed: {exc.strerror}") from exc
+    return names, inner, frozenset(doubtful)
 
 
 def _wanted(relative: str, glob: Glob) -> bool:

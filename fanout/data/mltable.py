@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
@@ -174,29 +175,35 @@ def list_files(table: MLTable, access: "Access") -> Iterator[FileEntry]:
                 yield entry
 
 
-def list_items(table: MLTable, access: "Access") -> Iterator[FileEntry]:
-    """The files of a table that is mounted or downloaded as a list of files: as `list_files` has them, but a `file`
-    that is a folder stands for all files below it, since these are what a script finds there and opens."""
+def list_uris(table: MLTable, access: "Access", *, mounted: bool) -> Iterator[str]:
+    """The URIs of the files of a table that is taken as a list of files: those of `list_files`.
+
+    Where it is `mounted`, or downloaded, a `file` that is a folder stands for all files below it, since these are what
+    a script finds there and opens.
+    """
     if isinstance(table.reader, DeltaLake):
-        yield from list_files(table, access)
-        return
-    for path in table.paths:
-        found = _file_or_folder(path.uri, access) if path.kind == "file" else files_of(path, table, access)
-        for entry in found:
-            if entry.uri != table.uri:
-                yield entry
+        return (entry.uri for entry in list_files(table, access))
+
+    def uris_of(path: PathEntry) -> Iterator[str]:
+        if path.kind == "folder":
+            return listing.list_uris(path.uri, access)
+        if path.kind == "file" and mounted:
+            return _file_or_folder(path.uri, access)
+        return (entry.uri for entry in files_of(path, table, access))
+
+    return filter(table.uri.__ne__, chain.from_iterable(map(uris_of, table.paths)))
 
 
-def _file_or_folder(uri: str, access: "Access") -> Iterator[FileEntry]:
+def _file_or_folder(uri: str, access: "Access") -> Iterator[str]:
     if listing.is_folder(uri):
-        return listing.list_folder(uri, access)
+        return listing.list_uris(uri, access)
     try:
-        return iter((listing.find_file(uri, access),))
+        return iter((listing.find_file(uri, access).uri,))
     except InputError:
         if uris.is_local(uri):
             raise
         try:  # on an object store a folder is nothing but the beginning of names
-            return listing.list_folder(uri, access)
+            return listing.list_uris(uri, access)
         except InputError:
             pass
         raise

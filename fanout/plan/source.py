@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from fanout.data import uris
 from fanout.data.at_hand import at_hand
 from fanout.data.delta import NULL, partition_texts, pinned
-from fanout.data.listing import FileEntry, find_file, list_folder
-from fanout.data.mltable import MLTable, list_files, list_items, load_mltable
+from fanout.data.listing import FileEntry, find_file, list_folder, list_uris
+from fanout.data.mltable import MLTable, list_files, load_mltable
+from fanout.data.mltable import list_uris as uris_of_table
 from fanout.data.partition_format import PartitionFormat, compile_format
 from fanout.data.ranges import open_bytes, read_head
 from fanout.data.readers import DeltaLake, JsonLines
@@ -99,13 +100,13 @@ def is_table(mltable: MLTable, mode: InputMode | None) -> bool:
     return mltable.is_tabular and mode in (None, InputMode.DIRECT)
 
 
-def _files_at(uri: str, type_: DataType, access: "Access") -> Iterator[FileEntry]:
-    return iter((find_file(uri, access),)) if type_ is DataType.URI_FILE else list_folder(uri, access, sizes=False)
+def _files_at(uri: str, type_: DataType, access: "Access") -> Iterator[str]:
+    return iter((find_file(uri, access).uri,)) if type_ is DataType.URI_FILE else list_uris(uri, access)
 
 
-def _listed_files(mltable: MLTable, mode: InputMode | None, access: "Access") -> Iterator[FileEntry]:
+def _listed_files(mltable: MLTable, mode: InputMode | None, access: "Access") -> Iterator[str]:
     """The files of an MLTable as a list; without a reader they are its rows, which `take` and `skip` count."""
-    files = list_files(mltable, access) if mode in (None, InputMode.DIRECT) else list_items(mltable, access)
+    files = uris_of_table(mltable, access, mounted=mode not in (None, InputMode.DIRECT))
     if mltable.is_tabular:
         return files
     limits = row_limits(mltable.transformations)
@@ -117,15 +118,16 @@ def _listed_files(mltable: MLTable, mode: InputMode | None, access: "Access") ->
     return _limited(files, limits)
 
 
-def _limited(files: Iterator[FileEntry], limits: RowLimits) -> Iterator[FileEntry]:
+def _limited(files: Iterator[str], limits: RowLimits) -> Iterator[str]:
     return islice(files, limits.skip, None if limits.take is None else limits.skip + limits.take)
 
 
-def _of_files(files: Iterator[FileEntry], division: Division, mltable: MLTable | None) -> Iterator[MiniBatch]:
+def _of_files(files: Iterator[str], division: Division, mltable: MLTable | None) -> Iterator[MiniBatch]:
     match division:
         case ByPartition(keys=keys):
             partitions = Partitions.of(TableRecipe(None, steps=mltable.transformations if mltable else ()))
-            return split_partitions(files, keys, partitions.names, partitions.values, table=False)
+            entries = (FileEntry(uri, 0) for uri in files)
+            return split_partitions(entries, keys, partitions.names, partitions.values, table=False)
         case ByCount(files=count):
             return split_files(files, count)
         case ByBytes() | ByRows() | ByRank():

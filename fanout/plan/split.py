@@ -16,11 +16,11 @@ PartitionValues = Callable[[str], Mapping[str, str] | None]
 """The values that a URI's path gives to the names of the partition format; None when it does not fit it."""
 
 
-def split_files(entries: Iterable[FileEntry], files: int) -> Iterator[MiniBatch]:
+def split_files(uris: Iterable[str], files: int) -> Iterator[MiniBatch]:
     """Consecutive files, `files` at a time."""
-    uris = (entry.uri for entry in entries)
+    left = iter(uris)
     for index in count():
-        chunk = tuple(islice(uris, files))
+        chunk = tuple(islice(left, files))
         if not chunk:
             return
         yield MiniBatch(index, files=chunk, items=len(chunk))

@@ -46,6 +46,10 @@ class SettledIndexes:
     def __contains__(self, index: object) -> bool:
         return isinstance(index, int) and self.ledger.is_settled(index)
 
+    def isdisjoint(self, others: range) -> bool:
+        """Whether none of these consecutive mini-batches has one."""
+        return not self.ledger.any_settled(others)
+
 
 class Ledger:
     """Grows with what is absorbed; `plan_total` is None while the plan is still being made.
@@ -142,6 +146,10 @@ class Ledger:
     def is_settled(self, index: int) -> bool:
         """Whether the mini-batch has a final outcome."""
         return index < len(self._outcome) and self._outcome[index] != _NONE
+
+    def any_settled(self, indexes: range) -> bool:
+        """Whether one of these consecutive mini-batches has a final outcome."""
+        return any(self._outcome[indexes.start : indexes.stop])
 
     def outcome(self, index: int) -> Status | None:
         """How the mini-batch ended; None when it has not, or was canceled."""

@@ -9,9 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from obstore.store import MemoryStore
 
-from fanout.data import uris
+from fanout.data import listing, uris
 from fanout.data.globs import compile_glob
-from fanout.data.listing import FileEntry, find_file, is_folder, list_folder, list_pattern, walk_local, walk_store
+from fanout.data.listing import (
+    FileEntry,
+    find_file,
+    is_folder,
+    list_folder,
+    list_pattern,
+    list_uris,
+    walk_local,
+    walk_store,
+)
 from fanout.errors import InputError
 from fanout.store.access import Access
 
@@ -69,9 +78,38 @@ def test_a_listing_without_sizes_names_the_same_files(tmp_path: Path) -> None:
     (tmp_path / "link.csv").symlink_to(tmp_path / "b y.csv")
     (tmp_path / "inner").symlink_to(tmp_path / "a")
     os.mkfifo(tmp_path / "pipe")
-    named = list(list_folder(base, ACCESS, sizes=False))
-    assert [entry.uri for entry in named] == [entry.uri for entry in list_folder(base, ACCESS)]
-    assert [entry.size for entry in named] == [0, 0, len("b y.csv")]
+    named = list(list_uris(base, ACCESS))
+    assert named == [entry.uri for entry in list_folder(base, ACCESS)]
+    assert relative([FileEntry(uri, 0) for uri in named], base) == ["a/x.csv", "b y.csv", "link.csv"]
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 1000])
+def test_pages_of_a_listing_follow_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: int) -> None:
+    """Directories between files, names that are no ASCII or no text, wherever a page ends."""
+    monkeypatch.setattr(listing, "LIST_PAGE", page)
+    names = [
+        b"a",
+        b"a b",
+        b"a\n",
+        b"a%20",
+        b"b/x",
+        b"b/\xc3\xa9",
+        b"b-",
+        b"b0",
+        b"c/c/c",
+        b"d/\xff",
+        b"\xe2\x82\xac",
+        b"\xff",
+    ]
+    for name in names:
+        path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "aa").symlink_to(tmp_path / "b")
+    found = list(list_uris(uris.from_path(tmp_path), ACCESS))
+    inside = len(os.fsencode(tmp_path)) + 1
+    assert [os.fsencode(uris.to_path(uri))[inside:] for uri in found] == sorted(names)
+    assert [entry.uri for entry in walk_local(os.fsencode(tmp_path))] == found
 
 
 def test_name_that_is_no_text(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ READER = TableReader(
 )
 
 
-def _many(count: int) -> Iterator[FileEntry]:
-    return (FileEntry(f"s3://bucket/prefix/part-{number:09d}.csv", 10) for number in range(count))
+def _many(count: int) -> Iterator[str]:
+    return (f"s3://bucket/prefix/part-{number:09d}.csv" for number in range(count))
 
 
 def test_many_tiny_files_are_planned_in_flat_memory() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout.errors import DamagedRecordError
-from fanout.plan.messages import Message, Pointer, decode, encode
+from fanout.plan.messages import Message, Pointer, decode, encode, encode_first
 from fanout.plan.minibatch import MiniBatch
 from fanout.plan.minibatch import encode as encode_batch
 from fanout.plan.parts import Part
@@ -25,6 +25,14 @@ def test_the_line_arrives_untouched(run: str, step: str, round_: int, attempt: i
     """What stands in the manifest is what the slot gets, character by character."""
     message = Message(StepRound(run, step, round_), 7, attempt, line=line)
     assert decode(encode(message)) == message
+
+
+@given(names, names, st.integers(1, 999), lines)
+def test_first_tries_are_composed_alike(run: str, step: str, round_: int, line: str) -> None:
+    """Those of a shard at once are what each is alone."""
+    at = StepRound(run, step, round_)
+    numbered = [(7, line), (8, '{"index":8}')]
+    assert encode_first(at, numbered) == [encode(Message(at, index, 0, line=line)) for index, line in numbered]
 
 
 @given(names, counts, counts, st.text("{}ab", min_size=1))

@@ -1,5 +1,7 @@
 """The mini-batch's one line of JSON."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +26,13 @@ mini_batches = st.builds(
     partition=st.dictionaries(texts, texts, max_size=3),
     first_row=st.none() | counts,
 )
+
+
+@given(st.lists(st.text(), min_size=1).map(tuple), st.integers(0, 9))
+def test_lists_of_files_are_composed_as_json_is(files: tuple[str, ...], items: int) -> None:
+    """By hand, with the same text as everything else."""
+    line = encode(MiniBatch(3, files=files, items=items))
+    assert line == json.dumps({"index": 3, "files": files, "items": items}, separators=(",", ":"))
 
 
 @given(mini_batches)

@@ -101,7 +101,7 @@ async def test_resumed_plans_are_read_and_not_made(queue: Queue) -> None:
     def never() -> PlannedInput:
         raise AssertionError("planned although the manifests are complete")
 
-    await publish(never, store, Outbox(queue, AT, AT, skip=range(3, 1499), attempts={1: 2}))
+    await publish(never, store, Outbox(queue, AT, AT, skip=frozenset(range(3, 1499)), attempts={1: 2}))
     assert [(m.index, m.attempt) for m in await received(queue)] == [(0, 0), (1, 2), (2, 0), (1499, 0)]
 
 

@@ -136,6 +136,12 @@ def test_settled_indexes_follow_the_ledger(entry: Callable[..., Entry], ledger_o
     assert 0 not in settled
     assert 5000 not in settled
     assert "1" not in settled
+    assert [settled.isdisjoint(range(*some)) for some in ((0, 1), (0, 2), (2, 9), (4000, 5000))] == [
+        True,
+        False,
+        True,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("index", [4, 2**27, 2**31])
