@@ -42,10 +42,13 @@ from fanout.task_group import task_group
 log = logging.getLogger(__name__)
 
 SECONDS_AHEAD = 0.2
+"""Of work that waits here for the slots, where mini-batches are short."""
 MOST_AHEAD = 512
 LOOK_EVERY = 3.0
 """Seconds between looks at the store for the end of the step."""
-TIME_CHECK = 0.05
+LOOK_AT_SLOTS = 0.1
+"""Seconds between looks at the slots: what they have said is taken in, limits are checked, and they are fed. Those that
+have little to do ring, and are not kept waiting: the fewer looks, the less is taken from user code."""
 WAITS_HERE = 1.0
 """Seconds, at the least, that mini-batches wait here for a slot before they are given to other nodes."""
 LAST_COMMIT_LIMIT = 2.0
@@ -233,8 +236,9 @@ class Node:
 
     async def _check_times(self) -> None:
         while True:
-            await self._clock.sleep(TIME_CHECK)
+            await self._clock.sleep(LOOK_AT_SLOTS)
             for slot in self._slots:
+                slot.listen()
                 slot.check_time()
                 self._intake.put_back(slot.withdraw())
             if self._options.returns_idle:
@@ -263,16 +267,21 @@ class Node:
         averages = [slot.average for slot in self._slots if slot.average is not None]
         wanted = sum(slot.wanted for slot in self._slots)
         if averages:
-            wanted += min(MOST_AHEAD, int(SECONDS_AHEAD * len(self._slots) / max(min(averages), 1e-6)))
+            ahead = int(SECONDS_AHEAD * len(self._slots) / max(min(averages), 1e-6))
+            wanted = max(wanted, min(MOST_AHEAD, ahead))
         return wanted if self._fetcher is None else max(wanted, 2 * len(self._slots))
 
     def feed(self) -> None:
-        """Gives each slot what it has room for, the emptiest first."""
+        """Gives each slot what it has room for, the emptiest first.
+
+        None holds more than half of its share of all that is here: towards the end of a step gifts get smaller and
+        smaller (guided self-scheduling), so that all slots end within about one mini-batch.
+        """
         if self._leaving.done() or self._is_late:
             return
-        fair = self._intake.share(len(self._slots))
-        for slot in sorted(self._slots, key=lambda slot: -slot.room):
-            if (room := slot.room) and (batches := self._intake.start(min(room, fair))):
+        share = share_of(self._intake.waiting + sum(slot.holds for slot in self._slots), len(self._slots))
+        for slot in sorted(self._slots, key=lambda slot: slot.holds):
+            if (room := slot.room(share)) and (batches := self._intake.start(room)):
                 slot.give(batches)
         self._intake.ask()
 
@@ -283,6 +292,8 @@ class Node:
             asyncio.get_running_loop().call_soon(self._feed_now)
 
     def _feed_now(self) -> None:
+        for slot in self._slots:
+            slot.listen()  # to all: they are fed together, and evenly
         self._will_feed = False
         self.feed()
 
@@ -294,7 +305,7 @@ class Node:
     def _return_idle(self) -> None:
         """At the end of a step nothing waits here for long while slots of other nodes idle."""
         longest = max((slot.average or 0.0 for slot in self._slots), default=0.0)
-        if not any(slot.room for slot in self._slots):
+        if not any(slot.room(1) for slot in self._slots):
             self._intake.return_idle(max(WAITS_HERE, 2 * longest))
 
     def _not_brought(self, held: Held, failure: Failure) -> None:
@@ -323,6 +334,9 @@ class Node:
     def slot_ready(self, slot: Slot) -> None:
         log.info("%s is ready", slot.process_name)
         self.feed()
+
+    def slot_rang(self, slot: Slot) -> None:  # noqa: ARG002 - one signature for all events
+        self._feed_soon()
 
     def slot_done(self, slot: Slot, held: Held, done: Done, started: float) -> None:
         self._useless_starts = 0
@@ -369,6 +383,11 @@ class Node:
         draw = random.random()  # noqa: S311 - spreads retries, guards nothing
         items = items_to_split(held, done, failure) if failure is not None and step.isolate_failures else None
         return decide(failure, held.message.attempt, step.retry_settings.max_retries, draw, items)
+
+
+def share_of(mini_batches: int, slots: int) -> int:
+    """How many of so many mini-batches one of so many slots may hold: half of what is its own, and at least one."""
+    return max(1, -(-mini_batches // (2 * slots)))
 
 
 def needs_fetching(record: StepRecord) -> bool:

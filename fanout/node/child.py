@@ -10,10 +10,8 @@ import ctypes
 import logging
 import os
 import signal
-import socket
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,6 +20,7 @@ from typing import Any, NoReturn
 
 from fanout.errors import DamagedRecordError, EntryScriptError, FanoutError
 from fanout.node import entry_script, orders
+from fanout.node.channel import Channel
 from fanout.node.entry_script import (
     EntryScript,
     MiniBatchContext,
@@ -31,8 +30,7 @@ from fanout.node.entry_script import (
     user_traceback,
 )
 from fanout.node.forking import serve_forks
-from fanout.node.frames import FrameBuffer
-from fanout.node.orders import Done, Start
+from fanout.node.orders import Done, Start, Task, Word
 from fanout.node.rows import RowEncoder, read_settings
 from fanout.node.staging import OutputFolders
 from fanout.node.surroundings import STAND_INS, Surroundings, current, enter
@@ -43,7 +41,6 @@ from fanout.step.results import Cause, Failure, attempt_name
 from fanout.step.row_format import RowFormat
 from fanout.store.redact import redact, secrets_of
 
-RECEIVE_SIZE = 256 * 1024
 PR_SET_PDEATHSIG = 1
 LOOKS_AFTER = 0.2
 """Seconds of one mini-batch after which the node may have withdrawn those behind it: fewer than the slot's LONG."""
@@ -66,103 +63,109 @@ class Worker:
     call: Callable[..., Any]  # calls run(), under a profiler where one was asked for
     pid: int = field(default_factory=os.getpid)
 
-    def attempt(self, line: bytes, attempt: int, part: Part | None = None) -> Done:
+    def attempt(self, task: Task) -> Done:
         """One try of run() on one mini-batch, or on a part of it. Nothing that user code does makes it raise."""
-        begun, items = time.perf_counter(), 0
+        started, begun, items, part = time.time(), time.perf_counter(), 0, task.part
         try:
-            batch = minibatch.decode(line, "task")
+            batch = minibatch.decode(task.line, "task")
             items = (batch.items or 0) if part is None else part.items
             data = self.load(batch) if part is None else _cut(self.load(batch), part)
             items = len(data)
         except Exception as exc:  # noqa: BLE001 - whatever reading raises is this attempt's failure
             cause = Cause.DAMAGED if isinstance(exc, DamagedRecordError) else Cause.LOAD
-            return self._failed(cause, exc, items, time.perf_counter() - begun, 0.0)
+            return self._failed(cause, exc, Done(items, 0, time.perf_counter() - begun, 0.0, started=started))
         load_seconds = time.perf_counter() - begun
         if self.reads:
             self.send(orders.loaded_frame(items, load_seconds))
-        return self._run(batch, data, items, attempt, part, load_seconds)
+        return self._run(task, batch, data, Done(items, 0, load_seconds, 0.0, started=started))
 
-    def _run(
-        self, batch: MiniBatch, data: Any, items: int, attempt: int, part: Part | None, load_seconds: float
-    ) -> Done:
-        first_row = batch.first_row if batch.first_row is None or part is None else batch.first_row + part.start
-        context = MiniBatchContext(batch.index, batch.partition, first_row, attempt)
+    def _run(self, task: Task, batch: MiniBatch, data: Any, loaded: Done) -> Done:
+        context = _context(task, batch) if self.script.takes_context else None
         begun = time.perf_counter()
         try:
             result = self.call(self.script.run, data, context)
         except BaseException as exc:  # noqa: BLE001 - the one broad catch around user code, sys.exit included
             if os.getpid() != self.pid:
                 os._exit(1)
-            return self._failed(Cause.EXCEPTION, exc, items, load_seconds, time.perf_counter() - begun)
+            return self._failed(Cause.EXCEPTION, exc, loaded._replace(run_seconds=time.perf_counter() - begun))
         if os.getpid() != self.pid:
             os._exit(0)  # a copy that the script has forked off: the original answers
         run_seconds = time.perf_counter() - begun
         try:
             succeeded = entry_script.check_result(result)
             rows = self.encoder.encode(result)
-            files = self.folders.set_aside(attempt_name(batch.index, part, attempt))
+            files = self.folders.set_aside(attempt_name(batch.index, task.part, task.attempt)) if self.folders else ()
         except Exception as exc:  # noqa: BLE001 - str() of the user's objects is user code too
-            return self._failed(Cause.BAD_RETURN, exc, items, load_seconds, run_seconds)
+            return self._failed(Cause.BAD_RETURN, exc, loaded._replace(run_seconds=run_seconds))
         return Done(
-            items,
-            min(succeeded, items),
-            load_seconds,
+            loaded.items,
+            min(succeeded, loaded.items),
+            loaded.load_seconds,
             run_seconds,
             rows.count,
             rows.payload,
             rows.header,
             files,
+            None,
+            loaded.started,
         )
 
-    def _failed(self, cause: Cause, exc: BaseException, items: int, load_seconds: float, run_seconds: float) -> Done:
+    def _failed(self, cause: Cause, exc: BaseException, so_far: Done) -> Done:
         self.folders.discard()
-        return Done(items, 0, load_seconds, run_seconds, failure=_failure(cause, exc))
+        return so_far._replace(failure=_failure(cause, exc))
+
+
+def _context(task: Task, batch: MiniBatch) -> MiniBatchContext:
+    first_row = batch.first_row
+    if first_row is not None and task.part is not None:
+        first_row += task.part.start
+    return MiniBatchContext(batch.index, batch.partition, first_row, task.attempt)
 
 
 def main(descriptor: int) -> None:
     """The life of the process: start, init, run after run, shutdown."""
     _die_with_the_node()
-    channel = socket.socket(fileno=descriptor)
-    channel.set_inheritable(False)
-    incoming = Incoming(channel)
-    first = incoming.take()
+    channel = Channel(descriptor)
+    first = channel.start_frame()
     if first is None:
         _leave_without_waiting(0)
-    start = Start.from_header(first[0])
+    start = Start.from_frame(first)
     if start.environ is not None:
         _move(start.cwd or ".", start.environ)
     _secrets()
     settle_in(start)
     try:
-        worker = prepare(start, channel.sendall)
+        worker = prepare(start, channel.say)
         begun = time.perf_counter()
         worker.script.init()
     except BaseException as exc:  # noqa: BLE001 - importing the script and init() are user code
-        channel.sendall(orders.broken_frame(_failure(Cause.INIT, exc)))
+        _say_at_once(channel, orders.broken_frame(_failure(Cause.INIT, exc)))
         _leave_without_waiting(1)
-    channel.sendall(orders.ready_frame(time.perf_counter() - begun))
-    _serve(worker, incoming)
-    channel.sendall(_shut_down(worker))
+    _say_at_once(channel, orders.ready_frame(time.perf_counter() - begun))
+    _serve(worker, channel)
+    _say_at_once(channel, _shut_down(worker))
 
 
-def _serve(worker: Worker, incoming: "Incoming") -> None:
+def _say_at_once(channel: Channel, frame: bytes) -> None:
+    channel.say(frame)
+    channel.ring()
+
+
+def _serve(worker: Worker, channel: Channel) -> None:
     looks_until = 0.0
-    while (frame := incoming.take()) is not None:
-        header, payload = frame
-        if header["t"] == "stop":
-            return
-        if header["t"] == "withdraw":
-            worker.send(orders.WITHDRAWN)
+    while (order := channel.take()) is not Word.STOP:
+        if order is None:
+            _leave_without_waiting(0)  # the node is gone: nobody waits for shutdown()
+        if not isinstance(order, Task):
+            _say_at_once(channel, orders.WITHDRAWN)
             continue
-        part = Part(*header["p"]) if "p" in header else None
         begun = time.monotonic()
-        worker.send(worker.attempt(payload, header["a"], part).frame())
+        channel.say(worker.attempt(order).frame())
         ended = time.monotonic()
         if ended - begun >= LOOKS_AFTER:
             looks_until = ended + LOOKS_FOR
         if ended < looks_until:
-            incoming.drop_withdrawn()
-    _leave_without_waiting(0)  # the node is gone: nobody waits for shutdown()
+            channel.drop_withdrawn()
 
 
 def _leave_without_waiting(code: int) -> NoReturn:
@@ -312,43 +315,6 @@ def _failure(cause: Cause, exc: BaseException) -> Failure:
 def _secrets() -> tuple[str, ...]:
     """The credentials of this process, as it found them: asked for first before user code can change them."""
     return secrets_of(os.environ)
-
-
-class Incoming:
-    """What the node says, frame by frame."""
-
-    def __init__(self, channel: socket.socket) -> None:
-        self._channel, self._buffer = channel, FrameBuffer()
-        self._waiting: deque[tuple[dict[str, Any], bytes]] = deque()
-        self._is_withdrawn = False  # some of what waits
-
-    def take(self) -> tuple[dict[str, Any], bytes] | None:
-        """The next frame, as soon as it is there; None when the node is gone."""
-        while not self._waiting:
-            data = self._channel.recv(RECEIVE_SIZE)
-            if not data:
-                return None
-            self._add(data)
-        return self._waiting.popleft()
-
-    def drop_withdrawn(self) -> None:
-        """Mini-batches that the node has withdrawn by now are not taken any more."""
-        with contextlib.suppress(BlockingIOError):
-            while data := self._channel.recv(RECEIVE_SIZE, socket.MSG_DONTWAIT):
-                self._add(data)
-        if not self._is_withdrawn:
-            return
-        self._is_withdrawn = False
-        words = [header["t"] for header, _ in self._waiting]
-        if "withdraw" in words:
-            last = len(words) - 1 - words[::-1].index("withdraw")
-            kept = [frame for at, frame in enumerate(self._waiting) if at >= last or words[at] != "task"]
-            self._waiting = deque(kept)
-
-    def _add(self, data: bytes) -> None:
-        for frame in self._buffer.feed(data):
-            self._waiting.append(frame)
-            self._is_withdrawn |= frame[0]["t"] == "withdraw"
 
 
 def _die_with_the_node() -> None:

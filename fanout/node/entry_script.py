@@ -38,8 +38,9 @@ class EntryScript:
     """A loaded script: its three functions, `init` and `shutdown` harmless where it has none."""
 
     init: Callable[[], Any]
-    run: Callable[[Any, MiniBatchContext], Any]
+    run: Callable[[Any, MiniBatchContext | None], Any]
     shutdown: Callable[[], Any]
+    takes_context: bool = True  # else run() is content with None
 
 
 def load(entry_script: str, code: str | None) -> EntryScript:
@@ -52,7 +53,13 @@ def load(entry_script: str, code: str | None) -> EntryScript:
     if not callable(run):
         raise EntryScriptError(f"{entry_script} has no function run(mini_batch)")
     _check_places(run, entry_script)
-    return EntryScript(_optional(module, "init"), _with_context(run), _optional(module, "shutdown"))
+    takes_context = _positional_places(run) >= 2  # parameter names are free
+    return EntryScript(
+        _optional(module, "init"),
+        run if takes_context else lambda mini_batch, _: run(mini_batch),
+        _optional(module, "shutdown"),
+        takes_context,
+    )
 
 
 def _import(entry_script: str, code: Path) -> ModuleType:
@@ -77,13 +84,6 @@ def _optional(module: ModuleType, name: str) -> Callable[[], Any]:
     return function if callable(function) else lambda: None
 
 
-def _with_context(run: Callable[..., Any]) -> Callable[[Any, MiniBatchContext], Any]:
-    """`run` as a function of two arguments, whether it takes the context or not; parameter names are free."""
-    if _positional_places(run) >= 2:
-        return run
-    return lambda mini_batch, _: run(mini_batch)
-
-
 def _check_places(run: Callable[..., Any], entry_script: str) -> None:
     needed = sum(
         p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
@@ -103,6 +103,8 @@ def _positional_places(function: Callable[..., Any]) -> int:
 
 def check_result(result: Any) -> int:
     """How many items `result` says were handled: its length; EntryScriptError when it is nothing countable."""
+    if type(result) is list:  # as nearly always
+        return len(result)
     if isinstance(result, str | bytes | bytearray | Mapping | set | frozenset) or not hasattr(result, "__len__"):
         shown = "" if result is None else f" ({_shorten(repr(result), 80)})"
         raise EntryScriptError(

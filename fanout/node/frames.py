@@ -1,10 +1,8 @@
-"""Frames between a node and a slot: a JSON header and a payload, over a stream socket.
+"""Frames between a node and a slot: a header and a payload, over a stream.
 
     length of header (u32), length of payload (u64), header, payload
 
-The node sends `start` once, then `task` after `task`; several may be on their way. The slot answers `ready` or `broken`
-once, then for each task one `done`, in order, preceded by one `loaded` where reading the mini-batch is work of its own.
-Imported by the slot's child process: the standard library only.
+What a header is says `orders`. Imported by the slot's child process: the standard library only.
 """
 
 import json
@@ -19,7 +17,7 @@ LARGEST_PAYLOAD = 16 * 1024**3
 
 
 def encode(header: dict[str, Any], payload: bytes = b"") -> bytes:
-    """One frame."""
+    """One frame with a JSON header."""
     return pack(json.dumps(header, separators=(",", ":")).encode(), payload)
 
 
@@ -35,8 +33,13 @@ class FrameBuffer:
         self._rest = bytearray()
         self._awaited = PREFIX.size  # with fewer bytes there is no frame
 
-    def feed(self, data: bytes | bytearray | memoryview) -> Iterator[tuple[dict[str, Any], bytes]]:
-        """The frames that `data` completes, in order; ValueError when it is no frame that begins."""
+    @property
+    def is_between_frames(self) -> bool:
+        """Whether nothing has come of a frame that is not whole."""
+        return not self._rest
+
+    def feed(self, data: bytes | bytearray | memoryview) -> Iterator[tuple[bytes, bytes]]:
+        """Headers and payloads of the frames that `data` completes; ValueError when it is no frame that begins."""
         if self._rest or len(data) < self._awaited:
             self._rest += data
             if len(self._rest) < self._awaited:
@@ -54,16 +57,17 @@ class FrameBuffer:
                     self._awaited = end - at
                     return
                 head, payload, at = whole[body : body + head_size], whole[body + head_size : end], end
-                yield _header(head), payload
+                yield head, payload
         finally:
             self._rest += whole[at:]
 
 
-def _header(head: bytes) -> dict[str, Any]:
-    header = _decode(head.decode())
-    if not isinstance(header, dict):
+def header(head: bytes) -> dict[str, Any]:
+    """A JSON header; ValueError when it is none."""
+    fields = _decode(head.decode())
+    if not isinstance(fields, dict):
         raise ValueError("a header that is no object")
-    return header
+    return fields
 
 
 # Made once: json.loads looks at its settings at every call.

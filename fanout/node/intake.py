@@ -105,10 +105,10 @@ class Intake:
         """Whether nothing waits for a slot, or is about to."""
         return not self._ready and not self._preparing
 
-    def share(self, slots: int) -> int:
-        """How many of those that wait one of so many slots may take: at the end of a step no slot idles while another
-        has several ahead."""
-        return -(-len(self._ready) // slots)
+    @property
+    def waiting(self) -> int:
+        """How many mini-batches can be started."""
+        return len(self._ready)
 
     def ask(self) -> None:
         """Looks whether more should be received."""

@@ -1,13 +1,17 @@
 """What a node and a slot say to each other, as values; `frames` carries them.
 
+The node sends `start` once, then tasks; many may be on their way. The slot answers `ready` or `broken` once, then for
+each task one `done`, in order, preceded by one `loaded` where reading the mini-batch is work of its own. Headers are
+JSON, but for what is said of nearly every mini-batch: tasks that share a frame, and how an ordinary one ended.
+
 Imported by the slot's child process: the standard library only.
 """
 
-import json
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
-from typing import Any
+from enum import StrEnum
+from typing import Any, NamedTuple
 
 from fanout.node import frames
 from fanout.plan.parts import Part
@@ -41,31 +45,58 @@ class Start:
         return frames.encode({"t": "start", **asdict(self)})
 
     @classmethod
-    def from_header(cls, header: Mapping[str, Any]) -> "Start":
-        return cls(**{name: value for name, value in header.items() if name != "t"})
+    def from_frame(cls, head: bytes) -> "Start":
+        return cls(**{name: value for name, value in frames.header(head).items() if name != "t"})
 
 
-def task_frame(attempt: int, line: bytes, part: Part | None = None) -> bytes:
-    """One mini-batch, or a part of it, to work on; `line` is its JSON line."""
-    return frames.pack(_task_head(attempt), line) if part is None else frames.encode(_task_header(attempt, part), line)
+class Task(NamedTuple):
+    """One try at a mini-batch, or at a part of it: its JSON line, and the number of the try."""
+
+    line: bytes
+    attempt: int
+    part: Part | None = None
 
 
-@lru_cache(maxsize=64)
-def _task_head(attempt: int) -> bytes:
-    return json.dumps({"t": "task", "a": attempt}, separators=(",", ":")).encode()
+class Word(StrEnum):
+    """What the node says beside tasks."""
+
+    STOP = "stop"  # run shutdown() and leave
+    WITHDRAW = "withdraw"  # forget the tasks that came before this and have not been started; `Withdrawn` answers
+
+    def frame(self) -> bytes:
+        return frames.encode({"t": self.value})
 
 
-def _task_header(attempt: int, part: Part) -> dict[str, Any]:
-    return {"t": "task", "a": attempt, "p": [part.start, part.stop]}
+Order = Task | Word
+
+_TASKS = struct.Struct(">cII")
+"""The header of tasks that share a frame: `T`, the number of the try, how many; their lines are the payload."""
 
 
-STOP = frames.encode({"t": "stop"})
-"""Run shutdown() and leave."""
+def task_frames(tasks: Sequence[Task]) -> bytes:
+    """Tasks, to be worked on in this order: in one frame where they are alike, as they nearly always are."""
+    payload, (attempt, part) = b"\n".join([task.line for task in tasks]), tasks[0][1:]
+    if part is None and len(tasks) == 1 + payload.count(b"\n") and {task[1:] for task in tasks} == {(attempt, None)}:
+        return frames.pack(_TASKS.pack(b"T", attempt, len(tasks)), payload)
+    return b"".join(map(_task_frame, tasks))
 
-WITHDRAW = frames.encode({"t": "withdraw"})
-"""Forget the mini-batches that were given before this and have not been started; `Withdrawn` says that it is done."""
 
-WITHDRAWN = frames.encode({"t": "withdrawn"})
+def _task_frame(task: Task) -> bytes:
+    fields: dict[str, Any] = {"t": "task", "a": task.attempt}
+    if task.part is not None:
+        fields["p"] = [task.part.start, task.part.stop]
+    return frames.encode(fields, task.line)
+
+
+def given(head: bytes, payload: bytes) -> Sequence[Order]:
+    """What a node said."""
+    if head[:1] == b"T":
+        _, attempt, count = _TASKS.unpack(head)
+        return [Task(line, attempt) for line in (payload.split(b"\n") if count > 1 else [payload])]
+    fields = frames.header(head)
+    if fields["t"] == "task":
+        return [Task(payload, fields["a"], Part(*fields["p"]) if "p" in fields else None)]
+    return [Word(fields["t"])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +121,11 @@ class Loaded:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """run() has ended, well (`failure` None) or badly; `rows` are encoded in the step's row format."""
+class Done(NamedTuple):  # there is one for every mini-batch: made in a third of the time that a frozen dataclass needs
+    """run() has ended, well (`failure` None) or badly; `rows` are encoded in the step's row format.
+
+    `started` is when work on the mini-batch began, in epoch seconds; None when nobody knows.
+    """
 
     items: int
     succeeded: int
@@ -103,19 +136,25 @@ class Done:
     header: str | None = None
     files: tuple[str, ...] = ()
     failure: Failure | None = None
+    started: float | None = None
 
     def frame(self) -> bytes:
-        numbers = (self.items, self.succeeded, self.load_seconds, self.run_seconds, self.rows_written)
-        if self.header is None and self.failure is None and not self.files:  # nearly always: composed by hand
-            return frames.pack(b'{"t":"done","n":[%d,%d,%r,%r,%d]}' % numbers, self.rows)
-        fields: dict[str, Any] = {"t": "done", "n": numbers}
-        if self.header is not None:
-            fields["h"] = self.header
-        if self.files:
-            fields["f"] = self.files
-        if self.failure is not None:
-            fields["x"] = _failure_fields(self.failure)
-        return frames.encode(fields, self.rows)
+        items, succeeded, load_seconds, run_seconds, rows_written, rows, header, files, failure, started = self
+        if header is None and failure is None and not files and started is not None and rows_written < checked.LARGEST:
+            head = _DONE.pack(b"D", items, succeeded, rows_written, load_seconds, run_seconds, started)
+            return frames.pack(head, rows)
+        fields: dict[str, Any] = {"t": "done", "n": self[:5], "b": started}
+        if header is not None:
+            fields["h"] = header
+        if files:
+            fields["f"] = files
+        if failure is not None:
+            fields["x"] = _failure_fields(failure)
+        return frames.encode(fields, rows)
+
+
+_DONE = struct.Struct(">cIIIddd")
+"""The header of a success without files: `D`, items, succeeded, rows, seconds of loading, of run(), the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +171,20 @@ class Withdrawn:
 
 
 @dataclass(frozen=True, slots=True)
+class Rang:
+    """Little or nothing is left to do: what was said has been taken in, and more is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Garbled:
     """What came was none of our words: user code has written into the channel, or read from it."""
 
     reason: str
 
 
-Answer = Ready | Broken | Loaded | Done | Stopped | Withdrawn | Garbled
+Answer = Ready | Broken | Loaded | Done | Stopped | Withdrawn | Rang | Garbled
+
+WITHDRAWN = frames.encode({"t": "withdrawn"})
 
 
 def ready_frame(seconds: float) -> bytes:
@@ -157,12 +203,26 @@ def stopped_frame(failure: Failure | None, files: Sequence[str]) -> bytes:
     return frames.encode({"t": "stopped", "x": None if failure is None else _failure_fields(failure), "f": files})
 
 
-def answer(header: Mapping[str, Any], payload: bytes) -> Answer:
+def answer(head: bytes, payload: bytes) -> Answer:
     """What a slot said; Garbled when it is none of our words."""
     try:
-        return _answer(header, payload)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+        return _ordinary(head, payload) if head[:1] == b"D" else _answer(frames.header(head), payload)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as exc:
         return Garbled(f"{type(exc).__name__}: {exc}")
+
+
+def _ordinary(head: bytes, payload: bytes) -> Done:
+    _, items, succeeded, rows_written, load_seconds, run_seconds, started = _DONE.unpack(head)
+    if not (
+        items < checked.LARGEST
+        and succeeded < checked.LARGEST
+        and rows_written < checked.LARGEST
+        and 0 <= load_seconds < checked.LATEST
+        and 0 <= run_seconds < checked.LATEST
+        and 0 <= started < checked.LATEST
+    ):
+        raise ValueError(f"an answer cannot be {_DONE.unpack(head)!r:.200}")
+    return Done(items, succeeded, load_seconds, run_seconds, rows_written, payload, None, (), None, started)
 
 
 def _answer(header: Mapping[str, Any], payload: bytes) -> Answer:
@@ -185,30 +245,18 @@ def _answer(header: Mapping[str, Any], payload: bytes) -> Answer:
 
 def _done(header: Mapping[str, Any], payload: bytes) -> Done:
     items, succeeded, load_seconds, run_seconds, rows_written = header["n"]
-    if not (
-        type(items) is type(succeeded) is type(rows_written) is int
-        and 0 <= items < checked.LARGEST
-        and 0 <= succeeded < checked.LARGEST
-        and 0 <= rows_written < checked.LARGEST
-    ):
-        raise ValueError(f"items, succeeded and rows cannot be {(items, succeeded, rows_written)!r:.80}")
     return Done(
-        items,
-        succeeded,
+        checked.whole(items, "items"),
+        checked.whole(succeeded, "succeeded"),
         checked.seconds(load_seconds, "seconds"),
         checked.seconds(run_seconds, "seconds"),
-        rows_written,
+        checked.whole(rows_written, "rows"),
         payload,
-        *_more(header),
+        _header(header.get("h")),
+        _files(header["f"]) if "f" in header else (),
+        _failure(header.get("x")),
+        None if header["b"] is None else checked.seconds(header["b"], "the time of a beginning"),
     )
-
-
-def _more(header: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...], Failure | None]:
-    """What only some answers have: the header of rows, files, a failure."""
-    if len(header) == 2:
-        return None, (), None
-    files = _files(header["f"]) if "f" in header else ()
-    return _header(header.get("h")), files, _failure(header.get("x"))
 
 
 def _header(value: object) -> str | None:

@@ -1,7 +1,12 @@
-"""A slot's process seen from outside: the frames to and from it, and its end, reported as it was seen."""
+"""A slot's process seen from outside: the frames to and from it, and its end, reported as it was seen.
+
+What it answers waits in a pipe until `listen` takes it in; the process rings when that should be at once (see
+`channel`).
+"""
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -9,17 +14,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from fanout.node import orders
+from fanout.node.channel import BELL
 from fanout.node.fork_server import ForkServer
 from fanout.node.frames import FrameBuffer
-from fanout.node.orders import Answer, Garbled, Start
+from fanout.node.orders import Answer, Garbled, Rang, Start
 from fanout.node.spawn import Child, Placement, spawn
 from fanout.step.results import Cause, Failure
 
-OFTEN = 0.002
-"""Seconds: a slot that answers more often than this is listened to only now and then."""
-REST = 0.004
-"""Seconds for which it is not: its answers gather meanwhile, and cost one wake-up together. A slot that is this quick
-has more than twice as much work ahead."""
+PIPE_SIZE = 256 * 1024
+"""Bytes of answers that a slot can be ahead of its node; what is more waits in the slot until the node has looked."""
 
 
 class SlotProcess(asyncio.Protocol):
@@ -43,8 +46,7 @@ class SlotProcess(asyncio.Protocol):
         self._child: Child | None = None
         self._answers = -1
         self._ended = asyncio.Event()
-        self._is_garbled = False
-        self._heard = 0.0  # when the latest answer came
+        self._is_garbled = self._is_watched = False
 
     async def start(self) -> None:
         """The process runs and has been told what to load; `Ready` or `Broken` follows."""
@@ -55,7 +57,7 @@ class SlotProcess(asyncio.Protocol):
         except BaseException:
             ours.close()
             raise
-        self._answers = os.dup(ours.fileno())
+        self._answers = _pipe_to(ours)
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.create_connection(lambda: self, sock=ours)
         self.write(self._order(self._child).frame())
@@ -77,21 +79,41 @@ class SlotProcess(asyncio.Protocol):
             self._transport.write(frame)
 
     def data_received(self, data: bytes) -> None:
+        """The bell: the process wants to be listened to."""
+        self.listen()
+        if data.strip(BELL) and not self._is_garbled:
+            self._is_garbled = True
+            self._on_answer(Garbled(f"{data!r:.80} where only the bell is"))
+        elif not self._is_garbled:
+            self._on_answer(Rang())
+
+    def listen(self) -> None:
+        """Takes in what the process has said up to now; the rest of an answer that is not whole follows by itself."""
+        if self._answers >= 0:
+            with contextlib.suppress(BlockingIOError):
+                self._take_in(os.read(self._answers, PIPE_SIZE))
+            self._watch(not self._buffer.is_between_frames and not self._is_garbled)
+
+    def _watch(self, wanted: bool) -> None:
+        """The process may wait for room in the pipe, in the middle of a large answer, and cannot ring then."""
+        if wanted is not self._is_watched:
+            self._is_watched, loop = wanted, asyncio.get_running_loop()
+            if wanted:
+                loop.add_reader(self._answers, self.listen)
+            else:
+                loop.remove_reader(self._answers)
+
+    def _take_in(self, data: bytes) -> None:
         for answer in self._understood(data):
             self._on_answer(answer)
-        loop = asyncio.get_running_loop()
-        before, self._heard = self._heard, loop.time()
-        if self._transport is not None and self._heard - before < OFTEN:
-            self._transport.pause_reading()
-            loop.call_later(REST, self._transport.resume_reading)
 
     def _understood(self, data: bytes) -> Iterator[Answer]:
         """The answers that `data` completes; behind the first that is garbled nothing is listened to any more."""
         if self._is_garbled:
             return
         try:
-            for header, payload in self._buffer.feed(data):
-                answer = orders.answer(header, payload)
+            for head, payload in self._buffer.feed(data):
+                answer = orders.answer(head, payload)
                 yield answer
                 if isinstance(answer, Garbled):
                     self._is_garbled = True
@@ -116,17 +138,27 @@ class SlotProcess(asyncio.Protocol):
         self._ended.set()
 
     def _read_the_rest(self) -> None:
-        """Answers that were written before the end count.
-
-        They are read through a descriptor of our own: asyncio closes its one, unread, as soon as a write to the dead
-        process fails.
-        """
+        """Answers that were written before the end count."""
         if self._transport is not None:
             self._transport.abort()
-        with contextlib.suppress(OSError):
-            while data := os.read(self._answers, 256 * 1024):
-                self.data_received(data)
+        self._watch(False)
+        with contextlib.suppress(BlockingIOError):  # something that is no part of its group holds the other end
+            while data := os.read(self._answers, PIPE_SIZE):
+                self._take_in(data)
         os.close(self._answers)
+        self._answers = -1
+
+
+def _pipe_to(channel: socket.socket) -> int:
+    """Sends one end of a new pipe, as the first thing, to whoever holds the other end of `channel`; our end."""
+    ours, theirs = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    with contextlib.suppress(OSError):  # many slots of one user may have had their share of such memory
+        fcntl.fcntl(ours, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+    try:
+        socket.send_fds(channel, [BELL], [theirs])
+    finally:
+        os.close(theirs)
+    return ours
 
 
 def death(returncode: int) -> Failure:

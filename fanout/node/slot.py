@@ -12,15 +12,15 @@ from typing import Protocol
 from fanout.clock import Clock
 from fanout.node import orders
 from fanout.node.held import Held
-from fanout.node.orders import Answer, Broken, Done, Garbled, Loaded, Ready, Stopped, Withdrawn
+from fanout.node.orders import Answer, Broken, Done, Garbled, Loaded, Rang, Ready, Stopped, Task, Withdrawn, Word
 from fanout.node.process import SlotProcess, death
 from fanout.step.results import Cause, Failure
 
 LONG = 0.25
 """Seconds from which a mini-batch counts as long: then none is handed over before the slot is free."""
-AHEAD = 0.02
-"""Seconds of work that a slot is kept ahead, when mini-batches are short; half of it is left when more is given."""
-MOST_AHEAD = 256
+AHEAD = 0.2
+"""Seconds of work that a slot is kept ahead, when mini-batches are short: twice the time between looks of its node."""
+MOST_AHEAD = 512
 FAR_LONGER = 3.0
 """How many times longer than usual, and than LONG, a mini-batch has run when those behind it are given to others."""
 SHUTDOWN_LIMIT = 30.0
@@ -39,11 +39,13 @@ ADVICE = {
 class SlotEvents(Protocol):
     """What a node wants to hear from its slots.
 
-    `slot_died`: the process ended in the middle of an attempt, which `slot_done` has told already. `slot_broken`: it
-    ended without having been of any use, because the script could not be loaded or for no visible reason.
+    `slot_rang`: it has little or nothing left to do. `slot_died`: the process ended in the middle of an attempt, which
+    `slot_done` has told already. `slot_broken`: it ended without having been of any use, because the script could not
+    be loaded or for no visible reason.
     """
 
     def slot_ready(self, slot: "Slot") -> None: ...
+    def slot_rang(self, slot: "Slot") -> None: ...
     def slot_done(self, slot: "Slot", held: Held, done: Done, started: float) -> None: ...
     def slot_unstarted(self, slot: "Slot", held: Sequence[Held]) -> None: ...
     def slot_died(self, slot: "Slot") -> None: ...
@@ -81,6 +83,7 @@ class Slot:
         self.wanted = 1
         """How many mini-batches it should hold: the running one, and a few milliseconds of work ahead."""
         self._overdue: Failure | None = None
+        self._blamed: Held | None = None  # which mini-batch is overdue
         self._stopping = self._stopped = False
         self.ready = False
         self.process_name = ""
@@ -89,7 +92,7 @@ class Slot:
     async def start(self) -> None:
         """A new process is being started; `slot_ready` or `slot_broken` follows."""
         self.process_name = self._next_name()
-        self.ready, self._overdue = False, None
+        self.ready, self._overdue, self._blamed = False, None, None
         self._since = self._clock.monotonic()
         self._process = self._make_process(self.process_name, self._answered, self._ended)
         try:
@@ -103,15 +106,17 @@ class Slot:
         return bool(self._tasks)
 
     @property
-    def room(self) -> int:
-        """How many more mini-batches it should be given now: none until half of what it should hold is done.
+    def holds(self) -> int:
+        """How many mini-batches it has been given, as far as it has been listened to."""
+        return len(self._tasks)
 
-        Topping up at every answer would cost one write and one wake-up a mini-batch.
-        """
-        held = len(self._tasks)
-        if not self.ready or self._stopping or self._withdrawn or 2 * held > self.wanted:
+    def room(self, share: int) -> int:
+        """How many more mini-batches it should be given now, of the `share` that it may hold: none before a quarter of
+        what it should hold is done, as each gift costs a write and a frame."""
+        should = min(self.wanted, share)
+        if not self.ready or self._stopping or self._withdrawn or 4 * len(self._tasks) > 3 * should:
             return 0
-        return self.wanted - held
+        return should - len(self._tasks)
 
     @property
     def average(self) -> float | None:
@@ -124,7 +129,14 @@ class Slot:
         if not self._tasks:
             self._next_begins()
         self._tasks.extend(batches)
-        self._process.write(b"".join([orders.task_frame(h.message.attempt, h.line, h.message.part) for h in batches]))
+        self._process.write(
+            orders.task_frames([Task(held.line, held.message.attempt, held.message.part) for held in batches])
+        )
+
+    def listen(self) -> None:
+        """Takes in what the process has said by now; nothing is known of it between one time and the next."""
+        if self._process is not None:
+            self._process.listen()
 
     def withdraw(self) -> list[Held]:
         """What waits behind a mini-batch that takes far longer than usual, and is not this slot's any more.
@@ -136,19 +148,21 @@ class Slot:
             return []
         self._withdrawn = deque(list(self._tasks)[1:])
         self._tasks = deque([self._tasks[0]])
-        self._process.write(orders.WITHDRAW)
+        self._process.write(Word.WITHDRAW.frame())
         return list(self._withdrawn)
 
     def check_time(self) -> None:
-        """Ends the process when the current phase has taken longer than its limit."""
+        """Ends the process when the current phase has taken longer than its limit, as far as it has been listened to.
+
+        The phase may have begun before that was heard: it is ended late by as much, and never early.
+        """
         if self._process is None or self._overdue is not None:
             return
         limit, cause, what = self._limit()
         if limit is not None and self._clock.monotonic() - self._since > limit:
             advice = ADVICE.get(cause, "")
             said = f"{what} took longer than {limit:g} seconds, so its process was killed{advice}"
-            self._overdue = Failure(cause, said)
-            self._process.kill()
+            self._end_for(Failure(cause, said))
 
     def stop(self) -> None:
         """Asks the process to run shutdown() and leave; `slot_stopped` follows."""
@@ -156,7 +170,7 @@ class Slot:
         if self._process is None:
             self._has_stopped(Stopped())
         elif self.ready:
-            self._process.write(orders.STOP)
+            self._process.write(Word.STOP.frame())
         else:
             self._process.kill()
 
@@ -185,12 +199,27 @@ class Slot:
             return self._load_limit, Cause.LOAD_TIME_LIMIT, "reading the mini-batch"
         return self._run_limit, Cause.TIME_LIMIT, "run()"
 
-    def _next_begins(self) -> None:
-        self._since, self._started_at = self._clock.monotonic(), self._clock.now()
-        self._loading = self._reads
+    def _next_begins(self, after: Done | None = None) -> None:
+        """The first mini-batch that it holds is being worked on: from now on, or from the end of the one before."""
+        self._since, self._loading = self._clock.monotonic(), self._reads
+        if after is None or after.started is None:
+            self._started_at = self._clock.now()
+        else:
+            self._started_at = after.started + after.load_seconds + after.run_seconds
+
+    def _end_for(self, failure: Failure) -> None:
+        """The process is ended for something that the mini-batch it works on is to blame for, if it works on one."""
+        self._overdue = self._overdue or failure
+        self._blamed = self._tasks[0] if self._tasks else None
+        if self._process is not None:
+            self._process.kill()
 
     def _answered(self, answer: Answer) -> None:
         match answer:
+            case Done() if self._tasks:
+                self._done(answer)
+            case Rang():
+                self._events.slot_rang(self)
             case Done() | Loaded() if self._withdrawn and not self._tasks:
                 self._since = self._clock.monotonic()  # it was started before the process knew
             case Withdrawn():
@@ -199,8 +228,6 @@ class Slot:
                 self._is_garbled("an answer to no mini-batch")
             case Garbled():
                 self._is_garbled(answer.reason)
-            case Done():
-                self._done(answer)
             case Loaded():
                 self._loading, self._since = False, self._clock.monotonic()
                 self._tasks[0].items = answer.items
@@ -215,18 +242,16 @@ class Slot:
     def _is_garbled(self, reason: str) -> None:
         """Nothing that this process says can be relied on: it is replaced."""
         message = f"the script wrote into, or read from, a file descriptor that is not its own: {reason}"
-        self._overdue = self._overdue or Failure(Cause.GARBLED, message)
-        if self._process is not None:
-            self._process.kill()
+        self._end_for(Failure(Cause.GARBLED, message))
 
     def _done(self, done: Done) -> None:
-        held, started = self._tasks.popleft(), self._started_at
+        held, started = self._tasks.popleft(), self._started_at if done.started is None else done.started
         self.useless_starts = 0
         seconds = done.load_seconds + done.run_seconds
         self._average = seconds if self._average is None else 0.8 * self._average + 0.2 * seconds
         self.wanted = wanted(self._average)
         if self._tasks:
-            self._next_begins()
+            self._next_begins(after=done)
         elif self._withdrawn:
             self._since = self._clock.monotonic()
         self._events.slot_done(self, held, done, started)
@@ -240,6 +265,9 @@ class Slot:
         if self._stopping:
             self._events.slot_unstarted(self, given)
             self._has_stopped(Stopped(self._overdue))
+        elif given and self._blamed is not None and given[0] is not self._blamed:
+            self._events.slot_unstarted(self, given)  # the one that was overdue has answered before the end after all
+            self._events.slot_died(self)
         elif given:
             elapsed = self._clock.monotonic() - self._since
             self._events.slot_unstarted(self, given[1:])

@@ -27,6 +27,10 @@ class OutputFolders:
     attempts: Path
     process: str
 
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self.folders)
+
     def create(self) -> None:
         """The folders exist before the script starts."""
         for folder in self.folders.values():

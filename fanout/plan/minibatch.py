@@ -74,7 +74,7 @@ def encode(batch: MiniBatch) -> str:
 def decode(text: str | bytes, source: str) -> MiniBatch:
     """The mini-batch in one JSON line; DamagedRecordError, naming `source`, when the line is anything else."""
     try:
-        return from_fields(checked.parse(text))
+        return from_fields(checked.parse(text if isinstance(text, str) else text.decode("utf-8", "surrogatepass")))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"{source}: not a mini-batch: {type(exc).__name__}: {exc}") from exc
 
@@ -84,7 +84,7 @@ def from_fields(fields: Mapping[str, Any]) -> MiniBatch:
     return MiniBatch(
         index=checked.whole(fields["index"], "index"),
         files=_files(fields.get("files", [])),
-        pieces=tuple([_piece(*piece) for piece in fields.get("pieces", ())]),
+        pieces=tuple([_piece(*piece) for piece in fields["pieces"]]) if "pieces" in fields else (),
         items=_optional(fields.get("items"), "items", checked.LARGEST),
         partition=checked.texts(fields["partition"], "partition") if "partition" in fields else {},
         first_row=_optional(fields.get("first_row"), "first_row", 2**63),

@@ -5,10 +5,10 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
+from fanout.node import orders
 from fanout.node.frames import FrameBuffer
-from fanout.node.orders import Answer, Broken, Done, Ready, Start, Stopped, Withdrawn
+from fanout.node.orders import Answer, Broken, Done, Order, Ready, Start, Stopped, Task, Withdrawn, Word
 from fanout.node.spawn import Placement
 from fanout.node.staging import OutputFolders
 from fanout.plan import minibatch
@@ -39,7 +39,7 @@ class UserProcess:
         self._on_answer, self._on_end = on_answer, on_end
         self._process = world.process(f"{node.name}/{start.process[-3:]}")
         self._buffer = FrameBuffer()
-        self._frames: deque[tuple[dict[str, Any], bytes]] = deque()
+        self._orders: deque[Order] = deque()
         self._news = asyncio.Event()
         self._over = asyncio.Event()
         self._ending = False
@@ -51,8 +51,12 @@ class UserProcess:
         self._process.start(self._live())
 
     def write(self, frame: bytes) -> None:
-        self._frames.extend(self._buffer.feed(frame))
+        for head, payload in self._buffer.feed(frame):
+            self._orders.extend(orders.given(head, payload))
         self._process.soon(self._news.set)
+
+    def listen(self) -> None:
+        """Whatever it says is heard at once."""
 
     def kill(self) -> None:
         self._end(-9)
@@ -68,30 +72,29 @@ class UserProcess:
             return self._end(1)
         self._say(Ready(0.01))
         while True:
-            while not self._frames:
+            while not self._orders:
                 self._news.clear()
                 await self._news.wait()
             self._forget_withdrawn()
-            if not self._frames:
+            if not self._orders:
                 continue
-            header, line = self._frames.popleft()
-            if header["t"] == "stop":
+            order = self._orders.popleft()
+            if not isinstance(order, Task):
                 self._say(Stopped())
                 return self._end(0)
-            await self._work(line, int(header["a"]), header.get("p"))
+            await self._work(order)
 
     def _forget_withdrawn(self) -> None:
         """What waits before a withdrawal is not started any more."""
-        words = [header["t"] for header, _ in self._frames]
-        if "withdraw" in words:
-            for _ in range(words.index("withdraw") + 1):
-                self._frames.popleft()
+        if Word.WITHDRAW in self._orders:
+            for _ in range(self._orders.index(Word.WITHDRAW) + 1):
+                self._orders.popleft()
             self._say(Withdrawn())
 
-    async def _work(self, line: bytes, attempt: int, part: list[int] | None) -> None:
-        batch = minibatch.decode(line, "frame")
-        files = batch.files if part is None else batch.files[part[0] : part[1]]
-        number = self._world.executes(batch.index, attempt, part)
+    async def _work(self, task: Task) -> None:
+        batch, attempt, part = minibatch.decode(task.line, "frame"), task.attempt, task.part
+        files = batch.files if part is None else batch.files[part.start : part.stop]
+        number = self._world.executes(batch.index, attempt, None if part is None else [part.start, part.stop])
         act = Act.SUCCEEDS if self._world.mended else self._user.act(batch.index, attempt, files)
         seconds = self._user.seconds * (0.5 + self._world.chance.random())
         await asyncio.sleep(seconds)

@@ -264,14 +264,13 @@ def _frames(body: bytes) -> object:
         return exc
     for answer in found:
         if isinstance(answer, Done):
-            [(header, payload)] = FrameBuffer().feed(answer.frame())
-            assert orders.answer(header, payload) == answer
+            [(head, payload)] = FrameBuffer().feed(answer.frame())
+            assert orders.answer(head, payload) == answer
     return found
 
 
 def _answer(body: bytes) -> object:
-    header = json.loads(body)
-    answer = orders.answer(header if isinstance(header, dict) else {"t": header}, b"")
+    header, answer = json.loads(body), orders.answer(body, b"")
     assert isinstance(answer, Garbled | Done) or header["t"] != "done"
     return answer
 

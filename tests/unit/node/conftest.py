@@ -14,7 +14,7 @@ from fanout.data import uris
 from fanout.node import orders
 from fanout.node.fork_server import ForkServer
 from fanout.node.held import Held
-from fanout.node.orders import Answer, Broken, Done, Ready, Start, Stopped
+from fanout.node.orders import Answer, Broken, Done, Ready, Start, Stopped, Task, Word
 from fanout.node.process import SlotProcess
 from fanout.node.spawn import Placement
 from fanout.plan import messages, minibatch
@@ -108,7 +108,7 @@ class Slotted:
     ) -> None:
         """Sends a mini-batch, or a part of it."""
         batch = MiniBatch(index, files=tuple(uris.from_path(path) for path in files), **fields)
-        self.process.write(orders.task_frame(attempt, minibatch.encode(batch).encode(), part))
+        self.process.write(orders.task_frames([Task(minibatch.encode(batch).encode(), attempt, part)]))
 
     async def run(self, index: int = 0, attempt: int = 0, **fields: Any) -> Done:
         """Sends a mini-batch and waits for what becomes of it."""
@@ -119,7 +119,7 @@ class Slotted:
 
     async def stop(self) -> Stopped:
         """Asks it to leave, and waits until it has."""
-        self.process.write(orders.STOP)
+        self.process.write(Word.STOP.frame())
         stopped: Stopped = await self.until(Stopped)
         await self.ended()
         return stopped

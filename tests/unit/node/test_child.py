@@ -10,8 +10,8 @@ import pytest
 from fanout.data.readers import Delimited
 from fanout.data.recipe import Column, TableRecipe
 from fanout.data.types import ColumnType, Kind
-from fanout.node import entry_script, orders
-from fanout.node.orders import Broken, Done, Loaded, Withdrawn
+from fanout.node import entry_script
+from fanout.node.orders import Broken, Done, Loaded, Rang, Withdrawn, Word
 from fanout.plan.minibatch import Cut, Piece
 from fanout.plan.parts import Part
 from fanout.step.results import Cause
@@ -361,7 +361,7 @@ async def test_scripts_that_cannot_start(
     """The reason is the script's own, the process leaves by itself with exit code 1."""
     write_script(script)
     slot = await launch(expect=Broken, **order)
-    [broken] = slot.answers
+    [broken] = [answer for answer in slot.answers if not isinstance(answer, Rang)]
     assert broken.failure.cause is Cause.INIT
     assert word in broken.failure.message
     assert await slot.ended() == 1
@@ -423,9 +423,9 @@ async def test_what_was_withdrawn_is_not_started(launch: Launch, write_script: W
     slot = await launch()
     for index in range(3):
         slot.give(index)
-    slot.process.write(orders.WITHDRAW)
+    slot.process.write(Word.WITHDRAW.frame())
     slot.give(3)
-    slot.process.write(orders.WITHDRAW)
+    slot.process.write(Word.WITHDRAW.frame())
     (tmp_path / "gate").touch()
     await slot.until(Withdrawn, 2)
     assert (await slot.run(4)).failure is None

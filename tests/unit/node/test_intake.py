@@ -151,16 +151,16 @@ async def test_no_more_is_received_than_wanted(door: MakeDoor, message: MakeMess
     assert here.start() == [2, 3, 4]
 
 
-async def test_what_waits_is_shared_evenly(door: MakeDoor, message: MakeMessage) -> None:
-    """No slot takes all that is left while another has nothing."""
+async def test_what_waits_is_counted(door: MakeDoor, message: MakeMessage) -> None:
+    """Of what can be started each slot gets its share."""
     here = door(wanted=5)
-    assert here.intake.share(2) == 0
+    assert here.intake.waiting == 0
     await here.send(*map(message, range(5)))
     async with here.open():
         await here.until(lambda: len(here.holdings) == 5)
-        assert [here.intake.share(slots) for slots in (1, 2, 5, 9)] == [5, 3, 1, 1]
+        assert here.intake.waiting == 5
         assert here.start(3) == [0, 1, 2]
-        assert here.intake.share(2) == 1
+        assert here.intake.waiting == 2
     assert here.start() == [3, 4]
 
 

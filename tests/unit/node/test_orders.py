@@ -1,5 +1,7 @@
 """Orders and answers: what node and slot say to each other survives the way through a frame."""
 
+import json
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 
 from fanout.node import orders
 from fanout.node.frames import FrameBuffer
-from fanout.node.orders import Answer, Broken, Done, Garbled, Loaded, Ready, Start, Stopped
+from fanout.node.orders import Answer, Broken, Done, Garbled, Loaded, Order, Ready, Start, Stopped, Task, Word
+from fanout.plan.parts import Part
 from fanout.step.results import Cause, Failure
 
 FAILURES = st.builds(Failure, st.sampled_from(Cause), st.text(), st.text())
@@ -27,12 +30,19 @@ DONE = st.builds(
     st.none() | st.text(),
     NAMES.map(tuple),
     st.none() | FAILURES,
+    st.none() | SECONDS,
 )
+PARTS = st.none() | st.builds(lambda start, items: Part(start, start + items), COUNTS, st.integers(1, 100))
+TASKS = st.lists(st.builds(Task, st.binary(), st.integers(0, 3), PARTS), min_size=1, max_size=5)
 
 
 def _answer(frame: bytes) -> Answer:
-    [(header, payload)] = FrameBuffer().feed(frame)
-    return orders.answer(header, payload)
+    [(head, payload)] = FrameBuffer().feed(frame)
+    return orders.answer(head, payload)
+
+
+def _orders(frames: bytes) -> list[Order]:
+    return [order for head, payload in FrameBuffer().feed(frames) for order in orders.given(head, payload)]
 
 
 @given(DONE)
@@ -54,14 +64,27 @@ def test_the_other_answers_come_back(failure: Failure, files: list[str]) -> None
 def test_the_start_order_comes_back(start_order: Callable[..., Start]) -> None:
     """Everything a slot is told first."""
     start = start_order(arguments=["--a", "b c"], outputs={"plots": "/x"}, recipe="{}", profiling_module="cProfile")
-    [(header, payload)] = FrameBuffer().feed(start.frame())
-    assert (Start.from_header(header), payload) == (start, b"")
+    [(head, payload)] = FrameBuffer().feed(start.frame())
+    assert (Start.from_frame(head), payload) == (start, b"")
 
 
-def test_a_task_carries_its_line_untouched() -> None:
-    """The node does not read what only the slot needs."""
-    [(header, payload)] = FrameBuffer().feed(orders.task_frame(2, b'{"index": 7}'))
-    assert (header, payload) == ({"t": "task", "a": 2}, b'{"index": 7}')
+@given(TASKS)
+def test_tasks_come_back(tasks: list[Task]) -> None:
+    """In their order, each with its line as it was: the node does not read what only the slot needs."""
+    assert _orders(orders.task_frames(tasks)) == tasks
+
+
+def test_tasks_that_are_alike_share_a_frame() -> None:
+    """A frame costs both sides about as much as a mini-batch does."""
+    alike = [Task(b'{"index":%d}' % index, 2) for index in range(9)]
+    assert len(list(FrameBuffer().feed(orders.task_frames(alike)))) == 1
+    assert len(list(FrameBuffer().feed(orders.task_frames([*alike, Task(b"{}", 3)])))) == 10
+
+
+@pytest.mark.parametrize("word", Word)
+def test_the_words_of_a_node_come_back(word: Word) -> None:
+    """Each in a frame of its own."""
+    assert _orders(word.frame()) == [word]
 
 
 NUMBERS = [1, 1, 0.0, 0.0, 1]
@@ -74,18 +97,20 @@ NUMBERS = [1, 1, 0.0, 0.0, 1]
         {"t": []},
         {"t": "sing"},
         {"t": "done"},
-        {"t": "done", "n": [1, 2]},
-        {"t": "done", "n": [-1, *NUMBERS[1:]]},
-        {"t": "done", "n": [2**31, *NUMBERS[1:]]},
-        {"t": "done", "n": ["1", *NUMBERS[1:]]},
-        {"t": "done", "n": [*NUMBERS[:2], float("nan"), 0.0, 1]},
-        {"t": "done", "n": [*NUMBERS[:2], 0.0, -1.0, 1]},
-        {"t": "done", "n": NUMBERS, "h": 5},
-        {"t": "done", "n": NUMBERS, "f": "plots/a"},
-        {"t": "done", "n": NUMBERS, "f": ["/etc/passwd"]},
-        {"t": "done", "n": NUMBERS, "f": ["plots/../../x"]},
-        {"t": "done", "n": NUMBERS, "f": ["plots/\0"]},
-        {"t": "done", "n": NUMBERS, "x": ["exception"]},
+        {"t": "done", "n": [1, 2], "b": None},
+        {"t": "done", "n": [-1, *NUMBERS[1:]], "b": None},
+        {"t": "done", "n": [2**31, *NUMBERS[1:]], "b": None},
+        {"t": "done", "n": ["1", *NUMBERS[1:]], "b": None},
+        {"t": "done", "n": [*NUMBERS[:2], float("nan"), 0.0, 1], "b": None},
+        {"t": "done", "n": [*NUMBERS[:2], 0.0, -1.0, 1], "b": None},
+        {"t": "done", "n": NUMBERS},
+        {"t": "done", "n": NUMBERS, "b": "today"},
+        {"t": "done", "n": NUMBERS, "b": None, "h": 5},
+        {"t": "done", "n": NUMBERS, "b": None, "f": "plots/a"},
+        {"t": "done", "n": NUMBERS, "b": None, "f": ["/etc/passwd"]},
+        {"t": "done", "n": NUMBERS, "b": None, "f": ["plots/../../x"]},
+        {"t": "done", "n": NUMBERS, "b": None, "f": ["plots/\0"]},
+        {"t": "done", "n": NUMBERS, "b": None, "x": ["exception"]},
         {"t": "loaded", "n": None, "s": 0.0},
         {"t": "ready", "s": "soon"},
         {"t": "broken", "x": ["nope", "", ""]},
@@ -94,4 +119,22 @@ NUMBERS = [1, 1, 0.0, 0.0, 1]
 )
 def test_other_words_are_garbled(header: dict[str, Any]) -> None:
     """An answer that is none of ours is told as that, not guessed at, whatever user code wrote into the channel."""
-    assert isinstance(orders.answer(header, b""), Garbled)
+    assert isinstance(orders.answer(json.dumps(header).encode(), b""), Garbled)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        (2**31, 1, 1, 0.0, 0.0, 0.0),
+        (1, 2**31, 1, 0.0, 0.0, 0.0),
+        (1, 1, 2**31, 0.0, 0.0, 0.0),
+        (1, 1, 1, -1.0, 0.0, 0.0),
+        (1, 1, 1, 0.0, float("inf"), 0.0),
+        (1, 1, 1, 0.0, 0.0, float("nan")),
+    ],
+)
+def test_numbers_that_cannot_be_are_garbled(numbers: tuple[float, ...]) -> None:
+    """Answers that are not JSON are checked as those are."""
+    head = struct.pack(">cIIIddd", b"D", *numbers)
+    assert isinstance(orders.answer(head, b""), Garbled)
+    assert isinstance(orders.answer(head[:-1], b""), Garbled)

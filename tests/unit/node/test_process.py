@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from fanout.node import orders
 from fanout.node.fork_server import ForkServer
-from fanout.node.orders import Done, Garbled, Ready, Stopped
+from fanout.node.orders import Done, Garbled, Rang, Ready, Stopped, Task
 from fanout.node.process import SlotProcess, death
 from fanout.node.spawn import Placement
 from fanout.step.results import Cause
@@ -194,15 +195,18 @@ async def test_a_place_where_nothing_can_run(start_order: Callable[..., Any], tm
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-async def test_a_script_that_writes_into_the_channel_is_noticed(launch: Launch, write_script: WriteScript) -> None:
+@pytest.mark.parametrize(("kind", "said"), [("socket", "where only the bell is"), ("pipe", "a frame of")])
+async def test_a_script_that_writes_into_the_channel_is_noticed(
+    launch: Launch, write_script: WriteScript, kind: str, said: str
+) -> None:
     """Bytes that no slot sends are not waited on until a time limit: the process is told to be garbled."""
     write_script(
-        """
+        f"""
         import os
         def run(b):
             for name in os.listdir("/proc/self/fd"):
                 try:
-                    if os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
+                    if os.readlink(f"/proc/self/fd/{{name}}").startswith("{kind}:"):
                         os.write(int(name), b"hello, this is no frame at all")
                 except OSError:
                     pass
@@ -212,11 +216,41 @@ async def test_a_script_that_writes_into_the_channel_is_noticed(launch: Launch, 
     slot = await launch()
     slot.give()
     garbled = await slot.until(Garbled)
-    assert "a frame of" in garbled.reason
+    assert said in garbled.reason
     slot.give()
     slot.process.kill()
     await slot.ended()
-    assert [type(answer) for answer in slot.answers] == [Ready, Garbled], "nothing behind it was listened to"
+    kinds = [type(answer) for answer in slot.answers if not isinstance(answer, Rang | Done)]
+    assert kinds == [Ready, Garbled], "nothing behind it was listened to"
+
+
+async def test_nobody_is_woken_while_there_is_work_ahead(launch: Launch, write_script: WriteScript) -> None:
+    """The bell rings when a quarter of what was given is left, and when nothing is; what was said before is heard
+    then, or when the node looks."""
+    write_script(
+        """
+        import pathlib, time
+        def run(batch, context):
+            pathlib.Path(f"begun-{context.minibatch_index}").touch()
+            while context.minibatch_index in (2, 5) and not pathlib.Path(f"go-{context.minibatch_index}").exists():
+                time.sleep(0.001)
+            return batch
+        """
+    )
+    slot = await launch()
+    slot.process.write(orders.task_frames([Task(b'{"index":%d,"files":[]}' % index, 0) for index in range(8)]))
+    cwd = slot.stdout.parent / "code"
+    await _eventually((cwd / "begun-2").exists)
+    assert [type(answer) for answer in slot.answers] == [Ready, Rang]
+    slot.process.listen()
+    assert [type(answer) for answer in slot.answers] == [Ready, Rang, Done, Done]
+    (cwd / "go-2").touch()
+    await _eventually((cwd / "begun-5").exists)
+    await slot.until(Rang, 2)
+    assert [type(answer) for answer in slot.answers[4:]] == [*[Done] * 3, Rang]
+    (cwd / "go-5").touch()
+    await slot.until(Rang, 3)
+    assert sum(isinstance(answer, Done) for answer in slot.answers) == 8
 
 
 async def test_a_script_that_forks_is_answered_for_once(launch: Launch, write_script: WriteScript) -> None:
@@ -234,4 +268,5 @@ async def test_a_script_that_forks_is_answered_for_once(launch: Launch, write_sc
         done = await slot.run(index)
         assert (done.failure, done.rows_written) == (None, 2)
     await slot.stop()
-    assert [type(answer) for answer in slot.answers] == [Ready, *[Done] * 20, Stopped]
+    kinds = [type(answer) for answer in slot.answers if not isinstance(answer, Rang)]
+    assert kinds == [Ready, *[Done] * 20, Stopped]

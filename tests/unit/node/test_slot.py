@@ -9,7 +9,7 @@ import pytest
 from fanout.node import orders
 from fanout.node.frames import FrameBuffer
 from fanout.node.held import Held
-from fanout.node.orders import Answer, Broken, Done, Garbled, Loaded, Ready, Stopped, Withdrawn
+from fanout.node.orders import Answer, Broken, Done, Garbled, Loaded, Rang, Ready, Stopped, Task, Withdrawn
 from fanout.node.slot import EXIT_LIMIT, LEAST_INIT_LIMIT, SHUTDOWN_LIMIT, Slot, wanted
 from fanout.step.results import Cause, Failure
 
@@ -23,13 +23,24 @@ class Twin:
         self.name, self.say, self._on_end = name, on_answer, on_end
         self.given: list[tuple[str, int]] = []
         self.alive = False
+        self.unheard: list[Answer] = []
         self._buffer = FrameBuffer()
 
     async def start(self) -> None:
         self.alive = True
 
     def write(self, frame: bytes) -> None:
-        self.given += [(header["t"], header.get("a", 0)) for header, _ in self._buffer.feed(frame)]
+        for head, payload in self._buffer.feed(frame):
+            self.given += [
+                ("task", order.attempt) if isinstance(order, Task) else (str(order), 0)
+                for order in orders.given(head, payload)
+            ]
+
+    def listen(self) -> None:
+        """What the test has held back is heard."""
+        waiting, self.unheard = self.unheard, []
+        for answer in waiting:
+            self.say(answer)
 
     def kill(self) -> None:
         self.end(KILLED)
@@ -51,6 +62,9 @@ class Heard:
 
     def slot_ready(self, _: Slot) -> None:
         self.events.append(("ready",))
+
+    def slot_rang(self, _: Slot) -> None:
+        self.events.append(("rang",))
 
     def slot_done(self, _: Slot, held: Held, done: Done, started: float) -> None:
         cause = done.failure.cause if done.failure else None
@@ -192,6 +206,64 @@ async def test_each_mini_batch_has_its_own_time(bench: Callable[..., Bench], hel
     ]
 
 
+async def test_what_is_heard_late_is_not_charged_for_it(bench: Callable[..., Bench], held: Callable[..., Held]) -> None:
+    """A node that has not listened for a while does so before it judges; time counts from there: never too soon."""
+    b = await bench().ready()
+    b.slot.give([held(0), held(1), held(2)])
+    b.process.unheard = [Done(2, 2, 0.0, 5.0), Done(2, 2, 0.0, 5.5)]
+    b.clock.advance(10.6)
+    b.slot.listen()
+    b.slot.check_time()
+    assert b.process.alive
+    b.pass_time(9.9)
+    assert b.process.alive
+    b.pass_time(0.2)
+    assert [event[:3] for event in b.heard.take()] == [
+        ("done", 0, None),
+        ("done", 1, None),
+        ("done", 2, Cause.TIME_LIMIT),
+        ("died",),
+    ]
+
+
+async def test_an_answer_tells_when_work_began(bench: Callable[..., Bench], held: Callable[..., Held]) -> None:
+    """It is the process that knows; of one that died in the middle it is the end of the mini-batch before."""
+    b = await bench().ready()
+    given = b.clock.now()
+    b.slot.give([held(0), held(1), held(2), held(3)])
+    b.clock.advance(8)
+    b.process.say(Done(2, 2, 0.5, 1.0, started=given + 0.25))
+    b.process.say(Done(2, 2, 0.0, 2.0, started=given + 1.75))
+    b.process.say(Done(2, 2, 0.0, 1.0))
+    b.process.end(3)
+    starts = [event[4] - given for event in b.heard.take() if event[0] == "done"]
+    assert starts == [0.25, 1.75, 3.75, 8.0]
+
+
+async def test_one_that_was_overdue_and_answers_after_all(
+    bench: Callable[..., Bench], held: Callable[..., Held]
+) -> None:
+    """What was said before the end counts; the next one, which had just begun, is not blamed for it."""
+
+    class Late(Twin):
+        def kill(self) -> None:
+            self.say(Done(2, 2, 0.0, 10.0))
+            super().kill()
+
+    b = await bench().ready()
+    b.process.__class__ = Late
+    b.slot.give([held(0), held(1), held(2)])
+    b.pass_time(10.1)
+    assert [event[:3] for event in b.heard.take()] == [("done", 0, None), ("unstarted", [1, 2]), ("died",)]
+
+
+async def test_the_bell_is_passed_on(bench: Callable[..., Bench]) -> None:
+    """A slot that has little left says so, and whoever feeds it hears."""
+    b = await bench().ready()
+    b.process.say(Rang())
+    assert b.heard.take() == [("rang",)]
+
+
 async def test_reading_has_a_limit_of_its_own(bench: Callable[..., Bench], held: Callable[..., Held]) -> None:
     """task_overhead_timeout bounds the reading, and run() gets its whole time after it."""
     b = await bench(reads=True).ready()
@@ -237,7 +309,7 @@ async def test_death_in_run(
     b.process.end(returncode)
     assert [event[:3] for event in b.heard.take()] == [("unstarted", [1, 2]), ("done", 0, cause), ("died",)]
     assert not b.slot.busy
-    assert b.slot.room == 0, "there is no process now"
+    assert b.slot.room(9) == 0, "there is no process now"
 
 
 async def test_death_while_idle(bench: Callable[..., Bench]) -> None:
@@ -277,37 +349,49 @@ async def test_a_new_process_starts_afresh(bench: Callable[..., Bench], held: Ca
 
 
 @pytest.mark.parametrize(
-    ("average", "number"), [(1.0, 1), (0.25, 1), (0.2, 2), (0.005, 5), (0.001, 21), (0.0001, 201), (0.0, 257)]
+    ("average", "number"),
+    [(1.0, 1), (0.25, 1), (0.2, 2), (0.05, 5), (0.01, 21), (0.001, 201), (0.0001, 513), (0.0, 513)],
 )
 def test_how_many_a_slot_should_hold(average: float, number: int) -> None:
-    """One when they are long, some milliseconds ahead when they are short, never without bound."""
+    """One when they are long, some time ahead when they are short, never without bound."""
     assert wanted(average) == number
 
 
 async def test_room_adapts(bench: Callable[..., Bench], held: Callable[..., Held]) -> None:
-    """No room before it is ready; one at first; more when mini-batches prove short, in halves; none when stopping."""
+    """No room before it is ready; one at first; more when mini-batches prove short, once a quarter of them is done;
+    none when stopping."""
     b = bench()
-    assert b.slot.room == 0
+    assert b.slot.room(99) == 0
     await b.slot.start()
-    assert b.slot.room == 0
+    assert b.slot.room(99) == 0
     b.process.say(Ready(0.1))
-    assert b.slot.room == 1
+    assert b.slot.room(99) == 1
     b.slot.give([held(0)])
-    assert b.slot.room == 0
-    b.done(0.001)
-    assert (b.slot.average, b.slot.room) == (0.001, 21)
+    assert b.slot.room(99) == 0
+    b.done(0.01)
+    assert (b.slot.average, b.slot.room(99)) == (0.01, 21)
     b.slot.give([held(index) for index in range(1, 22)])
     rooms = []
     for _ in range(21):
-        b.done(0.001)
-        rooms.append(b.slot.room)
-    assert rooms == [*[0] * 10, *range(11, 22)]
+        b.done(0.01)
+        rooms.append(b.slot.room(99))
+    assert rooms == [*[0] * 5, *range(6, 22)]
     for _ in range(40):
         b.slot.give([held(9)])
         b.done(2.0)
-    assert b.slot.room == 1
+    assert b.slot.room(99) == 1
     b.slot.stop()
-    assert b.slot.room == 0
+    assert b.slot.room(99) == 0
+
+
+async def test_no_slot_holds_more_than_its_share(bench: Callable[..., Bench], held: Callable[..., Held]) -> None:
+    """However many it wants: others want some, too."""
+    b = await bench().ready()
+    b.slot.give([held(0)])
+    b.done(0.001)
+    assert [b.slot.room(share) for share in (1, 7, 999)] == [1, 7, 201]
+    b.slot.give([held(index) for index in range(3)])
+    assert (b.slot.holds, [b.slot.room(share) for share in (1, 3, 4, 5)]) == (3, [0, 0, 1, 2])
 
 
 async def test_killing_gives_everything_back(bench: Callable[..., Bench], held: Callable[..., Held]) -> None:
@@ -407,9 +491,9 @@ async def test_nothing_waits_behind_a_slow_mini_batch(bench: Callable[..., Bench
     assert b.process.given[-1] == ("withdraw", 0)
     assert b.slot.withdraw() == []
     b.done(1.0)
-    assert (b.slot.busy, b.slot.room) == (False, 0)
+    assert (b.slot.busy, b.slot.room(9)) == (False, 0)
     b.process.say(Withdrawn())
-    assert b.slot.room > 0
+    assert b.slot.room(9) > 0
     assert [event[:2] for event in b.heard.take()] == [("done", 1)]
 
 
