@@ -23,6 +23,7 @@ from fanout.data import uris
 from fanout.errors import StoreError
 from fanout.node.attempt import entry_of, items_to_split
 from fanout.node.committer import Committer, Finished
+from fanout.node.dealing import deal, wanted
 from fanout.node.decide import Decision, decide
 from fanout.node.fetch import Fetcher
 from fanout.node.gpus import gpus_of
@@ -41,9 +42,6 @@ from fanout.task_group import task_group
 
 log = logging.getLogger(__name__)
 
-SECONDS_AHEAD = 0.2
-"""Of work that waits here for the slots, where mini-batches are short."""
-MOST_AHEAD = 512
 LOOK_EVERY = 3.0
 """Seconds between looks at the store for the end of the step."""
 LOOK_AT_SLOTS = 0.1
@@ -263,27 +261,15 @@ class Node:
     # Work comes in.
 
     def _wanted(self) -> int:
-        """How many mini-batches should wait for the slots: what these have room for, and a little ahead."""
-        averages = [slot.average for slot in self._slots if slot.average is not None]
-        wanted = sum(slot.wanted for slot in self._slots)
-        if averages:
-            ahead = int(SECONDS_AHEAD * len(self._slots) / max(min(averages), 1e-6))
-            wanted = max(wanted, min(MOST_AHEAD, ahead))
-        return wanted if self._fetcher is None else max(wanted, 2 * len(self._slots))
+        """How many mini-batches should wait for the slots; where files are fetched, enough to do so meanwhile."""
+        most = wanted(self._slots)
+        return most if self._fetcher is None else max(most, 2 * len(self._slots))
 
     def feed(self) -> None:
-        """Gives each slot what it has room for, the emptiest first.
-
-        None holds more than half of its share of all that is here: towards the end of a step gifts get smaller and
-        smaller (guided self-scheduling), so that all slots end within about one mini-batch.
-        """
-        if self._leaving.done() or self._is_late:
-            return
-        share = share_of(self._intake.waiting + sum(slot.holds for slot in self._slots), len(self._slots))
-        for slot in sorted(self._slots, key=lambda slot: slot.holds):
-            if (room := slot.room(share)) and (batches := self._intake.start(room)):
-                slot.give(batches)
-        self._intake.ask()
+        """Gives the slots what they have room for."""
+        if not (self._leaving.done() or self._is_late):
+            deal(self._slots, self._intake)
+            self._intake.ask()
 
     def _feed_soon(self) -> None:
         """Feeds once for all answers that have arrived together."""
@@ -383,11 +369,6 @@ class Node:
         draw = random.random()  # noqa: S311 - spreads retries, guards nothing
         items = items_to_split(held, done, failure) if failure is not None and step.isolate_failures else None
         return decide(failure, held.message.attempt, step.retry_settings.max_retries, draw, items)
-
-
-def share_of(mini_batches: int, slots: int) -> int:
-    """How many of so many mini-batches one of so many slots may hold: half of what is its own, and at least one."""
-    return max(1, -(-mini_batches // (2 * slots)))
 
 
 def needs_fetching(record: StepRecord) -> bool:
