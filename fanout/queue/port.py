@@ -5,12 +5,14 @@ Two adapters hold it: `fanout.queue.sqlite` (embedded) and `fanout.queue.sqs`. O
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One receipt of one message: good until its visibility runs out, unless extended."""
+class Delivery(NamedTuple):
+    """One receipt of one message: good until its visibility runs out, unless extended.
+
+    A tuple, since there is at least one for every mini-batch: it is made in half of the time of a frozen dataclass.
+    """
 
     body: str
     receipt: str

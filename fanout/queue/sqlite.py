@@ -11,6 +11,7 @@ import secrets
 import shutil
 import sqlite3
 from collections.abc import Sequence
+from itertools import repeat
 from pathlib import Path
 
 from fanout.clock import Clock
@@ -41,7 +42,7 @@ class SqliteQueue:
     async def send(self, bodies: Sequence[str], delay: float = 0) -> None:
         due = self._clock.monotonic() + delay
         with self._database.writing() as connection:
-            connection.executemany(self._sql.send, [(body, due) for body in bodies])
+            connection.executemany(self._sql.send, zip(bodies, repeat(due)))
 
     async def receive(self, limit: int, wait: float) -> list[Delivery]:
         deadline = self._clock.monotonic() + wait
@@ -78,9 +79,11 @@ class SqliteQueue:
 
     def _take(self, limit: int) -> list[Delivery]:
         """Up to `limit` messages that are due; those received too often go to the dead-letter queue on the way."""
-        now, token = self._clock.monotonic(), secrets.randbits(62) + 1
+        now, token = self._clock.monotonic(), 2**62 + secrets.randbits(62)
+        due = now + self._visibility
         with self._database.writing() as connection:
-            while rows := connection.execute(self._sql.receive, (now + self._visibility, token, now, limit)).fetchall():
+            while rows := connection.execute(self._sql.find, (now, limit)).fetchall():
+                connection.executemany(self._sql.receive, [(due, token, number) for number, _, _ in rows])
                 if kept := self._bury(connection, rows, token, now):
                     return [Delivery(body, f"{number}-{token}", count) for number, body, count in kept]
         return []
