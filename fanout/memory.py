@@ -4,8 +4,10 @@ import ctypes
 from contextlib import suppress
 from functools import cache
 
-M_MMAP_THRESHOLD = -3  # malloc.h of glibc
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 LARGE = 1024 * 1024
+LARGEST_KEPT = 32 * 1024 * 1024  # what glibc allows
+KEPT = 512 * 1024 * 1024
 
 
 @cache
@@ -15,5 +17,20 @@ def return_large_buffers() -> None:
     glibc keeps them for the thread that had them, and obstore has many threads: the memory of a process grew with the
     size of what it wrote, to several hundred megabytes. Other C libraries have no such call.
     """
+    _set(M_MMAP_THRESHOLD, LARGE)
+
+
+@cache
+def keep_freed_memory() -> None:
+    """From here on memory that is freed is kept for what comes next, up to half a gigabyte.
+
+    A slot needs as much for each block of a table as for the one before. Given back in between, it came anew, page by
+    page: a fifth of the time of a block of parquet.
+    """
+    _set(M_MMAP_THRESHOLD, LARGEST_KEPT)
+    _set(M_TRIM_THRESHOLD, KEPT)
+
+
+def _set(parameter: int, value: int) -> None:
     with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
+        ctypes.CDLL(None).mallopt(parameter, value)

@@ -26,15 +26,20 @@ def load(
 
 def look_at_tables(pipeline: "Pipeline", file: Path, where: Where) -> None:
     """InputError when a table on this machine, which a step would cut, cannot be cut as it says."""
-    from fanout.spec.steps import DataInput, DataType
-
-    inputs = (given for step in pipeline.steps for given in step.inputs.values())
-    if any(isinstance(given, DataInput) and given.type is DataType.MLTABLE for given in inputs):
+    if cuts_tables(pipeline):
         from fanout.cli import wiring
         from fanout.plan import first_look
 
         settings = wiring.settings_of(file, where)
         first_look.look_at_tables(pipeline, settings, wiring.access_of(settings))
+
+
+def cuts_tables(pipeline: "Pipeline") -> bool:
+    """Whether a step is given a table."""
+    from fanout.spec.steps import DataInput, DataType
+
+    inputs = (given for step in pipeline.steps for given in step.inputs.values())
+    return any(isinstance(given, DataInput) and given.type is DataType.MLTABLE for given in inputs)
 
 
 def own_environments(pipeline: "Pipeline") -> "Pipeline":

@@ -104,13 +104,14 @@ def resume(
 def warm_node(pipeline: "Pipeline", settings: "Settings") -> "Iterator[WarmNode | None]":
     """A node that is there before its step is known, where a step will want one; none is left at the end."""
     from fanout.cli import wiring
+    from fanout.cli.pipelines import cuts_tables
     from fanout.engines.node_process import WarmNode
     from fanout.spec.steps import ParallelStep
 
     if not any(isinstance(step, ParallelStep) for step in pipeline.steps):
         yield None
         return
-    warm = WarmNode(wiring.access_of(settings).child_environ())
+    warm = WarmNode(wiring.access_of(settings).child_environ(), tables=cuts_tables(pipeline))
     try:
         yield warm
     finally:

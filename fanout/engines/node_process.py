@@ -89,13 +89,14 @@ class NodeProcess:
 class WarmNode:
     """A node that has been started before anybody knows its step: it imports meanwhile, and waits for its arguments.
 
-    It has touched nothing, and leaves without a word when it is not wanted, or when this process is gone.
+    It has touched nothing, and leaves without a word when it is not wanted, or when this process is gone. With `tables`
+    it imports what slots need to read some, too.
     """
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], *, tables: bool = False) -> None:
         self._node: NodeProcess | None = None
         with contextlib.suppress(OSError):  # whoever takes it starts another one, and tells what that says
-            self._node = NodeProcess(NODE, environ)
+            self._node = NodeProcess([*NODE, "--tables"] if tables else NODE, environ)
 
     def take(self, arguments: Sequence[str]) -> NodeProcess | None:
         """The node, told what to do; None when somebody has taken it, or there never was one."""

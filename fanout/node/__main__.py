@@ -1,7 +1,8 @@
 """`python -m fanout.node`: how the local engine starts a node, without the weight of the command line.
 
 The arguments say which step, and where. Without any they come later, as the first line of standard input, a JSON list:
-the node has imported everything by then. When standard input is closed instead nobody wants it, and it leaves.
+the node has imported everything by then. When standard input is closed instead nobody wants it, and it leaves. With
+`--tables` beside them, or alone, what slots need to read tables is imported, too.
 """
 
 import argparse
@@ -15,12 +16,16 @@ from fanout.errors import ExitCode, FanoutError
 from fanout.node.fork_server import ForkServer
 from fanout.store.leave import leave
 
+TABLES = "--tables"
+
 
 def main() -> int:
     """Arguments in, exit code out."""
     forks = ForkServer()
     with contextlib.suppress(OSError):  # tried again when the first slot is wanted
         forks.launch()  # its imports go on beside ours
+        if TABLES in sys.argv:
+            forks.load_tables()
     try:
         return _work(forks)
     finally:
@@ -33,7 +38,7 @@ def _work(forks: ForkServer) -> int:
     from fanout.node.alone import exit_code, say_warnings, work
     from fanout.store.keys import StepRound
 
-    said = sys.argv[1:] or _said_later()
+    said = [argument for argument in sys.argv[1:] if argument != TABLES] or _said_later()
     if not said:
         return ExitCode.COMPLETED
     arguments = _parsed(said)

@@ -271,7 +271,9 @@ def _path(uri: str) -> str:
 def _table_reader(recipe_json: str, scratch: Path, read_pieces: Callable[..., Any]) -> Load:
     from fanout.data.recipe import from_json
     from fanout.data.uris import is_local
+    from fanout.memory import keep_freed_memory
 
+    keep_freed_memory()
     recipe = from_json(recipe_json, "the step's table recipe")
 
     def read(batch: MiniBatch) -> Any:

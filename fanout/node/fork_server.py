@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fanout.node import preloaded
 from fanout.node.forking import LONGEST
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class ForkServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asked: deque[asyncio.Future[Forked]] = deque()  # slots that are not there yet
         self._slots: dict[int, Forked] = {}
+        self._reads_tables = False
 
     def launch(self) -> None:
         """Its interpreter starts now; it can be asked at once, and answers when it is ready. OSError if it cannot."""
@@ -62,13 +64,27 @@ class ForkServer:
                 raise
         ours.setblocking(False)
         self._control = ours
+        if self._reads_tables:
+            ours.send(b"tables")
+
+    def load_tables(self) -> None:
+        """Slots will read tables: what that takes is imported before they are copied. OSError if there is no server."""
+        if self._reads_tables:
+            return
+        self._reads_tables = True
+        if self._control is None:
+            self.launch()
+        else:
+            with contextlib.suppress(ConnectionError):  # the next one is told
+                self._control.send(b"tables")
 
     def serves(self, python: str, environ: Mapping[str, str]) -> bool:
         """Whether a copy is what a new `python` with these variables would be."""
         if python != sys.executable or not all(map(os.path.isabs, _import_path(environ))):
             return False
         names = environ.keys() | self._environ.keys()
-        return not any(name.startswith(AT_THE_START) and environ.get(name) != self._environ.get(name) for name in names)
+        early = AT_THE_START + (preloaded.AT_THE_IMPORT if self._reads_tables else ())
+        return not any(name.startswith(early) and environ.get(name) != self._environ.get(name) for name in names)
 
     async def fork(self, files: Sequence[int]) -> Forked:
         """A new slot with these descriptors as channel, stdout and stderr.

@@ -2,8 +2,9 @@
 
 A slot that is forked off is there in a few milliseconds, where a new interpreter takes sixty to eighty, and shares the
 memory of what was imported. Nothing but this loop runs here, no thread and no user code, so that a copy is as good as
-new. Said to it: `fork` (with three descriptors: the slot's channel, its stdout and stderr) and `kill <pid>`. It answers
-`forked <pid>` or `failed <errno>`, and says `exited <pid> <code>` when a slot has ended and its process group with it.
+new. Said to it: `fork` (with three descriptors: the slot's channel, its stdout and stderr), `kill <pid>`, and `tables`
+before slots that will read some. It answers `forked <pid>` or `failed <errno>`, and says `exited <pid> <code>` when a
+slot has ended and its process group with it.
 """
 
 import contextlib
@@ -13,6 +14,8 @@ import select
 import signal
 import socket
 from collections.abc import Sequence
+
+from fanout.node import preloaded
 
 LONGEST = 64
 """Bytes of a message."""
@@ -27,13 +30,18 @@ class InSlot(Exception):  # noqa: N818 - no error: how a copy leaves the loop of
 
 def serve_forks(descriptor: int) -> int:
     """Forks slots until the node is gone, which ends them all; comes back in each slot, with its channel."""
-    gc.collect()
-    gc.freeze()  # what is there now is shared: a collection in a slot need not touch it
+    _share()
     try:
         _Forks(socket.socket(fileno=descriptor)).serve()
     except InSlot as here:
         return here.descriptor
     os._exit(0)
+
+
+def _share() -> None:
+    """What is there now is shared with slots: a collection in one need not touch it."""
+    gc.collect()
+    gc.freeze()
 
 
 class _Forks:
@@ -60,6 +68,9 @@ class _Forks:
         match said.split():
             case [b"fork"]:
                 self._fork(passed)
+            case [b"tables"]:
+                preloaded.load()
+                _share()
             case [b"kill", pid] if int(pid) in self._slots.values():
                 _kill(int(pid))
         return bool(said)
@@ -90,6 +101,7 @@ class _Forks:
         for theirs, mine in ((stdout, 1), (stderr, 2)):
             os.dup2(theirs, mine)
             os.close(theirs)
+        preloaded.become_another_process()
 
     def _ended(self, pidfd: int) -> None:
         """Its group is ended before the process is waited for: until then the number is nobody else's."""

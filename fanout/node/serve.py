@@ -29,6 +29,7 @@ from fanout.node.fork_server import ForkServer
 from fanout.node.gpus import VISIBLE, Gpus, gpus_of
 from fanout.node.logs import LogKeeper, kept_now_and_then
 from fanout.node.orders import Answer
+from fanout.node.preloaded import goes_unnoticed
 from fanout.node.process import SlotProcess
 from fanout.node.registration import register
 from fanout.node.usage import Usage, usage_written
@@ -137,6 +138,7 @@ async def _process_factory(
     values = await step_inputs.bring(needed_inputs(record), place.inputs, outside.access)
     inherited = {**os.environ, **outside.access.child_environ()}
     gpus = Gpus(() if VISIBLE in record.step.environment_variables else gpus_of(os.environ))
+    forks = _forks_for(record, place, outside.forks)
 
     def make(name: str, on_answer: Callable[[Answer], None], on_end: Callable[[int], None]) -> SlotProcess:
         outputs = place.output_values(name, record.outputs)
@@ -148,9 +150,20 @@ async def _process_factory(
             gpus.give_back(name)
             on_end(returncode)
 
-        return SlotProcess(order, place.placement(name, mine), on_answer, ended, outside.forks)
+        return SlotProcess(order, place.placement(name, mine), on_answer, ended, forks)
 
     return make
+
+
+def _forks_for(record: StepRecord, place: Workspace, forks: ForkServer | None) -> ForkServer | None:
+    """Where slots of the step come from; those that read tables, of a server that has imported what that takes."""
+    if forks is None or record.recipe is None or record.step.json_records:
+        return forks
+    if place.python is not None or not goes_unnoticed(place.code, record.step.task.entry_script):
+        return None
+    with contextlib.suppress(OSError):  # tried again when the first slot is wanted
+        forks.load_tables()
+    return forks
 
 
 def _log_keeper(record: StepRecord, place: Workspace, store: ObjectStore) -> LogKeeper | None:

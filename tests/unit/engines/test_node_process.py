@@ -87,9 +87,10 @@ async def test_a_warm_node_that_cannot_be_started(monkeypatch: pytest.MonkeyPatc
     warm.dismiss()
 
 
-async def test_a_node_without_arguments_does_what_it_is_told_later(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tables", [False, True])
+async def test_a_node_without_arguments_does_what_it_is_told_later(tmp_path: Path, tables: bool) -> None:
     """As with arguments: without a run in the store it says so."""
-    warm = WarmNode({})
+    warm = WarmNode({}, tables=tables)
     node = warm.take(["r", "s", "--round", "1", "--store", f"file://{tmp_path}/store"])
     assert node is not None
     assert await _ended(node) == 3

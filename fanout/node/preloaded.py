@@ -1,0 +1,64 @@
+"""What slots that read tables need: imported once, by the fork server, before they are copied.
+
+pandas and pyarrow take 0.4 s of a processor, and whoever reads a table needs both. Imported by the fork server: the
+standard library only, until it is asked for more.
+"""
+
+import contextlib
+import sys
+from pathlib import Path
+
+LIBRARIES = frozenset({"numpy", "pandas", "pyarrow", "dateutil", "six", "pytz", "pydantic", "typing_extensions"})
+AT_THE_IMPORT = (
+    "OMP_",
+    "KMP_",
+    "OPENBLAS_",
+    "GOTO_",
+    "MKL_",
+    "BLIS_",
+    "NPY_",
+    "NUMPY_",
+    "PANDAS_",
+    "ARROW_",
+    "MIMALLOC_",
+)
+"""Beginnings of the names of variables that these libraries look for when they are imported."""
+
+
+def load() -> None:
+    """They are there from now on; where one is missing or broken, the slot that imports it says so."""
+    with contextlib.suppress(Exception):
+        import pandas  # noqa: F401
+        from pyarrow import csv, parquet  # noqa: F401
+
+        from fanout.data import table  # noqa: F401
+        from fanout.data.recipe import TableRecipe
+
+        TableRecipe(None).to_json()  # what checks recipes is made at the first one
+
+
+def become_another_process() -> None:
+    """In a copy: its random numbers are its own. The standard library's own module sees to that itself."""
+    if (random := sys.modules.get("numpy.random")) is not None:
+        random.seed()
+
+
+def goes_unnoticed(code: Path | None, entry_script: str) -> bool:
+    """Whether a script finds the same whether it is there before these libraries or after them.
+
+    It does not when a module beside it has the name of one that they import, or when it sets how many threads they use.
+    """
+    try:
+        folder = code or Path.cwd()
+        text = (folder / entry_script).read_text("utf-8", "replace")
+        return "_NUM_THREADS" not in text and not _modules_in(folder) & (LIBRARIES | sys.stdlib_module_names)
+    except OSError:
+        return False
+
+
+def _modules_in(folder: Path) -> set[str]:
+    return {
+        path.name.partition(".")[0]
+        for path in folder.iterdir()
+        if path.suffix in (".py", ".pyc", ".so") or (path / "__init__.py").exists()
+    }
