@@ -44,9 +44,10 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 3.0
 """Seconds between looks at the store for the end of the step."""
-LOOK_AT_SLOTS = 0.1
-"""Seconds between looks at the slots: what they have said is taken in, limits are checked, and they are fed. Those that
-have little to do ring, and are not kept waiting: the fewer looks, the less is taken from user code."""
+LOOK_AT_SLOTS = 0.2
+"""Seconds after which slots are looked at although none rang: what they have said is taken in, limits are checked, and
+they are fed. The fewer looks, the less is taken from user code."""
+SOONEST_LOOK = 0.02
 WAITS_HERE = 1.0
 """Seconds, at the least, that mini-batches wait here for a slot before they are given to other nodes."""
 LAST_COMMIT_LIMIT = 2.0
@@ -107,7 +108,7 @@ class Node:
             IntakeEvents(self._wanted, self.feed, self._not_brought),
         )
         self._useless_starts = 0
-        self._will_feed = False
+        self._looked, self._will_look = clock.monotonic(), False
         self._starts_until = math.inf
         self._grace = 0.0
         self._leaving: asyncio.Future[Leaving] = asyncio.get_running_loop().create_future()
@@ -148,7 +149,7 @@ class Node:
                 heartbeat(self._queues.main, self.holdings, self._options.visibility, self._clock)
             )
             receiving = tasks.create_task(self._intake.run())
-            watching = [tasks.create_task(self._check_times()), tasks.create_task(self._look_for_the_end())]
+            watching = [tasks.create_task(self._look_now_and_then()), tasks.create_task(self._look_for_the_end())]
             for slot in self._slots:
                 self._start(slot)
             why = await self._leaving
@@ -232,16 +233,25 @@ class Node:
             self._idle_slots.clear()
             await self._idle_slots.wait()
 
-    async def _check_times(self) -> None:
+    async def _look_now_and_then(self) -> None:
+        """For whatever no slot rings for: time limits, and commits, which make room."""
         while True:
-            await self._clock.sleep(LOOK_AT_SLOTS)
-            for slot in self._slots:
-                slot.listen()
-                slot.check_time()
-                self._intake.put_back(slot.withdraw())
+            due = self._looked + LOOK_AT_SLOTS - self._clock.monotonic()
+            await self._clock.sleep(max(SOONEST_LOOK, due))
+            if self._clock.monotonic() - self._looked >= LOOK_AT_SLOTS:
+                self._look()
             if self._options.returns_idle:
                 self._return_idle()
-            self.feed()  # a commit makes room, too, and nothing else may happen after it
+
+    def _look(self) -> None:
+        """Takes in what all slots have said, so that they are fed together and evenly, and ends what takes too long."""
+        for slot in self._slots:
+            slot.listen()
+        for slot in self._slots:
+            slot.check_time()
+            self._intake.put_back(slot.withdraw())
+        self._looked, self._will_look = self._clock.monotonic(), False
+        self.feed()
 
     async def _look_for_the_end(self) -> None:
         """For nodes that nobody tells: the step is settled, sealed or canceled when the store says so."""
@@ -271,17 +281,11 @@ class Node:
             deal(self._slots, self._intake)
             self._intake.ask()
 
-    def _feed_soon(self) -> None:
-        """Feeds once for all answers that have arrived together."""
-        if not self._will_feed:
-            self._will_feed = True
-            asyncio.get_running_loop().call_soon(self._feed_now)
-
-    def _feed_now(self) -> None:
-        for slot in self._slots:
-            slot.listen()  # to all: they are fed together, and evenly
-        self._will_feed = False
-        self.feed()
+    def _look_soon(self) -> None:
+        """Looks once for all that has arrived together."""
+        if not self._will_look:
+            self._will_look = True
+            asyncio.get_running_loop().call_soon(self._look)
 
     @property
     def _is_late(self) -> bool:
@@ -322,13 +326,13 @@ class Node:
         self.feed()
 
     def slot_rang(self, slot: Slot) -> None:  # noqa: ARG002 - one signature for all events
-        self._feed_soon()
+        self._look_soon()
 
     def slot_done(self, slot: Slot, held: Held, done: Done, started: float) -> None:
         self._useless_starts = 0
         self._finished(held, done, started, slot.process_name)
         self._idle_slots.set()
-        self._feed_soon()
+        self._look_soon()
         if not slot.busy and self.idle:
             self._committer.hurry()
 

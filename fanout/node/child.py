@@ -67,7 +67,7 @@ class Worker:
         """One try of run() on one mini-batch, or on a part of it. Nothing that user code does makes it raise."""
         started, begun, items, part = time.time(), time.perf_counter(), 0, task.part
         try:
-            batch = minibatch.decode(task.line, "task")
+            batch = task.batch or minibatch.decode(task.line, "task")
             items = (batch.items or 0) if part is None else part.items
             data = self.load(batch) if part is None else _cut(self.load(batch), part)
             items = len(data)
@@ -159,12 +159,11 @@ def _serve(worker: Worker, channel: Channel) -> None:
         if not isinstance(order, Task):
             _say_at_once(channel, orders.WITHDRAWN)
             continue
-        begun = time.monotonic()
-        channel.say(worker.attempt(order).frame())
-        ended = time.monotonic()
-        if ended - begun >= LOOKS_AFTER:
-            looks_until = ended + LOOKS_FOR
-        if ended < looks_until:
+        done = worker.attempt(order)
+        channel.say(done.frame())
+        if done.load_seconds + done.run_seconds >= LOOKS_AFTER:
+            looks_until = time.monotonic() + LOOKS_FOR
+        if looks_until and time.monotonic() < looks_until:
             channel.drop_withdrawn()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fanout.node.intake import Intake
 from fanout.node.slot import Slot
 
-SECONDS_AHEAD = 0.2
+SECONDS_AHEAD = 0.4
 """Of work that waits in the node, where mini-batches are short."""
 MOST_AHEAD = 512
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from fanout.node import frames
+from fanout.plan.minibatch import MiniBatch
 from fanout.plan.parts import Part
 from fanout.step.results import Cause, Failure
 from fanout.store import checked
@@ -50,11 +51,15 @@ class Start:
 
 
 class Task(NamedTuple):
-    """One try at a mini-batch, or at a part of it: its JSON line, and the number of the try."""
+    """One try at a mini-batch, or at a part of it: its JSON line, and the number of the try.
+
+    `batch` is what the line says, where it has been read ahead.
+    """
 
     line: bytes
     attempt: int
     part: Part | None = None
+    batch: MiniBatch | None = None
 
 
 class Word(StrEnum):
@@ -75,8 +80,9 @@ _TASKS = struct.Struct(">cII")
 
 def task_frames(tasks: Sequence[Task]) -> bytes:
     """Tasks, to be worked on in this order: in one frame where they are alike, as they nearly always are."""
-    payload, (attempt, part) = b"\n".join([task.line for task in tasks]), tasks[0][1:]
-    if part is None and len(tasks) == 1 + payload.count(b"\n") and {task[1:] for task in tasks} == {(attempt, None)}:
+    payload, attempt = b"\n".join([task.line for task in tasks]), tasks[0].attempt
+    are_alike = {(task.attempt, task.part) for task in tasks} == {(attempt, None)}
+    if are_alike and len(tasks) == 1 + payload.count(b"\n"):
         return frames.pack(_TASKS.pack(b"T", attempt, len(tasks)), payload)
     return b"".join(map(_task_frame, tasks))
 

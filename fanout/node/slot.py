@@ -19,7 +19,7 @@ from fanout.step.results import Cause, Failure
 LONG = 0.25
 """Seconds from which a mini-batch counts as long: then none is handed over before the slot is free."""
 AHEAD = 0.2
-"""Seconds of work that a slot is kept ahead, when mini-batches are short: twice the time between looks of its node."""
+"""Seconds of work that a slot is kept ahead, when mini-batches are short; it rings when a quarter of it is left."""
 MOST_AHEAD = 512
 FAR_LONGER = 3.0
 """How many times longer than usual, and than LONG, a mini-batch has run when those behind it are given to others."""

@@ -33,7 +33,9 @@ DONE = st.builds(
     st.none() | SECONDS,
 )
 PARTS = st.none() | st.builds(lambda start, items: Part(start, start + items), COUNTS, st.integers(1, 100))
-TASKS = st.lists(st.builds(Task, st.binary(), st.integers(0, 3), PARTS), min_size=1, max_size=5)
+TASKS = st.lists(
+    st.tuples(st.binary(), st.integers(0, 3), PARTS).map(lambda fields: Task(*fields)), min_size=1, max_size=5
+)
 
 
 def _answer(frame: bytes) -> Answer:
