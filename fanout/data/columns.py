@@ -225,7 +225,6 @@ def parse_times(series: "pd.Series[Any]", form: str) -> "pd.Series[Any]":
 
 def text_values(column: "pa.ChunkedArray") -> "Array":
     """Texts as an object array, None where they are missing; alike ones may be one object."""
-    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -234,7 +233,12 @@ def text_values(column: "pa.ChunkedArray") -> "Array":
         values: Array = column.to_numpy(zero_copy_only=False)
         return values
     # Making each of few different texts once takes a third of the time.
-    encoded = pa.chunked_array(column.chunks).combine_chunks().dictionary_encode()
+    return _few_texts(pa.chunked_array(column.chunks).combine_chunks().dictionary_encode())
+
+
+def _few_texts(encoded: "pa.DictionaryArray") -> "Array":
+    import numpy as np
+
     texts = object_values([*encoded.dictionary.to_pylist(), None])
     places: Array = encoded.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)
     return np.take(texts, places)
@@ -246,6 +250,8 @@ def to_values(column: "pa.ChunkedArray") -> "Array":
 
     kind = column.type
     if pa.types.is_dictionary(kind):
+        if pa.types.is_string(kind.value_type) and len(column):
+            return _few_texts(column.unify_dictionaries().combine_chunks())
         return to_values(column.cast(kind.value_type))
     if pa.types.is_integer(kind):
         wanted = pa.float64() if column.null_count or not _fits_int64(column) else pa.int64()

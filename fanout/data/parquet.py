@@ -1,4 +1,7 @@
-"""Parts of a local parquet file: whole, by row groups, or by rows; only what is needed is read."""
+"""Parts of a local parquet file: whole, by row groups, or by rows; only what is needed is read.
+
+A column of few different texts comes as a dictionary, as it is stored: so no text is made a thousand times.
+"""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -13,13 +16,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow import parquet as pq
 
+FEW = 4
+"""Values, at least, for each byte of a dictionary as it is stored: then it is worth keeping."""
+
 
 def read_row_groups(path: str, start: int, stop: int, steps: Sequence[Transformation] = ()) -> "pa.Table":
     """The row groups `[start, stop)`; InputError when the file is no parquet or has fewer."""
     with _open(path) as file:
         if not 0 <= start <= stop <= file.num_row_groups:
             raise InputError(f"{uris.display(path)}: has {file.num_row_groups} row groups, asked for [{start}, {stop})")
-        return file.read_row_groups(range(start, stop), columns=_columns(file, steps), use_threads=False)
+        return _read(path, file, range(start, stop), steps)
 
 
 def read_rows(path: str, start: int, stop: int, steps: Sequence[Transformation] = ()) -> "pa.Table":
@@ -27,14 +33,49 @@ def read_rows(path: str, start: int, stop: int, steps: Sequence[Transformation] 
     with _open(path) as file:
         groups = list(_groups_with(_group_sizes(file), start, stop))
         first = sum(_group_sizes(file)[: groups[0]]) if groups else 0
-        table = file.read_row_groups(groups, columns=_columns(file, steps), use_threads=False)
-        return table.slice(start - first, stop - start)
+        return _read(path, file, groups, steps).slice(start - first, stop - start)
 
 
 def read_all(path: str, steps: Sequence[Transformation] = ()) -> "pa.Table":
     """The whole file."""
     with _open(path) as file:
-        return file.read(columns=_columns(file, steps), use_threads=False)
+        return _read(path, file, range(file.num_row_groups), steps)
+
+
+def with_plain_texts(table: "pa.Table") -> "pa.Table":
+    """The table with the texts themselves in place of dictionaries."""
+    import pyarrow as pa
+
+    types = [
+        field.type.value_type
+        if pa.types.is_dictionary(field.type) and pa.types.is_string(field.type.value_type)
+        else field.type
+        for field in table.schema
+    ]
+    return table.cast(pa.schema([f.with_type(t) for f, t in zip(table.schema, types, strict=True)]))
+
+
+def _read(path: str, file: "pq.ParquetFile", groups: Sequence[int], steps: Sequence[Transformation]) -> "pa.Table":
+    columns, few = _columns(file, steps), _of_few_texts(file, groups)
+    if not few:
+        return file.read_row_groups(groups, columns=columns, use_threads=False)
+    with _open(path, file.metadata, few) as again:
+        return again.read_row_groups(groups, columns=columns, use_threads=False)
+
+
+def _of_few_texts(file: "pq.ParquetFile", groups: Sequence[int]) -> list[str]:
+    """The columns of text whose dictionaries are small in all of these row groups."""
+    import pyarrow as pa
+
+    texts = {f.name for f in file.schema_arrow if pa.types.is_string(f.type) and "." not in f.name}
+    places = [k for k in range(file.metadata.num_columns) if file.schema.column(k).path in texts]
+    chunks = {k: [file.metadata.row_group(group).column(k) for group in groups] for k in places}
+    return [file.schema.column(k).path for k in places if chunks[k] and all(map(_has_few, chunks[k]))]
+
+
+def _has_few(chunk: "pq.ColumnChunkMetaData") -> bool:
+    start = chunk.dictionary_page_offset
+    return start is not None and 0 < FEW * (chunk.data_page_offset - start) <= chunk.num_values
 
 
 def _group_sizes(file: "pq.ParquetFile") -> list[int]:
@@ -58,13 +99,16 @@ def _columns(file: "pq.ParquetFile", steps: Sequence[Transformation]) -> list[st
 
 
 @contextmanager
-def _open(path: str) -> Iterator["pq.ParquetFile"]:
+def _open(
+    path: str, metadata: "pq.FileMetaData | None" = None, dictionaries: Sequence[str] = ()
+) -> Iterator["pq.ParquetFile"]:
     """The file, open; whatever is wrong with it, found at once or in one of its pages, is an InputError."""
     import pyarrow as pa
     from pyarrow import parquet as pq
 
+    options = {"metadata": metadata, "read_dictionary": list(dictionaries) or None}
     try:
-        with open(os.fsencode(path), "rb") as found, pq.ParquetFile(found) as file:  # noqa: PTH123 - any name
+        with open(os.fsencode(path), "rb") as found, pq.ParquetFile(found, **options) as file:  # noqa: PTH123 - any name
             yield file
     except FileNotFoundError as exc:
         raise InputError(f"{uris.display(path)}: not found") from exc

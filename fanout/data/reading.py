@@ -74,12 +74,19 @@ def _join(tables: "Sequence[pa.Table]") -> _Columns:
     if not tables:
         return {}, {}
     try:
-        table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
+        table = tables[0] if len(tables) == 1 else _below_each_other(tables)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as exc:
         raise InputError(f"the files of the table do not fit together: {exc}") from exc
     columns = dict(zip(table.column_names, table.columns, strict=True))
     marks = {name: mark for name, column in columns.items() if (mark := mark_of(column)) is not None}
     return {name: to_values(column) for name, column in columns.items()}, marks
+
+
+def _below_each_other(tables: "Sequence[pa.Table]") -> "pa.Table":
+    import pyarrow as pa
+
+    # Texts may come as a dictionary from one file, and as they are from the next.
+    return pa.concat_tables(map(parquet.with_plain_texts, tables), promote_options="permissive")
 
 
 def _read_delimited(recipe: TableRecipe, reader: Delimited, piece: Section) -> "pa.Table":
@@ -153,7 +160,7 @@ def _json_rows(reader: JsonLines, piece: Section) -> list[Row]:
 def _read_parquet(recipe: TableRecipe, piece: Section) -> "pa.Table":
     rows = _parquet_rows(recipe, piece)
     if isinstance(recipe.reader, DeltaLake):
-        return delta.complete(rows, recipe.reader, piece.uri, recipe.unneeded)
+        return delta.complete(parquet.with_plain_texts(rows), recipe.reader, piece.uri, recipe.unneeded)
     return rows
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet as pq
 
-from fanout.data.parquet import read_all, read_row_groups, read_rows
+from fanout.data.parquet import read_all, read_row_groups, read_rows, with_plain_texts
 from fanout.data.transformations import Filter, KeepColumns
 from fanout.errors import InputError
 
@@ -72,3 +72,31 @@ def test_any_name_a_file_can_have(path: str, tmp_path: Path) -> None:
     odd = tmp_path / os.fsdecode(b"caf\xe9.parquet")
     Path(path).rename(odd)
     assert len(read_all(str(odd))) == 10
+
+
+def test_few_different_texts_come_as_a_dictionary(tmp_path: Path) -> None:
+    """As they are stored; many different ones, other types and texts inside of others come as they are."""
+    rows = 30_000
+    columns = {
+        "few": ["red", "green", None] * (rows // 3),
+        "many": [f"number {row}" for row in range(rows)],
+        "number": [1] * rows,
+        "a.b": ["x"] * rows,
+        "a": [{"b": "y"}] * rows,
+    }
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet", row_group_size=10_000)
+    for read in (read_all, lambda path: read_row_groups(path, 1, 3), lambda path: read_rows(path, 5, 25_000)):
+        table = read(str(tmp_path / "t.parquet"))
+        kept = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
+        plain = with_plain_texts(table)
+        assert kept == ["few"]
+        assert plain.schema.field("few").type == pa.string()
+        assert plain["few"].to_pylist() == table["few"].to_pylist()
+        assert set(table["few"].to_pylist()) == {"red", "green", None}
+
+
+def test_a_file_without_row_groups(tmp_path: Path) -> None:
+    """No rows, but columns."""
+    schema = pa.schema({"a": pa.string()})
+    pq.ParquetWriter(tmp_path / "t.parquet", schema).close()
+    assert read_all(str(tmp_path / "t.parquet")).schema == schema

@@ -153,6 +153,19 @@ def test_parquet_in_parts(tmp_path: Path) -> None:
     assert len(read_pieces(recipe(Parquet()), [Piece(uri, 0, 0, Cut.WHOLE)])) == 6
 
 
+@pytest.mark.parametrize("pieces", ["a", "ab", "ba"])
+def test_texts_of_parquet_are_the_same_however_they_are_stored(tmp_path: Path, pieces: str) -> None:
+    """Few different ones, kept in a dictionary for each row group, and many beside them: Python's strings and None."""
+    texts = {"a": ["red", None, "green"] * 100, "b": [str(number) for number in range(300)]}
+    for name, values in texts.items():
+        values = pa.array(values, pa.string())
+        pq.write_table(pa.table({"t": values}), tmp_path / f"{name}.parquet", row_group_size=200)
+    frame = read_pieces(recipe(Parquet()), [Section(f"file://{tmp_path}/{name}.parquet") for name in pieces])
+    assert frame["t"].dtype == object
+    assert frame["t"].tolist() == [text for name in pieces for text in texts[name]]
+    assert {type(text) for text in frame["t"]} == {str, type(None)}
+
+
 def test_parquet_files_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     """A column that is a number in one file and text in the other."""
     for name, values in (("a", [1]), ("b", ["x"])):
