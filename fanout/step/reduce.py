@@ -16,7 +16,7 @@ from fanout.data import uris
 from fanout.memory import return_large_buffers
 from fanout.step.ledger import Ledger
 from fanout.step.row_format import RowFormat
-from fanout.step.rows import Rows, rows_in_order
+from fanout.step.rows import Rows, rows_in_order, windows_in_order
 from fanout.store.access import Access
 from fanout.store.again import again
 from fanout.store.keys import StepRound
@@ -95,8 +95,13 @@ def _content(source: Source, row_format: RowFormat) -> "AsyncIterator[bytes | me
 async def _joined(source: Source, headers: Sequence[str]) -> "AsyncIterator[bytes | memoryview]":
     for header in headers:
         yield header.encode()
-    async for rows in source.rows():
-        yield rows.payload
+    async for window in windows_in_order(source.store, source.at, source.ledger.winners()):
+        payloads = [rows.payload for rows in window]
+        if sum(map(len, payloads)) < WRITE_SIZE * len(payloads):
+            yield b"".join(payloads)
+        else:
+            for payload in payloads:  # as they are: they need not be copied
+                yield payload
 
 
 async def _aligned(source: Source, headers: Sequence[str], separator: str) -> AsyncIterator[bytes]:

@@ -6,7 +6,8 @@ with neighbouring ranges joined, and given out in order. The next window is read
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,9 +34,9 @@ GAP = 64 * 1024
 """Bytes that are rather read and thrown away than skipped with another request."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rows:
-    """Rows of one mini-batch, or a part of them when it is larger than the window."""
+    """Rows of one mini-batch, or a part of them when it is larger than the window. Not frozen: see `Winner`."""
 
     winner: Winner
     payload: memoryview
@@ -43,6 +44,16 @@ class Rows:
 
 async def rows_in_order(store: "ObjectStore", at: StepRound, winners: Iterable[Winner]) -> AsyncIterator[Rows]:
     """The rows of all `winners` that have any, checked; DamagedRecordError names the object that was altered."""
+    async with aclosing(windows_in_order(store, at, winners)) as windows:
+        async for window in windows:
+            for rows in window:
+                yield rows
+
+
+async def windows_in_order(
+    store: "ObjectStore", at: StepRound, winners: Iterable[Winner]
+) -> AsyncGenerator[Sequence[Rows]]:
+    """As `rows_in_order`, of many mini-batches at a time."""
     windows = _windows(winner for winner in winners if winner.length)
     ahead = _read_ahead(store, at, next(windows, None))
     try:
@@ -52,10 +63,9 @@ async def rows_in_order(store: "ObjectStore", at: StepRound, winners: Iterable[W
             ahead = _read_ahead(store, at, next(windows, None))
             if found is None:
                 async for rows in _in_chunks(store, at, window[0]):
-                    yield rows
+                    yield (rows,)
             else:
-                for rows in found:
-                    yield rows
+                yield found
     finally:
         if ahead is not None and ahead[1] is not None:
             ahead[1].cancel()
@@ -87,50 +97,62 @@ def _windows(winners: Iterable[Winner]) -> Iterator[list[Winner]]:
 
 
 async def _window(store: "ObjectStore", at: StepRound, window: Sequence[Winner]) -> list[Rows]:
-    by_object: dict[ResultObject, list[Winner]] = {}
-    for winner in window:
-        by_object.setdefault(winner.object, []).append(winner)
-    payloads: dict[int, memoryview] = {}  # by identity: a mini-batch that was split has several winners
+    by_object: dict[ResultObject, list[Rows]] = {}
+    rows = [Rows(winner, _NOTHING) for winner in window]
+    for each in rows:
+        by_object.setdefault(each.winner.object, []).append(each)
     for found, inside in by_object.items():
         key = keys.result(at.in_round(found.round), found.node, found.seq)
-        pairs = await _ranges(store, key, inside)
-        if sum([winner.length for winner in inside]) < IN_A_THREAD:
-            _check(pairs, key)
+        inside.sort(key=lambda each: each.winner.start)
+        size = await _fill(store, key, inside)
+        if size < IN_A_THREAD:
+            _check(inside, key)
         else:
-            await asyncio.to_thread(_check, pairs, key)
-        payloads.update((id(winner), payload) for winner, payload in pairs)
-    return [Rows(winner, payloads[id(winner)]) for winner in window]
+            await asyncio.to_thread(_check, inside, key)
+    return rows
 
 
-def _check(pairs: Iterable[tuple[Winner, memoryview]], key: str) -> None:
-    for winner, payload in pairs:
-        check_rows(payload, winner.crc, key, winner.index)
+_NOTHING = memoryview(b"")
 
 
-async def _ranges(store: "ObjectStore", key: str, winners: Sequence[Winner]) -> list[tuple[Winner, memoryview]]:
-    spans = list(_spans(sorted(winners, key=lambda w: w.start)))
-    starts, ends = [span[0].start for span in spans], [span[-1].start + span[-1].length for span in spans]
+def _check(inside: Iterable[Rows], key: str) -> None:
+    for rows in inside:
+        check_rows(rows.payload, rows.winner.crc, key, rows.winner.index)
+
+
+async def _fill(store: "ObjectStore", key: str, inside: Sequence[Rows]) -> int:
+    """Each of these, sorted by where they are in their object, has its payload; returns the bytes of all."""
+    spans = list(_spans(inside))
+    starts, ends = [span[0].winner.start for span in spans], [_end(span[-1]) for span in spans]
     try:
         with translated("read", key):
             parts = await obstore.get_ranges_async(store, key, starts=starts, ends=ends)
     except FileNotFoundError as exc:
         raise DamagedRecordError(f"{key}: sealed, but not in the store any more") from exc
-    return [
-        (winner, memoryview(part)[winner.start - start : winner.start - start + winner.length])
-        for span, start, part in zip(spans, starts, parts, strict=True)
-        for winner in span
-    ]
+    for span, start, part in zip(spans, starts, parts, strict=True):
+        whole = memoryview(part)
+        for rows in span:
+            begin = rows.winner.start - start
+            rows.payload = whole[begin : begin + rows.winner.length]
+    return sum(map(len, parts))
 
 
-def _spans(winners: Sequence[Winner]) -> Iterator[list[Winner]]:
-    """Runs of ranges that are near enough to be read at once; `winners` are sorted by start."""
-    span: list[Winner] = []
-    for winner in winners:
-        if span and winner.start - (span[-1].start + span[-1].length) > GAP:
-            yield span
-            span = []
-        span.append(winner)
-    yield span
+def _end(rows: Rows) -> int:
+    return rows.winner.start + rows.winner.length
+
+
+def _spans(inside: Sequence[Rows]) -> Iterator[Sequence[Rows]]:
+    """Runs of ranges that are near enough to be read at once."""
+    wanted = sum([rows.winner.length for rows in inside])
+    if _end(inside[-1]) - inside[0].winner.start - wanted <= GAP:  # mostly: so no gap is larger
+        yield inside
+        return
+    begin = 0
+    for at in range(1, len(inside)):
+        if inside[at].winner.start - _end(inside[at - 1]) > GAP:
+            yield inside[begin:at]
+            begin = at
+    yield inside[begin:]
 
 
 async def _in_chunks(store: "ObjectStore", at: StepRound, winner: Winner) -> AsyncIterator[Rows]:
