@@ -8,7 +8,7 @@ import io
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import add
 from pathlib import Path
@@ -122,7 +122,6 @@ class AttemptsFile:
         self._file = path.open("w", encoding="utf-8", newline="", errors="backslashreplace", buffering=256 * 1024)
         self._file.write(_line(COLUMNS))
         self._sums: dict[tuple[int, str], Sums] = {}
-        self._second, self._moment = -1, ""
 
     def add(self, node: int, entries: Entries) -> None:
         """The rows of these attempts."""
@@ -160,13 +159,17 @@ class AttemptsFile:
         """A line for each attempt, without what is special. Composed by hand: there is one for every mini-batch."""
         c, processes = entries.columns, [_cell(process) for process in entries.processes]
         end = f",,,{_cell(_detail(node))}\n"
-        stamps, run = map(self._stamp, c.started), [f"{seconds:.6f}" for seconds in c.run_seconds]
-        elapsed = [f"{seconds:.6f}" for seconds in map(add, c.load_seconds, c.run_seconds)]
-        columns = zip(c.index, c.attempt, c.process, stamps, c.items, c.succeeded, elapsed, run, c.status, strict=True)
+        run = [f"{seconds:.6f}" for seconds in c.run_seconds]
+        whole = (
+            [f"{seconds:.6f}" for seconds in map(add, c.load_seconds, c.run_seconds)] if any(c.load_seconds) else run
+        )
+        columns = zip(
+            c.index, c.attempt, c.process, _stamps(c.started), c.items, c.succeeded, whole, run, c.status, strict=True
+        )
         return [
             f"{index},{attempt + 1},{processes[process]},{stamp},{items},{succeeded},{items - succeeded},"
-            f"{whole},{whole},{inner},{STATUSES[status]._value_}{end}"
-            for index, attempt, process, stamp, items, succeeded, whole, inner, status in columns
+            f"{elapsed},{elapsed},{inner},{STATUSES[status]._value_}{end}"
+            for index, attempt, process, stamp, items, succeeded, elapsed, inner, status in columns
         ]
 
     def _special_line(self, node: int, entry: Entry) -> str:
@@ -175,7 +178,7 @@ class AttemptsFile:
             entry.index,
             entry.attempt + 1,
             entry.process,
-            self._stamp(entry.started),
+            *_stamps([entry.started]),
             entry.items,
             entry.succeeded,
             entry.items - entry.succeeded,
@@ -189,11 +192,20 @@ class AttemptsFile:
         )
         return _line(cells)
 
-    def _stamp(self, at: float) -> str:
-        second = int(at)
-        if second != self._second:
-            self._second, self._moment = second, _moment(second)
-        return f"{self._moment}.{int(1000 * (at - second)):03d}"
+
+def _microseconds(column: Iterable[float]) -> list[str]:
+    """Seconds, to the microsecond."""
+    return [f"{seconds:.6f}" for seconds in column]
+
+
+_THOUSANDTHS = [f".{number:03d}" for number in range(1000)]
+
+
+def _stamps(times: Sequence[float]) -> list[str]:
+    """Epoch seconds as times of day, to the millisecond; each second is told once."""
+    thousandths = [int(1000 * at) for at in times]
+    seconds = {second: _moment(second) for second in {at // 1000 for at in thousandths}}
+    return [seconds[at // 1000] + _THOUSANDTHS[at % 1000] for at in thousandths]
 
 
 def _moment(at: float) -> str:
