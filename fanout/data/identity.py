@@ -11,9 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from fanout.data import uris
-from fanout.data.delta import pinned
 from fanout.data.listing import walk_local
-from fanout.data.mltable import FILE_NAME, list_files, load_mltable
 from fanout.data.ranges import reading
 from fanout.spec.steps import DataType
 
@@ -97,6 +95,9 @@ def _of_meta(meta: Any) -> str | None:
 
 def _of_table(uri: str, access: "Access") -> Iterator[str | None]:
     """Of the MLTable file and of each file that it names."""
+    from fanout.data.delta import pinned
+    from fanout.data.mltable import FILE_NAME, list_files, load_mltable
+
     yield from _of_tree(uris.join(uri, FILE_NAME), access)
     remote = 0
     for entry in list_files(pinned(load_mltable(uri, access), access), access):

@@ -62,7 +62,7 @@ class LocalNodes:
     def __init__(self, launch: Launch, count: int) -> None:
         self._launch, self._count = launch, count
         self._keepers: list[asyncio.Task[None]] = []
-        self._living: set[NodeProcess] = set()
+        self._living: list[NodeProcess] = []
         self._leaving = False
         self._quick_deaths = 0
         self._last_words = ""
@@ -117,11 +117,11 @@ class LocalNodes:
     async def _one_life(self) -> tuple[int, float]:
         loop = asyncio.get_running_loop()
         begun, node = loop.time(), self._launch()
-        self._living.add(node)
+        self._living.append(node)
         try:
             returncode = await node.ended()
         finally:
-            self._living.discard(node)
+            self._living.remove(node)
         if returncode:
             self._last_words = _last_words(node.said, returncode)
         return returncode, loop.time() - begun

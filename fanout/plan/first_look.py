@@ -7,7 +7,7 @@ from fanout.data import uris
 from fanout.data.mltable import MLTable, files_of, load_mltable
 from fanout.data.readers import DeltaLake
 from fanout.plan.division import decide_division
-from fanout.plan.source import is_table
+from fanout.plan.table_source import is_table
 from fanout.spec.settings import Settings, resolve_datastore
 from fanout.spec.steps import DataInput, DataType, ParallelStep, Pipeline
 

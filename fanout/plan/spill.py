@@ -5,15 +5,10 @@ of its keys in each of these files. So memory holds one block, and for each key 
 says what it holds: planning the same input again writes the same files, and another input writes others.
 """
 
-import asyncio
-import hashlib
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fanout.data import uris
 from fanout.data.columns import Mark
 from fanout.data.delta import NULL
 from fanout.data.listing import FileEntry
@@ -24,6 +19,7 @@ from fanout.data.types import as_text
 from fanout.errors import InputError
 from fanout.plan.layout import TableLayout
 from fanout.plan.minibatch import Cut, MiniBatch, Piece
+from fanout.plan.spilled import Spill
 from fanout.plan.tables import TableReader, blocks
 from fanout.spec.report import suggest
 
@@ -32,47 +28,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from fanout.data.blocks import Block, GlobalRows
-    from fanout.store.access import Access
 
 BLOCK_BYTES = 16 * 1024 * 1024
-GROUP_ROWS = 10_000  # rows of a parquet row group: what a mini-batch of a few rows reads at least
 RECIPE = TableRecipe(Parquet())
 """How spilled rows are read: they have been transformed before."""
 
 Keys = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Spill:
-    """A folder in the store for the rows of one step, by its URI; without `access` nothing is written, only planned."""
-
-    uri: str = "file:///spilled"
-    access: "Access | None" = None
-
-    def put(self, number: int, table: "pa.Table") -> str:
-        """The URI of a file that holds `table`, written unless it is there."""
-        from pyarrow import parquet as pq
-
-        with tempfile.TemporaryDirectory(prefix="fanout-spill-") as folder:
-            path = Path(folder, "rows.parquet")
-            pq.write_table(table, path, row_group_size=GROUP_ROWS)
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            uri = uris.join(self.uri, f"{number:05d}-{digest[:16]}.parquet")
-            if self.access is not None:
-                _upload(path, uri, self.access)
-        return uri
-
-
-NOWHERE = Spill()
-
-
-def _upload(path: Path, uri: str, access: "Access") -> None:
-    from fanout.data.transfer import upload_file
-    from fanout.store.open import locate
-
-    # Plans are made in threads of their own, which have no loop.
-    asyncio.run(upload_file(path, *locate(uri, access)))
 
 
 def split_by_columns(

@@ -10,10 +10,24 @@ from itertools import count, islice
 from fanout.data.listing import FileEntry
 from fanout.data.uris import display
 from fanout.errors import InputError
+from fanout.plan.division import ByBytes, ByCount, ByPartition, ByRank, ByRows, Division
 from fanout.plan.minibatch import Cut, MiniBatch, Piece
 
 PartitionValues = Callable[[str], Mapping[str, str] | None]
 """The values that a URI's path gives to the names of the partition format; None when it does not fit it."""
+
+
+def split_list(
+    files: Iterator[str], division: Division, known: Sequence[str], values: PartitionValues
+) -> Iterator[MiniBatch]:
+    """A list of files, which is divided by count or by the values of partition keys; InputError for any other way."""
+    match division:
+        case ByCount(files=count):
+            return split_files(files, count)
+        case ByPartition(keys=keys):
+            return split_partitions((FileEntry(uri, 0) for uri in files), keys, known, values, table=False)
+        case ByBytes() | ByRows() | ByRank():
+            raise InputError("a list of files is divided by count or by partition_keys")
 
 
 def split_files(uris: Iterable[str], files: int) -> Iterator[MiniBatch]:

@@ -13,7 +13,7 @@ from fanout.data import uris
 from fanout.plan.manifests import PlanSummary
 from fanout.plan.publish import Outbox
 from fanout.plan.source import PlannedInput, plan_mini_batches, plan_ranks
-from fanout.plan.spill import Spill
+from fanout.plan.spilled import Spill
 from fanout.queue.port import QueuePair
 from fanout.run.bind import Binding, append_row_uri, result_uris
 from fanout.run.observer import RunObserver, StepReport

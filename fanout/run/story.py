@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from fanout.errors import InputError
 from fanout.run.bind import Binding, bind, result_uris
 from fanout.run.code_folders import code_folder, store_snapshots, take_snapshots
-from fanout.run.command import CommandRun
 from fanout.run.environments import prepare_environments
 from fanout.run.graph import ends_others, hindrance, run_verdict
 from fanout.run.names import check_name, make_name
@@ -149,6 +148,8 @@ class _Story:
             return await self._sealed(step, Verdict(VerdictStatus.FAILED, str(exc)))
 
     async def _command(self, step: CommandStep, binding: Binding) -> StepReport:
+        from fanout.run.command import CommandRun  # with all that it takes to run one
+
         return await CommandRun(self.record, step, binding, self.outside, self.observer).carry_out()
 
     async def _taken_over(self, step: Step, earlier: Earlier) -> StepReport:

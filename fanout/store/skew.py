@@ -2,7 +2,6 @@
 
 import re
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 _S3 = re.compile(r"<RequestTime>([^<]+)</RequestTime>\s*<ServerTime>([^<]+)</ServerTime>")
 _SQS = re.compile(r"Signature (?:expired|not yet current): (\w+) is [^(]*\((\w+) [-+]")
@@ -28,6 +27,8 @@ def _seconds_off(refusal: str) -> float | None:
 
 def _time(text: str) -> datetime | None:
     """ISO 8601 in both its forms, or as in an HTTP header."""
+    from email.utils import parsedate_to_datetime  # half of the package `email`, for a rare refusal
+
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             found = parse(text)

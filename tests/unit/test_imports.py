@@ -115,12 +115,32 @@ def test_a_node_starts_without_tables() -> None:
     assert not loaded & {"pandas", "pyarrow", "numpy", "rich", "typer", "yaml", "psutil", "packaging", *AWS}
 
 
-def test_a_run_starts_without_looking_at_what_is_installed() -> None:
-    """Conda files are compared, and environments made, only where a pipeline has some."""
+def test_a_node_begins_with_what_its_slots_are_copies_of() -> None:
+    """The fork server is started before the node itself imports anything that takes long."""
+    loaded = _loaded_by("import fanout.node.__main__")
+    assert not loaded & {"asyncio", *HEAVY}
+
+
+def test_a_warm_node_is_started_before_anything_heavy() -> None:
+    """What a run needs to start one, besides the checked pipeline: neither asyncio nor obstore nor the run's story."""
+    loaded = _loaded_by("import fanout.cli.app, fanout.cli.wiring, fanout.spec.load, fanout.engines.node_process")
+    assert not loaded & {"asyncio", "obstore", "pydantic", "sqlite3", "rich", *AWS}
+
+
+def test_options_are_taken_without_pydantic() -> None:
+    """typer from 0.29 on loads it for any option at all, which no verb should wait for."""
+    loaded = _loaded_by("from fanout.cli import answer; answer(['run', '--set', 'a=1', 'no-such-file.yml'])")
+    assert "pydantic" not in loaded
+
+
+def test_a_run_starts_with_what_it_needs() -> None:
+    """Over files, that is neither tables nor commands nor what is installed; records are written without pydantic."""
     said = subprocess.run(
-        [sys.executable, "-P", "-c", "import fanout.run.story, sys; print(*sys.modules)"],
+        [sys.executable, "-P", "-c", "import fanout.run.story, fanout.view.plain, sys; print(*sys.modules)"],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert not {"packaging", "psutil", "importlib.metadata"} & set(said.stdout.split())
+    spared = {"packaging", "psutil", "importlib.metadata", "pydantic", "email", "decimal", "rich"}
+    spared |= {"fanout.data.mltable", "fanout.data.recipe", "fanout.commands.command", "fanout.node.orders"}
+    assert not spared & set(said.stdout.split())

@@ -22,7 +22,7 @@ from fanout.data.resolve import resolve_recipe
 from fanout.data.table import read_pieces
 from fanout.data.whole_table import load_table
 from fanout.plan.division import ByBytes
-from fanout.plan.source import mini_batches_of_table
+from fanout.plan.table_source import mini_batches_of_table
 from fanout.store.access import Access
 
 Case = dict[str, Any]

@@ -20,7 +20,8 @@ from fanout.data.table import read_pieces
 from fanout.data.whole_table import load_table
 from fanout.errors import InputError
 from fanout.plan.minibatch import MiniBatch, encode
-from fanout.plan.source import PlannedInput, is_table, plan_mini_batches, plan_ranks
+from fanout.plan.source import PlannedInput, plan_mini_batches, plan_ranks
+from fanout.plan.table_source import is_table
 from fanout.spec.steps import DataType, InputMode, MiniBatchSize, ParallelStep
 from fanout.store.access import Access
 from fanout.store.datastores import Datastores

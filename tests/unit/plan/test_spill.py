@@ -17,7 +17,7 @@ from fanout.errors import InputError
 from fanout.plan import spill as spilling
 from fanout.plan.minibatch import MiniBatch, encode
 from fanout.plan.source import plan_mini_batches
-from fanout.plan.spill import Spill
+from fanout.plan.spilled import Spill
 from fanout.spec.steps import DataType, InputMode, ParallelStep
 from fanout.store.access import Access
 
@@ -35,7 +35,7 @@ SALES = "store,brand,n,day,flag\n" + "".join(
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a small table has several."""
     monkeypatch.setattr(spilling, "BLOCK_BYTES", 300)
-    monkeypatch.setattr(spilling, "GROUP_ROWS", 4)
+    monkeypatch.setattr("fanout.plan.spilled.GROUP_ROWS", 4)
 
 
 def planned(step: Step, folder: str, spill: Spill, *keys: str) -> tuple[list[MiniBatch], list[pd.DataFrame]]:
