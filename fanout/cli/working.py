@@ -34,11 +34,13 @@ def node(
     import asyncio
 
     from fanout.cli import wiring
+    from fanout.memory import collect_seldom
     from fanout.node.alone import exit_code, say_warnings
     from fanout.node.exits import DRAINED
 
     settings = wiring.settings_of(Path.cwd(), Where(store, queue, profile))
     say_warnings()
+    collect_seldom()
     why = asyncio.run(_work(run, step, slots, settings))
     typer.echo(f"left: {why}")
     code = exit_code(why)

@@ -35,6 +35,7 @@ def main() -> int:
 def _work(forks: ForkServer) -> int:
     import asyncio
 
+    from fanout.memory import collect_seldom
     from fanout.node.alone import exit_code, say_warnings, work
     from fanout.store.keys import StepRound
 
@@ -44,6 +45,7 @@ def _work(forks: ForkServer) -> int:
     arguments = _parsed(said)
     at = StepRound(arguments.run, arguments.step, arguments.round)
     say_warnings()
+    collect_seldom()
     try:
         return exit_code(asyncio.run(work(at, arguments.store, arguments.queue, forks)))
     except FanoutError as exc:

@@ -24,7 +24,7 @@ from fanout.errors import StoreError
 from fanout.node.attempt import entry_of, items_to_split
 from fanout.node.committer import Committer, Finished
 from fanout.node.dealing import deal, wanted
-from fanout.node.decide import Decision, decide
+from fanout.node.decide import SUCCEEDED, Decision, decide
 from fanout.node.fetch import Fetcher
 from fanout.node.gpus import gpus_of
 from fanout.node.heartbeat import heartbeat
@@ -367,11 +367,13 @@ class Node:
 
     def _decide(self, held: Held, done: Done) -> Decision:
         failure, step = done.failure, self._record.step
+        if failure is None:
+            return SUCCEEDED
         ours = held.startable(self._clock.monotonic()) and not held.message.copy
-        if failure is not None and not ours:
+        if not ours:
             return Decision(Status.RETRIED)  # somebody else has it now, or may have, and tries
         draw = random.random()  # noqa: S311 - spreads retries, guards nothing
-        items = items_to_split(held, done, failure) if failure is not None and step.isolate_failures else None
+        items = items_to_split(held, done, failure) if step.isolate_failures else None
         return decide(failure, held.message.attempt, step.retry_settings.max_retries, draw, items)
 
 

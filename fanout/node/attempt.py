@@ -14,7 +14,7 @@ _NOT_READ = frozenset({Cause.LOAD, Cause.LOAD_TIME_LIMIT, Cause.DAMAGED})
 def entry_of(held: Held, done: Done, decision: Decision, process: str, started: float) -> Entry:
     """The entry of the attempt; `started` in epoch seconds."""
     message = held.message
-    return Entry(  # the first ten by place: this is done for every mini-batch
+    return Entry(  # by place: this is done for every mini-batch
         message.index,
         message.attempt,
         decision.status,
@@ -25,11 +25,14 @@ def entry_of(held: Held, done: Done, decision: Decision, process: str, started: 
         done.load_seconds,
         done.run_seconds,
         done.rows_written,
-        header=done.header,
-        files=done.files,
-        failure=done.failure,
-        part=message.part,
-        copy=message.copy,
+        0,
+        0,
+        0,  # where its rows are is known once it is written
+        done.header,
+        done.files,
+        done.failure,
+        message.part,
+        message.copy,
     )
 
 

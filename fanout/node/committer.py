@@ -35,7 +35,7 @@ FULL_COUNT = 20_000
 DEAD_LETTER_TEXT = 8 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Finished:
     """An attempt that has ended: what is recorded of it, its rows, and after how long it is tried again."""
 

@@ -16,7 +16,7 @@ class Decision:
     retry_after: float | None = None
 
 
-_SUCCEEDED = Decision(Status.SUCCEEDED)
+SUCCEEDED = Decision(Status.SUCCEEDED)
 
 
 def decide(failure: Failure | None, attempt: int, max_retries: int, draw: float, items: int | None = None) -> Decision:
@@ -27,7 +27,7 @@ def decide(failure: Failure | None, attempt: int, max_retries: int, draw: float,
     many there are. `draw` in [0, 1) spreads the back-off.
     """
     if failure is None:
-        return _SUCCEEDED
+        return SUCCEEDED
     if failure.cause is Cause.DAMAGED:
         return Decision(Status.FAILED)
     if attempt >= max_retries:

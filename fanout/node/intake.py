@@ -193,16 +193,22 @@ class Intake:
         for delivery in deliveries:
             try:
                 message = messages.decode(delivery.body)
-                if message.at != self._at:
-                    raise DamagedRecordError(f"message for {message.at}: this is the queue of another step")
+                if message.at is not self._at:
+                    self._check_step(message.at)
             except DamagedRecordError as exc:
                 log.warning("%s", exc)
                 await self._committer.reject(delivery, str(exc))
                 continue
-            held = Held(delivery, message, (message.line or "").encode(), expires)
+            held = Held(delivery, message, (message.line or "").encode("utf-8", "surrogatepass"), expires)
             self._holdings.take(held)
             accepted.append(held)
         return accepted
+
+    def _check_step(self, at: StepRound) -> None:
+        """DamagedRecordError when this is not the queue of that step; else the next message will be compared sooner."""
+        if at != self._at:
+            raise DamagedRecordError(f"message for {at}: this is the queue of another step")
+        self._at = at
 
     async def _without_suspects(self, received: list[Held]) -> list[Held]:
         """Those of `received` that this node keeps: of all that must be alone the one that came back most often.

@@ -80,8 +80,6 @@ class Slot:
         self._started_at = 0.0  # epoch seconds at which the current mini-batch began
         self._loading = False
         self._average: float | None = None
-        self.wanted = 1
-        """How many mini-batches it should hold: the running one, and a few milliseconds of work ahead."""
         self._overdue: Failure | None = None
         self._blamed: Held | None = None  # which mini-batch is overdue
         self._stopping = self._stopped = False
@@ -117,6 +115,11 @@ class Slot:
         if not self.ready or self._stopping or self._withdrawn or 4 * len(self._tasks) > 3 * should:
             return 0
         return should - len(self._tasks)
+
+    @property
+    def wanted(self) -> int:
+        """How many mini-batches it should hold: the running one, and a while of work ahead."""
+        return 1 if self._average is None else wanted(self._average)
 
     @property
     def average(self) -> float | None:
@@ -249,7 +252,6 @@ class Slot:
         self.useless_starts = 0
         seconds = done.load_seconds + done.run_seconds
         self._average = seconds if self._average is None else 0.8 * self._average + 0.2 * seconds
-        self.wanted = wanted(self._average)
         if self._tasks:
             self._next_begins(after=done)
         elif self._withdrawn:
