@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from fanout.data import uris
-from fanout.data.columns import Mark, convert_column, mark_of, object_values, to_values
+from fanout.data.columns import convert_column, object_values, to_values
 from fanout.data.filters import parse_filter, rows_that_pass
+from fanout.data.marks import Mark, mark_of
 from fanout.data.partition_format import compile_format
 from fanout.data.recipe import PATH
 from fanout.data.transformations import (

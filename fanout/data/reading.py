@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.data import delta, parquet, uris
 from fanout.data.blocks import Block
-from fanout.data.columns import Mark, convert_texts, mark_of, object_values, text_values, to_frame, to_values
+from fanout.data.columns import convert_texts, object_values, text_values, to_frame, to_values
 from fanout.data.delimited import read_table, read_texts
 from fanout.data.jsonlines import Row, read_rows, to_columns
+from fanout.data.marks import Mark, mark_of
 from fanout.data.readers import Delimited, DeltaLake, HeaderMode, JsonLines, Parquet, to_utf8
 from fanout.data.recipe import PATH, TableRecipe
 from fanout.data.records import column_names, header_end, split_records

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fanout.data.columns import Mark
 from fanout.data.delta import NULL
 from fanout.data.listing import FileEntry
+from fanout.data.marks import Mark
 from fanout.data.readers import Delimited, HeaderMode, JsonLines, Parquet
 from fanout.data.recipe import TableRecipe
 from fanout.data.sections import Section

@@ -9,7 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from fanout.data.columns import Mark, finish, object_values, parse_times, to_frame, to_values
+from fanout.data.columns import finish, object_values, parse_times, to_frame, to_values
+from fanout.data.marks import Mark
 
 
 @pytest.mark.parametrize(
