@@ -8,7 +8,7 @@ import contextlib
 import sys
 from pathlib import Path
 
-LIBRARIES = frozenset({"numpy", "pandas", "pyarrow", "dateutil", "six", "pytz", "pydantic", "typing_extensions"})
+LIBRARIES = frozenset({"numpy", "pandas", "pyarrow", "dateutil", "six", "pytz", "typing_extensions"})
 AT_THE_IMPORT = (
     "OMP_",
     "KMP_",
@@ -32,9 +32,9 @@ def load() -> None:
         from pyarrow import csv, parquet  # noqa: F401
 
         from fanout.data import table  # noqa: F401
-        from fanout.data.recipe import TableRecipe
+        from fanout.data.recipe import TableRecipe, from_json
 
-        TableRecipe(None).to_json()  # what checks recipes is made at the first one
+        from_json(TableRecipe(None).to_json(), "a recipe")  # what reads recipes is made at the first one
 
 
 def become_another_process() -> None:
