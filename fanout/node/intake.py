@@ -13,7 +13,7 @@ from fanout.clock import Clock
 from fanout.errors import DamagedRecordError, FanoutError, InfrastructureError, QueueError, QueueGoneError
 from fanout.node.committer import Committer
 from fanout.node.decide import back_off
-from fanout.node.fetch import Fetcher
+from fanout.node.fetch import Fetcher, are_local
 from fanout.node.held import Held, Holdings
 from fanout.plan import messages
 from fanout.plan.manifests import read_line
@@ -226,7 +226,8 @@ class Intake:
         return [held for held in received if held not in back] if back else received
 
     def _take(self, held: Held) -> None:
-        if self._closed or (held.message.pointer is None and self._fetcher is None):
+        is_here = self._fetcher is None or are_local(held.line)
+        if self._closed or (held.message.pointer is None and is_here):
             self._ready.append(held)
         else:
             task = asyncio.create_task(self._prepare(held))

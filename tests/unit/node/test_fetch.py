@@ -11,7 +11,7 @@ import pytest
 from fanout.data import uris
 from fanout.errors import FanoutError, InputError
 from fanout.node.agent import needs_fetching
-from fanout.node.fetch import Fetcher
+from fanout.node.fetch import Fetcher, are_local
 from fanout.plan import minibatch
 from fanout.plan.minibatch import MiniBatch
 from fanout.spec.steps import DataType, EntryTask, ParallelStep
@@ -59,6 +59,24 @@ def _line(*files: str) -> bytes:
 
 def _paths(line: bytes) -> list[Path]:
     return [Path(uris.to_path(uri)) for uri in minibatch.decode(line, "test").files]
+
+
+@pytest.mark.parametrize(
+    ("files", "local"),
+    [
+        (("file:///a",), True),
+        (("file:///a", "file:///b%20c"), True),
+        (("file:///a", "s3://bucket/b"), False),
+        (("s3://bucket/b",), False),
+        (('s3://bucket/"file:///b',), False),
+        (("file:///a", 's3://bucket/"file:///b"', "file:///c"), False),
+        ((), False),
+    ],
+)
+def test_lines_of_local_files_are_told_without_parsing(files: tuple[str, ...], local: bool) -> None:
+    """Whatever names of remote files look like."""
+    assert are_local(_line(*files)) is local
+    assert not are_local(minibatch.encode(MiniBatch(0, files=files, partition={"file:///": "file:///"})).encode())
 
 
 async def test_files_keep_their_names(access: Access, upload: Upload, tmp_path: Path) -> None:
