@@ -35,11 +35,11 @@ def look_at_tables(pipeline: "Pipeline", file: Path, where: Where) -> None:
 
 
 def cuts_tables(pipeline: "Pipeline") -> bool:
-    """Whether a step is given a table."""
-    from fanout.spec.steps import DataInput, DataType
+    """Whether a step may be given a table: an MLTable that is mounted or downloaded is a list of files."""
+    from fanout.spec.steps import DataInput, DataType, InputMode
 
-    inputs = (given for step in pipeline.steps for given in step.inputs.values())
-    return any(isinstance(given, DataInput) and given.type is DataType.MLTABLE for given in inputs)
+    inputs = [given for step in pipeline.steps for given in step.inputs.values() if isinstance(given, DataInput)]
+    return any(i.type is DataType.MLTABLE and i.mode in (None, InputMode.DIRECT) for i in inputs)
 
 
 def own_environments(pipeline: "Pipeline") -> "Pipeline":
