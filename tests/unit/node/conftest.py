@@ -181,10 +181,10 @@ async def launch(
 
 @pytest.fixture
 def message() -> Callable[..., Message]:
-    """The message of a mini-batch of two files of step `r/s`."""
+    """The message of a mini-batch of two files of step `r/s`, on this machine unless told otherwise."""
 
-    def make(index: int, attempt: int = 0, run: str = "r") -> Message:
-        line = minibatch.encode(MiniBatch(index, files=("file:///data/a", "file:///data/b")))
+    def make(index: int, attempt: int = 0, run: str = "r", folder: str = "file:///data") -> Message:
+        line = minibatch.encode(MiniBatch(index, files=(f"{folder}/a", f"{folder}/b")))
         return Message(StepRound(run, "s"), index, attempt, line=line)
 
     return make

@@ -31,6 +31,7 @@ AT = StepRound("r", "s")
 VISIBILITY = 10.0
 RECEIVE_WAIT = 0.1
 PATIENCE = 20.0
+REMOTE = "s3://bucket/data"
 
 
 async def _nothing(*_: object) -> None:
@@ -184,7 +185,7 @@ async def test_what_ran_out_is_not_started(door: MakeDoor, message: MakeMessage,
     fetching = Fetching()
     fetching.gate.set()
     here = door(fetcher=fetching, wanted=2)
-    await here.send(message(0), message(1))
+    await here.send(message(0, folder=REMOTE), message(1, folder=REMOTE))
     async with here.open():
         await here.until(lambda: len(fetching.here) == 2)
         here.wanted = 0
@@ -322,7 +323,7 @@ async def test_trouble_of_the_store_is_no_failed_attempt(
     fetching = Fetching(trouble)
     fetching.gate.set()
     here = door(fetcher=fetching, wanted=1)
-    await here.send(message(0))
+    await here.send(message(0, folder=REMOTE))
     with caplog.at_level(logging.WARNING):
         async with here.open():
             await here.until(lambda: "cannot be brought here now" in caplog.text)
@@ -338,7 +339,7 @@ async def test_missing_data_is_a_failed_attempt(door: MakeDoor, message: MakeMes
     fetching = Fetching(InputError("s3://b/gone: there is no such object"))
     fetching.gate.set()
     here = door(fetcher=fetching, wanted=1)
-    await here.send(message(0))
+    await here.send(message(0, folder=REMOTE))
     async with here.open():
         await here.until(lambda: bool(here.failed))
         here.wanted = 0
@@ -348,7 +349,7 @@ async def test_missing_data_is_a_failed_attempt(door: MakeDoor, message: MakeMes
 async def test_closing_gives_up_what_is_being_fetched(door: MakeDoor, message: MakeMessage) -> None:
     """A node that leaves does not wait for files; the mini-batch goes back with the others."""
     here = door(fetcher=Fetching(), wanted=2)
-    await here.send(message(0), message(1))
+    await here.send(message(0, folder=REMOTE), message(1, folder=REMOTE))
     async with here.open():
         await here.until(lambda: len(here.holdings) == 2)
         assert here.start() == []
@@ -426,7 +427,7 @@ async def test_copies_of_what_is_given_back_go(door: MakeDoor, message: MakeMess
     fetching = Fetching()
     fetching.gate.set()
     here = door(fetcher=fetching, wanted=2)
-    await here.send(message(0), message(1))
+    await here.send(message(0, folder=REMOTE), message(1, folder=REMOTE))
     async with here.open():
         await here.until(lambda: len(fetching.here) == 2)
         here.clock.advance(5.0)
