@@ -1,18 +1,21 @@
 """The recipe of a table: all that is needed to read any part of it the same way, on any machine.
 
 Made once by the planner (resolve.py), stored with the plan as JSON, followed in the slots (table.py). Standard library
-only.
+only, apart from the two functions that turn it into JSON and back.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
 
 from fanout.data.partition_format import compile_format
 from fanout.data.readers import Delimited, DeltaLake, HeaderMode, JsonLines, Parquet, Reader
 from fanout.data.transformations import GLOBAL, ExtractPartitions, Transformation, unneeded_columns
 from fanout.data.types import ColumnType
 from fanout.errors import DamagedRecordError
-from fanout.store import typed
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 PATH = "Path"  # the name of the column that holds each row's file
 
@@ -102,13 +105,25 @@ class TableRecipe:
 
     def to_json(self) -> str:
         """The recipe as compact JSON; equal recipes give equal text."""
-        return typed.dump(self).decode()
+        text: str = _adapter().dump_json(self).decode()
+        return text
 
 
 def from_json(text: str | bytes, source: str) -> TableRecipe:
     """The recipe in a JSON text; DamagedRecordError, naming `source`, when it is not exactly one of this version."""
+    from pydantic import ValidationError
+
     try:
-        recipe: TableRecipe = typed.load(TableRecipe, text)
-    except (ValueError, RecursionError) as exc:
-        raise DamagedRecordError(f"{source}: not a table's recipe: {exc}") from exc
+        recipe: TableRecipe = _adapter().validate_json(text, strict=True, extra="forbid")
+    except ValidationError as exc:
+        first = exc.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise DamagedRecordError(f"{source}: not a table's recipe: {where}: {first['msg']}") from exc
     return recipe
+
+
+@lru_cache(maxsize=1)
+def _adapter() -> "TypeAdapter[Any]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(TableRecipe)

@@ -8,7 +8,21 @@ import contextlib
 import sys
 from pathlib import Path
 
-LIBRARIES = frozenset({"numpy", "pandas", "pyarrow", "dateutil", "six", "pytz", "typing_extensions"})
+LIBRARIES = frozenset(
+    {
+        "annotated_types",
+        "dateutil",
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "pydantic",
+        "pydantic_core",
+        "pytz",
+        "six",
+        "typing_extensions",
+        "typing_inspection",
+    }
+)
 AT_THE_IMPORT = (
     "OMP_",
     "KMP_",

@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 SIZE_LIMIT = 1024 * 1024
-TABLES = ("datastores", "computes")
-TYPES: Mapping[str, tuple[type, ...]] = {
-    **dict.fromkeys(("store", "queue", "endpoint_url", "endpoint_url_s3", "endpoint_url_sqs", "region"), (str,)),
-    **dict.fromkeys(TABLES, (dict,)),
-    "visibility": (int, float),
-    "max_receives": (int,),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +65,6 @@ def _adapter() -> "TypeAdapter[SettingsFile]":
 
 def _checked(content: Mapping[str, Any], path: Path) -> SettingsFile:
     """The typed keys; every key that is unknown or of the wrong type is named."""
-    if (plain := _plainly_right(content)) is not None:
-        return plain
     from pydantic import ValidationError
 
     try:
@@ -82,26 +73,6 @@ def _checked(content: Mapping[str, Any], path: Path) -> SettingsFile:
         errors = exc.errors(include_url=False, include_context=False)
         lines = [_sentence(tuple(map(str, e["loc"])), e["type"], e["msg"], e["input"]) for e in errors[:50]]
         raise SettingsError("\n".join(f"{path}: {line}" for line in lines)) from exc
-
-
-def _plainly_right(content: Mapping[str, Any]) -> SettingsFile | None:
-    """The typed keys where nothing is wrong; None where that takes a closer look, for which every run would have to
-    wait until pydantic is loaded."""
-    top, profiles = dict(content), content.get("profiles", {})
-    top.pop("profiles", None)
-    if type(profiles) is not dict or not all(map(_is_plain, (top, *profiles.values()))):
-        return None
-    return SettingsFile(**_numbers(top), profiles={name: Keys(**_numbers(keys)) for name, keys in profiles.items()})
-
-
-def _is_plain(keys: object) -> bool:
-    if type(keys) is not dict or not all(type(value) in TYPES.get(name, ()) for name, value in keys.items()):
-        return False
-    return all(type(text) is str for name in TABLES for text in keys.get(name, {}).values())
-
-
-def _numbers(keys: dict[str, Any]) -> dict[str, Any]:
-    return {**keys, "visibility": float(keys["visibility"])} if "visibility" in keys else keys
 
 
 def _sentence(where: tuple[str, ...], kind: str, message: str, value: object) -> str:

@@ -1,19 +1,22 @@
 """A pipeline or a step as JSON, for run.json and step.json: what is loaded equals what was dumped.
 
-Inputs and steps are told apart by `kind`.
+pydantic reads and writes the dataclasses themselves; unions of inputs and steps are told apart by `kind`.
 """
 
 import json
-from typing import Any, cast
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from fanout.errors import DamagedRecordError
 from fanout.spec.steps import Pipeline, Step
-from fanout.store import typed
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 
 def dump(pipeline: Pipeline) -> bytes:
     """The pipeline as JSON; equal pipelines give equal bytes."""
-    return typed.dump(pipeline)
+    return _dump(Pipeline, pipeline)
 
 
 def load(content: bytes, source: str) -> Pipeline:
@@ -23,7 +26,7 @@ def load(content: bytes, source: str) -> Pipeline:
 
 def dump_step(step: Step) -> bytes:
     """One step as JSON; equal steps give equal bytes."""
-    return typed.dump(step)
+    return _dump(Step, step)
 
 
 def load_step(content: bytes, source: str) -> Step:
@@ -31,12 +34,29 @@ def load_step(content: bytes, source: str) -> Step:
     return cast("Step", _load(Step, content, source))
 
 
+@cache
+def _adapter(kind: Any) -> "TypeAdapter[Any]":
+    # Imported here: pydantic takes longer to load than most runs of the command line need it for.
+    from pydantic import Field, TypeAdapter
+
+    discriminated: Any = Annotated[kind, Field(discriminator="kind")] if kind is Step else kind
+    return TypeAdapter(discriminated)
+
+
+def _dump(kind: Any, value: object) -> bytes:
+    return _adapter(kind).dump_json(value)
+
+
 def _load(kind: Any, content: bytes, source: str) -> object:
+    from pydantic import ValidationError
+
     try:
-        value: object = typed.load(kind, content)
-    except (ValueError, RecursionError) as exc:
-        raise DamagedRecordError(f"{source}: {exc}") from exc
-    # A field that a default has replaced makes no error above.
-    if json.loads(typed.dump(value)) != json.loads(content):
+        value: object = _adapter(kind).validate_json(content, strict=True)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the record"
+        raise DamagedRecordError(f"{source}: {where}: {first['msg']}") from exc
+    # A field that was added, or one that a default replaced, makes no error above.
+    if json.loads(_dump(kind, value)) != json.loads(content):
         raise DamagedRecordError(f"{source}: holds fields that this version of fanout does not know, or lacks some")
     return value

@@ -1,17 +1,19 @@
 """step.json: all that a node needs to know of a parallel step. Created once, checked when read."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from fanout.errors import DamagedRecordError
 from fanout.spec.steps import DataType, InputMode, OutputMode, ParallelStep
 from fanout.step.row_format import RowFormat
-from fanout.store import checked, keys, typed
+from fanout.store import checked, keys
 from fanout.store.keys import StepRound
 from fanout.store.objects import read
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+    from pydantic import TypeAdapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +87,31 @@ class StepRecord:
 
 def dump(record: StepRecord) -> bytes:
     """The record as JSON."""
-    return typed.dump(record)
+    return _adapter().dump_json(record)
 
 
 def load(text: bytes, key: str) -> StepRecord:
     """The record in `text`; DamagedRecordError, naming `key`, when it is anything else."""
+    from pydantic import ValidationError
+
     try:
-        record: StepRecord = typed.load(StepRecord, text)
+        record = _adapter().validate_json(text, strict=True, extra="forbid")
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the record"
+        raise DamagedRecordError(f"{key}: not as written by this fanout: {where}: {first['msg']}") from exc
+    try:
         _check(record)
-    except (ValueError, RecursionError) as exc:
-        raise DamagedRecordError(f"{key}: not as written by this fanout: {exc}") from exc
+    except ValueError as exc:
+        raise DamagedRecordError(f"{key}: {exc}") from exc
     return record
+
+
+@cache
+def _adapter() -> "TypeAdapter[StepRecord]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(StepRecord)
 
 
 def _check(record: StepRecord) -> None:

@@ -134,7 +134,7 @@ def test_options_are_taken_without_pydantic() -> None:
 
 
 def test_a_run_starts_with_what_it_needs() -> None:
-    """Over files, that is neither tables nor commands nor what is installed; records are written without pydantic."""
+    """Over files, that is neither tables nor commands nor what is installed; pydantic comes with the first record."""
     said = subprocess.run(
         [sys.executable, "-P", "-c", "import fanout.run.story, fanout.view.plain, sys; print(*sys.modules)"],
         capture_output=True,
