@@ -23,7 +23,7 @@ from fanout.data import uris
 from fanout.errors import StoreError
 from fanout.node.attempt import entry_of, items_to_split
 from fanout.node.committer import Committer, Finished
-from fanout.node.dealing import deal, wanted
+from fanout.node.dealing import deal, patience, wanted
 from fanout.node.decide import SUCCEEDED, Decision, decide
 from fanout.node.fetch import Fetcher
 from fanout.node.gpus import gpus_of
@@ -105,7 +105,7 @@ class Node:
             self._committer,
             self.holdings,
             clock,
-            IntakeEvents(self._wanted, self.feed, self._not_brought),
+            IntakeEvents(self._wanted, self.feed, self._not_brought, lambda: patience(queues.main, self._slots)),
         )
         self._useless_starts = 0
         self._looked, self._will_look = clock.monotonic(), False

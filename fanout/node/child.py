@@ -77,9 +77,10 @@ class Worker:
         load_seconds = time.perf_counter() - begun
         if self.reads:
             self.send(orders.loaded_frame(items, load_seconds))
-        return self._run(task, batch, data, Done(items, 0, load_seconds, 0.0, started=started))
+        return self._run(task, batch, data, started, load_seconds)
 
-    def _run(self, task: Task, batch: MiniBatch, data: Any, loaded: Done) -> Done:
+    def _run(self, task: Task, batch: MiniBatch, data: Any, started: float, load_seconds: float) -> Done:
+        items = len(data)  # now: run() may change it
         context = _context(task, batch) if self.script.takes_context else None
         begun = time.perf_counter()
         try:
@@ -87,7 +88,8 @@ class Worker:
         except BaseException as exc:  # noqa: BLE001 - the one broad catch around user code, sys.exit included
             if os.getpid() != self.pid:
                 os._exit(1)
-            return self._failed(Cause.EXCEPTION, exc, loaded._replace(run_seconds=time.perf_counter() - begun))
+            lost = Done(items, 0, load_seconds, time.perf_counter() - begun, started=started)
+            return self._failed(Cause.EXCEPTION, exc, lost)
         if os.getpid() != self.pid:
             os._exit(0)  # a copy that the script has forked off: the original answers
         run_seconds = time.perf_counter() - begun
@@ -96,18 +98,18 @@ class Worker:
             rows = self.encoder.encode(result)
             files = self.folders.set_aside(attempt_name(batch.index, task.part, task.attempt)) if self.folders else ()
         except Exception as exc:  # noqa: BLE001 - str() of the user's objects is user code too
-            return self._failed(Cause.BAD_RETURN, exc, loaded._replace(run_seconds=run_seconds))
+            return self._failed(Cause.BAD_RETURN, exc, Done(items, 0, load_seconds, run_seconds, started=started))
         return Done(
-            loaded.items,
-            min(succeeded, loaded.items),
-            loaded.load_seconds,
+            items,
+            min(succeeded, items),
+            load_seconds,
             run_seconds,
             rows.count,
             rows.payload,
             rows.header,
             files,
             None,
-            loaded.started,
+            started,
         )
 
     def _failed(self, cause: Cause, exc: BaseException, so_far: Done) -> Done:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from fanout.node.intake import Intake
+from fanout.node.intake import RECEIVE_WAIT, Intake
 from fanout.node.slot import Slot
+from fanout.queue.port import Queue
 
 SECONDS_AHEAD = 0.4
 """Of work that waits in the node, where mini-batches are short."""
@@ -15,6 +16,15 @@ def wanted(slots: Sequence[Slot]) -> int:
     averages = [slot.average for slot in slots if slot.average is not None]
     ahead = int(SECONDS_AHEAD * len(slots) / max(min(averages), 1e-6)) if averages else 0
     return max(sum(slot.wanted for slot in slots), min(MOST_AHEAD, ahead))
+
+
+def patience(queue: Queue, slots: Sequence[Slot]) -> float:
+    """For how many seconds a receive may wait for the first message.
+
+    At a queue of this machine waiting is asking again and again, which takes from user code: while each slot has
+    something to do that queue is asked when slots are looked at.
+    """
+    return 0.0 if queue.depth_lag == 0 and all(slot.busy for slot in slots) else RECEIVE_WAIT
 
 
 def deal(slots: Sequence[Slot], intake: Intake) -> None:

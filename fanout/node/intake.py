@@ -40,12 +40,14 @@ class IntakeEvents:
     """What a node tells its intake, and what it wants to hear from it.
 
     `wanted`: how many mini-batches should wait for a slot now. `arrived`: there are more of them. `failed`: one could
-    not be brought here, which is a failed attempt.
+    not be brought here, which is a failed attempt. `patience`: for how many seconds a receive may wait for the first
+    message; with 0 the queue is asked once, and again when there is more room or `ask` is called.
     """
 
     wanted: Callable[[], int]
     arrived: Callable[[], None]
     failed: Callable[[Held, Failure], None]
+    patience: Callable[[], float] = lambda: RECEIVE_WAIT
 
 
 class Intake:
@@ -85,8 +87,9 @@ class Intake:
                 continue
             if not refusals:
                 well = self._clock.monotonic()
+            patience = self._events.patience()
             try:
-                deliveries = await self._queue.receive(room, RECEIVE_WAIT)
+                deliveries = await self._queue.receive(room, patience)
                 refusals = 0
             except QueueError as exc:
                 refusals += 1
@@ -95,6 +98,9 @@ class Intake:
                 gone = isinstance(exc, QueueGoneError)  # no surprise at the end of a step: the store will tell
                 log.log(logging.INFO if gone else logging.WARNING, "cannot receive, will try again: %s", exc)
                 await self._clock.sleep(back_off(refusals, random.random()))  # noqa: S311 - spreads, guards nothing
+                continue
+            if not deliveries and not patience:
+                await self._asked.wait()
                 continue
             for taken in await self._without_suspects(await self._accept(deliveries)):
                 self._take(taken)

@@ -147,8 +147,8 @@ class Done(NamedTuple):  # there is one for every mini-batch: made in a third of
     def frame(self) -> bytes:
         items, succeeded, load_seconds, run_seconds, rows_written, rows, header, files, failure, started = self
         if header is None and failure is None and not files and started is not None and rows_written < checked.LARGEST:
-            head = _DONE.pack(b"D", items, succeeded, rows_written, load_seconds, run_seconds, started)
-            return frames.pack(head, rows)
+            numbers = (items, succeeded, rows_written, load_seconds, run_seconds, started)
+            return _DONE_FRAME.pack(_DONE.size, len(rows), b"D", *numbers) + rows
         fields: dict[str, Any] = {"t": "done", "n": self[:5], "b": started}
         if header is not None:
             fields["h"] = header
@@ -160,6 +160,7 @@ class Done(NamedTuple):  # there is one for every mini-batch: made in a third of
 
 
 _DONE = struct.Struct(">cIIIddd")
+_DONE_FRAME = struct.Struct(frames.PREFIX.format + _DONE.format[1:])
 """The header of a success without files: `D`, items, succeeded, rows, seconds of loading, of run(), the beginning."""
 
 

@@ -51,12 +51,12 @@ class RowEncoder:
                 return _arrow_stream(result)
 
     def _text(self, result: Any) -> EncodedRows:
+        if type(result) is list and set(map(type, result)) == {str}:  # as nearly always
+            return EncodedRows(len(result), ("\n".join(result) + "\n").encode())
         if _is_frame(result):
             options = {"sep": " ", "header": False, "index": False, **self.to_csv}
             rows = self._quick_lines(result, " ")
             return EncodedRows(len(result), result.to_csv(**options).encode() if rows is None else rows)
-        if set(map(type, result)) == {str}:
-            return EncodedRows(len(result), ("\n".join(result) + "\n").encode())
         return EncodedRows(len(result), "".join([f"{element}\n" for element in result]).encode())
 
     def _delimited(self, result: Any) -> EncodedRows:

@@ -82,12 +82,12 @@ def decode(text: str | bytes, source: str) -> MiniBatch:
 def from_fields(fields: Mapping[str, Any]) -> MiniBatch:
     """The mini-batch in a parsed JSON object; ValueError, KeyError or TypeError when it is not one."""
     return MiniBatch(
-        index=checked.whole(fields["index"], "index"),
-        files=_files(fields.get("files", [])),
-        pieces=tuple([_piece(*piece) for piece in fields["pieces"]]) if "pieces" in fields else (),
-        items=_optional(fields.get("items"), "items", checked.LARGEST),
-        partition=checked.texts(fields["partition"], "partition") if "partition" in fields else {},
-        first_row=_optional(fields.get("first_row"), "first_row", 2**63),
+        checked.whole(fields["index"], "index"),
+        _files(fields["files"]) if "files" in fields else (),
+        tuple([_piece(*piece) for piece in fields["pieces"]]) if "pieces" in fields else (),
+        _optional(fields.get("items"), "items", checked.LARGEST),
+        checked.texts(fields["partition"], "partition") if "partition" in fields else {},
+        _optional(fields["first_row"], "first_row", 2**63) if "first_row" in fields else None,
     )
 
 

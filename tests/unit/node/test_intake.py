@@ -81,6 +81,7 @@ class Door:
     queue: Any = None
     fetcher: Any = None
     wanted: int = 4
+    patience: float = RECEIVE_WAIT
     failed: list[tuple[int, Failure]] = field(default_factory=list)
     store: MemoryStore = field(default_factory=MemoryStore)
     holdings: Holdings = field(default_factory=Holdings)
@@ -95,7 +96,7 @@ class Door:
             Committer(_nothing, _nothing, self.pair, self.holdings, self.clock, lambda: True),
             self.holdings,
             self.clock,
-            IntakeEvents(lambda: self.wanted, lambda: None, self._failed),
+            IntakeEvents(lambda: self.wanted, lambda: None, self._failed, lambda: self.patience),
         )
 
     def _failed(self, held: Held, failure: Failure) -> None:
@@ -150,6 +151,27 @@ async def test_no_more_is_received_than_wanted(door: MakeDoor, message: MakeMess
         here.intake.ask()
         await here.until(lambda: len(here.holdings) == 5)
     assert here.start() == [2, 3, 4]
+
+
+async def test_without_patience_the_queue_is_asked_once(door: MakeDoor, message: MakeMessage) -> None:
+    """And again when somebody asks: waiting would be asking over and over, while the slots have work."""
+    asked = []
+
+    class Counting(Refusing):
+        async def receive(self, limit: int, wait: float) -> list[Delivery]:
+            asked.append(wait)
+            return list(await self.queue.receive(limit, wait))
+
+    here = door(patience=0.0)
+    here.intake._queue = Counting(here.pair.main, 0)
+    async with here.open():
+        await here.until(lambda: asked == [0.0])
+        await here.send(message(0))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert asked == [0.0]
+        here.intake.ask()
+        await here.until(lambda: here.start() == [0])
 
 
 async def test_what_waits_is_counted(door: MakeDoor, message: MakeMessage) -> None:
