@@ -57,7 +57,7 @@ class SlotProcess(asyncio.Protocol):
         except BaseException:
             ours.close()
             raise
-        self._answers = _pipe_to(ours)
+        self._answers = pipe_to(ours)
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.create_connection(lambda: self, sock=ours)
         self.write(self._order(self._child).frame())
@@ -149,7 +149,7 @@ class SlotProcess(asyncio.Protocol):
         self._answers = -1
 
 
-def _pipe_to(channel: socket.socket) -> int:
+def pipe_to(channel: socket.socket) -> int:
     """Sends one end of a new pipe, as the first thing, to whoever holds the other end of `channel`; our end."""
     ours, theirs = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     with contextlib.suppress(OSError):  # many slots of one user may have had their share of such memory

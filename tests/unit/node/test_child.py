@@ -10,8 +10,8 @@ import pytest
 from fanout.data.readers import Delimited
 from fanout.data.recipe import Column, TableRecipe
 from fanout.data.types import ColumnType, Kind
-from fanout.node import entry_script
-from fanout.node.orders import Broken, Done, Loaded, Rang, Withdrawn, Word
+from fanout.node import entry_script, orders
+from fanout.node.orders import Broken, Done, Loaded, Rang, Task, Withdrawn, Word
 from fanout.plan.minibatch import Cut, Piece
 from fanout.plan.parts import Part
 from fanout.step.results import Cause
@@ -554,3 +554,18 @@ async def test_an_error_of_mltable_names_the_script_s_line(launch: Launch, write
     assert "return helper.read()" in failure.traceback
     assert "mltable.load('nowhere')" in failure.traceback
     assert f"InputError: {failure.message}\n" in failure.traceback
+
+
+async def test_a_damaged_line_is_its_own_attempts_failure_alone(launch: Launch, write_script: WriteScript) -> None:
+    """Also when it came in one frame with others, which are read before the first of them is begun."""
+    write_script("def run(batch): return batch")
+    slot = await launch()
+    lines = [b'{"index":0,"files":["file:///a"]}', b'{"index":1,', b'{"index":2,"files":["file:///b%20c"]}']
+    slot.process.write(orders.task_frames([Task(line, 0) for line in lines]))
+    await slot.until(Done, 3)
+    done = [answer for answer in slot.answers if isinstance(answer, Done)]
+    assert [(d.rows, d.failure and d.failure.cause) for d in done] == [
+        (b"/a\n", None),
+        (b"", Cause.DAMAGED),
+        (b"/b c\n", None),
+    ]
