@@ -1,10 +1,10 @@
 """The fork server of a node, seen from inside: a process that has imported what slots need, and waits.
 
 A slot that is forked off is there in a few milliseconds, where a new interpreter takes sixty to eighty, and shares the
-memory of what was imported. Nothing but this loop runs here, no thread and no user code, so that a copy is as good as
-new. Said to it: `fork` (with three descriptors: the slot's channel, its stdout and stderr), `kill <pid>`, and `tables`
-before slots that will read some. It answers `forked <pid>` or `failed <errno>`, and says `exited <pid> <code>` when a
-slot has ended and its process group with it.
+memory of what was imported. Nothing but this loop runs here, no thread of ours and no user code, so that a copy is as
+good as new. Said to it: `fork` (with three descriptors: the slot's channel, its stdout and stderr), `kill <pid>`, and
+`tables` before slots that will read some. It answers `forked <pid>` or `failed <errno>`, and says `exited <pid> <code>`
+when a slot has ended and its process group with it.
 """
 
 import contextlib
