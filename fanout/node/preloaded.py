@@ -60,19 +60,18 @@ def become_another_process() -> None:
 def goes_unnoticed(code: Path | None, entry_script: str) -> bool:
     """Whether a script finds the same whether it is there before these libraries or after them.
 
-    It does not when a module beside it has the name of one that they import, or when it sets how many threads they use.
+    It does not when a module beside it has the name of one that they import, or when it, or one of those, sets how many
+    threads they use.
     """
+    script = (code or Path.cwd()) / entry_script
     try:
-        folder = code or Path.cwd()
-        text = (folder / entry_script).read_text("utf-8", "replace")
-        return "_NUM_THREADS" not in text and not _modules_in(folder) & (LIBRARIES | sys.stdlib_module_names)
+        found = [*script.parent.iterdir(), *(code or Path.cwd()).iterdir()]
+        names = {path.name.partition(".")[0] for path in found if _is_module(path)}
+        texts = (path.read_bytes() for path in {script, *found} if path.suffix == ".py")
+        return not names & (LIBRARIES | sys.stdlib_module_names) and not any(b"_NUM_THREADS" in text for text in texts)
     except OSError:
         return False
 
 
-def _modules_in(folder: Path) -> set[str]:
-    return {
-        path.name.partition(".")[0]
-        for path in folder.iterdir()
-        if path.suffix in (".py", ".pyc", ".so") or (path / "__init__.py").exists()
-    }
+def _is_module(path: Path) -> bool:
+    return path.suffix in (".py", ".pyc", ".so") or (path / "__init__.py").exists()

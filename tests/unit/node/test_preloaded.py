@@ -69,6 +69,7 @@ def test_variables_that_the_libraries_look_for_need_an_interpreter_of_its_own(na
         ({"random.py": ""}, False),
         ({"numpy/__init__.py": ""}, False),
         ({"score.py": 'import os\nos.environ["OPENBLAS_NUM_THREADS"] = "1"\nimport numpy\n'}, False),
+        ({"helper.py": 'import os\nos.environ["OMP_NUM_THREADS"] = "1"\n'}, False),
     ],
 )
 def test_scripts_that_would_notice(write_script: WriteScript, files: dict[str, str], unnoticed: bool) -> None:
