@@ -81,7 +81,7 @@ _TASKS = struct.Struct(">cII")
 def task_frames(tasks: Sequence[Task]) -> bytes:
     """Tasks, to be worked on in this order: in one frame where they are alike, as they nearly always are."""
     payload, attempt = b"\n".join([task.line for task in tasks]), tasks[0].attempt
-    are_alike = {(task.attempt, task.part) for task in tasks} == {(attempt, None)}
+    are_alike = {task.attempt for task in tasks} == {attempt} and {task.part for task in tasks} == {None}
     if are_alike and len(tasks) == 1 + payload.count(b"\n"):
         return frames.pack(_TASKS.pack(b"T", attempt, len(tasks)), payload)
     return b"".join(map(_task_frame, tasks))
