@@ -61,9 +61,9 @@ class Statements:
                 f"AND {table}.token = json_extract(held.value, '$[1]') RETURNING {table}.id, {table}.token"
             ),
             delete=f"DELETE FROM {table} WHERE id = ? AND token = ?",
-            depth=(
-                "SELECT count(*), count(*) FILTER (WHERE due > :now AND receive_count > 0), "
-                f"count(*) FILTER (WHERE due > :now AND receive_count = 0) FROM {table}"
+            depth=(  # the first is told by the pages of the index; nothing looks at each of a million that wait
+                f"SELECT (SELECT count(*) FROM {table}), count(*) FILTER (WHERE receive_count > 0), "
+                f"count(*) FILTER (WHERE receive_count = 0) FROM {table} WHERE due > :now"
             ),
             bury="INSERT INTO dead (body, due) VALUES (?, ?)",
         )

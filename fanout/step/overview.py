@@ -32,7 +32,7 @@ NO_METRICS = 2
 
 def stamp(at: float) -> str:
     """Epoch seconds as people read them in logs: UTC, to the microsecond."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").removesuffix("+00:00")
 
 
 def master_line(at: float, text: str) -> str:

@@ -17,7 +17,7 @@ from fanout.step.seal import step_seal
 from fanout.store import keys
 from fanout.store.again import again
 from fanout.store.keys import StepRound
-from fanout.store.objects import list_names, read_range, translated
+from fanout.store.objects import is_surely_missing, list_names, read_range, translated
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -51,6 +51,8 @@ class ResultReader:
 
 async def read_index(store: "ObjectStore", key: str) -> ResultIndex | None:
     """The index of one result object, its rows left unread; None when there is no such object (yet)."""
+    if is_surely_missing(store, key):
+        return None
     try:
         head, size = await again(store, lambda: _head(store, key))
     except FileNotFoundError:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 QUICKEST, SLOWEST = 0.02, 0.25
 """Seconds between looks."""
+UNKNOWN = 0.5
+"""Seconds without news after which there may be nodes that are not known: those that are known commit more often."""
 SELDOM = 2.0
 """Seconds between looks at what changes seldom: the dead-letter queue, a cancelation, lost messages."""
 TAIL = 0.5
@@ -125,7 +127,7 @@ class Supervisor:
         self._reader = ResultReader(store, record.at)
         self._dead = DeadLetters(queues.dead, store, record.at, clock)
         self._my_number: int | None = None
-        now = self._last_seldom = self._last_tail = clock.monotonic()
+        now = self._last_seldom = self._last_tail = self._listed = clock.monotonic()
         self.since = Since(now, now)
         self.ledger = ledger or Ledger(checks_items=record.step.thresholds.checks_items)
         self.has_news = False
@@ -209,7 +211,9 @@ class Supervisor:
 
     async def _read(self) -> bool:
         settled = self.ledger.counts.settled
-        if self.ledger.attempts == 0 or self._clock.monotonic() - self.since.news > 0.1:
+        now = self._clock.monotonic()
+        if self.ledger.attempts == 0 or now - max(self.since.news, self._listed) >= UNKNOWN:
+            self._listed = now
             await self._reader.look_for_nodes()
         async for node, seq, index in self._reader.news():
             self.ledger.absorb(node, seq, index)

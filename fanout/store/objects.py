@@ -4,6 +4,7 @@ obstore is the API; whoever needs more of it (writers, streams) uses it inside `
 """
 
 import asyncio
+import os
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -21,6 +22,8 @@ from fanout.store.redact import redact
 from fanout.store.skew import clock_trouble
 
 LIST_CHUNK = 1000
+_AS_IT_STANDS = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*")
+"""Keys that are their file's path: in others obstore encodes characters."""
 _SERVER_ERROR = re.compile(r"<Code>([^<]*)</Code>\s*<Message>([^<]*)</Message>")
 _PERFORMED = re.compile(
     r"Error performing [A-Z]+ (?P<where>[a-z]+://[^/?\s]+)\S* in (?P<time>[0-9.]+(?P<unit>m?s)|[^\s,]+)"
@@ -90,8 +93,20 @@ async def put(store: ObjectStore, key: str, body: bytes) -> None:
     await again(store, write)
 
 
+def is_surely_missing(store: ObjectStore, key: str) -> bool:
+    """Whether the store is a folder of this machine without such a file; False where only asking can tell.
+
+    Waiting is mostly looking for what is not there yet, and asking obstore wakes several threads: a hundred times this.
+    """
+    if not isinstance(store, LocalStore) or not store.prefix or _AS_IT_STANDS.fullmatch(key) is None:
+        return False
+    return not os.path.lexists(f"{store.prefix}/{key}")
+
+
 async def read(store: ObjectStore, key: str) -> bytes | None:
     """The whole object, or None when there is none."""
+    if is_surely_missing(store, key):
+        return None
 
     async def whole() -> bytes:
         with translated("read", key):
