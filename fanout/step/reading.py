@@ -35,7 +35,11 @@ class ResultReader:
         """Nodes that have announced themselves since are followed too."""
         for name in await list_names(self.store, keys.nodes(self.at)):
             if name.isdecimal():  # a folder that one can open may hold what whoever opened it has left
-                self.next_of.setdefault(int(name), 0)
+                self.follow(int(name))
+
+    def follow(self, node: int) -> None:
+        """What this node commits is news, too."""
+        self.next_of.setdefault(node, 0)
 
     async def news(self) -> AsyncIterator[tuple[int, int, ResultIndex]]:
         """Everything that has been committed since the last call: node, number, index."""

@@ -254,6 +254,7 @@ class Supervisor:
             return
         if self._my_number is None:
             self._my_number = await self._number()
+            self._reader.follow(self._my_number)
         while await self._dead.drain(self._my_number, planned):
             pass
 

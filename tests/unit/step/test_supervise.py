@@ -22,7 +22,7 @@ from fanout.step.record import StepRecord
 from fanout.step.results import Cause, Entry, Event, Failure, Status
 from fanout.step.row_format import RowFormat
 from fanout.step.seal import Seal, seal
-from fanout.step.supervise import Observers, Progress, Supervisor, supervise, with_canceled
+from fanout.step.supervise import UNKNOWN, Observers, Progress, Supervisor, supervise, with_canceled
 from fanout.step.verdict import Counts, Verdict, VerdictStatus
 from fanout.store import keys
 from fanout.store.keys import StepRound
@@ -256,6 +256,7 @@ async def test_stragglers_are_doubled_once(
     [copy] = await pair.main.receive(4, 0)
     assert messages.decode(copy.body).copy
     await commit(1, 0, [entry(3, copy=True)])
+    manual_clock.advance(UNKNOWN)
     verdict = await supervisor.tick(Nodes())
     assert verdict is not None
     assert verdict.completed
