@@ -12,8 +12,10 @@ def main() -> NoReturn:
     import sys
     from typing import cast
 
+    from fanout.cli.interrupts import remember_interrupts
     from fanout.store.leave import leave
 
+    remember_interrupts()
     for stream in (sys.stdout, sys.stderr):
         # What user code says may not fit the terminal's encoding, and must not fail the run.
         cast("TextIOWrapper", stream).reconfigure(errors="backslashreplace")

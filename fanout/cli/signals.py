@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Coroutine, Iterator
 from typing import TypeVar
 
+from fanout.cli.interrupts import was_interrupted
 from fanout.errors import ExitCode
 
 T = TypeVar("T")
@@ -49,9 +50,12 @@ async def until_drained(
 
 @contextlib.contextmanager
 def _handled(first: Callable[[], None], second: Callable[[], None]) -> Iterator[None]:
-    """While the context lasts `first` answers to the first of the signals; the next goes to `second` and ends us."""
+    """While the context lasts `first` answers to the first of the signals; the next goes to `second` and ends us.
+
+    The first may have come before, and been lost.
+    """
     loop = asyncio.get_running_loop()
-    told = False
+    told, came_before = False, was_interrupted()
 
     def on_signal() -> None:
         nonlocal told
@@ -63,6 +67,8 @@ def _handled(first: Callable[[], None], second: Callable[[], None]) -> Iterator[
 
     for number in SIGNALS:
         loop.add_signal_handler(number, on_signal)
+    if came_before:
+        on_signal()
     try:
         yield
     finally:

@@ -23,6 +23,25 @@ async def stubborn():
 asyncio.run(until_stopped(stubborn(), lambda: print("stopping", flush=True), lambda: print("leaving", flush=True)))
 """
 
+LOST = """
+import asyncio, os, signal
+from fanout.cli.interrupts import remember_interrupts
+from fanout.cli.signals import until_stopped
+
+class Dropped:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):
+            pass
+
+async def work():
+    await asyncio.Event().wait()
+
+remember_interrupts()
+Dropped()
+print(asyncio.run(until_stopped(work(), lambda: print("stopping"), lambda: print("leaving"))))
+"""
+
 
 async def test_work_that_ends_is_its_result() -> None:
     """Without a signal nothing happens, and the old handlers are back."""
@@ -71,3 +90,10 @@ async def test_errors_come_through() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+def test_an_interrupt_that_python_dropped_is_not_lost() -> None:
+    """What is raised where nothing can be raised, as after an import, stops the work when it begins."""
+    done = subprocess.run([sys.executable, "-c", LOST], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "stopping\nNone\n")
+    assert done.stderr == ""
