@@ -139,7 +139,7 @@ def decode(body: str) -> Message:
     """The message in `body`; DamagedRecordError says what is wrong with it."""
     # One expression and a checksum cost a tenth of parsing everything, and this is done for every mini-batch.
     found = _ORDINARY.match(body)
-    if found is not None and body.endswith("}}"):
+    if found is not None and body.endswith("}"):
         run, step, index, attempt, crc = found.groups()
         line = body[found.end() : -1]
         if zlib.crc32(line.encode("utf-8", "surrogatepass")) == int(crc):
