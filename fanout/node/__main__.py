@@ -37,8 +37,10 @@ def _work(forks: ForkServer) -> int:
 
     from fanout.memory import collect_seldom
     from fanout.node.alone import exit_code, say_warnings, work
+    from fanout.step.record import prepare_to_load
     from fanout.store.keys import StepRound
 
+    prepare_to_load()
     said = [argument for argument in sys.argv[1:] if argument != TABLES] or _said_later()
     if not said:
         return ExitCode.COMPLETED
