@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from aiohttp import web
-from obstore.store import MemoryStore, ObjectStore
+from obstore.store import LocalStore, MemoryStore, ObjectStore
 
 from fanout.errors import StoreError
 from fanout.store import objects
@@ -163,3 +164,17 @@ async def test_somebody_elses_equal_object_in_memory() -> None:
     store = MemoryStore()
     assert await objects.create(store, "seal", b"same") is True
     assert await objects.create(store, "seal", b"same") is False
+
+
+async def test_what_is_missing_is_known_without_asking(tmp_path: Path) -> None:
+    """Only of a folder, and of keys whose files are called as they are: what is there is never called missing."""
+    folder, memory = LocalStore(tmp_path), MemoryStore()
+    for key in ("a/b.json", "a/c d", "a/e%20f", "a/g#h"):
+        await objects.put(folder, key, b"1")
+        assert not objects.is_surely_missing(folder, key)
+        assert await objects.read(folder, key) == b"1"
+    assert objects.is_surely_missing(folder, "a/x.json")
+    assert await objects.read(folder, "a/x.json") is None
+    assert not objects.is_surely_missing(folder, "a/x y")
+    assert not objects.is_surely_missing(memory, "a/x.json")
+    assert not objects.is_surely_missing(LocalStore(), "a/x.json")
