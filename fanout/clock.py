@@ -1,6 +1,5 @@
 """Time as a port: services receive a clock, so that tests and the simulation can turn it by hand."""
 
-import asyncio
 import time
 from typing import Protocol
 
@@ -31,6 +30,8 @@ class SystemClock:
         return time.time()
 
     async def sleep(self, seconds: float) -> None:
+        import asyncio  # slots, which start often, ask for the time and never sleep
+
         await asyncio.sleep(seconds)
 
 

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
+from fanout.clock import SystemClock
 from fanout.errors import DamagedRecordError, EntryScriptError, FanoutError
 from fanout.node import entry_script, orders
 from fanout.node.channel import Channel
@@ -41,6 +42,7 @@ from fanout.step.results import Cause, Failure, attempt_name
 from fanout.step.row_format import RowFormat
 from fanout.store.redact import redact, secrets_of
 
+CLOCK = SystemClock()
 PR_SET_PDEATHSIG = 1
 LOOKS_AFTER = 0.2
 """Seconds of one mini-batch after which the node may have withdrawn those behind it: fewer than the slot's LONG."""
@@ -65,7 +67,7 @@ class Worker:
 
     def attempt(self, task: Task) -> Done:
         """One try of run() on one mini-batch, or on a part of it. Nothing that user code does makes it raise."""
-        started, begun, items, part = time.time(), time.perf_counter(), 0, task.part
+        started, begun, items, part = CLOCK.now(), time.perf_counter(), 0, task.part
         try:
             batch = task.batch or minibatch.decode(task.line, "task")
             items = (batch.items or 0) if part is None else part.items
