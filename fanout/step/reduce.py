@@ -15,6 +15,7 @@ import obstore
 from fanout.data import uris
 from fanout.memory import return_large_buffers
 from fanout.step.ledger import Ledger
+from fanout.step.reduce_in_kernel import join_in_kernel
 from fanout.step.row_format import RowFormat
 from fanout.step.rows import Rows, rows_in_order, windows_in_order
 from fanout.store.access import Access
@@ -63,7 +64,11 @@ async def reduce(source: Source, row_format: RowFormat, uri: str, access: Access
                 from fanout.step.reduce_parquet import write_parquet
 
                 return await write_parquet(source, store, key)
-            return await _write(_content(source, row_format), store, key)
+            headers = source.headers() if row_format in SEPARATORS else []
+            if len(headers) > 1:
+                return await _write(_aligned(source, headers, SEPARATORS[row_format]), store, key)
+            written = await join_in_kernel(source, headers, store, key)
+            return await _write(_joined(source, headers), store, key) if written is None else written
 
     return await again(store, write)
 
@@ -83,13 +88,6 @@ async def _write(content: "AsyncIterator[bytes | memoryview]", store: "ObjectSto
                 waiting = bytearray()
         await writer.write(waiting)
     return size + len(waiting)
-
-
-def _content(source: Source, row_format: RowFormat) -> "AsyncIterator[bytes | memoryview]":
-    headers = source.headers() if row_format in SEPARATORS else []
-    if len(headers) > 1:
-        return _aligned(source, headers, SEPARATORS[row_format])
-    return _joined(source, headers)
 
 
 async def _joined(source: Source, headers: Sequence[str]) -> "AsyncIterator[bytes | memoryview]":

@@ -54,7 +54,7 @@ async def windows_in_order(
     store: "ObjectStore", at: StepRound, winners: Iterable[Winner]
 ) -> AsyncGenerator[Sequence[Rows]]:
     """As `rows_in_order`, of many mini-batches at a time."""
-    windows = _windows(winner for winner in winners if winner.length)
+    windows = windows_of(winners, WINDOW)
     ahead = _read_ahead(store, at, next(windows, None))
     try:
         while ahead is not None:
@@ -83,11 +83,14 @@ def _read_ahead(store: "ObjectStore", at: StepRound, window: list[Winner] | None
     return window, asyncio.create_task(_window(store, at, window))
 
 
-def _windows(winners: Iterable[Winner]) -> Iterator[list[Winner]]:
+def windows_of(winners: Iterable[Winner], most: int) -> Iterator[list[Winner]]:
+    """Those that have rows, so many at a time that these are `most` bytes at the most, unless there is one alone."""
     window: list[Winner] = []
     size = 0
     for winner in winners:
-        if window and (size + winner.length > WINDOW or len(window) == MOST):
+        if not winner.length:
+            continue
+        if window and (size + winner.length > most or len(window) == MOST):
             yield window
             window, size = [], 0
         window.append(winner)

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -22,7 +23,8 @@ from fanout.store.redact import redact
 from fanout.store.skew import clock_trouble
 
 LIST_CHUNK = 1000
-_AS_IT_STANDS = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*")
+_PART = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+"
+_AS_IT_STANDS = re.compile(f"{_PART}(?:/{_PART})*")
 """Keys that are their file's path: in others obstore encodes characters."""
 _SERVER_ERROR = re.compile(r"<Code>([^<]*)</Code>\s*<Message>([^<]*)</Message>")
 _PERFORMED = re.compile(
@@ -93,14 +95,20 @@ async def put(store: ObjectStore, key: str, body: bytes) -> None:
     await again(store, write)
 
 
+def file_of(store: ObjectStore, key: str) -> Path | None:
+    """The file of this machine that is the object at `key`; None where there is none, or obstore encodes its name."""
+    if not isinstance(store, LocalStore) or not store.prefix or _AS_IT_STANDS.fullmatch(key) is None:
+        return None
+    return Path(store.prefix, key)
+
+
 def is_surely_missing(store: ObjectStore, key: str) -> bool:
     """Whether the store is a folder of this machine without such a file; False where only asking can tell.
 
     Waiting is mostly looking for what is not there yet, and asking obstore wakes several threads: a hundred times this.
     """
-    if not isinstance(store, LocalStore) or not store.prefix or _AS_IT_STANDS.fullmatch(key) is None:
-        return False
-    return not os.path.lexists(f"{store.prefix}/{key}")
+    file = file_of(store, key)
+    return file is not None and not os.path.lexists(file)
 
 
 async def read(store: ObjectStore, key: str) -> bytes | None:

@@ -12,7 +12,7 @@ from fanout.data import uris
 from fanout.errors import DamagedRecordError
 from fanout.node.rows import RowEncoder
 from fanout.step import reduce as reducing
-from fanout.step import rows
+from fanout.step import reduce_in_kernel, rows
 from fanout.step.ledger import Ledger
 from fanout.step.reading import absorb_sealed
 from fanout.step.reduce import Source, reduce
@@ -26,6 +26,12 @@ from fanout.store.objects import put, read
 AT = StepRound("r", "s")
 
 Written = Callable[..., Awaitable[bytes]]
+
+
+@pytest.fixture(params=[0, 1 << 30], ids=["in the kernel", "through memory"], autouse=True)
+def long(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows go both ways; where the store is no folder, through memory both times."""
+    monkeypatch.setattr(reduce_in_kernel, "LONG", request.param)
 
 
 @pytest.fixture
@@ -215,6 +221,7 @@ async def test_mini_batches_larger_than_the_window(
     returns = [[{"a": n, "b": "x" * n}] for n in range(12)] + [[{"c": "y" * 500}]]
     expected = await written(row_format, *returns)
     monkeypatch.setattr(rows, "WINDOW", 100)
+    monkeypatch.setattr(reduce_in_kernel, "WINDOW", 100)
     monkeypatch.setattr(reducing, "WRITE_SIZE", 64)
     assert await written(row_format, *returns) == expected
 

@@ -68,9 +68,9 @@ async def test_a_window_holds_a_limited_number_of_mini_batches(
     ledger = await absorb_sealed(store, AT, {0: 1}, Ledger())
     monkeypatch.setattr(rows, "MOST", most)
     monkeypatch.setattr(rows, "IN_A_THREAD", 1)
-    assert [len(window) for window in rows._windows(ledger.winners())] == [most] * (7 // most) + [7 % most] * bool(
+    assert [len(window) for window in rows.windows_of(ledger.winners(), rows.WINDOW)] == [most] * (7 // most) + [
         7 % most
-    )
+    ] * bool(7 % most)
     assert await _all(store, ledger) == [(i, b"%d\n" % i) for i in range(7)]
 
 

@@ -1,0 +1,152 @@
+"""Reduce where result objects and output are files of this machine: the kernel copies the rows from one to the other.
+
+Only their checksums are computed here, beside the copying. Rows that go through buffers of this process are copied
+twice more, and the buffers come from the system page by page: that takes two to three times as long.
+"""
+
+import asyncio
+import os
+import secrets
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from io import FileIO
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from fanout.errors import DamagedRecordError
+from fanout.step.rows import windows_of
+from fanout.step.winners import ResultObject, Winner
+from fanout.store import keys
+from fanout.store.objects import file_of
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+    from fanout.step.reduce import Source
+
+LONG = 64 * 1024
+"""Bytes of rows a mini-batch, on average, from which this is faster: each piece costs some system calls."""
+SAMPLE = 1000
+"""Mini-batches that tell whether rows are long."""
+WINDOW = 64 * 1024 * 1024
+"""Bytes that are copied and checked before the next are: none of them are in memory."""
+READ = 1024 * 1024
+
+
+class _Piece(NamedTuple):
+    """Rows of mini-batches that follow each other in a file, too."""
+
+    key: str
+    path: Path
+    winners: Sequence[Winner]
+
+
+async def join_in_kernel(source: "Source", headers: Sequence[str], store: "ObjectStore", key: str) -> int | None:
+    """The output at `key` is these headers and all rows, in order; its bytes. It appears whole or not at all.
+
+    None, and nothing has happened, where something is elsewhere, or rows are short.
+    """
+    output = file_of(store, key)
+    if output is None or not _is_here(source) or not _are_long(source):
+        return None
+    with _appearing(output) as joined:
+        joined.write("".join(headers).encode())
+        for window in windows_of(source.ledger.winners(), WINDOW):
+            pieces = list(_pieces(source, window))
+            await _side_by_side(lambda: _copy(pieces, joined), lambda: _check(pieces))  # noqa: B023 - they end here
+        return joined.tell()
+
+
+def _is_here(source: "Source") -> bool:
+    return file_of(source.store, keys.result(source.at, 0, 0)) is not None
+
+
+def _are_long(source: "Source") -> bool:
+    lengths = [winner.length for winner in islice(source.ledger.winners(), SAMPLE)]
+    return sum(lengths) >= LONG * max(1, len(lengths))
+
+
+@contextmanager
+def _appearing(output: Path) -> Iterator[FileIO]:
+    """A file that takes the place of `output` when all went well."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
+    try:
+        with partial.open("xb", buffering=0) as file:
+            yield file
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _pieces(source: "Source", window: Sequence[Winner]) -> Iterator[_Piece]:
+    begin = 0
+    for at in range(1, len(window) + 1):
+        if at < len(window) and _follows(window[at], window[at - 1]):
+            continue
+        key = _key(source, window[begin].object)
+        path = file_of(source.store, key)
+        assert path is not None  # noqa: S101 - the names of result objects are all alike, see `_is_here`
+        yield _Piece(key, path, window[begin:at])
+        begin = at
+
+
+def _follows(winner: Winner, other: Winner) -> bool:
+    return winner.object == other.object and winner.start == other.start + other.length
+
+
+def _key(source: "Source", found: ResultObject) -> str:
+    return keys.result(source.at.in_round(found.round), found.node, found.seq)
+
+
+async def _side_by_side(*jobs: Callable[[], None]) -> None:
+    """Each has been done in a thread of its own, and is waited for even when this is cut off: files are closed next."""
+    tasks = [asyncio.create_task(asyncio.to_thread(job)) for job in jobs]
+    try:
+        await asyncio.wait(tasks)
+    finally:
+        await asyncio.wait(tasks)
+    for task in tasks:
+        task.result()
+
+
+def _copy(pieces: Sequence[_Piece], joined: FileIO) -> None:
+    for piece in pieces:
+        at, end = piece.winners[0].start, piece.winners[-1].start + piece.winners[-1].length
+        with _opened(piece) as file:
+            while at < end:
+                if not (copied := os.sendfile(joined.fileno(), file.fileno(), at, end - at)):
+                    raise DamagedRecordError(f"{piece.key}: truncated: it ends at {at}, its index speaks of {end}")
+                at += copied
+
+
+def _check(pieces: Sequence[_Piece]) -> None:
+    buffer = memoryview(bytearray(READ))
+    for piece in pieces:
+        with _opened(piece) as file:
+            file.seek(piece.winners[0].start)
+            for winner in piece.winners:
+                if _crc(file, winner.length, buffer) != winner.crc:
+                    raise DamagedRecordError(
+                        f"{piece.key}: the rows of mini-batch {winner.index} are truncated or altered"
+                    )
+
+
+def _crc(file: FileIO, size: int, buffer: memoryview) -> int:
+    """Of the next `size` bytes, or of what there is of them."""
+    crc = 0
+    while size and (read := file.readinto(buffer[:size])):
+        crc, size = zlib.crc32(buffer[:read], crc), size - read
+    return crc
+
+
+@contextmanager
+def _opened(piece: _Piece) -> Iterator[FileIO]:
+    try:
+        file = piece.path.open("rb", buffering=0)
+    except FileNotFoundError as exc:
+        raise DamagedRecordError(f"{piece.key}: sealed, but not in the store any more") from exc
+    with file:
+        yield file
