@@ -8,6 +8,7 @@ import asyncio
 import heapq
 import itertools
 import os
+import signal
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -24,6 +25,10 @@ from tests import servers
 settings.register_profile("fanout", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("fanout"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "fanout")
+
+# Who starts the suite in the background of a script has it ignore Ctrl-C; every process of a test would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class ManualClock:

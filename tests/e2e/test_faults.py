@@ -288,7 +288,7 @@ WIDE = """\
 from pathlib import Path
 
 def run(mini_batch):
-    return [f"{Path(p).name} {'x' * 1_000_000}" for p in mini_batch]
+    return [f"{Path(p).name} {'x' * 4_000_000}" for p in mini_batch]
 """
 
 
@@ -296,11 +296,11 @@ def test_a_supervisor_killed_while_it_reduces(project: Any) -> None:
     """Half of the output is written, under no name that anybody reads: resume writes all of it."""
     project.write("src/score.py", WIDE)
     process = project.start("run", "pipeline.yml", "--name", RUN)
-    _kill_when(project, lambda: any(_size(path) for path in project.folder.glob("scores.txt*")), process)
+    _kill_when(project, lambda: any(_size(path) for path in project.folder.glob("*scores.txt*")), process)
     assert not (project.folder / "scores.txt").exists(), "the fault has not hit its point"
     assert (_step_folder(project) / "verdict.json").exists()
     _resumed(project)
-    assert project.output() == b"".join(b"%03d.txt %s\n" % (number, b"x" * 1_000_000) for number in range(FILES))
+    assert project.output() == b"".join(b"%03d.txt %s\n" % (number, b"x" * 4_000_000) for number in range(FILES))
 
 
 def _size(path: Path) -> int:
