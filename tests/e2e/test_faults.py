@@ -230,6 +230,9 @@ async def _send_again(project: Any, patch: pytest.MonkeyPatch, *, times: int, on
 
 def test_a_node_paused_for_longer_than_the_visibility(anywhere: Any, expected_bytes: bytes, tools: Helpers) -> None:
     """What it held is done by the other node; when it goes on and commits it, too, the rows come once."""
+    script = (anywhere.folder / "src" / "score.py").read_text()
+    # Long enough that both nodes still hold something when it is seen that both are at work.
+    anywhere.write("src/score.py", script.replace("time.sleep(0.05)", "time.sleep(0.2)"))
     process = anywhere.start("run", "pipeline.yml", "--name", RUN, "--set", "jobs.score.resources.instance_count=2")
     tools.wait_until(lambda: len(_nodes(anywhere, tools)) == 2 or process.poll() is not None)
     paused = _nodes(anywhere, tools)[0]
