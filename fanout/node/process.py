@@ -54,14 +54,14 @@ class SlotProcess(asyncio.Protocol):
         try:
             with theirs:
                 self._child = await spawn(self._placement, theirs, self._forks)
+            self._child.exited.add_done_callback(self._died)  # before the next await: it may be cut off there
+            self._answers = pipe_to(ours)
+            loop = asyncio.get_running_loop()
+            self._transport, _ = await loop.create_connection(lambda: self, sock=ours)
         except BaseException:
             ours.close()
             raise
-        self._answers = pipe_to(ours)
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_connection(lambda: self, sock=ours)
         self.write(self._order(self._child).frame())
-        self._child.exited.add_done_callback(self._died)
 
     def _order(self, child: Child) -> Start:
         if child.placed:
@@ -141,6 +141,8 @@ class SlotProcess(asyncio.Protocol):
         """Answers that were written before the end count."""
         if self._transport is not None:
             self._transport.abort()
+        if self._answers < 0:
+            return  # the start was cut off before there was a pipe
         self._watch(False)
         with contextlib.suppress(BlockingIOError):  # something that is no part of its group holds the other end
             while data := os.read(self._answers, PIPE_SIZE):

@@ -18,6 +18,7 @@ from fanout.node.process import SlotProcess, death
 from fanout.node.spawn import Placement
 from fanout.step.results import Cause
 
+PATIENCE = 20.0
 Launch = Callable[..., Any]
 WriteScript = Callable[..., Path]
 
@@ -66,6 +67,31 @@ async def test_answers_count_although_a_write_fails_before_they_are_read(
         slot.give(index)  # fails, and asyncio closes the connection
     assert await slot.ended() == 3
     assert sum(isinstance(answer, Done) for answer in slot.answers) == 1
+
+
+async def test_a_start_that_is_cut_off_has_an_end(
+    tmp_path: Path,
+    start_order: Callable[..., Any],
+    forks: ForkServer | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A node that leaves while its slots begin waits for their end, which comes: it is not left behind for ever."""
+    connecting, codes = asyncio.Event(), list[int]()
+
+    async def connect(*_: object, **__: object) -> None:
+        connecting.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", connect)
+    place = Placement(tmp_path, dict(os.environ), tmp_path / "out.txt", tmp_path / "err.txt")
+    process = SlotProcess(start_order(), place, lambda _: None, codes.append, forks)
+    starting = asyncio.create_task(process.start())
+    await connecting.wait()
+    starting.cancel()
+    process.kill()
+    async with asyncio.timeout(PATIENCE):
+        await process.ended()
+    assert len(codes) == 1
 
 
 def _wait_for_the_end_without_the_loop(pid: int) -> None:
