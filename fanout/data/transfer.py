@@ -1,7 +1,6 @@
 """Whole files and folders between a remote place and this machine: inputs come down, outputs go up."""
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from fanout.data.listing import list_folder
 from fanout.errors import InputError
 from fanout.store.access import Access
 from fanout.store.again import again
+from fanout.store.appearing import appearing
 from fanout.store.objects import translated
 from fanout.store.open import locate
 from fanout.task_group import task_group
@@ -28,23 +28,19 @@ CHUNK = 8 * 1024 * 1024
 async def download_file(uri: str, target: Path, access: Access) -> None:
     """The object at `uri` is the file `target`, whole or not at all; InputError when there is none."""
     store, key = locate(uri, access)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
 
-    async def download() -> None:
+    async def download(partial: Path) -> None:
         with translated("read", uris.display(uri)):
             answer = await obstore.get_async(store, key)
             with partial.open("wb") as file:
                 async for chunk in answer.stream(min_chunk_size=CHUNK):
                     file.write(chunk)
 
-    try:
-        await again(store, download)
-        partial.replace(target)
-    except FileNotFoundError as exc:
-        raise InputError(f"{uris.display(uri)}: there is no such object") from exc
-    finally:
-        partial.unlink(missing_ok=True)
+    with appearing(target) as partial:
+        try:
+            await again(store, lambda: download(partial))
+        except FileNotFoundError as exc:
+            raise InputError(f"{uris.display(uri)}: there is no such object") from exc
 
 
 async def download_folder(uri: str, target: Path, access: Access) -> None:

@@ -1,7 +1,6 @@
 """A table as a file named MLTable in a local folder, with or without copies of its files beside it."""
 
 import os
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from fanout.data.mltable import FILE_NAME, MLTable, PathEntry, files_of
 from fanout.data.sections import Section
 from fanout.errors import InputError
 from fanout.mltable.text import to_text
+from fanout.store.appearing import appearing
 
 if TYPE_CHECKING:
     from fanout.store.access import Access
@@ -146,15 +146,10 @@ def _write(target: Path, content: bytes | Path, overwrite: Overwrite, written: l
     exists = target.exists()
     if exists and (overwrite is Overwrite.SKIP or (isinstance(content, Path) and target.samefile(content))):
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name[:80]}.{secrets.token_hex(4)}.part")
-    try:
+    with appearing(target) as partial:
         if isinstance(content, bytes):
             partial.write_bytes(content)
         else:
             shutil.copyfile(content, partial)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
     if not exists:
         written.append(target)

@@ -159,10 +159,8 @@ class AttemptsFile:
         """A line for each attempt, without what is special. Composed by hand: there is one for every mini-batch."""
         c, processes = entries.columns, [_cell(process) for process in entries.processes]
         end = f",,,{_cell(_detail(node))}\n"
-        run = [f"{seconds:.6f}" for seconds in c.run_seconds]
-        whole = (
-            [f"{seconds:.6f}" for seconds in map(add, c.load_seconds, c.run_seconds)] if any(c.load_seconds) else run
-        )
+        run = _microseconds(c.run_seconds)
+        whole = _microseconds(map(add, c.load_seconds, c.run_seconds)) if any(c.load_seconds) else run
         columns = zip(
             c.index, c.attempt, c.process, _stamps(c.started), c.items, c.succeeded, whole, run, c.status, strict=True
         )

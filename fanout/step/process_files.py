@@ -1,5 +1,6 @@
 """sys/node/<node>/<process>.txt: what each process did, a line an attempt, within bounds (reference, section 11)."""
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,13 +41,18 @@ class ProcessFiles:
 
 
 def _line(entry: Entry) -> str:
-    """Composed by hand: the first mini-batches of every run have one each, in small runs all."""
-    took, run = repr(round(entry.load_seconds + entry.run_seconds, 6)), repr(round(entry.run_seconds, 6))
-    part = "" if entry.part is None else f', "part": [{entry.part.start}, {entry.part.stop}]'
-    return (
-        f"{stamp(entry.started + entry.load_seconds + entry.run_seconds)}|INFO|{entry.process}|"
-        f'{{"mini_batch": {entry.index}, "attempt": {entry.attempt + 1}, "status": "{entry.status.value}", '
-        f'"total": {entry.items}, "succeeded": {entry.succeeded}, "failed": {entry.items - entry.succeeded}, '
-        f'"start_time": "{stamp(entry.started)}", "duration": {took}, "process_time": {took}, '
-        f'"run_method_time": {run}{part}}}\n'
-    )
+    took = entry.load_seconds + entry.run_seconds
+    detail = {
+        "mini_batch": entry.index,
+        "attempt": entry.attempt + 1,
+        "status": entry.status.value,
+        "total": entry.items,
+        "succeeded": entry.succeeded,
+        "failed": entry.items - entry.succeeded,
+        "start_time": stamp(entry.started),
+        "duration": round(took, 6),
+        "process_time": round(took, 6),
+        "run_method_time": round(entry.run_seconds, 6),
+        **({} if entry.part is None else {"part": [entry.part.start, entry.part.stop]}),
+    }
+    return f"{stamp(entry.started + took)}|INFO|{entry.process}|{json.dumps(detail)}\n"

@@ -92,7 +92,7 @@ async def absorb_sealed(
             key = keys.result(at, node, seq)
             index = await read_index(store, key)
             if index is None:
-                raise DamagedRecordError(f"{key}: sealed, but not in the store any more")
+                raise results.lost_object(key)
             ledger.absorb(node, seq, index)
             if also is not None:
                 also(node, index)

@@ -6,7 +6,6 @@ twice more, and the buffers come from the system page by page: that takes two to
 
 import asyncio
 import os
-import secrets
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.errors import DamagedRecordError
+from fanout.step.results import altered_rows, lost_object
 from fanout.step.rows import windows_of
-from fanout.step.winners import ResultObject, Winner
+from fanout.step.winners import Winner
 from fanout.store import keys
+from fanout.store.appearing import appearing
 from fanout.store.objects import file_of
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ async def join_in_kernel(source: "Source", headers: Sequence[str], store: "Objec
     output = file_of(store, key)
     if output is None or not _is_here(source) or not _are_long(source):
         return None
-    with _appearing(output) as joined:
+    with appearing(output) as partial, partial.open("xb", buffering=0) as joined:
         joined.write("".join(headers).encode())
         for window in windows_of(source.ledger.winners(), WINDOW):
             pieces = list(_pieces(source, window))
@@ -68,25 +69,12 @@ def _are_long(source: "Source") -> bool:
     return sum(lengths) >= LONG * max(1, len(lengths))
 
 
-@contextmanager
-def _appearing(output: Path) -> Iterator[FileIO]:
-    """A file that takes the place of `output` when all went well."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
-    try:
-        with partial.open("xb", buffering=0) as file:
-            yield file
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def _pieces(source: "Source", window: Sequence[Winner]) -> Iterator[_Piece]:
     begin = 0
     for at in range(1, len(window) + 1):
         if at < len(window) and _follows(window[at], window[at - 1]):
             continue
-        key = _key(source, window[begin].object)
+        key = window[begin].object.key(source.at)
         path = file_of(source.store, key)
         assert path is not None  # noqa: S101 - the names of result objects are all alike, see `_is_here`
         yield _Piece(key, path, window[begin:at])
@@ -95,10 +83,6 @@ def _pieces(source: "Source", window: Sequence[Winner]) -> Iterator[_Piece]:
 
 def _follows(winner: Winner, other: Winner) -> bool:
     return winner.object == other.object and winner.start == other.start + other.length
-
-
-def _key(source: "Source", found: ResultObject) -> str:
-    return keys.result(source.at.in_round(found.round), found.node, found.seq)
 
 
 async def _side_by_side(*jobs: Callable[[], None]) -> None:
@@ -129,9 +113,7 @@ def _check(pieces: Sequence[_Piece]) -> None:
             file.seek(piece.winners[0].start)
             for winner in piece.winners:
                 if _crc(file, winner.length, buffer) != winner.crc:
-                    raise DamagedRecordError(
-                        f"{piece.key}: the rows of mini-batch {winner.index} are truncated or altered"
-                    )
+                    raise altered_rows(piece.key, winner.index)
 
 
 def _crc(file: FileIO, size: int, buffer: memoryview) -> int:
@@ -147,6 +129,6 @@ def _opened(piece: _Piece) -> Iterator[FileIO]:
     try:
         file = piece.path.open("rb", buffering=0)
     except FileNotFoundError as exc:
-        raise DamagedRecordError(f"{piece.key}: sealed, but not in the store any more") from exc
+        raise lost_object(piece.key) from exc
     with file:
         yield file

@@ -258,7 +258,17 @@ def decode_index(head: bytes, key: str) -> ResultIndex:
 def check_rows(part: bytes | memoryview, crc: int, key: str, index: int) -> None:
     """`part` is what the entry for mini-batch `index` was written with; else DamagedRecordError."""
     if (zlib.crc32(part) if part else 0) != crc:
-        raise DamagedRecordError(f"{key}: the rows of mini-batch {index} are truncated or altered")
+        raise altered_rows(key, index)
+
+
+def altered_rows(key: str, index: int) -> DamagedRecordError:
+    """The rows of mini-batch `index` are not what its entry was written with."""
+    return DamagedRecordError(f"{key}: the rows of mini-batch {index} are truncated or altered")
+
+
+def lost_object(key: str) -> DamagedRecordError:
+    """A result object that a seal names is missing."""
+    return DamagedRecordError(f"{key}: sealed, but not in the store any more")
 
 
 _compose = json.JSONEncoder(separators=(",", ":")).encode

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 import obstore
 
 from fanout.errors import DamagedRecordError
-from fanout.step.results import check_rows
+from fanout.step.results import altered_rows, check_rows, lost_object
 from fanout.step.winners import ResultObject, Winner
-from fanout.store import keys
 from fanout.store.keys import StepRound
 from fanout.store.objects import translated
 
@@ -105,7 +104,7 @@ async def _window(store: "ObjectStore", at: StepRound, window: Sequence[Winner])
     for each in rows:
         by_object.setdefault(each.winner.object, []).append(each)
     for found, inside in by_object.items():
-        key = keys.result(at.in_round(found.round), found.node, found.seq)
+        key = found.key(at)
         inside.sort(key=lambda each: each.winner.start)
         size = await _fill(store, key, inside)
         if size < IN_A_THREAD:
@@ -131,7 +130,7 @@ async def _fill(store: "ObjectStore", key: str, inside: Sequence[Rows]) -> int:
         with translated("read", key):
             parts = await obstore.get_ranges_async(store, key, starts=starts, ends=ends)
     except FileNotFoundError as exc:
-        raise DamagedRecordError(f"{key}: sealed, but not in the store any more") from exc
+        raise lost_object(key) from exc
     for span, start, part in zip(spans, starts, parts, strict=True):
         whole = memoryview(part)
         for rows in span:
@@ -159,7 +158,7 @@ def _spans(inside: Sequence[Rows]) -> Iterator[Sequence[Rows]]:
 
 
 async def _in_chunks(store: "ObjectStore", at: StepRound, winner: Winner) -> AsyncIterator[Rows]:
-    key = keys.result(at.in_round(winner.object.round), winner.object.node, winner.object.seq)
+    key = winner.object.key(at)
     crc, start, end = 0, winner.start, winner.start + winner.length
     await _check_size(store, key, end)
     while start < end:
@@ -168,7 +167,7 @@ async def _in_chunks(store: "ObjectStore", at: StepRound, winner: Winner) -> Asy
             part = memoryview(await obstore.get_range_async(store, key, start=start, end=stop))
         crc, start = zlib.crc32(part, crc), stop
         if start == end and crc != winner.crc:
-            raise DamagedRecordError(f"{key}: the rows of mini-batch {winner.index} are truncated or altered")
+            raise altered_rows(key, winner.index)
         yield Rows(winner, part)
 
 
@@ -178,6 +177,6 @@ async def _check_size(store: "ObjectStore", key: str, end: int) -> None:
         with translated("read", key):
             size = (await obstore.head_async(store, key))["size"]
     except FileNotFoundError as exc:
-        raise DamagedRecordError(f"{key}: sealed, but not in the store any more") from exc
+        raise lost_object(key) from exc
     if size < end:
         raise DamagedRecordError(f"{key}: truncated: it has {size} bytes, its index speaks of {end}")

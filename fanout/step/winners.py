@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fanout.store import keys
+from fanout.store.keys import StepRound
+
 
 class ResultObject(NamedTuple):
     """One result object: whose, which, where its rows begin, and in which round it was written.
@@ -14,6 +17,10 @@ class ResultObject(NamedTuple):
     seq: int
     rows_at: int
     round: int = 1
+
+    def key(self, at: StepRound) -> str:
+        """Its key; `at` is any round of its step."""
+        return keys.result(at.in_round(self.round), self.node, self.seq)
 
 
 @dataclass(slots=True)
