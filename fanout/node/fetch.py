@@ -16,9 +16,10 @@ from fanout.store.access import Access
 def are_local(line: bytes) -> bool:
     """Whether all files of a mini-batch's line are surely on this machine. False says nothing: then the line is parsed.
 
-    Every text in it that follows another one, and the first, begins as a local URI does; nothing in it is escaped.
+    Every text in it that follows another one, and the first, begins as a local URI does; nothing in it is escaped. The
+    values of partition keys could look the same, whatever they are.
     """
-    return b"\\" not in line and line.count(b'"file:///') == line.count(b'","') + 1
+    return b"\\" not in line and b'"partition":' not in line and line.count(b'"file:///') == line.count(b'","') + 1
 
 
 class Fetcher:

@@ -77,6 +77,7 @@ def test_lines_of_local_files_are_told_without_parsing(files: tuple[str, ...], l
     """Whatever names of remote files look like."""
     assert are_local(_line(*files)) is local
     assert not are_local(minibatch.encode(MiniBatch(0, files=files, partition={"file:///": "file:///"})).encode())
+    assert not are_local(minibatch.encode(MiniBatch(0, files=("s3://b/k",), partition={"k": "file:///x"})).encode())
 
 
 async def test_files_keep_their_names(access: Access, upload: Upload, tmp_path: Path) -> None:
