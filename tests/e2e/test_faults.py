@@ -346,8 +346,8 @@ def test_a_node_that_is_asked_to_leave_gives_back_what_it_has_not_started(
     visibility is far longer than the run, and every mini-batch is tried exactly once."""
     _hide_for_long(anywhere)
     script = (anywhere.folder / "src" / "score.py").read_text()
-    waiting = "    while context.minibatch_index >= 20 and not marks.with_name('go').exists(): time.sleep(0.01)\n"
-    anywhere.write("src/score.py", script.replace("    time.sleep", waiting + "    time.sleep"))
+    held_up = "    while len(list(marks.iterdir())) > 20 and not marks.with_name('go').exists(): time.sleep(0.01)\n"
+    anywhere.write("src/score.py", script.replace("    time.sleep", held_up + "    time.sleep"))
     begun = time.monotonic()
     process = anywhere.start("run", "pipeline.yml", "--name", RUN)
     anywhere.wait_for_attempts(3, process)
