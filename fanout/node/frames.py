@@ -18,7 +18,7 @@ LARGEST_PAYLOAD = 16 * 1024**3
 
 def encode(header: dict[str, Any], payload: bytes = b"") -> bytes:
     """One frame with a JSON header."""
-    return pack(json.dumps(header, separators=(",", ":")).encode(), payload)
+    return pack(_compose(header).encode(), payload)
 
 
 def pack(head: bytes, payload: bytes) -> bytes:
@@ -70,5 +70,5 @@ def header(head: bytes) -> dict[str, Any]:
     return fields
 
 
-# Made once: json.loads looks at its settings at every call.
-_decode = json.JSONDecoder().decode
+# Made once: json.loads looks at its settings at every call, and scripts may put something else in its place.
+_compose, _decode = json.JSONEncoder(separators=(",", ":")).encode, json.JSONDecoder().decode

@@ -164,16 +164,15 @@ def _json_line(element: Any) -> str:
     """Text that is a JSON object or array already is kept: scripts return ready-made lines."""
     if isinstance(element, str) and element[:1] in ("{", "["):
         try:
-            json.loads(element)
+            _decode(element)
         except ValueError:
             pass
         else:
             return element.strip().replace("\r", " ").replace("\n", " ")  # raw line ends are outside of its texts
     try:
-        return _STRICT.encode(element)
+        return _compose_strictly(element)
     except ValueError:  # JSON has no NaN and no infinity: null, as pandas writes them
-        finite = json.loads(json.dumps(element, default=_plain), parse_constant=lambda _: None)
-        return _STRICT.encode(finite)
+        return _compose_strictly(_decode_with_nulls(_compose(element)))
 
 
 def _plain(value: Any) -> Any:
@@ -183,7 +182,11 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-_STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_plain)
+# Made once, and before a script may put something else in the place of json.dumps and json.loads.
+_compose = json.JSONEncoder(default=_plain).encode
+_compose_strictly = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_plain).encode
+_decode = json.JSONDecoder().decode
+_decode_with_nulls = json.JSONDecoder(parse_constant=lambda _: None).decode
 
 
 def _arrow_stream(result: Any) -> EncodedRows:

@@ -313,15 +313,29 @@ def _size(path: Path) -> int:
         return 0
 
 
+# Without it the run could be over before it is killed.
+ANOTHER_STEP = """\
+  wait:
+    type: command
+    command: while ! test -e "$MARKS/../go"; do sleep 0.05; done
+    inputs:
+      rows: ${{parent.jobs.score.outputs.rows}}
+    environment: azureml:any@latest
+"""
+
+
 @pytest.mark.parametrize("record", [f"{STEP}/settled.json", f"{STEP}/verdict.json", f"{STEP}/concluded.json"])
 def test_a_supervisor_killed_at_the_end(project: Any, expected_bytes: bytes, tools: Helpers, record: str) -> None:
     """When nothing is left to do, right after the seal, after the last clean-up: resume ends with the same bytes, calls
     no script again, and changes no verdict that stands."""
+    pipeline = (project.folder / "pipeline.yml").read_text()
+    project.write("pipeline.yml", pipeline + ANOTHER_STEP)
     process = project.start("run", "pipeline.yml", "--name", RUN)
     run = project.folder / ".fanout" / "runs" / RUN
     _kill_when(project, (run / record).exists, process)
     sealed = run / STEP / "verdict.json"
     before = sealed.read_bytes() if sealed.exists() else None
+    (project.folder / "go").touch()
     _resumed(project)
     assert project.output() == expected_bytes
     assert before in (None, sealed.read_bytes())
