@@ -25,9 +25,9 @@ from fanout.step.results import Entry, Event, Status
 
 log = logging.getLogger(__name__)
 
-LINGER = 0.4
+LINGER = 1.0
 """Seconds that finished attempts wait for company while others are still running: each group costs some milliseconds,
-here and where it is read, of the processors that user code could use."""
+here and where it is read, of the processors that user code could use. So much work is lost when a node is killed."""
 COMPANY = 5_000
 """So many do not wait for more."""
 FULL_BYTES = 64 * 1024 * 1024

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 OVERVIEW_EVERY = 10.0
 """Seconds between two lines of the overview (reference, section 11)."""
+TOGETHER = 5_000
+"""Attempts whose rows are written together: for few at a time all that writes them would have to be fetched anew, as
+user code has had the processors' caches meanwhile."""
 AT_ONCE = 16
 """Files that are uploaded side by side."""
 REPORT = "sys/job_report"
@@ -79,6 +82,8 @@ class JobReport:
         self._overview.open(socket.gethostname())
         self._master = [master_line(clock.now(), f"supervising {record.at}, fanout {__version__}")]
         self._latest: Progress | None = None
+        self._unwritten: list[tuple[int, ResultIndex]] = []
+        self._unwritten_attempts = 0
 
     async def read_earlier(self) -> None:
         """What a supervisor before this one has written into the overview of this hour stays in it."""
@@ -88,14 +93,23 @@ class JobReport:
 
     def absorb(self, node: int, index: ResultIndex) -> None:
         """Takes in one result object: a row for each attempt, a file entry for each failure."""
-        self._attempts.add(node, index.entries)
-        self._processes.add(node, index.entries)
-        for entry in index.entries.special.values():
-            if entry.failure is not None:
-                self._errors.add(node, entry, entry.failure)
-        for event in index.events:
-            if event.failure is not None:
-                self._errors.add_event(node, event, event.failure)
+        self._unwritten.append((node, index))
+        self._unwritten_attempts += len(index.entries)
+        if index.entries.special or index.events or self._unwritten_attempts >= TOGETHER:
+            self._write_rows()  # failures at once: what there is to tell of them can be long
+
+    def _write_rows(self) -> None:
+        for node, index in self._unwritten:
+            self._attempts.add(node, index.entries)
+            self._processes.add(node, index.entries)
+            for entry in index.entries.special.values():
+                if entry.failure is not None:
+                    self._errors.add(node, entry, entry.failure)
+            for event in index.events:
+                if event.failure is not None:
+                    self._errors.add_event(node, event, event.failure)
+        self._unwritten.clear()
+        self._unwritten_attempts = 0
 
     def progress(self, progress: Progress) -> None:
         """Remembers where the step stands, for the next line of the overview."""
@@ -118,6 +132,7 @@ class JobReport:
     async def publish(self, seal: Seal, ledger: Ledger) -> None:
         """All logs of the supervising process are in the store: how the step ended, every attempt, every error."""
         self._mask_logs_of_killed_nodes()
+        self._write_rows()
         self._attempts.close()
         self._overview.close(self._clock.now(), seal)
         self.say(f"{seal.verdict.status}: {seal.verdict.reason}")

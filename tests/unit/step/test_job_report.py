@@ -7,7 +7,7 @@ from typing import Any
 from obstore.store import LocalStore, ObjectStore
 
 from fanout import __version__
-from fanout.step.job_report import job_report
+from fanout.step.job_report import TOGETHER, job_report
 from fanout.step.ledger import Ledger
 from fanout.step.record import StepRecord
 from fanout.step.results import Cause, Entries, Entry, Event, Failure, ResultIndex, Status
@@ -61,6 +61,29 @@ async def test_everything_is_in_the_store_in_the_references_layout(
     assert len(found["sys/job_report/processed_mini-batches.csv"].splitlines()) == 3
     assert "ValueError: no" in found["user/error.txt"]
     assert "The step ended: Failed: 1 failed" in found["job_progress_overview.2023111422.txt"]
+
+
+async def test_rows_are_written_together(
+    tmp_path: Path, record: MakeRecord, entry: MakeEntry, manual_clock: Any
+) -> None:
+    """Those of successes wait for others, but not for too many, and failures wait for nothing."""
+    store = LocalStore(tmp_path, mkdir=True)
+
+    def written() -> int:
+        return sum(len(path.read_text().splitlines()) for path in tmp_path.rglob("process000.txt"))
+
+    success = ResultIndex(Entries.of([entry(number) for number in range(TOGETHER // 10)]), (), 0)
+    failure = Failure(Cause.EXCEPTION, "ValueError: no")
+    failed = ResultIndex(Entries.of([entry(0, status=Status.FAILED, failure=failure)]), (), 0)
+    async with job_report(record(), store, manual_clock) as report:
+        for number in range(1, 10):
+            report.absorb(number, success)
+        assert written() == 0
+        report.absorb(0, success)
+        assert written() == TOGETHER
+        report.absorb(10, success)
+        report.absorb(11, failed)
+        assert written() > TOGETHER + TOGETHER // 10
 
 
 async def test_the_overview_is_kept_up_to_date(store: ObjectStore, record: MakeRecord, manual_clock: Any) -> None:
