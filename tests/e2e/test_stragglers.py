@@ -1,9 +1,7 @@
 """One mini-batch far slower than the others: the rest goes on around it, and with `speculate` nobody waits for it."""
 
-import time
 from typing import Any
 
-SLOW = 45.0
 SCRIPT = """\
 import os, time
 from pathlib import Path
@@ -13,7 +11,7 @@ def run(mini_batch, context):
     (marks / f"{context.minibatch_index}-{context.retry_count}-{os.getpid()}-{time.monotonic_ns()}").touch()
     try:
         os.close(os.open(marks.parent / "first", os.O_CREAT | os.O_EXCL))
-        time.sleep(SECONDS)
+        while not (marks.parent / "go").exists(): time.sleep(0.02)
     except FileExistsError:
         time.sleep(0.02)
     return [f"{Path(p).name}: {Path(p).read_text()}" for p in mini_batch]
@@ -26,14 +24,12 @@ def _output(project: Any) -> bytes:
 
 
 def test_a_straggler_is_tried_a_second_time(anywhere: Any) -> None:
-    """The first call sleeps for 45 s, where others take 20 ms: another slot is far quicker (fault 26)."""
+    """The first call never ends, where others take 20 ms: another slot is far quicker (fault 26)."""
     text = (anywhere.folder / "pipeline.yml").read_text()
     anywhere.write("pipeline.yml", text.replace("    retry_settings:", "    speculate: true\n    retry_settings:"))
-    anywhere.write("src/score.py", SCRIPT.replace("SECONDS", str(SLOW)))
-    begun = time.monotonic()
+    anywhere.write("src/score.py", SCRIPT)
     ended = anywhere.fanout("run", "pipeline.yml")
     assert ended.code == 0, ended.said
-    assert time.monotonic() - begun < SLOW, "somebody waited for it"
     assert anywhere.output() == _output(anywhere)
     assert "far longer than the others" in ended.said
     attempts = anywhere.attempts()
@@ -42,15 +38,15 @@ def test_a_straggler_is_tried_a_second_time(anywhere: Any) -> None:
 
 
 def test_without_it_the_others_go_on_around_it(project: Any) -> None:
-    """All but the slow mini-batch have ended while it still runs: none waits behind it."""
-    project.write("src/score.py", SCRIPT.replace("SECONDS", "6"))
+    """All others are tried while the slow mini-batch still runs: none waits behind it."""
+    project.write("src/score.py", SCRIPT)
     process = project.start("run", "pipeline.yml")
     project.wait_for_attempts(60, process)
     slow, *others = project.attempts()
-    done = time.monotonic()
-    process.communicate(timeout=60)
-    assert time.monotonic() - done > 2.0, "the slow one ended last, by seconds"
-    assert process.returncode == 0
+    assert process.poll() is None, "nobody waited for the slow one"
+    (project.folder / "go").touch()
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stdout + stderr
     assert len({index for index, _, _ in others}) == 59
     assert slow[2] not in {pid for _, _, pid in others[:59]}
     assert project.output() == _output(project)
