@@ -28,7 +28,6 @@ class Watched:
     mini_batches: int
     wall: float
     planning: float
-    reducing: float
     peaks: Peaks
 
 
@@ -82,9 +81,11 @@ def _scale_run(terms: Terms, folder: Path, count: int, scratch: Path) -> Watched
 
 
 def reduce(terms: Terms) -> Iterator[Measured]:
-    """Rows of 5 GB in all: joining them to one output beside `cat` of the same result objects.
+    """Rows of 5 GB in all: joining them to one output, and `cat` of the same result objects, in turns.
 
-    Both write into memory that the machine has had before: see `_touch_memory`.
+    The run itself is not counted: it is the first to write so much, and a virtual machine may have to ask its host for
+    memory that it has not used lately, which makes a write up to five times slower. `fanout resume` does the reducing
+    again, as after a crash, and is counted from the start of its process to its end.
     """
     terms.fanout.prepare()
     count = terms.scaled(REDUCED // MINI_BATCH_ROWS)
@@ -96,16 +97,17 @@ def reduce(terms: Terms) -> Iterator[Measured]:
             (files / f"{number:05d}").touch()
         (script / "entry.py").write_text(ROWS_SCRIPT)
         (place / "pipeline.yml").write_text(_pipeline(f"{{type: uri_folder, path: {files}}}", script, "1"))
-        _touch_memory(place, 2 * count * MINI_BATCH_ROWS)  # result objects and output
-        run = _run(terms, place, count)
-        size = (place / "merged.txt").stat().st_size
-        if size != count * MINI_BATCH_ROWS:
-            raise SystemExit(f"benchmarks: reduce: {size} bytes of {count} mini-batches")
-        (place / "merged.txt").unlink()
-        copying = [_cat(place) for _ in range(min(2, terms.repetitions))]
+        run, size = _run(terms, place, count), count * MINI_BATCH_ROWS
+        seconds = dict[str, list[float]]({"fanout resume": [], "cat": []})
+        for _ in range(terms.repetitions):
+            (place / "merged.txt").unlink()
+            seconds["cat"].append(_cat(place))
+            seconds["fanout resume"].append(_reduced_again(terms, place))
+            if (found := (place / "merged.txt").stat().st_size) != size:
+                raise SystemExit(f"benchmarks: reduce: {found} bytes of {count} mini-batches")
     title = f"reduce: {size / 1e9:.1f} GB of rows in {count:,} mini-batches"
-    rates = {"fanout": Series((size / run.reducing / 1e6,)), "cat": Series(tuple(size / s / 1e6 for s in copying))}
-    yield Measured(f"{title}, from the verdict to the end of the step", "MB/s", 0, rates)
+    rates = {name: Series(tuple(size / s / 1e6 for s in each)) for name, each in seconds.items()}
+    yield Measured(f"{title}, the whole process that joins them", "MB/s", 0, rates)
     yield Measured(f"{title}, most memory of the run's process", "MiB", 0, {"fanout": Series((run.peaks["run"],))})
 
 
@@ -120,17 +122,16 @@ def run(mini_batch):
 """Rows of 104 bytes with their newline, 1 MiB for each call."""
 
 
-def _touch_memory(place: Path, size: int) -> None:
-    """A file of so many bytes has been there: whoever writes next gets its pages.
-
-    A virtual machine may have to ask its host for memory that it never used, which makes a write five times slower. Who
-    is measured first would pay for all.
-    """
-    path, block = place / "pages", bytes(MINI_BATCH_ROWS)
-    with path.open("wb") as file:
-        for _ in range(size // MINI_BATCH_ROWS):
-            file.write(block)
-    path.unlink()
+def _reduced_again(terms: Terms, place: Path) -> float:
+    """Seconds that `fanout resume` takes when nothing is left to do but to join the rows."""
+    [concluded] = place.glob("store/runs/*/work/concluded.json")
+    run = concluded.parents[1]
+    concluded.unlink()
+    (run / "verdict.json").unlink()
+    begun = time.perf_counter()
+    resume = [terms.fanout.command, "resume", run.name]
+    subprocess.run(resume, cwd=place, check=True, stdout=subprocess.DEVNULL, timeout=TIME_LIMIT)
+    return time.perf_counter() - begun
 
 
 def _cat(place: Path) -> float:
@@ -150,11 +151,8 @@ def _run(terms: Terms, place: Path, count: int) -> Watched:
     print(f"{count:,} mini-batches: fanout", file=sys.stderr)
     wall, peaks = run_watched([terms.fanout.command, "run", "pipeline.yml"], place, TIME_LIMIT)
     [step] = place.glob("store/runs/*/work")
-
-    def between(first: str, last: str) -> float:
-        return (step / last).stat().st_mtime - (step / first).stat().st_mtime
-
-    return Watched(count, wall, between("step.json", "plan.json"), between("verdict.json", "concluded.json"), peaks)
+    begun, planned = ((step / name).stat().st_mtime for name in ("step.json", "plan.json"))
+    return Watched(count, wall, planned - begun, peaks)
 
 
 def _pipeline(source: str, script: Path, size: str) -> str:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 OVERVIEW_EVERY = 10.0
 """Seconds between two lines of the overview (reference, section 11)."""
-TOGETHER = 5_000
+TOGETHER = 20_000
 """Attempts whose rows are written together: for few at a time all that writes them would have to be fetched anew, as
 user code has had the processors' caches meanwhile."""
 AT_ONCE = 16
