@@ -344,6 +344,8 @@ class Node:
 
     def slot_broken(self, slot: Slot, failure: Failure) -> None:
         """After three useless starts for each slot, one after the other, this node gives up (reference, section 9)."""
+        if self._leaving.done():
+            return  # nobody would have used it
         self._useless_starts += 1
         gave_up = self._useless_starts >= 3 * len(self._slots)
         log.error("%s: %s", slot.process_name, failure.message)

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -361,6 +362,7 @@ def test_a_node_that_is_asked_to_leave_gives_back_what_it_has_not_started(
     script = (anywhere.folder / "src" / "score.py").read_text()
     held_up = "    while len(list(marks.iterdir())) > 20 and not marks.with_name('go').exists(): time.sleep(0.01)\n"
     anywhere.write("src/score.py", script.replace("    time.sleep", held_up + "    time.sleep"))
+    begun = time.monotonic()
     process = anywhere.start("run", "pipeline.yml", "--name", RUN)
     anywhere.wait_for_attempts(3, process)
     [own] = _nodes(anywhere, tools)
@@ -373,6 +375,7 @@ def test_a_node_that_is_asked_to_leave_gives_back_what_it_has_not_started(
     assert own not in tools.alive([own])
     assert anywhere.output() == expected_bytes
     assert Counter(index for index, _, _ in anywhere.attempts()) == Counter(range(FILES))
+    assert time.monotonic() - begun < 60
 
 
 @BOTH_WORLDS
@@ -396,5 +399,7 @@ def test_a_run_that_is_asked_to_leave_goes_on_elsewhere(project: Any, expected_b
     project.wait_for_attempts(10, process)
     process.send_signal(signal.SIGTERM)
     _end(process, code=130)
+    begun = time.monotonic()
     _resumed(project)
+    assert time.monotonic() - begun < 60
     assert project.output() == expected_bytes

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from typing import Any
 
 import pytest
@@ -144,8 +145,10 @@ def test_early_stop_ends_running_mini_batches(project: Any) -> None:
         """,
     )
     limits = ("--set", "jobs.score.retry_settings.max_retries=0", "--set", "jobs.score.retry_settings.timeout=600")
-    ended = project.fanout("run", "pipeline.yml", *STRICT, *limits)
+    begun = time.monotonic()
+    ended = project.fanout("run", "pipeline.yml", *STRICT, *limits, patience=45)
     assert ended.code == 1, ended.said
+    assert time.monotonic() - begun < 30
     assert "ValueError: the first one" in ended.said
 
 
