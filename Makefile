@@ -19,7 +19,9 @@ $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
+# The distribution was called `fanout` once: two distributions must not own one command.
 $(VENV)/.synced: $(BIN)/uv pyproject.toml uv.lock
+	$(BIN)/uv pip uninstall --quiet --python $(BIN)/python fanout 2>/dev/null || true
 	$(BIN)/uv sync --quiet --frozen --all-extras --inexact --compile-bytecode --python $(BIN)/python
 	$(BIN)/python -m compileall -q fanout
 	touch $@

@@ -24,6 +24,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+DISTRIBUTION = "fanout-jobs"
+"""What pip installs; the package and the command are called `fanout`, which on PyPI is another distribution."""
+
 
 class ExitCode(IntEnum):
     """What `fanout` tells the shell (design, section "What a run shows")."""
@@ -87,7 +90,7 @@ class MissingExtraError(UserError):
     """An optional library is needed and not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs a library that is not installed; run: pip install 'fanout[{extra}]'")
+        super().__init__(f"{what} needs a library that is not installed; run: pip install '{DISTRIBUTION}[{extra}]'")
 
 
 class RunError(UserError):

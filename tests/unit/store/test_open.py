@@ -129,7 +129,7 @@ def test_credentials_of_a_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def test_library_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error is the command that installs it."""
     monkeypatch.setitem(sys.modules, "obstore.auth.boto3", None)
-    with pytest.raises(MissingExtraError, match=r"fanout\[aws\]"):
+    with pytest.raises(MissingExtraError, match=r"fanout-jobs\[aws\]"):
         open_store("s3://bucket-without-library", Access())
 
 

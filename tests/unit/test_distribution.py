@@ -1,0 +1,93 @@
+"""What pip installs: the distribution's name, and what is in the wheel and in the source archive."""
+
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from fanout.errors import DISTRIBUTION, MissingExtraError
+
+ROOT = Path(__file__).parents[2]
+TEXTS = {".cfg", ".md", ".py", ".sh", ".toml", ".txt", ".yaml", ".yml", ""}
+NAMED = re.compile(
+    r"""(?:\binstall|\btool\s+run|\buv\s+add|\buvx|\bpipx\s+run)\s(?:--?[\w-]+\s)*["']?fanout(?![\w./-])"""  # a command installs it
+    r"""|(?<![\w./-])fanout\\?\[(?:aws|watch|tables|delta|testing|examples)"""  # or an extra of it is named
+)
+
+
+def _texts() -> list[Path]:
+    """Every text of the repository; what was made or installed in it is not."""
+    kept = [
+        "*.*",
+        *(f"{folder}/**/*" for folder in ("fanout", "handlers", "infra", "docs", "examples", "tests", ".ci")),
+    ]
+    found = {path for pattern in kept for path in ROOT.glob(pattern)} | {ROOT / "Makefile"}
+    return sorted(path for path in found if path.suffix in TEXTS and path.is_file() and path != Path(__file__))
+
+
+def test_nothing_recommends_the_distribution_of_others() -> None:
+    """`fanout` on PyPI is another project: no text says to install it, alone or with an extra."""
+    texts = _texts()
+    assert {ROOT / "README.md", ROOT / "fanout" / "errors.py", ROOT / "docs" / "testing.md"} <= set(texts)
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in texts
+        for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1)
+        if NAMED.search(line)
+    ]
+    assert not wrong
+
+
+def test_the_advice_names_what_is_installed_here() -> None:
+    """The distribution that messages recommend is the one that brought this command."""
+    found = metadata.distribution(DISTRIBUTION)
+    assert [entry.value for entry in found.entry_points if entry.name == "fanout" and entry.group == "console_scripts"]
+    assert f"pip install '{DISTRIBUTION}[tables]'" in str(MissingExtraError("a table", "tables"))
+
+
+def test_extras_that_include_extras_ask_for_nothing_of_the_other_project() -> None:
+    """`delta`, `testing` and `examples` bring what `tables` brings, and no requirement is called `fanout`."""
+    required = metadata.requires(DISTRIBUTION) or []
+    assert not [line for line in required if re.match(r"fanout(?!-jobs)", line)]
+    for extra in ("tables", "delta", "testing", "examples"):
+        assert any(line.startswith("pyarrow") and f"'{extra}'" in line for line in required), extra
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel and the source archive."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-t", "sdist", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return folder
+
+
+def test_the_wheel_brings_three_names(built: Path) -> None:
+    """fanout and azureml_user, and no package that would stand in the way of users' own, such as `handlers`."""
+    [wheel] = built.glob("fanout_jobs-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    [about] = {name.partition("/")[0] for name in names if ".dist-info/" in name}
+    assert {name.partition("/")[0] for name in names} == {"fanout", "azureml_user", about}
+    assert {"azureml_user/parallel_run.py", "fanout/deploy/infra/template.yml", f"{about}/licenses/LICENSE"} <= set(
+        names
+    )
+
+
+def test_the_source_archive_builds_it_all(built: Path) -> None:
+    """The licence, the functions' entry points and what deploys them are in it."""
+    [archive] = built.glob("fanout_jobs-*.tar.gz")
+    with tarfile.open(archive) as opened:
+        names = {name.partition("/")[2] for name in opened.getnames()}
+    assert {"LICENSE", "README.md", "pyproject.toml", "handlers/worker.py", "infra/template.yml"} <= names
+
+
+def test_the_image_has_what_its_functions_start() -> None:
+    """The wheel has no `handlers`, so the image copies them beside it."""
+    text = (ROOT / "infra" / "Dockerfile").read_text()
+    assert text.index("COPY handlers") > text.index('pip install --no-cache-dir "/build[')
