@@ -15,8 +15,9 @@ from fanout.errors import DISTRIBUTION, MissingExtraError
 ROOT = Path(__file__).parents[2]
 TEXTS = {".cfg", ".md", ".py", ".sh", ".toml", ".txt", ".yaml", ".yml", ""}
 NAMED = re.compile(
-    r"""(?:\binstall|\btool\s+run|\buv\s+add|\buvx|\bpipx\s+run)\s(?:--?[\w-]+\s)*["']?fanout(?![\w./-])"""  # a command installs it
-    r"""|(?<![\w./-])fanout\\?\[(?:aws|watch|tables|delta|testing|examples)"""  # or an extra of it is named
+    # A command installs it, or an extra of it is named.
+    r"""(?:\binstall|\btool\s+run|\buv\s+add|\buvx|\bpipx\s+run)\s(?:--?[\w-]+\s)*["']?fanout(?![\w./-])"""
+    r"""|(?<![\w./-])fanout\\?\[(?:aws|watch|tables|delta|testing|examples)"""
 )
 
 
