@@ -33,7 +33,7 @@ def _fanout(place: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 def place(request: pytest.FixtureRequest) -> Iterator[Path]:
     """A version's store with its pipeline, code and input, at the path that its records name."""
     place = Path(f"/tmp/fanout-golden-{request.param}")
-    with open(f"{place}.lock", "w") as lock:
+    with place.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(STORES / request.param, place)
