@@ -1,6 +1,8 @@
 """Where things are put together: options, environment and fanout.toml become what a run reaches the outside with."""
 
 import os
+import shlex
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,7 +13,7 @@ from fanout.cli.options import Where
 from fanout.errors import RunError, SettingsError
 from fanout.spec.locations import local_path, uri_of
 from fanout.spec.report import Wrong
-from fanout.spec.settings import Settings, load_settings
+from fanout.spec.settings import Origin, Settings, load_settings
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -30,9 +32,10 @@ def settings_of(start: Path, where: Where) -> Settings:
     settings = load_settings(start, where.profile, os.environ)
     if store := _first("--store", where.store, "FANOUT_STORE"):
         # The queue of fanout.toml belongs to the store beside it.
-        settings = replace(settings, store=_store_uri(*store), queue=None)
+        settings = replace(settings, store=_store_uri(*store), queue=None, store_from=Origin.GIVEN)
     if queue := _first("--queue", where.queue, "FANOUT_QUEUE"):
         settings = replace(settings, queue=_queue_uri(*queue))
+    _check_default_store(settings)
     return settings
 
 
@@ -64,6 +67,8 @@ async def outside_of(settings: Settings, warm: "WarmNode | None" = None) -> Asyn
     from fanout.run.outside import Outside
     from fanout.store.open import ensure_bucket, open_store
 
+    if line := origin_line(settings):
+        sys.stderr.write(f"{line}\n")
     access, clock = access_of(settings), SystemClock()
     store = open_store(settings.store, access)
     await ensure_bucket(settings.store, access)
@@ -73,6 +78,45 @@ async def outside_of(settings: Settings, warm: "WarmNode | None" = None) -> Asyn
         yield Outside(settings, access, store, queues, engine, clock)
     finally:
         await queues.close()
+
+
+def origin_line(settings: Settings) -> str:
+    """What fanout.toml decided of where data and credentials go; "" when options and variables decided it all."""
+    from fanout.store.redact import redact
+
+    decided = [f"store {local_path(settings.store) or settings.store}"] if settings.store_from is Origin.FILE else []
+    for service, url in _endpoints_of_file(settings).items():
+        decided.append(f"{service}endpoint {url}")
+    return redact(f"settings of {settings.file}: {', '.join(decided)}") if decided else ""
+
+
+def _endpoints_of_file(settings: Settings) -> dict[str, str]:
+    """The endpoints that no variable names, by service."""
+    if settings.file is None or os.environ.get("AWS_ENDPOINT_URL"):
+        return {}
+    found = {"": settings.endpoint_url, "S3 ": settings.endpoint_url_s3, "SQS ": settings.endpoint_url_sqs}
+    return {
+        service: url
+        for service, url in found.items()
+        if url and not (service and os.environ.get(f"AWS_ENDPOINT_URL_{service.strip()}"))
+    }
+
+
+def _check_default_store(settings: Settings) -> None:
+    """SettingsError when nothing names the store, and `.fanout` is there and another user may change what it holds.
+
+    What a store holds is carried out: the code of runs is in it.
+    """
+    from fanout.store.ownership import own_weakness
+
+    folder = local_path(settings.store)
+    if settings.store_from is not Origin.DEFAULT or folder is None or not os.path.lexists(folder):
+        return
+    if why := own_weakness(folder):
+        raise SettingsError(
+            f"{folder}: not used, because {why}, and a store holds code that is run; if you trust it, name it with "
+            f"--store {shlex.quote(str(folder))}, else name another store"
+        )
 
 
 def open_to_read(settings: Settings) -> "ObjectStore":

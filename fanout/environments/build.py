@@ -21,6 +21,7 @@ import fanout
 from fanout.environments.compare import OLDEST_PYTHON, allows, allows_slots, file_name, shown
 from fanout.errors import UserError
 from fanout.spec.steps import DataInput, DataType, ParallelStep, Step, StepOutput
+from fanout.store.ownership import weakness
 from fanout.store.redact import redact
 
 FORMAT = 1
@@ -78,7 +79,7 @@ def python_notice(step: Step) -> str | None:
 def python_of(step: Step) -> Path:
     """The Python of the step's environment, which is made now unless it is there; UserError when it cannot be made."""
     recipe = recipe_of(step)
-    folder = cache_folder() / recipe.name
+    folder = _own_cache() / recipe.name
     python = folder / "bin" / "python"
     with _locked(folder.with_suffix(".lock")):
         if not (folder / "complete").exists() or not python.exists():
@@ -97,6 +98,18 @@ def cache_folder() -> Path:
     """Where environments are kept: `fanout/environments` in the user's cache folder."""
     root = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(root).expanduser().absolute() / "fanout" / "environments"
+
+
+def _own_cache() -> Path:
+    """As `cache_folder`, which is there; UserError when another user may change what is run from it."""
+    folder = cache_folder()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if why := weakness(folder):
+        raise UserError(
+            f"no environment is made in {folder}, because {why}, and what is in it is run; set XDG_CACHE_HOME to a "
+            "folder that only you may change"
+        )
+    return folder
 
 
 def environ_in(python: Path, environ: Mapping[str, str]) -> dict[str, str]:

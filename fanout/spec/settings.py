@@ -14,11 +14,16 @@
 A profile's keys win over those at the top; its tables add to the tables there. Of the environment, the variables that
 every AWS tool knows (AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_SQS, AWS_REGION, AWS_DEFAULT_REGION) win
 over the file, as they do there.
+
+The file decides where data, code and credentials go. So one that is found by searching counts only when no other user
+may change it; one that FANOUT_SETTINGS names counts as it is.
 """
 
 import os.path
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from enum import Enum
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,9 +33,20 @@ from fanout.spec.report import Wrong, join, shorten, suggest
 from fanout.spec.settings_file import Keys, SettingsFile, read_file
 from fanout.store.access import LOCALSTACK, Access
 from fanout.store.datastores import Datastores
+from fanout.store.ownership import weakness
 
 ENGINES = ("local",)
+NAMED_FILE = "FANOUT_SETTINGS"
+"""The variable that names a settings file, in place of the nearest fanout.toml; /dev/null names an empty one."""
 _STORES = ("file:", "s3:")
+
+
+class Origin(Enum):
+    """What named the store of a run."""
+
+    DEFAULT = "nothing did: .fanout in the current folder"
+    FILE = "fanout.toml"
+    GIVEN = "an option or a variable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +65,7 @@ class Settings:
     computes: Mapping[str, str] = field(default_factory=dict)  # name -> engine
     file: str | None = None  # the fanout.toml that was read
     profile: str | None = None
+    store_from: Origin = Origin.DEFAULT
 
     def endpoint(self, service: str) -> str | None:
         """The endpoint of `s3` or `sqs`; None: AWS itself."""
@@ -64,11 +81,12 @@ class Settings:
 def load_settings(start: Path, profile: str | None, environ: Mapping[str, str]) -> Settings:
     """The settings for the pipeline file or folder `start`; SettingsError says what is wrong, and where.
 
-    fanout.toml is searched from there upward; relative paths in it start from its folder. Without a store the runs
-    are kept in `.fanout` in the current folder. `profile` wins over FANOUT_PROFILE.
+    fanout.toml is searched from there upward, unless FANOUT_SETTINGS names it; relative paths in it start from its
+    folder. Without a store the runs are kept in `.fanout` in the current folder. `profile` wins over FANOUT_PROFILE.
     """
     wanted = profile or environ.get("FANOUT_PROFILE") or None
-    path = find_file(start)
+    named = environ.get(NAMED_FILE)
+    path = Path(named).absolute() if named else _found_file(start)
     if path is None:
         if wanted:
             raise SettingsError(f"profile '{wanted}': there is no {FILE} in '{_folder(start)}' or above it")
@@ -82,6 +100,19 @@ def find_file(start: Path) -> Path | None:
     """The fanout.toml nearest to `start`, in its folder or above it."""
     folder = _folder(start)
     return next((f / FILE for f in (folder, *folder.parents) if (f / FILE).is_file()), None)
+
+
+def _found_file(start: Path) -> Path | None:
+    """As `find_file`; SettingsError when another user may change the file or what leads to it."""
+    path = find_file(start)
+    if path is None:
+        return None
+    if why := weakness(path) or weakness(_folder(start)):
+        raise SettingsError(
+            f"{path}: not used, because {why}, and this file decides where your data, code and credentials go; set "
+            f"{NAMED_FILE}={shlex.quote(str(path))} if you trust it, or {NAMED_FILE}=/dev/null to go on without it"
+        )
+    return path
 
 
 def resolve_datastore(uri: str, settings: Settings) -> str:
@@ -148,6 +179,7 @@ def _resolved(keys: Keys, path: Path, profile: str | None) -> Settings:
         computes=keys.computes,
         file=str(path),
         profile=profile,
+        store_from=Origin.FILE if keys.store else Origin.DEFAULT,
     )
     _check(settings, str(path))
     return settings

@@ -36,7 +36,7 @@ def sweep(parent: Path) -> None:
     """No folder in `parent` belongs to a process of ours that is dead."""
     for mark in parent.glob(f"*/{MARK}"):
         with suppress(OSError):  # it went meanwhile, or is somebody else's
-            if not mark.parent.is_symlink() and _is_free(mark):
+            if mark.parent.lstat().st_uid == os.getuid() and not mark.parent.is_symlink() and _is_free(mark):
                 shutil.rmtree(mark.parent, ignore_errors=True)
 
 

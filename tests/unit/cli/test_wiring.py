@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from fanout.cli.options import Where
-from fanout.cli.wiring import commands_of, open_to_read, outside_of, settings_of
+from fanout.cli.wiring import commands_of, open_to_read, origin_line, outside_of, settings_of
 from fanout.errors import RunError, SettingsError
 
 TOML = """\
@@ -102,3 +102,19 @@ def test_commands_for_a_server_that_another_folder_names(folder: Path) -> None:
     where = Where(store="s3://c/runs")
     settings = settings_of(other / "pipeline.yml", where)
     assert commands_of(settings, where).resume("r") == f"cd '{other}' && fanout resume r --store s3://c/runs"
+
+
+def test_what_the_file_decided_is_told_without_what_options_decided(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Store and endpoints of fanout.toml, but for those that an option or a variable names."""
+    file = folder / "fanout.toml"
+    file.write_text('store = "s3://runs"\nendpoint_url = "http://h:1"\nendpoint_url_sqs = "http://h:2"\n')
+    said = f"settings of {file}: "
+    assert origin_line(settings_of(folder, Where())) == (
+        f"{said}store s3://runs, endpoint http://h:1, SQS endpoint http://h:2"
+    )
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", "http://h:3")
+    assert origin_line(settings_of(folder, Where(store="s3://b"))) == f"{said}endpoint http://h:1"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://h:4")
+    assert origin_line(settings_of(folder, Where(store="s3://b"))) == ""

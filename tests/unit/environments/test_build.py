@@ -118,3 +118,11 @@ def test_what_cannot_be_made(step: CommandStep, sentence: str) -> None:
     """Said before anything is tried."""
     with pytest.raises(UserError, match=sentence):
         recipe_of(step)
+
+
+def test_a_cache_that_others_may_change_is_not_used(tmp_path: Path) -> None:
+    """Its interpreters are run: in a shared folder another user could put one there."""
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o777)
+    with pytest.raises(UserError, match=r"no environment is made in .*every user may write.*set XDG_CACHE_HOME"):
+        python_of(_command())

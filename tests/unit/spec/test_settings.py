@@ -150,3 +150,34 @@ def test_a_datastore_uri_that_leads_elsewhere_is_refused(uri: str) -> None:
     """No way out of a datastore, and no assets."""
     with pytest.raises(SettingsError):
         resolve_datastore(uri, Settings(store="file:///s"))
+
+
+def test_a_file_that_others_may_change_is_refused(pipeline: Path) -> None:
+    """It decides where data and credentials go, so what is found by searching must be this user's or root's."""
+    file = pipeline.parent.parent / "fanout.toml"
+    file.write_text('store = "s3://of-others"')
+    file.chmod(0o666)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(pipeline, None, {})
+    assert f"{file}: not used, because every user may write to '{file}'" in str(caught.value)
+    assert f"set FANOUT_SETTINGS={file} if you trust it, or FANOUT_SETTINGS=/dev/null" in str(caught.value)
+
+
+def test_a_file_above_a_folder_of_others_is_refused(pipeline: Path) -> None:
+    """Whoever may change a folder on the way decides which file is found above it."""
+    (pipeline.parent.parent / "fanout.toml").write_text('store = "s3://runs"')
+    pipeline.parent.chmod(0o777)
+    with pytest.raises(SettingsError, match=f"every user may write to '{pipeline.parent}'"):
+        load_settings(pipeline, None, {})
+
+
+def test_a_file_that_is_named_counts_as_it_is(pipeline: Path) -> None:
+    """FANOUT_SETTINGS wins over what is found, whoever may change it; /dev/null is a file without keys."""
+    (pipeline.parent / "fanout.toml").write_text('store = "s3://found"')
+    named = pipeline.parent.parent / "named.toml"
+    named.write_text('store = "s3://named"')
+    named.chmod(0o666)
+    assert load_settings(pipeline, None, {"FANOUT_SETTINGS": str(named)}).store == "s3://named"
+    assert load_settings(pipeline, None, {"FANOUT_SETTINGS": "/dev/null"}).store.endswith("/.fanout")
+    with pytest.raises(SettingsError, match=r"nowhere\.toml: cannot be read: No such file"):
+        load_settings(pipeline, None, {"FANOUT_SETTINGS": "nowhere.toml"})

@@ -1,5 +1,6 @@
 """Scratch folders: one a process, and none of a process that is dead."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -87,3 +88,13 @@ def test_what_is_not_of_a_node_stays(tmp_path: Path) -> None:
     sweep(tmp_path)
     assert (elsewhere / MARK).exists()
     assert (tmp_path / "theirs").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to other users")
+def test_folders_of_other_users_stay(tmp_path: Path) -> None:
+    """A mark of this user in a folder of another one, who might put anything in its place, removes nothing."""
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / MARK).touch()
+    os.chown(tmp_path / "theirs", 4711, 4711)
+    sweep(tmp_path)
+    assert (tmp_path / "theirs" / MARK).exists()
