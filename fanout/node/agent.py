@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import logging
 import math
-import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,21 +18,18 @@ from enum import StrEnum
 from obstore.store import ObjectStore
 
 from fanout.clock import Clock
-from fanout.data import uris
 from fanout.errors import StoreError
 from fanout.node.attempt import entry_of, items_to_split
 from fanout.node.committer import Committer, Finished
 from fanout.node.dealing import deal, patience, wanted
 from fanout.node.decide import SUCCEEDED, Decision, decide
 from fanout.node.fetch import Fetcher
-from fanout.node.gpus import gpus_of
 from fanout.node.heartbeat import heartbeat
 from fanout.node.held import Held, Holdings
 from fanout.node.intake import Intake, IntakeEvents
 from fanout.node.orders import Done, Stopped
 from fanout.node.slot import EXIT_LIMIT, SHUTDOWN_LIMIT, ProcessFactory, Slot
 from fanout.queue.port import QueuePair
-from fanout.spec.steps import DataType
 from fanout.step.record import StepRecord
 from fanout.step.results import Event, Failure, Status
 from fanout.store import keys
@@ -107,6 +103,7 @@ class Node:
             clock,
             IntakeEvents(self._wanted, self.feed, self._not_brought, lambda: patience(queues.main, self._slots)),
         )
+        self.done = self.failed = 0  # attempts that have ended here
         self._useless_starts = 0
         self._looked, self._will_look = clock.monotonic(), False
         self._starts_until = math.inf
@@ -190,6 +187,15 @@ class Node:
         """End all processes of user code, now."""
         for slot in self._slots:
             slot.kill()
+
+    @property
+    def slots(self) -> Sequence[Slot]:
+        return self._slots
+
+    @property
+    def waiting(self) -> int:
+        """How many mini-batches wait here for a slot."""
+        return self._intake.waiting
 
     @property
     def idle(self) -> bool:
@@ -361,6 +367,8 @@ class Node:
         self._idle_slots.set()
 
     def _finished(self, held: Held, done: Done, started: float, process: str) -> None:
+        self.done += 1
+        self.failed += done.failure is not None
         decision = self._decide(held, done)
         entry = entry_of(held, done, decision, process, started)
         if self._fetcher is not None:
@@ -377,22 +385,3 @@ class Node:
         draw = random.random()  # noqa: S311 - spreads retries, guards nothing
         items = items_to_split(held, done, failure) if step.isolate_failures else None
         return decide(failure, held.message.attempt, step.retry_settings.max_retries, draw, items)
-
-
-def needs_fetching(record: StepRecord) -> bool:
-    """Whether mini-batches may name files that are not on this machine; an MLTable that is may list others."""
-    major = record.major
-    if record.recipe is not None or major is None or major.uri is None:
-        return False
-    return not uris.is_local(major.uri) or major.type is DataType.MLTABLE
-
-
-def slots_of(record: StepRecord) -> int:
-    """Slots a node: as asked for, else one where there is a GPU, else one a core that this process may use.
-
-    Reference, section 2.
-    """
-    asked = record.step.max_concurrency_per_instance
-    if asked is not None and asked >= 1:
-        return asked
-    return 1 if gpus_of(os.environ) else len(os.sched_getaffinity(0))

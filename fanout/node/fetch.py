@@ -10,6 +10,8 @@ from fanout.data import uris
 from fanout.data.transfer import download_file, some_at_once
 from fanout.plan import minibatch
 from fanout.plan.parts import Part
+from fanout.spec.steps import DataType
+from fanout.step.record import StepRecord
 from fanout.store.access import Access
 
 
@@ -67,3 +69,11 @@ class Fetcher:
             return uris.confined(below)
         bucket = hashlib.sha256(uris.authority(uri).encode()).hexdigest()[:8]
         return uris.confined(f".elsewhere/{bucket}/{uris.path_of(uri).lstrip('/')}")
+
+
+def needs_fetching(record: StepRecord) -> bool:
+    """Whether mini-batches may name files that are not on this machine; an MLTable that is may list others."""
+    major = record.major
+    if record.recipe is not None or major is None or major.uri is None:
+        return False
+    return not uris.is_local(major.uri) or major.type is DataType.MLTABLE

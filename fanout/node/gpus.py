@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fanout.step.record import StepRecord
+
 DRIVER = Path("/proc/driver/nvidia/gpus")
 VISIBLE, COUNT = "CUDA_VISIBLE_DEVICES", "AZ_BATCHAI_GPU_COUNT_FOUND"
 
@@ -47,3 +49,14 @@ class Gpus:
     def give_back(self, process: str) -> None:
         """The process has ended; no error when it had none."""
         self._taken.pop(process, None)
+
+
+def slots_of(record: StepRecord) -> int:
+    """Slots a node: as asked for, else one where there is a GPU, else one a core that this process may use.
+
+    Reference, section 2.
+    """
+    asked = record.step.max_concurrency_per_instance
+    if asked is not None and asked >= 1:
+        return asked
+    return 1 if gpus_of(os.environ) else len(os.sched_getaffinity(0))

@@ -22,16 +22,17 @@ from obstore.store import ObjectStore
 from fanout.clock import Clock
 from fanout.data.transfer import upload_file
 from fanout.errors import RunError
-from fanout.node.agent import Leaving, Node, NodeOptions, needs_fetching, slots_of
+from fanout.node.agent import Leaving, Node, NodeOptions
 from fanout.node.committer import Committer, Stage, Write
-from fanout.node.fetch import Fetcher
+from fanout.node.fetch import Fetcher, needs_fetching
 from fanout.node.fork_server import ForkServer
-from fanout.node.gpus import VISIBLE, Gpus, gpus_of
+from fanout.node.gpus import VISIBLE, Gpus, gpus_of, slots_of
 from fanout.node.logs import LogKeeper, kept_now_and_then
 from fanout.node.orders import Answer
 from fanout.node.preloaded import goes_unnoticed
 from fanout.node.process import SlotProcess
 from fanout.node.registration import register
+from fanout.node.status import LEFT, Reporter, status_written
 from fanout.node.usage import Usage, usage_written
 from fanout.node.workspace import Workspace, slot_environ, workspace
 from fanout.queue.port import QueuePair, QueueService
@@ -68,6 +69,7 @@ class Assembled:
     """A node that is ready to run, what takes its logs to the store when they are far, and how busy the machine is."""
 
     node: Node
+    number: int
     logs: LogKeeper | None
     usage: Usage
 
@@ -81,12 +83,16 @@ async def serve(
     if pair is None:
         raise RunError(f"step {at.step} of run {at.run} has no queue (any more): it has ended, or was never started")
     async with assembled(record, pair, outside, slots=slots) as made:
+        reporter = Reporter(made.node, made.number, at, outside.store, outside.clock)
         with _signals(made.node), _parent(made.node, with_parent):
             async with (
                 kept_now_and_then(made.logs, outside.clock),
                 usage_written(made.usage, record.step.resource_monitor_interval, outside.clock),
+                status_written(reporter, outside.clock),
             ):
-                return await made.node.run()
+                why = await made.node.run()
+                reporter.left = LEFT.get(why)
+                return why
 
 
 @contextlib.asynccontextmanager
@@ -121,7 +127,7 @@ async def assembled(
             outside.clock,
         )
         with _log_to(place):
-            yield Assembled(node, _log_keeper(record, place, outside.store), _usage(place))
+            yield Assembled(node, number, _log_keeper(record, place, outside.store), _usage(place))
 
 
 async def load_step(store: ObjectStore, at: StepRound) -> StepRecord:

@@ -104,6 +104,11 @@ class Slot:
         return bool(self._tasks)
 
     @property
+    def current(self) -> tuple[Held, float] | None:
+        """What it works on, and since when (epoch seconds), as far as it has been listened to."""
+        return (self._tasks[0], self._started_at) if self._tasks else None
+
+    @property
     def holds(self) -> int:
         """How many mini-batches it has been given, as far as it has been listened to."""
         return len(self._tasks)

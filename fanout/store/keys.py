@@ -109,6 +109,25 @@ def node(at: StepRound, number: int) -> str:
     return f"{nodes(at)}{number:03d}"
 
 
+def node_statuses(at: StepRound) -> str:
+    """Prefix under which nodes say what they do just now; each writes over its own object every few seconds."""
+    return f"{at.root}/node-status/"
+
+
+def node_status(at: StepRound, number: int) -> str:
+    return f"{node_statuses(at)}{number:03d}"
+
+
+def fences(at: StepRound) -> str:
+    """Prefix of the notes on nodes that are fenced."""
+    return f"{at.root}/fenced/"
+
+
+def fence(at: StepRound, node: int) -> str:
+    """Says that what failed on this node does not count, and why; created once. The node leaves when it finds it."""
+    return f"{fences(at)}{node:03d}"
+
+
 def results(at: StepRound, node: int) -> str:
     return f"{at.root}/results/{node:03d}/"
 

@@ -192,6 +192,17 @@ async def list_names(store: ObjectStore, prefix: str = "") -> list[str]:
     return sorted({key.rstrip("/").rpartition("/")[2] for key in await again(store, listing)})
 
 
+async def list_changed(store: ObjectStore, prefix: str) -> dict[str, float]:
+    """The objects directly in the folder `prefix`, and when each was written: epoch seconds of the store's clock."""
+
+    async def listing() -> dict[str, float]:
+        with translated("list", prefix):
+            found = await obstore.list_with_delimiter_async(store, prefix)
+        return {meta["path"]: meta["last_modified"].timestamp() for meta in found["objects"]}
+
+    return await again(store, listing)
+
+
 async def delete(store: ObjectStore, *keys: str) -> None:
     """None of `keys` is there any more; no error for those that were not."""
     for key in keys if isinstance(store, LocalStore) else ():

@@ -11,6 +11,12 @@ def nodes_of(run: str) -> list[int]:
     return [pid for pid in pids if "fanout.node" in _command(pid) and _works_on(run, pid)]
 
 
+def by_hand(run: str) -> list[int]:
+    """The nodes that have joined `run` with the command `fanout node`."""
+    pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal())
+    return [pid for pid in pids if _command(pid)[2:4] == ["node", run]]
+
+
 def slots_of(node: int) -> list[int]:
     """The slots of a node that live just now: copies of its fork server."""
     return [pid for server in _children(node) for pid in _children(server)]

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.chaos.processes import nodes_of, slots_of, strike
+from tests.chaos.processes import by_hand, nodes_of, slots_of, strike
 from tests.chaos.scene import Scene
 from tests.chaos.weather import Blow, Weather
 
@@ -44,6 +44,7 @@ class Storm:
     limit: float
     _landed: Counter[Blow] = field(default_factory=Counter)
     _paused: dict[int, float] = field(default_factory=dict)  # node -> when it goes on
+    _joined: "list[subprocess.Popen[bytes]]" = field(default_factory=list)  # nodes by hand
     _chance: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,8 +61,11 @@ class Storm:
                 process.kill()
             process.wait()
             self._go_on(time.monotonic() + self.weather.pause_for)
+            over = process.returncode == 0
+            left = self._wait_for_nodes() if over else nodes_of(self.scene.run)
+            self._end_nodes_by_hand(left)
         seconds = time.monotonic() - begun
-        return Passed(process.returncode, self._landed, seconds, self._wait_for_nodes())
+        return Passed(process.returncode, self._landed, seconds, left)
 
     def _rage(self, process: "subprocess.Popen[bytes]", begun: float) -> "subprocess.Popen[bytes]":
         """Strikes until the run is over; the last command."""
@@ -73,6 +77,7 @@ class Storm:
             if now - begun > self.limit:
                 raise TimeIsUpError(f"not over after {self.limit:g} s:\n{self.scene.said[-3000:]}")
             self._go_on(now)
+            self._join_by_hand()
             if supervisor_kills and self.scene.attempts() >= supervisor_kills[0]:
                 supervisor_kills.pop(0)
                 process = self._without_supervisor(process)
@@ -91,7 +96,8 @@ class Storm:
         return self.scene.start("resume", self.scene.run)
 
     def _strike(self, blow: Blow) -> None:
-        nodes = [pid for pid in nodes_of(self.scene.run) if pid not in self._paused]
+        there = [*nodes_of(self.scene.run), *by_hand(self.scene.run)]
+        nodes = [pid for pid in there if pid not in self._paused]
         victims = [slot for node in nodes for slot in slots_of(node)] if blow is Blow.SLOT else nodes
         if not victims:
             return
@@ -101,6 +107,23 @@ class Storm:
             if blow is Blow.PAUSE:
                 self._paused[victim] = time.monotonic() + self.weather.pause_for
 
+    def _join_by_hand(self) -> None:
+        """As many nodes as are wanted work on the run without its supervisor, once it has begun."""
+        self._joined = [node for node in self._joined if node.poll() is None]
+        while len(self._joined) < self.weather.by_hand and self.scene.attempts():
+            self._joined.append(self.scene.start("node", self.scene.run))
+
+    def _still_joined(self) -> list[int]:
+        return [node.pid for node in self._joined if node.poll() is None]
+
+    def _end_nodes_by_hand(self, left: list[int]) -> None:
+        """None outlives this process."""
+        for node in self._joined:
+            if node.poll() is None:
+                left.append(node.pid)
+                node.kill()
+            node.wait()
+
     def _go_on(self, now: float) -> None:
         """Nodes whose pause is over go on."""
         for pid in [pid for pid, until in self._paused.items() if until <= now]:
@@ -109,6 +132,6 @@ class Storm:
 
     def _wait_for_nodes(self) -> list[int]:
         deadline = time.monotonic() + LEAVE_LIMIT
-        while (there := nodes_of(self.scene.run)) and time.monotonic() < deadline:
+        while (there := [*nodes_of(self.scene.run), *self._still_joined()]) and time.monotonic() < deadline:
             time.sleep(LOOK_EVERY)
         return there

@@ -22,7 +22,8 @@ class Blow(StrEnum):
 class Weather:
     """How bad it is, and for how long; all times in seconds, 0 for never.
 
-    `pause_for` is longer than the visibility, to be of any use.
+    `pause_for` is longer than the visibility, to be of any use. `by_hand`: so many nodes join the run without its
+    supervisor, are struck like the others, and are replaced when they are gone.
     """
 
     seed: int
@@ -31,6 +32,7 @@ class Weather:
     pause_every: float = 0.0
     pause_for: float = 0.0
     supervisor_kills: int = 2
+    by_hand: int = 0
     lasts: float = math.inf
 
     def forecast(self) -> Iterator[tuple[float, Blow]]:

@@ -10,8 +10,7 @@ import pytest
 
 from fanout.data import uris
 from fanout.errors import FanoutError, InputError
-from fanout.node.agent import needs_fetching
-from fanout.node.fetch import Fetcher, are_local
+from fanout.node.fetch import Fetcher, are_local, needs_fetching
 from fanout.plan import minibatch
 from fanout.plan.minibatch import MiniBatch
 from fanout.spec.steps import DataType, EntryTask, ParallelStep
