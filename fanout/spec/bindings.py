@@ -19,15 +19,16 @@ from fanout.spec.expressions import (
     render_text,
     whole_expression,
 )
-from fanout.spec.locations import check_free, check_present, data_uri
+from fanout.spec.locations import check_free, check_present, check_table, data_uri
 from fanout.spec.nodes import Node, Origin, ScalarNode, is_null
 from fanout.spec.report import Report, Told, Wrong, shorten
 from fanout.spec.scope import Draft, Scope, require_known
-from fanout.spec.steps import DataInput, DataType, Input, LiteralInput, Output, OutputMode, StepOutput
+from fanout.spec.steps import DataInput, DataType, Input, InputMode, LiteralInput, Output, OutputMode, StepOutput
 from fanout.spec.trigger import RUN_TOKEN
 
 T = TypeVar("T")
 _HOPS_LIMIT = 20
+_EVALUATED = (InputMode.EVAL_MOUNT, InputMode.EVAL_DOWNLOAD)
 
 STAND_IN = LiteralInput("?")
 """The value of an input that has a problem: what makes use of it is not told of again."""
@@ -55,8 +56,21 @@ def input_value(draft: Draft, name: str, scope: Scope) -> Input:
     """The value of the input `name` of a step, its binding followed; Wrong when it has none or the wrong one."""
     declaration, node = draft.declared[name], draft.given.get(name)
     if node is None or not is_bound(node):
-        return own_value(node, declaration, f"required input '{name}' of step '{draft.name}' has no value")
-    return _fitted(_follow(node, scope), declaration, node)
+        value = own_value(node, declaration, f"required input '{name}' of step '{draft.name}' has no value")
+    else:
+        value = _fitted(_follow(node, scope), declaration, node)
+    _check_table(value, declaration, draft.at(name))
+    return value
+
+
+def _check_table(value: Input, declaration: Declaration, node: Node) -> None:
+    """Wrong when the step says that it takes a table, or has its files listed, and the folder holds no MLTable.
+
+    A step that only inherits the type from the pipeline's input gets the folder, whatever is in it.
+    """
+    if isinstance(value, DataInput) and (declaration.type is DataType.MLTABLE or value.mode in _EVALUATED):
+        uri = value.uri
+        _at(node, lambda: check_table(uri))
 
 
 def setting(node: Node, own: Mapping[str, Input], scope: Scope) -> Node:

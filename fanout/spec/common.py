@@ -10,7 +10,7 @@ from fanout.spec.bindings import setting
 from fanout.spec.check import text, text_map, whole
 from fanout.spec.conda import CondaFile, read_conda
 from fanout.spec.fields import Fields
-from fanout.spec.locations import beside
+from fanout.spec.locations import beside, without_prefix
 from fanout.spec.nodes import Node, ScalarNode
 from fanout.spec.report import Check, Wrong, shorten
 from fanout.spec.scope import Draft, Scope
@@ -86,8 +86,9 @@ def read_environment(fields: Fields) -> Environment | None:
     if isinstance(node, ScalarNode):
         return Environment(name=fields.take("environment", text, None))
     inline = fields.fields("environment")
-    inline.ignore("$schema", "version", "description", "tags", "properties", "build", "os_type", "inference_config")
+    inline.ignore("$schema", "version", "description", "tags", "properties", "os_type", "inference_config")
     inline.ignore("creation_context", "datastore", "id", "resources")
+    inline.no_effect("build", why="has no effect here: no image is built; the step runs in fanout's own Python")
     conda = inline.take("conda_file", lambda node: read_conda(node, fields.report), CondaFile())
     environment = Environment(
         name=inline.take("name", text, None),
@@ -103,7 +104,7 @@ def read_environment(fields: Fields) -> Environment | None:
 
 def code_folder(node: Node) -> str:
     """A check: an existing local folder of code, as an absolute path."""
-    written = text(node).strip()
+    written = without_prefix(text(node).strip())
     if written.startswith(_REMOTE_CODE):
         raise Wrong(f"'{shorten(written)}' is not on this machine; give the path of a local folder")
     folder = _beside(node, written)
@@ -114,6 +115,8 @@ def code_folder(node: Node) -> str:
         problem = "is a file; give the folder that holds it" if file else f"does not exist{beside(folder)}"
     except OSError as exc:
         problem = f"cannot be looked at: {exc.strerror}"
+    if written != text(node).strip() and not problem.startswith("cannot"):
+        problem += "; Azure's SDK writes the code of a component as in the component's file: make it start from here"
     raise Wrong(f"code folder '{shorten(str(folder), 200)}' {problem}")
 
 

@@ -22,7 +22,7 @@ STEP_LIMIT = 5_000
 DEPTH_LIMIT = 20
 
 _PROMPT_FLOW = "a prompt flow is not supported as a component; write a parallel or command component"
-_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,254}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 _OWN_KEYS = ("$schema", "name", "version", "type", "display_name", "description", "tags", "inputs", "outputs")
 _OR_KEYS = frozenset(
     {"input_data", "mini_batch_size", "partition_keys", "max_concurrency_per_instance", "mini_batch_error_threshold"}
@@ -41,7 +41,7 @@ class Components:
     def load(self, node: Node) -> MapNode:
         """The component that a step names; Wrong when it is of a kind that fanout cannot run or is not there."""
         if isinstance(node, MapNode):
-            return _checked(node, self.report, on_the_spot=True)
+            return _checked(node, self.report)
         if not isinstance(node, ScalarNode) or not node.text.strip():
             raise expected("the path of a component file", node)
         path = _local(node.text.strip())
@@ -56,6 +56,8 @@ class Components:
     def enter(self, component: MapNode, files: tuple[str, ...], origin: Origin, steps: int) -> tuple[str, ...]:
         """The pipeline components around the `steps` steps in this one; Wrong when there is no end to them."""
         file = component.origin.place.file
+        if component.origin.key:  # written out in this file, of which there may be several
+            file = f"{file} ({component.origin.key})"
         self._steps += steps
         if file in files:
             way = " -> ".join((*files[files.index(file) :], file))
@@ -77,6 +79,8 @@ def merge(node: MapNode, component: MapNode, report: Report) -> MapNode:
         if key in ("component", "jobs") or (key in inherited and is_null(entry.value)):
             continue
         if there is not None and key in _OR_KEYS and _is_nothing(entry.value):
+            if found(entry.value) == found(there):
+                continue
             why = f"{found(entry.value)} beside a component counts as not written, as on Azure: the component's"
             report.notice(entry.value.origin, f"{why} {found(there)} is used")
             continue
@@ -123,17 +127,15 @@ def _is_prompt_flow(component: MapNode) -> bool:
     return component.get("type") is None and any(component.get(key) for key in ("flow", "nodes"))
 
 
-def _checked(component: MapNode, report: Report, *, on_the_spot: bool = False) -> MapNode:
+def _checked(component: MapNode, report: Report) -> MapNode:
     fields = Fields(component, report)
     fields.take("name", _name, "")
     if (kind := fields.get("type")) is not None:
-        word = choice("command", "parallel", "pipeline")(kind)
-        if word == "pipeline" and on_the_spot:
-            raise Wrong("a pipeline component stands in a file of its own; give the path of that file", kind.origin)
+        choice("command", "parallel", "pipeline")(kind)
     return component
 
 
 def _name(node: Node) -> str:
     if isinstance(node, ScalarNode) and _NAME.fullmatch(node.text):
         return node.text
-    raise expected("a name of lower-case letters, digits and underscores", node)
+    raise expected("a name of letters, digits, '_', '-' and '.'", node)

@@ -128,9 +128,21 @@ def check_literal(value: Scalar, node: Node, declaration: Declaration) -> Scalar
     """`value` when the declaration allows it, else Wrong, at `node`."""
     if isinstance(value, int | float) and not declaration.low <= value <= declaration.high:
         raise expected(_described(declaration), node)
-    if declaration.words and str(value) not in declaration.words:
+    if declaration.words and not any(_is_word(value, word) for word in declaration.words):
         raise expected(join(declaration.words), node)
     return value
+
+
+def _is_word(value: Scalar, word: str) -> bool:
+    """Whether `value` is this one of an enum's words: numbers by their value, so that 224 is 224.0."""
+    if isinstance(value, bool):
+        return str(value).lower() == word.lower()
+    if isinstance(value, str):
+        return value == word
+    try:
+        return float(word) == value
+    except ValueError:
+        return False
 
 
 def _typed(node: ScalarNode, declaration: Declaration) -> Scalar:
@@ -168,6 +180,8 @@ def _input_type(node: Node) -> DataType | LiteralType:
 
 
 def _output_type(node: Node) -> DataType:
+    if isinstance(node, ScalarNode) and node.text == "path":
+        return DataType.URI_FOLDER  # as of inputs
     if isinstance(node, ScalarNode) and node.text in tuple(LiteralType):
         raise Wrong(
             f"an output of type {shorten(node.text)} is not supported; a step hands over files: {join(tuple(DataType))}"

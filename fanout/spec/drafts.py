@@ -65,7 +65,9 @@ def _better_name(name: str) -> str:
 
 
 def _from_component(draft: Draft, component: MapNode, report: Report) -> Draft:
-    inputs = component_inputs(f"the component of step '{draft.name}'", draft.node, component, report)
+    who, opened = f"the component of step '{draft.name}'", component_type(component) == "pipeline"
+    # Azure takes inputs that a pipeline component does not have, and published files give some.
+    inputs = component_inputs(who, draft.node, component, report, more_is_fine=opened)
     if jobs := draft.node.entries.get("jobs"):
         report.problem_at(jobs.place, jobs.value.origin.key, "jobs and component exclude each other; keep one of them")
     kind = Entry(component.origin.place, _type_of(draft.node, component, report))

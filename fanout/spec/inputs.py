@@ -39,15 +39,23 @@ def read_inputs(fields: Fields, report: Report, *, with_path: bool = True, loose
     return Inputs(declared, given)
 
 
-def component_inputs(who: str, node: MapNode, component: MapNode, report: Report) -> Inputs:
-    """What the component declares, with what `node` gives; `node`'s own type and mode win. `who` is for messages."""
+def component_inputs(
+    who: str, node: MapNode, component: MapNode, report: Report, *, more_is_fine: bool = False
+) -> Inputs:
+    """What the component declares, with what `node` gives; `node`'s own type and mode win. `who` is for messages.
+
+    `more_is_fine`: an input that the component does not declare is a notice instead of a problem.
+    """
     declared = read_inputs(Fields(component, report).fields("inputs"), report, with_path=False).declared
     own = read_inputs(Fields(node, report).fields("inputs"), report, loose=True)
     for key, declaration in own.declared.items():
         entry = Fields(node, report).fields("inputs").node.entries[key]
         if key not in declared:
             message = f"{who} has no input '{key}'{suggest(key, declared)}"
-            report.problem_at(entry.place, entry.value.origin.key, message)
+            if more_is_fine:
+                report.notice(entry.value.origin, f"has no effect here: {message}")
+            else:
+                report.problem_at(entry.place, entry.value.origin.key, message)
         else:
             declared = {**declared, key: _joined(declaration, declared[key])}
     return Inputs(declared, {key: value for key, value in own.given.items() if key in declared})

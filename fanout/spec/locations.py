@@ -18,6 +18,11 @@ FILE = "fanout.toml"
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):")
 _REMOTE = ("s3", "https", "http", "gs", "az", "abfs", "abfss", "adl", "wasb", "wasbs")
 _MOST_NAMES = 1000
+_PREFIX = "azureml:"
+_PREFIXED = re.compile(
+    r"azureml:(?!//|/subscriptions/)(\.{0,2}/|\.{1,2}$|[^:@]*/[^:@]*$|(?:azureml|file|" + "|".join(_REMOTE) + r"):)"
+)
+"""How Azure's SDK writes a path or a URI when it prints or dumps a job: `azureml:./data`, `azureml:s3://bucket`."""
 _SIGNATURES = {"sig", "x-amz-signature", "x-amz-security-token", "signature", "x-goog-signature", "access_token"}
 """Parameters of a query that let anybody in who has the URI."""
 _DATASTORE = re.compile(
@@ -41,10 +46,19 @@ def uri_of(text: str, folder: Path) -> str:
     if scheme[1].lower() == "file":
         return Path(_absolute(folder, _file_path(text))).as_uri()
     if scheme[1].lower() == "azureml":
-        return _azureml(text)
+        written = without_prefix(text)
+        return _azureml(text) if written == text else uri_of(written, folder)
     if scheme[1].lower() not in _REMOTE:
         raise Wrong(f"'{shorten(text)}' has an unknown scheme; expected a local path, azureml:// or {join(_REMOTE)}")
     return _remote(text)
+
+
+def without_prefix(text: str) -> str:
+    """`text` without `azureml:` where a path or another URI follows, as Azure's SDK writes them; else unchanged.
+
+    What names an asset of a workspace (`azureml:name:version`, an ARM id) stays as it is.
+    """
+    return text[len(_PREFIX) :] if _PREFIXED.match(text) else text
 
 
 def datastore_path(uri: str) -> tuple[str, str] | None:
@@ -102,7 +116,14 @@ def _check_path(path: Path, kind: DataType) -> None:
         raise Wrong(f"'{path}' is a folder; for a folder write type: uri_folder")
     if kind is DataType.URI_FOLDER and not path.is_dir():
         raise Wrong(f"'{path}' is a file; for a file write type: uri_file")
-    if kind is DataType.MLTABLE and not (path / "MLTable").is_file():
+    if kind is DataType.MLTABLE and not path.is_dir():
+        raise Wrong(f"'{path}' is a file; an mltable is a folder that holds a file named MLTable")
+
+
+def check_table(uri: str) -> None:
+    """Wrong unless a local folder, which is there, holds an MLTable file; for what is read as a table."""
+    path = local_path(uri)
+    if path is not None and path.is_dir() and not (path / "MLTable").is_file():
         raise Wrong(f"'{path}' holds no file named MLTable, which is what makes a folder an mltable")
 
 

@@ -1,6 +1,8 @@
 """A parallel step (reference, sections 2, 8 and 13)."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, cast
 
@@ -9,6 +11,7 @@ from fanout.spec.bindings import STAND_IN
 from fanout.spec.check import INT_MAX, any_text, choice, expected, flag, number, text, texts, whole
 from fanout.spec.common import Reading, base_values, code_folder, read_base, read_environment
 from fanout.spec.fields import Fields
+from fanout.spec.locations import check_table, data_uri, local_path
 from fanout.spec.nodes import Node, ScalarNode
 from fanout.spec.overrides import is_option
 from fanout.spec.report import Wrong, shorten, suggest
@@ -20,6 +23,8 @@ from fanout.spec.steps import (
     Limits,
     LiteralInput,
     MiniBatchSize,
+    Output,
+    OutputMode,
     ParallelStep,
     RetrySettings,
     StepOutput,
@@ -68,6 +73,8 @@ def read_parallel(reading: Reading) -> ParallelStep:
     fields = reading.fields()
     base = read_base(reading, fields)
     task, options = _read_task(reading, fields)
+    if task.append_row_to is not None and task.append_row_to not in base.outputs:
+        base = replace(base, outputs={**base.outputs, task.append_row_to: _rows_at(fields.fields("task"))})
     step = ParallelStep(
         **base_values(base),
         **_cutting(reading, fields, options),
@@ -207,13 +214,37 @@ def _read_task(reading: Reading, fields: Fields) -> tuple[EntryTask, Options]:
         entry_script=script,
         code=code,
         program_arguments=arguments,
-        append_row_to=own_name(task.get("append_row_to"), "outputs", outputs, fields.report),
+        append_row_to=_append_row_to(task, outputs),
         environment=_environment(task, fields),
     )
     task.no_effect("model")
     task.ignore("description")
     task.close(_BESIDE_TASK)
     return value, options
+
+
+def _append_row_to(task: Fields, outputs: Mapping[str, Output]) -> str | None:
+    """The output that gets the rows: one of the step's, or a new one where the file says a path in its place."""
+    node = task.get("append_row_to")
+    if not isinstance(node, ScalarNode) or not _is_path(node.text.strip()):
+        return own_name(node, "outputs", outputs, task.report)
+    return "append_row_to" if "append_row_to" not in outputs else "append_row_to_path"
+
+
+def _is_path(text: str) -> bool:
+    return "${{" not in text and ("/" in text or "." in text)
+
+
+def _rows_at(task: Fields) -> Output:
+    """The output at the path that is the value of `append_row_to`."""
+
+    def check(node: Node) -> Output:
+        uri = data_uri(node)
+        local = local_path(uri)
+        is_folder = text(node).strip().endswith("/") or (local is not None and local.is_dir())
+        return Output(DataType.URI_FOLDER if is_folder else DataType.URI_FILE, OutputMode.RW_MOUNT, uri)
+
+    return task.take("append_row_to", check, Output())
 
 
 def _code(task: Fields, step: Fields) -> str | None:
@@ -283,6 +314,9 @@ def _input_data(reading: Reading, fields: Fields, *, may_be_file: bool) -> str:
     elif major and major.type is DataType.URI_FILE and not may_be_file:
         why = "a single file cannot be cut: give its folder (uri_folder) or describe its rows by an mltable"
         fields.report.problem(node.origin, f"input '{name}' is a uri_file; {why}")
+    elif isinstance(major, DataInput) and major.type is DataType.MLTABLE:
+        uri = major.uri
+        fields.report.attempt(reading.draft.at(name or ""), lambda _node: check_table(uri), None)
     return name or ""
 
 

@@ -17,7 +17,6 @@ from tests.differential.refused import ROWS, Row
 
 ROOT = Path(__file__).parent.parent.parent
 PYTHON = ROOT / ".servers" / "azure-ai-ml" / "bin" / "python"
-ASK = Path(__file__).with_name("ask.py")
 PIPELINES = Path(__file__).with_name("pipelines")
 TIMEOUT = 300.0
 
@@ -96,10 +95,10 @@ def for_azure(file: Path) -> Path:
     return file
 
 
-def ask(files: list[Path]) -> dict[str, str | None]:
+def ask(files: list[Path], script: str = "ask.py") -> dict[str, str | None]:
     environ = {key: value for key, value in os.environ.items() if not key.startswith("AZURE")}
     done = subprocess.run(
-        [str(PYTHON), str(ASK)],
+        [str(PYTHON), str(Path(__file__).with_name(script))],
         input=json.dumps([str(file) for file in files]),
         capture_output=True,
         text=True,

@@ -269,7 +269,7 @@ def test_a_wrong_pipeline_component(refuse: Refuse, step: str, component: str, r
     ("text", "message"),
     [
         ("component: ./comp/c.yml\njobs: {a: {command: x}}", "2:1: jobs: jobs and component exclude each other"),
-        ("component: {type: pipeline, jobs: {a: {command: x}}}", "a pipeline component stands in a file of its own"),
+        ("component: {type: pipeline, jobs: {}}", "missing; expected at least one step"),
         ("component: ./comp/p.yml", "expected a component of type 'pipeline', found one of type 'command'"),
         ("component: ./comp/c.yml\ninputs: {m: 1}", "inputs.m: the component has no input 'm'"),
         ("jobs: {a: {type: pipeline, jobs: {x: {command: x}}}}", "jobs.a.type: a pipeline step needs component"),
