@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from fanout.step.verdict import Verdict
 
 
-def exit_code(verdict: "Verdict") -> ExitCode:
-    """What a run's verdict tells the shell."""
+def exit_code(verdict: "Verdict", *, failed: bool = False) -> ExitCode:
+    """What a run's verdict tells the shell; `failed`: something failed, and the run is looked at strictly."""
     from fanout.step.verdict import VerdictStatus
 
     return {
-        VerdictStatus.COMPLETED: ExitCode.COMPLETED,
+        VerdictStatus.COMPLETED: ExitCode.FAILED if failed else ExitCode.COMPLETED,
         VerdictStatus.FAILED: ExitCode.FAILED,
         VerdictStatus.CANCELED: ExitCode.CANCELED,
     }[verdict.status]

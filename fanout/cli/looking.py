@@ -9,7 +9,7 @@ import typer
 
 from fanout.cli import options
 from fanout.cli.options import Where
-from fanout.errors import RunError
+from fanout.errors import ExitCode, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from fanout.run.record import RunRecord
     from fanout.spec.steps import Step
     from fanout.view.logs import LogChoice
+    from fanout.view.status import RunStatus
 
 FOLLOW_EVERY = 1.0
+StrictStatus = Annotated[bool, typer.Option("--strict", help="Exit code 1 when anything has failed so far.")]
 OptionalRun = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="The name of the run; by default the newest.", show_default=False)
 ]
@@ -35,6 +37,7 @@ Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until the ru
 
 def status(
     run: OptionalRun = None,
+    strict: StrictStatus = False,
     store: options.Store = None,
     profile: options.Profile = None,
     json: options.Json = False,
@@ -50,17 +53,19 @@ def status(
     where = Where(store, profile=profile)
     settings = wiring.settings_of(Path.cwd(), where)
 
-    async def look() -> None:
+    async def look() -> "RunStatus":
         objects = wiring.open_to_read(settings)
-        found = await read_status(objects, await newest_or(objects, run), settings)
-        if json:
-            typer.echo(json_format.dumps(status_fields(found)))
-            return
+        return await read_status(objects, await newest_or(objects, run), settings)
+
+    found = asyncio.run(look())
+    if json:
+        typer.echo(json_format.dumps(status_fields(found)))
+    else:
         output = output_to(sys.stdout)
         for line in status_lines(found, wiring.commands_of(settings, where), output.paint):
             output.line(line)
-
-    asyncio.run(look())
+    if strict and found.has_failures:
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def list_(

@@ -28,6 +28,15 @@ Profile = Annotated[str | None, typer.Option(metavar="NAME", help="A profile of 
 Json = Annotated[bool, typer.Option("--json", help="For programs: JSON.")]
 StepName = Annotated[str | None, typer.Option("--step", metavar="STEP", help="One step.", show_default=False)]
 
+Strict = Annotated[
+    bool | None,
+    typer.Option(
+        "--strict/--no-strict",
+        help="Exit code 1 when anything failed, also within the thresholds; else as strict in fanout.toml says.",
+        show_default=False,
+    ),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Where:

@@ -1,5 +1,6 @@
 """`fanout redrive`: run again what did not succeed, in another round of the same run."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,6 +36,7 @@ def redrive(
     step: options.StepName = None,
     mini_batches: MiniBatches = None,
     new_code: NewCode = False,
+    strict: options.Strict = None,
     store: options.Store = None,
     queue: options.Queue = None,
     profile: options.Profile = None,
@@ -47,6 +49,7 @@ def redrive(
 
     where = Where(store, queue, profile)
     settings = wiring.settings_of(Path.cwd(), where)
+    settings = settings if strict is None else replace(settings, strict=strict)
 
     async def tale(outside: "Outside", view: "RunView") -> "RunReport":
         from fanout.run.record import load_record

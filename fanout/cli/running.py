@@ -50,6 +50,7 @@ def run(
     name: Name = None,
     env: Env = False,
     reuse: Reuse = None,
+    strict: options.Strict = None,
     store: options.Store = None,
     queue: options.Queue = None,
     profile: options.Profile = None,
@@ -64,6 +65,7 @@ def run(
     loaded = own_environments(loaded) if env else loaded
     loaded = loaded if reuse is None else replace(loaded, force_rerun=not reuse)
     settings = wiring.settings_of(pipeline, where)
+    settings = settings if strict is None else replace(settings, strict=strict)
 
     async def tale(outside: "Outside", view: "RunView") -> "RunReport":
         from fanout.run.story import start
@@ -78,6 +80,7 @@ def run(
 
 def resume(
     run: options.RunName,
+    strict: options.Strict = None,
     store: options.Store = None,
     queue: options.Queue = None,
     profile: options.Profile = None,
@@ -90,6 +93,7 @@ def resume(
 
     where = Where(store, queue, profile)
     settings = wiring.settings_of(Path.cwd(), where)
+    settings = settings if strict is None else replace(settings, strict=strict)
 
     async def tale(outside: "Outside", view: "RunView") -> "RunReport":
         from fanout.run.story import resume as go_on
@@ -125,6 +129,7 @@ async def carry_out(
     from fanout.cli import wiring
     from fanout.cli.signals import until_stopped
     from fanout.view.choose import choose_view
+    from fanout.view.conclusion import run_has_failures
     from fanout.view.failing import failing_mini_batches
 
     async with wiring.outside_of(settings, warm) as outside:
@@ -136,7 +141,10 @@ async def carry_out(
             if report is None:
                 view.interrupted()
                 return ExitCode.CANCELED
+            failed = settings.strict and run_has_failures(report)
+            if failed:
+                view.notice("something failed: the exit code is 1, as --strict or strict in fanout.toml asks for")
             view.conclude(report, await failing_mini_batches(outside.store, report))
-            return exit_code(report.verdict)
+            return exit_code(report.verdict, failed=failed)
         finally:
             view.close()

@@ -3,12 +3,12 @@
 Whoever carries out a run asks here what is next, whether it stays with the run to its end or looks in now and then.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fanout.run.observer import StepReport
 from fanout.spec.steps import Pipeline, Step
 from fanout.step.cancelation import Cancelation
-from fanout.step.verdict import Verdict, VerdictStatus
+from fanout.step.verdict import Counts, Verdict, VerdictStatus
 
 
 def in_order(steps: Sequence[Step]) -> Iterator[Step]:
@@ -53,4 +53,24 @@ def run_verdict(
     skipped = [step.name for step in steps if step.name not in reports]
     if skipped:
         return Verdict(VerdictStatus.FAILED, f"step {skipped[0]} did not run")
-    return Verdict(VerdictStatus.COMPLETED, f"all {len(steps)} steps completed" if len(steps) > 1 else "completed")
+    return Verdict(VerdictStatus.COMPLETED, _completed(steps, reports))
+
+
+def run_counts(reports: Iterable[StepReport]) -> Counts:
+    """What failed in all steps together: a run that completed with failures is told from one without by its seal."""
+    counts = [report.seal.counts for report in reports]
+    return Counts(
+        total=None,
+        failed=sum(each.failed for each in counts),
+        dead_lettered=sum(each.dead_lettered for each in counts),
+        items_failed=sum(each.items_failed for each in counts),
+    )
+
+
+def _completed(steps: Sequence[Step], reports: Mapping[str, StepReport]) -> str:
+    with_failures = [step.name for step in steps if reports[step.name].seal.counts.has_failures]
+    if not with_failures:
+        return f"all {len(steps)} steps completed" if len(steps) > 1 else "completed"
+    first = with_failures[0]
+    others = f" (and {', '.join(with_failures[1:])})" if with_failures[1:] else ""
+    return f"step {first}: {reports[first].seal.verdict.reason}{others}"

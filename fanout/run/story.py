@@ -13,7 +13,7 @@ from fanout.errors import InputError
 from fanout.run.bind import Binding, bind, result_uris
 from fanout.run.code_folders import code_folder, store_snapshots, take_snapshots
 from fanout.run.environments import prepare_environments
-from fanout.run.graph import ends_others, hindrance, run_verdict
+from fanout.run.graph import ends_others, hindrance, run_counts, run_verdict
 from fanout.run.names import check_name, make_name
 from fanout.run.observer import RunObserver, RunReport, StepReport
 from fanout.run.outside import Outside
@@ -67,7 +67,7 @@ async def carry_out(record: RunRecord, outside: Outside, observer: RunObserver) 
     sealed = await seal(
         outside.store,
         keys.run_verdict(record.name, record.round),
-        Seal(verdict, Counts(total=None), at=outside.clock.now(), seconds=outside.clock.monotonic() - begun),
+        Seal(verdict, run_counts(reports), at=outside.clock.now(), seconds=outside.clock.monotonic() - begun),
     )
     report = RunReport(record.name, sealed.verdict, tuple(reports), outside.clock.monotonic() - begun)
     observer.run_ended(report)

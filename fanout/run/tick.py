@@ -14,7 +14,7 @@ from fanout.errors import InputError, TimeIsOverError
 from fanout.node.registration import register
 from fanout.run.bind import Binding, bind
 from fanout.run.command import CommandRun
-from fanout.run.graph import ends_others, hindrance, in_order, run_verdict
+from fanout.run.graph import ends_others, hindrance, in_order, run_counts, run_verdict
 from fanout.run.observer import StepReport, Unwatched
 from fanout.run.outside import Outside
 from fanout.run.parallel_tick import Kept, ParallelTick
@@ -79,7 +79,7 @@ async def _look(record: RunRecord, tools: Tools, memories: Mapping[str, StepMemo
         return None, Ticking(delay=min(look.under_way.values()), steps=look.seen)
     now = outside.clock.now()
     verdict = run_verdict(record.pipeline.steps, look.reports, look.canceled)
-    mine = Seal(verdict, Counts(total=None), at=now, seconds=max(0.0, now - record.created))
+    mine = Seal(verdict, run_counts(look.reports.values()), at=now, seconds=max(0.0, now - record.created))
     return await seal(store, key, mine), Ticking()
 
 

@@ -3,6 +3,7 @@
     store = "./.fanout"                  # or s3://bucket/prefix
     queue = "sqs:"                       # or sqlite:./folder; follows from the store when left out
     visibility = 30                      # seconds
+    strict = true                        # exit code 1 when anything failed, also within the thresholds
     [datastores]
     workspaceblobstore = "s3://bucket/blobs"
     [computes]
@@ -63,6 +64,7 @@ class Settings:
     max_receives: int = 5
     datastores: Mapping[str, str] = field(default_factory=dict)  # name -> URI
     computes: Mapping[str, str] = field(default_factory=dict)  # name -> engine
+    strict: bool = False  # something failed within the thresholds: exit code 1 all the same
     file: str | None = None  # the fanout.toml that was read
     profile: str | None = None
     store_from: Origin = Origin.DEFAULT
@@ -177,6 +179,7 @@ def _resolved(keys: Keys, path: Path, profile: str | None) -> Settings:
         max_receives=5 if keys.max_receives is None else keys.max_receives,
         datastores={name: uri(f"datastores.{name}", text) for name, text in keys.datastores.items()},
         computes=keys.computes,
+        strict=bool(keys.strict),
         file=str(path),
         profile=profile,
         store_from=Origin.FILE if keys.store else Origin.DEFAULT,

@@ -31,6 +31,7 @@ class Keys:
     region: str | None = None
     visibility: float | None = None
     max_receives: int | None = None
+    strict: bool | None = None
     datastores: Mapping[str, str] = field(default_factory=dict)
     computes: Mapping[str, str] = field(default_factory=dict)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fanout.spec.steps import Thresholds
 from fanout.step.failure_groups import FailureGroup, Occurrence, Source
 from fanout.step.seal import Seal
+from fanout.step.verdict import verdict_words
 from fanout.store.redact import redact
 
 MOST_GROUPS = 20
@@ -59,8 +60,7 @@ class End:
     @property
     def completed_with_failures(self) -> bool:
         """Whether the step is Completed although something failed for good."""
-        counts = self.seal.counts
-        return self.seal.verdict.completed and (counts.lost > 0 or counts.items_failed > 0)
+        return self.seal.verdict.completed and self.seal.counts.has_failures
 
 
 def job_result(end: End) -> str:
@@ -128,7 +128,7 @@ def named(indexes: Sequence[int]) -> str:
 
 def _verdict(end: End) -> Iterator[str]:
     verdict = end.seal.verdict
-    yield f"{end.source.step}: {verdict.status}"
+    yield f"{end.source.step}: {verdict_words(verdict, end.seal.counts)}"
     yield f"Why: {verdict.reason}"
     if end.completed_with_failures:
         yield "WARNING: the step is Completed although not everything succeeded; its output is not complete."

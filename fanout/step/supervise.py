@@ -14,7 +14,7 @@ from fanout.queue.port import QueuePair
 from fanout.step.cancelation import read_cancelation
 from fanout.step.clocks import Clocks
 from fanout.step.dead_letters import DeadLetters
-from fanout.step.ledger import Ledger
+from fanout.step.ledger import FailedAttempt, Ledger
 from fanout.step.reading import ResultReader
 from fanout.step.record import StepRecord
 from fanout.step.results import Cause, Event, ResultIndex
@@ -62,6 +62,7 @@ class Progress:
     planned: int
     seconds: float
     events: Sequence[tuple[int, Event]] = ()
+    failures: Sequence[FailedAttempt] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,8 @@ class Supervisor:
 
     def progress(self) -> Progress:
         """Where the step stands now."""
-        return Progress(self._record.step.name, self.ledger.counts, self.planned, self.seconds, self.ledger.events)
+        ledger, step = self.ledger, self._record.step.name
+        return Progress(step, ledger.counts, self.planned, self.seconds, ledger.events, ledger.failures)
 
     @property
     def nodes(self) -> int:

@@ -52,12 +52,22 @@ class Counts:
         return self.failed + self.dead_lettered
 
     @property
+    def has_failures(self) -> bool:
+        """Whether mini-batches or items failed for good: then Completed is not the whole truth."""
+        return self.lost > 0 or self.items_failed > 0
+
+    @property
     def settled(self) -> int:
         return self.succeeded + self.failed + self.dead_lettered + self.canceled
 
     @property
     def finished(self) -> bool:
         return self.total is not None and self.settled >= self.total
+
+
+def verdict_words(verdict: Verdict, counts: Counts) -> str:
+    """`Completed`, `Completed with failures`, `Failed` or `Canceled`."""
+    return f"{verdict.status} with failures" if verdict.completed and counts.has_failures else str(verdict.status)
 
 
 def exceeded(counts: Counts, thresholds: Thresholds) -> str | None:
@@ -92,7 +102,7 @@ def judge(counts: Counts, thresholds: Thresholds, *, append_row: bool) -> Verdic
         return Verdict(VerdictStatus.CANCELED, f"{counts.canceled} of {counts.total} mini-batches were left out")
     if append_row and counts.rows == 0 and counts.total:
         return Verdict(VerdictStatus.FAILED, _no_row(counts))
-    return Verdict(VerdictStatus.COMPLETED, _summary(counts))
+    return Verdict(VerdictStatus.COMPLETED, _summary(counts, thresholds))
 
 
 def _no_row(counts: Counts) -> str:
@@ -114,12 +124,16 @@ def _all_succeeded(total: int | None) -> str:
             return f"all {total} mini-batches succeeded"
 
 
-def _summary(counts: Counts) -> str:
-    if counts.lost == 0 and counts.items_failed == 0:
+def _summary(counts: Counts, t: Thresholds) -> str:
+    """What failed, and which thresholds allow that: they are settings of the pipeline, to be looked at."""
+    if not counts.has_failures:
         return _all_succeeded(counts.total)
-    parts = []
+    failed, allowed = [], []
     if counts.lost:
-        parts.append(f"{counts.lost} of {counts.total} mini-batches failed")
+        failed.append(f"{counts.lost} of {counts.total} mini-batches failed")
+        allowed.append(f"mini_batch_error_threshold {t.mini_batch_error_threshold}")
+        allowed.append(f"allowed_failed_percent {t.allowed_failed_percent:g}")
     if counts.items_failed:
-        parts.append(f"{counts.items_failed} of {counts.items} items failed")
-    return " and ".join(parts) + ", within the thresholds"
+        failed.append(f"{counts.items_failed} of {counts.items} items failed")
+        allowed.append(f"error_threshold {t.error_threshold}")
+    return f"{' and '.join(failed)} (allowed by {', '.join(allowed)})"

@@ -86,6 +86,7 @@ class RunResult:
     seconds: float
     store: str  # URI
     queue: str  # "sqs" or "sqlite"
+    completed_with_failures: bool = False  # Completed, although mini-batches or items failed within the thresholds
 
     def __repr__(self) -> str:
         # Short, as pytest shows it beside each failing assertion.
@@ -132,7 +133,8 @@ class RunResult:
 
     def explain(self) -> str:
         """The verdict, and what went wrong in the user's own code, for people."""
-        parts = [f"run {self.run} ended {self.verdict}: {self.reason}", *map(str, self.failures)]
+        verdict = f"{self.verdict} with failures" if self.completed_with_failures else self.verdict
+        parts = [f"run {self.run} ended {verdict}: {self.reason}", *map(str, self.failures)]
         for step in self.steps.values():
             if step.kind == "command" and step.verdict == "Failed":
                 last = "\n".join(step.logs.rstrip().splitlines()[-WORDS_OF_COMMANDS:])

@@ -26,6 +26,8 @@ TIMEOUT = 300.0
 STOP_LIMIT = 10.0
 LAST_WORDS = 3000
 Where = Literal["moto", "none"]
+Check = bool | Literal["strict"]
+"""What fails a test: a verdict that is not Completed, with "strict" also failures within the thresholds; or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class FanoutRun:
         store: str | None = None,
         environ: Mapping[str, str] | None = None,
         keep_outputs: bool = False,
-        check: bool = True,
+        check: Check = True,
         timeout: float = TIMEOUT,
     ) -> RunResult:
         """The end of a run of the pipeline file.
@@ -57,8 +59,9 @@ class FanoutRun:
         own, reached by the variables in `environ`, which are added to the isolated environment. Outputs go to the
         folder of the run unless `keep_outputs`.
 
-        RunNotCompletedError when the verdict is not Completed, unless `check=False`; RunTimeoutError after `timeout`
-        seconds; fanout.errors.UserError when the pipeline is wrong, InfrastructureError for trouble with servers.
+        RunNotCompletedError when the verdict is not Completed, unless `check=False`; with `check="strict"` also when
+        anything failed within the thresholds. RunTimeoutError after `timeout` seconds; fanout.errors.UserError when the
+        pipeline is wrong, InfrastructureError for trouble with servers.
         """
         __tracebackhide__ = True
         from fanout.errors import FanoutError
@@ -73,7 +76,7 @@ class FanoutRun:
         except (FanoutError, RunTimeoutError) as error:
             raise error.with_traceback(None) from None  # the test's own line is what matters, not ours
         self.told(result)
-        if check and not result.completed:
+        if check and (not result.completed or (check == "strict" and result.completed_with_failures)):
             raise RunNotCompletedError(result)
         return result
 
@@ -183,6 +186,7 @@ class _Place:
             seconds=ended["seconds"],
             store=self.store,
             queue="sqlite" if self.queue or self.store.startswith("file:") else "sqs",
+            completed_with_failures=ended["with_failures"],
         )
 
 

@@ -1,6 +1,5 @@
 """Where each step of a run stands, as its observer hears of it; what the views for people draw. No output, no clock."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,13 +8,14 @@ from fanout.run.observer import StepReport
 from fanout.spec.steps import Step
 from fanout.step.index_ranges import ranges
 from fanout.step.remaining import Remaining
-from fanout.step.results import Failure
 from fanout.step.supervise import Progress
-from fanout.step.verdict import VerdictStatus
+from fanout.step.verdict import VerdictStatus, verdict_words
+from fanout.view import pace
+from fanout.view.first_failures import FirstFailures, first_failure_lines
 from fanout.view.text import duration, many, mini_batches, number, printable, rate
 
-WINDOW = 15.0
-"""Seconds that the shown rate looks back."""
+MOST_SAMPLES = 2000
+"""Of how many moments the number of settled mini-batches is kept; of more, every other one."""
 
 
 class Phase(StrEnum):
@@ -36,31 +36,25 @@ class StepState:
     progress: Progress | None = None
     report: StepReport | None = None
     reason: str = ""  # why it was skipped
-    _past: deque[tuple[float, int]] = field(default_factory=deque)
+    seconds_left: float | None = None  # until the last mini-batch; None while nobody can tell
+    _past: list[tuple[float, int]] = field(default_factory=list)
 
     def take(self, progress: Progress) -> None:
         """Newer numbers."""
+        passed = 0.0 if self.progress is None else progress.seconds - self.progress.seconds
         self.progress = progress
         if progress.counts.settled:  # before the first, scripts are still loading: that says nothing of the pace
             self._past.append((progress.seconds, progress.counts.settled))
-        while len(self._past) > 2 and progress.seconds - self._past[0][0] > WINDOW:
-            self._past.popleft()
+        total = progress.counts.total
+        left = None if total is None else pace.seconds_left(self._past, total - progress.counts.settled)
+        self.seconds_left = pace.smoothed(self.seconds_left, passed, left)
+        while len(self._past) > MOST_SAMPLES:
+            del self._past[1:-1:2]
 
     @property
     def rate(self) -> float | None:
         """Mini-batches a second of late; None when there is too little to tell."""
-        if len(self._past) < 2:
-            return None
-        (then, before), (now, after) = self._past[0], self._past[-1]
-        return (after - before) / (now - then) if now - then > 0.5 and after > before else None
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Seconds until the last mini-batch at that rate; None when nobody can tell."""
-        if self.progress is None or self.progress.counts.total is None or self.rate is None:
-            return None
-        left = self.progress.counts.total - self.progress.counts.settled
-        return left / self.rate if left else None
+        return pace.rate(self._past)
 
 
 @dataclass(slots=True)
@@ -69,7 +63,7 @@ class Board:
 
     run: str = ""
     states: dict[str, StepState] = field(default_factory=dict)
-    _shown: set[tuple[str, str]] = field(default_factory=set)
+    _failures: dict[str, FirstFailures] = field(default_factory=dict)
 
     def begin(self, run: str, steps: Iterable[Step]) -> None:
         """The run has started."""
@@ -96,43 +90,50 @@ class Board:
         state = self._state(step)
         state.phase, state.reason = Phase.SKIPPED, reason
 
-    def new_trouble(self, progress: Progress) -> Iterator[str]:
-        """Failures to start the script that have not been told yet, a sentence each: there is no use in waiting."""
-        for node, event in progress.events:
-            failure = event.failure
-            if failure is not None and (progress.step, failure.message) not in self._shown:
-                self._shown.add((progress.step, failure.message))
-                yield _trouble(progress.step, f"node {node}, {event.process}", failure)
+    def first_failures(self, progress: Progress) -> Iterator[tuple[str, str]]:
+        """The first failure of each kind, when it is there: a sentence, and the traceback below it."""
+        if progress.step not in self._failures:
+            self._failures[progress.step] = FirstFailures.of(self.run, self.states[progress.step].step)
+        failures = self._failures[progress.step]
+        for occurrence in failures.new(progress):
+            yield first_failure_lines(occurrence, failures.source)
 
     def _state(self, step: Step) -> StepState:
         return self.states.setdefault(step.name, StepState(step))
 
 
-def _trouble(step: str, where: str, failure: Failure) -> str:
-    return printable(f"{step}: {failure.cause} failed ({where}): {failure.message}")
-
-
 def progress_line(state: StepState) -> str:
-    """`1,200 of 5,000 mini-batches, 10 s left, 400/s, 3 failed, 12,000 items`: what matters comes first."""
+    """`3 failed, 1,197 of 5,000 mini-batches succeeded, 10 s left, 400/s, 12,000 items`: what matters comes first."""
+    return ", ".join(filter(None, [failed_words(state), progress_words(state)]))
+
+
+def failed_words(state: StepState) -> str:
+    """`3 failed`; "" while none has."""
+    lost = 0 if state.progress is None else state.progress.counts.lost
+    return f"{number(lost)} failed" if lost else ""
+
+
+def progress_words(state: StepState) -> str:
+    """How far the step is; what has failed is not part of it."""
     progress = state.progress
-    return "" if progress is None else ", ".join([_done(progress), *_pace(state), *_troubles(progress)])
+    return "" if progress is None else ", ".join([*_done(progress), *_pace(state), _items(progress)])
 
 
-def _done(progress: Progress) -> str:
+def _done(progress: Progress) -> Iterator[str]:
     counts = progress.counts
+    done = number(counts.settled - counts.lost)
     if counts.total is None:
-        return f"{number(counts.settled)} of {number(progress.planned)} mini-batches planned so far"
-    return f"{number(counts.settled)} of {mini_batches(counts.total)}"
-
-
-def _troubles(progress: Progress) -> Iterator[str]:
-    counts = progress.counts
-    if counts.lost:
-        yield f"{number(counts.lost)} failed"
+        yield f"{done} of {number(progress.planned)} mini-batches planned so far"
+    else:
+        yield f"{done} of {mini_batches(counts.total)}{' succeeded' if counts.lost else ''}"
     if counts.retried:
         yield f"{number(counts.retried)} tried again"
+
+
+def _items(progress: Progress) -> str:
+    counts = progress.counts
     failed = f" ({number(counts.items_failed)} failed)" if counts.items_failed else ""
-    yield f"{many(counts.items, 'item')}{failed}"
+    return f"{many(counts.items, 'item')}{failed}"
 
 
 def _pace(state: StepState) -> Iterator[str]:
@@ -144,8 +145,9 @@ def _pace(state: StepState) -> Iterator[str]:
 
 def end_line(report: StepReport) -> str:
     """`Completed in 12.1 s: all 99 mini-batches succeeded`."""
+    words = verdict_words(report.seal.verdict, report.seal.counts)
     when = "earlier" if report.earlier else f"in {duration(report.seal.seconds)}"
-    return printable(f"{report.seal.verdict.status} {when}: {why(report)}")
+    return printable(f"{words} {when}: {why(report)}")
 
 
 def remaining_lines(step: Step, remaining: Remaining) -> Iterator[str]:

@@ -14,7 +14,7 @@ from fanout.view.text import location, mini_batches, moment, number, printable
 def cancel_lines(end: CancelEnd, status: RunStatus, store: str, commands: Commands, paint: Paint) -> Iterator[str]:
     """The end for people: who, what had succeeded, what stays, how to go on."""
     run, verdict = end.record.name, end.seal.verdict
-    word = paint_verdict(verdict, paint)
+    word = paint_verdict(verdict, paint, end.seal.counts)
     if not end.canceled or end.earlier:
         when = "already" if end.earlier else "before it could be canceled"
         yield f"{paint.strong(run)} was over {when}: {word} at {moment(end.seal.at)}, {printable(verdict.reason)}"

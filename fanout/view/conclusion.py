@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
+from fanout.run.graph import run_counts
 from fanout.run.observer import RunReport, StepReport
-from fanout.spec.steps import ParallelStep
-from fanout.step.verdict import Verdict, VerdictStatus
+from fanout.step.verdict import Counts, Verdict, VerdictStatus, verdict_words
 from fanout.view.board import why
 from fanout.view.commands import Commands
 from fanout.view.failures import MiniBatches, failure_lines, failures_of
 from fanout.view.output import Output, Paint
-from fanout.view.text import duration, location, many, mini_batches, number, printable
+from fanout.view.text import duration, location, printable
 
 
 def conclude(report: RunReport, batches: MiniBatches, commands: Commands, output: Output) -> None:
@@ -32,53 +32,38 @@ def conclusion(report: RunReport, batches: MiniBatches, commands: Commands, pain
 
 def has_failures(report: StepReport) -> bool:
     """Whether a step is Completed although something failed for good."""
-    counts = report.seal.counts
-    return report.seal.verdict.completed and (counts.lost > 0 or counts.items_failed > 0)
+    return report.seal.verdict.completed and report.seal.counts.has_failures
 
 
-def paint_verdict(verdict: Verdict, paint: Paint) -> str:
-    """The verdict's word in its colour."""
+def run_has_failures(report: RunReport) -> bool:
+    """Whether a run is Completed although something failed for good in one of its steps."""
+    return report.verdict.completed and any(map(has_failures, report.steps))
+
+
+def paint_verdict(verdict: Verdict, paint: Paint, counts: Counts) -> str:
+    """The verdict in its colour: green only where nothing failed; `counts` say that."""
+    words = verdict_words(verdict, counts)
     match verdict.status:
         case VerdictStatus.COMPLETED:
-            return paint.good(verdict.status)
+            return paint.warning(words) if counts.has_failures else paint.good(words)
         case VerdictStatus.FAILED:
-            return paint.bad(verdict.status)
+            return paint.bad(words)
         case VerdictStatus.CANCELED:
-            return paint.warning(verdict.status)
+            return paint.warning(words)
 
 
 def _warnings(report: RunReport, paint: Paint) -> Iterator[str]:
-    for step in filter(has_failures, report.steps):
-        yield paint.warning(f"WARNING: {_warning(step)}")
-
-
-def _warning(report: StepReport) -> str:
-    counts, parts = report.seal.counts, []
-    if counts.lost:
-        parts.append(f"{number(counts.lost)} of {mini_batches(counts.total or counts.settled)} failed on every try")
-    if counts.items_failed:
-        parts.append(f"{number(counts.items_failed)} of {many(counts.items, 'item')} did not succeed")
-    what = " and ".join(parts)
-    return f"{report.step.name} completed with failures: {what}. {_allowed(report)}"
-
-
-def _allowed(report: StepReport) -> str:
-    if not isinstance(report.step, ParallelStep):
-        return ""
-    t = report.step.thresholds
-    return (
-        "Its thresholds allow that "
-        f"(error_threshold {t.error_threshold}, mini_batch_error_threshold {t.mini_batch_error_threshold}, "
-        f"allowed_failed_percent {t.allowed_failed_percent:g})."
-    )
+    """With several steps the last line has no room for what failed in each."""
+    if len(report.steps) > 1:
+        for step in filter(has_failures, report.steps):
+            yield paint.warning(printable(f"{step.step.name}: Completed with failures: {step.seal.verdict.reason}"))
 
 
 def _verdict_line(report: RunReport, paint: Paint) -> str:
     verdict = report.verdict
     reason = verdict.reason if len(report.steps) != 1 else _own_reason(report)
-    return (
-        f"{paint_verdict(verdict, paint)} {paint.strong(report.run)} in {duration(report.seconds)}: {printable(reason)}"
-    )
+    words = paint_verdict(verdict, paint, run_counts(report.steps))
+    return f"{words} {paint.strong(report.run)} in {duration(report.seconds)}: {printable(reason)}"
 
 
 def _own_reason(report: RunReport) -> str:
@@ -97,7 +82,7 @@ def _places(report: RunReport, commands: Commands) -> Iterator[str]:
     if report.verdict.status is VerdictStatus.CANCELED:
         rows.append(("go on with", commands.redrive(report.run)))
     else:
-        if report.verdict.status is VerdictStatus.FAILED or any(map(has_failures, report.steps)):
+        if report.verdict.status is VerdictStatus.FAILED or run_has_failures(report):
             rows.append(("failures", commands.failures(report.run)))
             rows.append(("try again", commands.redrive(report.run)))
         rows.append(("more", commands.status(report.run)))

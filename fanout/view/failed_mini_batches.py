@@ -110,7 +110,7 @@ def command_fields(run: str, round_: int, step: Step, seal: Seal | None, said: s
 
 
 def _state(seal: Seal | None, paint: Paint) -> str:
-    return paint.warning("under way") if seal is None else paint_verdict(seal.verdict, paint)
+    return paint.warning("under way") if seal is None else paint_verdict(seal.verdict, paint, seal.counts)
 
 
 def _numbers(found: FailuresOfStep) -> str:

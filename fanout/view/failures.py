@@ -11,7 +11,7 @@ from fanout.step.job_result import headline, named, place
 from fanout.step.results import Cause
 from fanout.view.commands import Commands
 from fanout.view.output import Paint
-from fanout.view.text import indented, location, number, printable
+from fanout.view.text import indented, location, middle_left_out, number, printable
 
 MOST_GROUPS = 5
 """Kinds of failures shown for a step; the others are in its logs."""
@@ -89,7 +89,7 @@ def _command_lines(failures: StepFailures, commands: Commands, paint: Paint) -> 
     """The last words of a command step."""
     step = failures.report.step.name
     yield paint.bad(f"{step}: {printable(failures.report.seal.verdict.reason)}; it said at the end:")
-    yield printable(indented(_tail(failures.source.restore(failures.report.error)), INDENT))
+    yield printable(indented(middle_left_out(failures.source.restore(failures.report.error), MOST_LINES), INDENT))
     yield f"{INDENT}look closer: {paint.strong(commands.logs(failures.source.run, step))}"
     yield ""
 
@@ -105,15 +105,7 @@ def title(group_: FailureGroup) -> str:
 def body(group_: FailureGroup, source: Source) -> str:
     """The traceback, which ends in the message; the message alone where there is none."""
     failure = group_.first.failure
-    return _tail(source.restore(failure.traceback or failure.message))
-
-
-def _tail(text: str) -> str:
-    lines = text.rstrip().split("\n")
-    if len(lines) <= MOST_LINES:
-        return "\n".join(lines)
-    half = MOST_LINES // 2
-    return "\n".join([*lines[:half], f"… {len(lines) - 2 * half} lines left out …", *lines[-half:]])
+    return middle_left_out(source.restore(failure.traceback or failure.message), MOST_LINES)
 
 
 def _first(group_: FailureGroup, step: str, batches: MiniBatches) -> str:

@@ -8,12 +8,14 @@ Every object has `event` and `time` (UTC, ISO 8601). Fields are added, never ren
     step_goes_on   step, total, done, again: [{mini_batches: [[first, last]], count, reason}]
                                                                a step that is taken up again, and why what is run again
     step_progress  step, counts, planned, seconds              at most one a second and step
+    failure        step, cause, message, traceback, mini_batch, attempt, node, process
+                                                               the first of its kind, at once
     step_ended     step, status, reason, counts, outputs: {name: URI}, logs, seconds, earlier,
                    taken_from: the run whose outputs these are, else null
     step_skipped   step, reason
     failures       step, count, mini_batches, given_up, cause, message, traceback, first: {mini_batch, attempt, node,
                    process, items}                             after the last step; failures that are alike are one
-    run_ended      run, status, reason, seconds
+    run_ended      run, status, reason, seconds, with_failures: Completed, although something failed for good
     interrupted    by a signal; the run can be resumed
 
 `counts` has total (null while planning), succeeded, failed, dead_lettered, canceled, retried, items, items_succeeded,
@@ -28,11 +30,13 @@ from datetime import UTC, datetime
 from fanout.clock import Clock
 from fanout.run.observer import RunReport, StepReport
 from fanout.spec.steps import Step
-from fanout.step.failure_groups import FailureGroup
+from fanout.step.failure_groups import FailureGroup, Occurrence, Source
 from fanout.step.remaining import Remaining
 from fanout.step.supervise import Progress
 from fanout.store.redact import redact
+from fanout.view.conclusion import run_has_failures
 from fanout.view.failures import MiniBatches, StepFailures, failures_of, items_of
+from fanout.view.first_failures import FirstFailures
 from fanout.view.output import Output
 
 SCHEMA = 1
@@ -45,8 +49,10 @@ class JsonLinesView:
     def __init__(self, output: Output, clock: Clock) -> None:
         self._output, self._clock = output, clock
         self._told: dict[str, float] = {}
+        self._failures: dict[str, FirstFailures] = {}
 
     def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool) -> None:
+        self._failures = {step.name: FirstFailures.of(run, step) for step in steps}
         named = [{"name": step.name, "kind": step.kind, "after": sorted(step.after)} for step in steps]
         self._say("run_started", schema=SCHEMA, run=run, resumed=resumed, steps=named)
 
@@ -64,12 +70,18 @@ class JsonLinesView:
         self._say("step_goes_on", step=step.name, total=remaining.total, done=remaining.done, again=again)
 
     def step_progress(self, progress: Progress) -> None:
+        self._first_failures(progress)
         now = self._clock.monotonic()
         if now - self._told.get(progress.step, -PROGRESS_EVERY) < PROGRESS_EVERY:
             return
         self._told[progress.step] = now
         numbers = {"counts": asdict(progress.counts), "planned": progress.planned}
         self._say("step_progress", step=progress.step, **numbers, seconds=round(progress.seconds, 3))
+
+    def _first_failures(self, progress: Progress) -> None:
+        failures = self._failures[progress.step]
+        for occurrence in failures.new(progress):
+            self._say("failure", step=progress.step, **_failure(occurrence, failures.source))
 
     def step_ended(self, report: StepReport) -> None:
         seal = report.seal
@@ -103,6 +115,7 @@ class JsonLinesView:
             status=verdict.status.value,
             reason=redact(verdict.reason),
             seconds=round(report.seconds, 3),
+            with_failures=run_has_failures(report),
         )
 
     def interrupted(self) -> None:
@@ -114,6 +127,19 @@ class JsonLinesView:
     def _say(self, event: str, **fields: object) -> None:
         time = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds")
         self._output.line(json.dumps({"event": event, "time": time, **fields}))
+
+
+def _failure(occurrence: Occurrence, source: Source) -> Mapping[str, object]:
+    failure = occurrence.failure
+    return {
+        "cause": failure.cause.value,
+        "message": redact(failure.message),
+        "traceback": redact(source.restore(failure.traceback)),
+        "mini_batch": occurrence.index,
+        "attempt": None if occurrence.attempt is None else occurrence.attempt + 1,
+        "node": occurrence.node,
+        "process": occurrence.process,
+    }
 
 
 def _group(failures: StepFailures, group: FailureGroup, batches: MiniBatches) -> Mapping[str, object]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fanout.errors import DamagedRecordError, RunError
 from fanout.run.record import RunRecord, load_record
 from fanout.step.seal import Seal, read_seal
+from fanout.step.verdict import verdict_words
 from fanout.store import keys
 from fanout.store.objects import list_names
 from fanout.view.conclusion import paint_verdict
@@ -62,6 +63,7 @@ def list_fields(runs: Sequence[ListedRun]) -> list[dict[str, object]]:
             "created": run.record.created,
             "status": None if run.seal is None else run.seal.verdict.status.value,
             "reason": None if run.seal is None else run.seal.verdict.reason,
+            "with_failures": run.seal is not None and run.seal.verdict.completed and run.seal.counts.has_failures,
             "seconds": None if run.seal is None else run.seal.seconds,
             "steps": [step.name for step in run.record.pipeline.steps],
         }
@@ -74,4 +76,5 @@ def _verdict(seal: Seal | None, paint: Paint) -> str:
     if seal is None:
         return paint.warning("not ended") + " " * (width - len("not ended"))
     took = duration(seal.seconds)
-    return f"{paint_verdict(seal.verdict, paint)} {took}" + " " * (width - len(seal.verdict.status) - 1 - len(took))
+    words = verdict_words(seal.verdict, seal.counts)
+    return f"{paint_verdict(seal.verdict, paint, seal.counts)} {took}" + " " * (width - len(words) - 1 - len(took))

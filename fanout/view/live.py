@@ -14,7 +14,7 @@ from fanout.spec.steps import Step
 from fanout.step.remaining import Remaining
 from fanout.step.supervise import Progress
 from fanout.step.verdict import VerdictStatus
-from fanout.view.board import Board, Phase, StepState, end_line, progress_line, remaining_lines
+from fanout.view.board import Board, Phase, StepState, end_line, failed_words, progress_words, remaining_lines
 from fanout.view.commands import Commands
 from fanout.view.conclusion import conclude, has_failures
 from fanout.view.failures import MiniBatches
@@ -62,8 +62,9 @@ class LiveView:
 
     def step_progress(self, progress: Progress) -> None:
         self._board.progress(progress)
-        for sentence in self._board.new_trouble(progress):
+        for sentence, traceback in self._board.first_failures(progress):
             self._above(sentence, "bold red")
+            self._above(traceback)
 
     def step_ended(self, report: StepReport) -> None:
         self._board.end(report)
@@ -87,7 +88,7 @@ class LiveView:
             self._live.stop()
             self._live = None
 
-    def _above(self, text: str, style: str) -> None:
+    def _above(self, text: str, style: str = "") -> None:
         self._console.print(Text(printable(text), style=style), soft_wrap=True)
 
     def _table(self) -> Table:
@@ -108,7 +109,14 @@ class LiveView:
         counts = None if state.progress is None else state.progress.counts
         if counts is None or counts.total is None:
             return ProgressBar(width=BAR_WIDTH, pulse=True, animation_time=self._clock.monotonic())
-        return ProgressBar(total=max(1, counts.total), completed=counts.settled, width=BAR_WIDTH)
+        style = "red" if counts.lost else "bar.complete"
+        return ProgressBar(
+            total=max(1, counts.total),
+            completed=counts.settled,
+            width=BAR_WIDTH,
+            complete_style=style,
+            finished_style=style if counts.lost else "bar.finished",
+        )
 
     def _line(self, state: StepState) -> Text:
         match state.phase:
@@ -119,7 +127,9 @@ class LiveView:
                 return Text(printable(f"skipped: {state.reason}"), style="yellow")
             case Phase.RUNNING:
                 lasts = duration(self._clock.monotonic() - self._begun.get(state.step.name, self._clock.monotonic()))
-                return Text(", ".join(filter(None, [lasts, progress_line(state)])), no_wrap=True, overflow="ellipsis")
+                failed = (f"{failed_words(state)}, ", "bold red") if failed_words(state) else ""
+                words = ", ".join(filter(None, [lasts, progress_words(state)]))
+                return Text.assemble(failed, words, no_wrap=True, overflow="ellipsis")
             case Phase.ENDED:
                 return _end(state)
 

@@ -42,8 +42,9 @@ class PlainView:
 
     def step_progress(self, progress: Progress) -> None:
         state = self._board.progress(progress)
-        for sentence in self._board.new_trouble(progress):
+        for sentence, traceback in self._board.first_failures(progress):
             self._output.line(self._output.paint.bad(sentence))
+            self._output.line(traceback)
         when, what = self._told.get(progress.step, (0.0, ""))
         now, line = self._clock.monotonic(), progress_line(state)
         if now - when >= PROGRESS_EVERY and line != what:

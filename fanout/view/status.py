@@ -16,7 +16,7 @@ from fanout.spec.settings import Settings
 from fanout.spec.steps import ParallelStep, Step
 from fanout.step.reading import ResultReader, first_ledger
 from fanout.step.seal import Seal, read_seal, step_seal
-from fanout.step.verdict import Counts
+from fanout.step.verdict import Counts, VerdictStatus
 from fanout.store import keys
 from fanout.store.objects import read
 
@@ -57,6 +57,13 @@ class RunStatus:
     seal: Seal | None
     steps: tuple[StepStatus, ...]
     round: int = 1
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether anything has failed for good so far: the run, a step, or something within the thresholds."""
+        seals = [seal for seal in (self.seal, *(step.seal for step in self.steps)) if seal is not None]
+        failed = any(seal.verdict.status is VerdictStatus.FAILED or seal.counts.has_failures for seal in seals)
+        return failed or any(step.counts is not None and step.counts.has_failures for step in self.steps)
 
 
 async def read_status(store: "ObjectStore", record: RunRecord, settings: Settings) -> RunStatus:

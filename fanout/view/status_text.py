@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from fanout.step.seal import Seal
-from fanout.step.verdict import Counts, Verdict
+from fanout.step.verdict import Counts
 from fanout.view.commands import Commands
 from fanout.view.conclusion import paint_verdict
 from fanout.view.output import Paint
@@ -37,6 +37,7 @@ def status_fields(status: RunStatus) -> dict[str, object]:
         "file": status.file,
         "status": None if status.seal is None else status.seal.verdict.status.value,
         "reason": None if status.seal is None else status.seal.verdict.reason,
+        "with_failures": status.has_failures,
         "steps": [_step_fields(step) for step in status.steps],
     }
 
@@ -44,27 +45,29 @@ def status_fields(status: RunStatus) -> dict[str, object]:
 def _ended(seal: Seal | None, paint: Paint) -> str:
     if seal is None:
         return paint.warning("not ended")
-    return f"{paint_verdict(seal.verdict, paint)} in {duration(seal.seconds)}"
+    return f"{paint_verdict(seal.verdict, paint, seal.counts)} in {duration(seal.seconds)}"
 
 
 def _step_line(step: StepStatus, paint: Paint) -> str:
-    verdict = None if step.seal is None else step.seal.verdict
-    word = paint_verdict(verdict, paint) if verdict is not None else step.state or ""
-    parts = [word] if step.seal is None else [f"{word} in {duration(step.seal.seconds)}"]
+    seal = step.seal
+    parts = [step.state or ""]
+    if seal is not None:
+        parts = [f"{paint_verdict(seal.verdict, paint, seal.counts)} in {duration(seal.seconds)}"]
     if step.counts is not None:
-        parts += _numbers(step.counts)
+        parts += _numbers(step.counts, paint)
     if step.nodes:
         parts.append(many(step.nodes, "node") + " so far")
     return ", ".join(parts)
 
 
-def _numbers(counts: Counts) -> Iterator[str]:
+def _numbers(counts: Counts, paint: Paint) -> Iterator[str]:
+    if counts.lost:
+        yield paint.bad(f"{number(counts.lost)} failed")
     if counts.total is None:
         yield f"{mini_batches(counts.succeeded)} succeeded, still planning"
     else:
         yield f"{number(counts.succeeded)} of {mini_batches(counts.total)} succeeded"
     for count, what in (
-        (counts.lost, "failed"),
         (counts.canceled, "canceled"),
         (counts.retried, "tried again"),
         (counts.items_failed, "items failed"),
@@ -74,7 +77,7 @@ def _numbers(counts: Counts) -> Iterator[str]:
 
 
 def _details(step: StepStatus, run: str, commands: Commands) -> Iterator[str]:
-    if step.seal is not None and not (_plain_success(step.seal.verdict) and step.taken_from is None):
+    if step.seal is not None and not (_plain_success(step.seal) and step.taken_from is None):
         yield printable(step.seal.verdict.reason)
     for name, uri in sorted(step.outputs.items()):
         yield f"{name}: {location(uri)}"
@@ -82,8 +85,8 @@ def _details(step: StepStatus, run: str, commands: Commands) -> Iterator[str]:
         yield f"look closer: {commands.logs(run, step.name)}"
 
 
-def _plain_success(verdict: Verdict) -> bool:
-    return verdict.completed and "within the thresholds" not in verdict.reason
+def _plain_success(seal: Seal) -> bool:
+    return seal.verdict.completed and not seal.counts.has_failures
 
 
 def _step_fields(step: StepStatus) -> dict[str, object]:

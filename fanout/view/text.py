@@ -60,6 +60,15 @@ def moment(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def middle_left_out(text: str, most: int) -> str:
+    """`text`, with the lines in the middle left out when there are more than `most`."""
+    lines = text.rstrip().split("\n")
+    if len(lines) <= most:
+        return "\n".join(lines)
+    half = most // 2
+    return "\n".join([*lines[:half], f"… {len(lines) - 2 * half} lines left out …", *lines[-half:]])
+
+
 def indented(text: str, by: str) -> str:
     """Each line of `text` behind `by`."""
     return "\n".join(f"{by}{line}" if line else line for line in text.rstrip().split("\n"))

@@ -23,12 +23,13 @@ from datetime import UTC, datetime
 
 from fanout.clock import Clock
 from fanout.events.start import Start, StartState
+from fanout.run.graph import run_counts
 from fanout.run.observer import RunObserver, RunReport, Unwatched
 from fanout.spec.steps import Trigger
 from fanout.step.verdict import VerdictStatus
 from fanout.store.redact import redact
 from fanout.view.commands import Commands
-from fanout.view.conclusion import paint_verdict
+from fanout.view.conclusion import paint_verdict, run_has_failures
 from fanout.view.output import Output
 from fanout.view.text import duration, location, many, moment, printable
 
@@ -105,11 +106,11 @@ class PlainWatchView:
         self._say(self._output.paint.quiet(f"{run}: {printable(text)}"))
 
     def run_ended(self, report: RunReport) -> None:
-        verdict = paint_verdict(report.verdict, self._output.paint)
+        verdict = paint_verdict(report.verdict, self._output.paint, run_counts(report.steps))
         self._say(f"{report.run} {verdict} in {duration(report.seconds)}: {printable(report.verdict.reason)}")
         for name, uri in outputs_of(report):
             self._output.line(f"         {name}  {location(uri)}")
-        if report.verdict.status is VerdictStatus.FAILED:
+        if report.verdict.status is VerdictStatus.FAILED or run_has_failures(report):
             self._output.line(f"         why  {self._commands.failures(report.run)}")
 
     def stopping(self, runs: int) -> None:

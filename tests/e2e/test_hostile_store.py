@@ -91,7 +91,7 @@ def test_a_damaged_manifest_is_told_when_its_messages_are_sent_again(small: Any,
     [
         (("--set", "jobs.score.mini_batch_error_threshold=-1"), 0, "5 of 16 mini-batches failed"),
         (("--set", "jobs.score.mini_batch_error_threshold=4"), 1, "more than mini_batch_error_threshold 4 allows"),
-        (("--set", "jobs.score.mini_batch_error_threshold=5"), 0, "within the thresholds"),
+        (("--set", "jobs.score.mini_batch_error_threshold=5"), 0, "Completed with failures"),
         (("--set", "jobs.score.error_threshold=4"), 1, "failed items: 5, more than error_threshold 4 allows"),
     ],
 )

@@ -19,6 +19,14 @@ def test_failing(fanout_run, tmp_path):
 def test_wrong(fanout_run):
     fanout_run("pipeline.yml", inputs={"nams": "here"}, servers="none")
 
+def test_strict(fanout_run, tmp_path):
+    (tmp_path / "Ada.txt").write_text("Ada")
+    (tmp_path / "Bob.txt").write_bytes(b"\\xff")
+    one = {"jobs.greet.mini_batch_size": "1"}
+    given = {"inputs": {"names": tmp_path}, "servers": "none", "overrides": one}
+    assert fanout_run("pipeline.yml", **given).completed_with_failures
+    fanout_run("pipeline.yml", check="strict", **given)
+
 def test_other_reason(fanout_run, tmp_path):
     (tmp_path / "Ada.txt").write_text("Ada")
     result = fanout_run("pipeline.yml", inputs={"names": tmp_path}, servers="none")
@@ -76,12 +84,14 @@ def test_failing_tests_show_what_went_wrong(hello: Path) -> None:
     """The author's own traceback at the line of the test; all problems of a wrong pipeline; none of our own frames."""
     (hello / "test_failing.py").write_text(FAILING)
     ended = _pytest(hello)
-    assert "4 failed" in ended.stdout, ended.stdout + ended.stderr
-    failing, wrong, other, slow = re.split(r"^_+ test_\w+ _+$", ended.stdout, flags=re.MULTILINE)[1:]
+    assert "5 failed" in ended.stdout, ended.stdout + ended.stderr
+    failing, wrong, strict, other, slow = re.split(r"^_+ test_\w+ _+$", ended.stdout, flags=re.MULTILINE)[1:]
     assert '>       fanout_run("pipeline.yml", inputs={"names": tmp_path}, servers="none",' in failing
     assert f'E         File "{hello}/src/greet.py", line 5, in run' in failing
     assert "E       UnicodeDecodeError: 'utf-8' codec can't decode byte 0xff" in failing
     assert "has no input 'nams'; did you mean 'names'?" in wrong
+    assert '>       fanout_run("pipeline.yml", check="strict", **given)' in strict
+    assert "ended Completed with failures: step greet: 1 of 2 mini-batches failed" in strict
     assert "Captured fanout run call" in other
     assert "ended Completed" in other
     assert "RunTimeoutError: the run did not end in 0.01 s" in slow

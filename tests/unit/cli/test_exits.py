@@ -11,6 +11,11 @@ def test_verdicts_have_exit_codes(status: str, code: int) -> None:
     assert exit_code(Verdict(VerdictStatus(status), "")) == code
 
 
+def test_what_failed_within_the_thresholds_fails_a_strict_run() -> None:
+    """As the thresholds would have, had they been 0."""
+    assert exit_code(Verdict(VerdictStatus.COMPLETED, ""), failed=True) == ExitCode.FAILED
+
+
 def test_a_users_mistake_is_its_sentence_alone(capsys: pytest.CaptureFixture[str]) -> None:
     """On stderr, exit code 2."""
     assert tell(RunError("there is no run named r")) is ExitCode.USAGE

@@ -30,7 +30,7 @@ def test_failures_for_people(fanout: Any, failed: None, folder: Path) -> None:
     """The traceback with the author's own path, the items, the commands; what succeeded later only on demand."""
     said = fanout("failures", "r")
     assert said.code == 0, said.err
-    assert said.out.startswith("score: Completed; 1 failed of 3 mini-batches\n")
+    assert said.out.startswith("score: Completed with failures; 1 failed of 3 mini-batches\n")
     assert f'File "{folder}/src/score.py", line 8, in run' in said.out
     assert f"mini-batch 2: failed, 2 failed tries: {folder}/in/4.txt; {folder}/in/5.txt\n" in said.out
     assert "look closer: fanout run-one r 2 --step score\n" in said.out

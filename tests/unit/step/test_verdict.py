@@ -132,7 +132,10 @@ def test_reasons_say_what_happened() -> None:
     """Every verdict carries a sentence: what succeeded, what failed, which threshold, and what to return."""
     tolerated = judge(_ended(9, 2, 90, 25, rows=65), Thresholds(), append_row=True)
     assert tolerated is not None
-    assert tolerated.reason == "2 of 9 mini-batches failed and 25 of 90 items failed, within the thresholds"
+    assert tolerated.reason == (
+        "2 of 9 mini-batches failed and 25 of 90 items failed (allowed by mini_batch_error_threshold -1, "
+        "allowed_failed_percent 100, error_threshold -1)"
+    )
     nothing = judge(ALL_EMPTY, Thresholds(), append_row=True)
     assert nothing == Verdict(FAILED, NOTHING_SUCCEEDED)
     for total, reason in ((9, "all 9 mini-batches failed"), (1, "the only mini-batch failed")):

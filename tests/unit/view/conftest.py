@@ -75,8 +75,10 @@ def failed() -> Callable[..., FailedAttempt]:
 def progress() -> Callable[..., Progress]:
     """Where `score` stands, of a hundred mini-batches."""
 
-    def make(seconds: float, *, events: Sequence[Any] = (), **counts: Any) -> Progress:
-        return Progress("score", Counts(**{"total": 100, **counts}), 100, seconds, events)
+    def make(
+        seconds: float, *, events: Sequence[Any] = (), failures: Sequence[FailedAttempt] = (), **counts: Any
+    ) -> Progress:
+        return Progress("score", Counts(**{"total": 100, **counts}), 100, seconds, events, failures)
 
     return make
 

@@ -20,16 +20,24 @@ def test_a_success_is_short(run_report: Any, step_report: Any) -> None:
     ]
 
 
+WITH_FAILURES = Counts(10, succeeded=7, failed=3, items=20, items_succeeded=13, items_failed=7)
+
+
 def test_completed_with_failures_is_loud(run_report: Any, step_report: Any) -> None:
-    """The thresholds allow it, and nobody overlooks it; the logs are named."""
-    counts = Counts(10, succeeded=7, failed=3, items=20, items_succeeded=13, items_failed=7)
-    lines = told(run_report(step_report("3 of 10 mini-batches failed", counts=counts)))
-    assert lines[0] == (
-        "WARNING: score completed with failures: 3 of 10 mini-batches failed on every try and 7 of 20 items did not "
-        "succeed. Its thresholds allow that (error_threshold -1, mini_batch_error_threshold -1, "
-        "allowed_failed_percent 100)."
-    )
+    """The thresholds allow it, and nobody overlooks it: yellow, in words, and the logs are named."""
+    reason = "3 of 10 mini-batches failed (allowed by mini_batch_error_threshold -1, allowed_failed_percent 100)"
+    report = run_report(step_report(reason, counts=WITH_FAILURES))
+    lines = told(report)
+    assert lines[0] == f"Completed with failures r in 1 min 01 s: {reason}"
     assert "  score logs  /store/runs/r/score/logs/" in lines
+    assert told(report, Paint(on=True))[0].startswith("\x1b[33m\x1b[1mCompleted with failures")
+
+
+def test_each_step_that_completed_with_failures_is_named(run_report: Any, step_report: Any) -> None:
+    """Where the verdict of the run has no room for it."""
+    lines = told(run_report(step_report("3 failed", counts=WITH_FAILURES), step_report()))
+    assert lines[0] == "score: Completed with failures: 3 failed"
+    assert lines[1].startswith("Completed with failures r")
 
 
 def test_the_verdict_is_the_last_thing_one_sees(run_report: Any, step_report: Any, failed: Any) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from fanout.plan.minibatch import MiniBatch
 from fanout.step.remaining import Again, Remaining
-from fanout.step.verdict import VerdictStatus
+from fanout.step.verdict import Counts, VerdictStatus
 from fanout.view.json_lines import JsonLinesView
 
 
@@ -44,13 +44,14 @@ def test_every_line_is_an_object_with_event_and_time(
 
 
 def test_progress_comes_at_most_once_a_second(
-    view: JsonLinesView, output: Any, progress: Any, manual_clock: Any
+    view: JsonLinesView, output: Any, steps: Any, progress: Any, manual_clock: Any
 ) -> None:
     """A program that follows is not flooded."""
+    view.run_started("r", steps, False)
     for look in range(10):
         view.step_progress(progress(look / 4, succeeded=look))
         manual_clock.advance(0.25)
-    assert [event["counts"]["succeeded"] for event in events(output)] == [0, 4, 8]
+    assert [event["counts"]["succeeded"] for event in events(output)[1:]] == [0, 4, 8]
 
 
 def test_failures_are_grouped_and_carry_no_secrets(
@@ -82,3 +83,24 @@ def test_what_runs_again_is_a_record(view: JsonLinesView, output: Any, steps: An
     [again] = found["again"]
     assert (again["mini_batches"], again["count"]) == ([[3, 3], [7, 8]], 3)
     assert "x1" not in again["reason"]
+
+
+def test_the_first_failure_comes_at_once(
+    view: JsonLinesView, output: Any, steps: Any, progress: Any, failed: Any
+) -> None:
+    """Also between two events of progress; alike ones once."""
+    view.run_started("r", steps, False)
+    view.step_progress(progress(1.0, failed=1))
+    view.step_progress(progress(1.1, failed=2, failures=[failed(4), failed(5)]))
+    found = events(output)[-1]
+    assert (found["event"], found["mini_batch"], found["attempt"], found["cause"]) == ("failure", 4, 3, "exception")
+    assert found["traceback"].endswith("ValueError: no")
+
+
+def test_a_run_that_completed_with_failures_says_so(
+    view: JsonLinesView, output: Any, step_report: Any, run_report: Any
+) -> None:
+    """Its status alone is Completed, as Azure has it."""
+    for failed, expected in ((0, False), (3, True)):
+        view.conclude(run_report(step_report(counts=Counts(10, succeeded=10 - failed, failed=failed))), {})
+        assert events(output)[-1]["with_failures"] is expected

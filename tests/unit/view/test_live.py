@@ -40,7 +40,7 @@ def test_one_line_a_step(terminal: Terminal, steps: Any, progress: Any, manual_c
     view.interrupted()
     text = shown(terminal)
     assert text.startswith("brave_lake\n")
-    assert "3.0 s, 26 of 100 mini-batches, 1 failed, 50 items" in text
+    assert "1 failed, 3.0 s, 25 of 100 mini-batches succeeded, 50 items" in text
     assert text.endswith("stopped; go on with: fanout resume brave_lake\n")
 
 
@@ -84,3 +84,35 @@ def test_what_runs_again_stays_above(terminal: Terminal, steps: Any, manual_cloc
     view.interrupted()
     assert "score: 7 of 10 mini-batches done; that stays" in shown(terminal)
     assert "score: mini-batches 3, 7-8 (3): no result" in shown(terminal)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_what_failed_is_never_cut_off(
+    terminal: Terminal, steps: Any, progress: Any, manual_clock: Any, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    """It stands first, in red, however narrow the terminal and however long the rest of the line is."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    view = LiveView(terminal, Commands(), manual_clock)
+    view.run_started("r", steps, False)
+    view.step_started(steps[1])
+    for second in range(1, 40):
+        view.step_progress(
+            progress(float(second), total=123_456, succeeded=second * 1000, failed=second * 100, retried=70_000)
+        )
+    view.interrupted()
+    assert "\x1b[1;31m3,900 failed, " in terminal.getvalue()
+    assert "3,900 failed, 0.0 s, 39,000 of 123,4" in shown(terminal)
+
+
+def test_the_first_failure_stays_above(
+    terminal: Terminal, steps: Any, progress: Any, failed: Any, manual_clock: Any
+) -> None:
+    """While the step runs, with the author's own lines."""
+    view = LiveView(terminal, Commands(), manual_clock)
+    view.run_started("r", steps, False)
+    view.step_started(steps[1])
+    view.step_progress(progress(1.0, failed=1, failures=[failed(4)]))
+    text = shown(terminal)
+    assert "score: first failure of its kind: mini-batch 4, attempt 3, node 0, process001, given up" in text
+    assert "   ValueError: no" in text
+    view.close()

@@ -46,7 +46,7 @@ def test_progress_is_told_now_and_then(
     assert lines[0] == "run r goes on: 2 steps"
     assert [line for line in lines if " of 100 " in line] == [
         f"score: {PROGRESS_EVERY:.0f} of 100 mini-batches, 1 min 35 s left, 1.0/s, 0 items",
-        "score: 8 of 100 mini-batches, 1 min 58 s left, 0.8/s, 0 items",
+        "score: 8 of 100 mini-batches, 0.8/s, 0 items",
     ]
 
 
@@ -63,3 +63,20 @@ def test_what_runs_again_is_told(view: PlainView, output: Any, steps: Any) -> No
     assert output.stream.getvalue() == (
         "score: 7 of 10 mini-batches done; that stays\nscore: mini-batches 3, 7-8 (3): no result\n"
     )
+
+
+def test_the_first_failure_is_shown_at_once(
+    view: PlainView, output: Any, steps: Any, progress: Any, failed: Any
+) -> None:
+    """A log that is followed has the traceback when it happens, not when the run is over; alike ones once."""
+    view.run_started("r", steps, False)
+    view.step_started(steps[1])
+    view.step_progress(progress(1.0, failed=1, failures=[failed(4)]))
+    view.step_progress(progress(1.1, failed=2, failures=[failed(4), failed(5)]))
+    lines = output.stream.getvalue().splitlines()
+    assert lines[2:] == [
+        "score: first failure of its kind: mini-batch 4, attempt 3, node 0, process001, given up",
+        "   Traceback (most recent call last):",
+        '     File "/tmp/r-score-0-abc/code/score.py", line 3',
+        "   ValueError: no",
+    ]

@@ -65,7 +65,7 @@ async def test_numbers_of_a_step_under_way_are_counted_from_its_results(
     status = await read_status(store, record, SETTINGS)
     text = told(status)
     assert "prepare  Completed in 2.0 s" in text
-    assert "score    under way, 1 of 4 mini-batches succeeded, 1 failed, 2 items failed, 1 node so far" in text
+    assert "score    under way, 1 failed, 1 of 4 mini-batches succeeded, 2 items failed, 1 node so far" in text
     assert (await live_counts(store, record, steps[1])).rows == 1
 
 
