@@ -6,6 +6,7 @@ They are brought in this order, so that whatever starts finds what it needs, and
 
 import asyncio
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from fanout.errors import DamagedRecordError, RunError, SettingsError
 from fanout.run.deployment import prepare_deployment, read_deployment, write_deployment
 from fanout.run.outside import Outside
 from fanout.spec.steps import Pipeline, Trigger
+from fanout.step.code import Snapshot
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
 
@@ -46,6 +48,7 @@ class Difference:
     trigger: Trigger | None
     trigger_before: Trigger | None
     is_told: bool  # of arrivals, as it should be
+    code: Mapping[str, Snapshot] = field(default_factory=dict)  # what goes into the store, by step
 
     @property
     def is_empty(self) -> bool:
@@ -84,11 +87,12 @@ async def difference(wanted: Wanted, outside: Outside, stack: Stack) -> Differen
     trigger = arrivals.trigger_of(wanted.name, wanted.pipeline, outside)
     reach = reach_of(wanted.pipeline, outside.settings, wanted.reads)
     values = parameters(wanted.name, wanted.pipeline, outside.settings, reach, wanted.size, before)
-    made, _ = await prepare_deployment(
+    made, taken = await prepare_deployment(
         wanted.name, wanted.pipeline, outside, worker_seconds=float(values["WorkerSeconds"])
     )
     return Difference(
         record=await how_record_differs(made, outside.store),
+        code=taken,
         is_told=await arrivals.tells(trigger, outside),
         trigger=trigger,
         trigger_before=arrivals.trigger_before(wanted.name, before),

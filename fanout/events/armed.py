@@ -10,7 +10,7 @@ from fanout.errors import SettingsError
 from fanout.events.event import ObjectEvent
 from fanout.events.fill import Template, table_template
 from fanout.events.own import Place, own_places, plain, remember
-from fanout.run.code_folders import store_snapshots, take_snapshots
+from fanout.run.code_folders import notices_of, store_snapshots, take_snapshots
 from fanout.run.outside import Outside
 from fanout.spec.document import SIZE_LIMIT
 from fanout.spec.settings import resolve_datastore
@@ -29,6 +29,7 @@ class ArmedTrigger:
     code: Mapping[str, str]  # digests of stored snapshots, by step
     own: tuple[Place, ...] = ()
     template: Template = field(default_factory=dict)  # how objects of an mltable input are read
+    notices: tuple[str, ...] = ()  # of the code that was stored
 
     def ignores(self, event: ObjectEvent) -> str | None:
         """Why an object starts no run, in words; None when it does."""
@@ -56,11 +57,13 @@ async def arm(pipeline: Pipeline, outside: Outside, code: Mapping[str, str] | No
     if trigger is None:
         raise SettingsError(f"{pipeline.file}: has no section 'trigger'")
     places = own_places(pipeline, trigger, outside.settings)
+    notices: list[str] = []
     if code is None:
-        code = await store_snapshots(await take_snapshots(pipeline.steps, outside), outside)
+        taken = await take_snapshots(pipeline, outside)
+        code, notices = await store_snapshots(taken, outside), notices_of(pipeline, taken)
     template = await asyncio.to_thread(_template, trigger, outside)
     own = await remember(outside.store, trigger.name, places)
-    return ArmedTrigger(pipeline, trigger, code, own, template)
+    return ArmedTrigger(pipeline, trigger, code, own, template, tuple(notices))
 
 
 def _template(trigger: Trigger, outside: Outside) -> Template:

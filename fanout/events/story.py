@@ -40,6 +40,8 @@ async def watch(
     armed = await arm(pipeline, outside)
     if armed.trigger.root.startswith("file:"):
         check_folder(armed.trigger.root)
+    for notice in armed.notices:
+        observer.trouble(notice)
     await prepare_environments(pipeline.steps, _Told(observer))
     records = TriggerRecords(outside.store, armed.trigger.name)
     if options.retry:

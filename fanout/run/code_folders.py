@@ -1,15 +1,19 @@
 """The code folders of a pipeline: their snapshots in the store, and what has changed in them since."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
-from fanout.data import uris
 from fanout.errors import StoreError
 from fanout.run.outside import Outside
-from fanout.spec.steps import ParallelStep, Step
+from fanout.spec.locations import local_path
+from fanout.spec.settings import Settings, resolve_datastore
+from fanout.spec.steps import DataInput, ParallelStep, Pipeline, Step
+from fanout.spec.trigger import KEY_TOKEN, RUN_TOKEN
 from fanout.step import code
 from fanout.step.code import Snapshot
+from fanout.step.code_files import Places
 from fanout.store import keys
 from fanout.store.objects import create, read
 
@@ -19,19 +23,57 @@ def code_folder(step: Step) -> str | None:
     return step.task.code if isinstance(step, ParallelStep) else step.code
 
 
-async def take_snapshots(steps: Sequence[Step], outside: Outside) -> dict[str, Snapshot]:
-    """The code of each step that has any, as it is now; InputError when a folder cannot be read."""
-    store_folder = Path(uris.to_path(outside.settings.store)) if uris.is_local(outside.settings.store) else None
+async def take_snapshots(pipeline: Pipeline, outside: Outside, only: str | None = None) -> dict[str, Snapshot]:
+    """The code of each step that has any, or of one, as it is now; InputError when a folder cannot be read."""
     taken: dict[str, Snapshot] = {}
     by_folder: dict[str, Snapshot] = {}
-    for step in steps:
+    for step in pipeline.steps:
         folder = code_folder(step)
-        if folder is None:
+        if folder is None or only not in (None, step.name):
             continue
         if folder not in by_folder:
-            by_folder[folder] = await asyncio.to_thread(code.snapshot, Path(folder), without=store_folder)
+            places = places_of(pipeline, outside.settings)
+            by_folder[folder] = await asyncio.to_thread(code.snapshot, Path(folder), places)
         taken[step.name] = by_folder[folder]
     return taken
+
+
+def notices_of(pipeline: Pipeline, taken: Mapping[str, Snapshot]) -> list[str]:
+    """What is to be said of the snapshots, once for each folder."""
+    folders = code_by_folder(pipeline, taken).items()
+    return [text for folder, steps in folders for text in code.notices(Path(folder), taken[steps[0]])]
+
+
+def code_by_folder(pipeline: Pipeline, taken: Mapping[str, Snapshot]) -> dict[str, list[str]]:
+    """The steps whose code was taken, by its folder."""
+    found: dict[str, list[str]] = {}
+    for step in pipeline.steps:
+        if step.name in taken and (folder := code_folder(step)) is not None:
+            found.setdefault(folder, []).append(step.name)
+    return found
+
+
+def places_of(pipeline: Pipeline, settings: Settings) -> Places:
+    """What of the pipeline may lie in a code folder without being code: the store, its inputs and its outputs."""
+    inputs = [given.uri for step in pipeline.steps for given in step.inputs.values() if isinstance(given, DataInput)]
+    outputs = [output.uri for step in pipeline.steps for output in step.outputs.values() if output.uri is not None]
+    scripts = [
+        Path(step.task.code, step.task.entry_script)
+        for step in pipeline.steps
+        if isinstance(step, ParallelStep) and step.task.code is not None
+    ]
+    return Places(
+        store=local_path(settings.store),
+        inputs=tuple(path for uri in inputs if (path := local_path(resolve_datastore(uri, settings)))),
+        outputs=tuple(map(_pattern, filter(None, (local_path(resolve_datastore(uri, settings)) for uri in outputs)))),
+        scripts=tuple(scripts),
+    )
+
+
+def _pattern(path: Path) -> re.Pattern[str]:
+    """The places of an output in all runs."""
+    anything = re.escape(str(path)).replace(RUN_TOKEN, "[^/]+").replace(KEY_TOKEN, ".+")
+    return re.compile(anything, re.DOTALL)
 
 
 async def store_snapshots(taken: Mapping[str, Snapshot], outside: Outside) -> dict[str, str]:

@@ -74,7 +74,7 @@ async def prepare_deployment(
     trouble = [*_unreachable(pipeline, settings), *_too_long(pipeline, worker_seconds)]
     if trouble:
         raise InputError(f"deployment {name}: " + "; ".join(trouble))
-    taken = await take_snapshots(pipeline.steps, outside)
+    taken = await take_snapshots(pipeline, outside)
     made = Deployment(
         name=check_name(name),
         pipeline=pipeline,

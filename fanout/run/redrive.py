@@ -18,7 +18,7 @@ from fanout.run.record import RunRecord, StepPlace, load_record, open_round
 from fanout.run.reuse import outputs_of_all
 from fanout.run.rounds import Choice, StepEnd, Way, check_choice, next_round
 from fanout.run.story import carry_out
-from fanout.spec.steps import ParallelStep, Step
+from fanout.spec.steps import ParallelStep, Pipeline, Step
 from fanout.step.code import Snapshot
 from fanout.step.index_ranges import ranges
 from fanout.step.reading import absorb_sealed, first_ledger
@@ -57,7 +57,7 @@ async def redrive(name: str, order: RedriveOrder, outside: Outside, observer: Ru
         observer.notice("nothing is run again: every mini-batch has succeeded")
         return await carry_out(record, outside, observer)
     following = replace(record, round=record.round + 1, places=_places(ways))
-    now = await _code_now(again, outside, order)
+    now = await _code_now(again, record.pipeline, outside, order)
     notices = [f"round {following.round} of the run"]
     notices += [_what(step, ways[step.name], ends[step.name]) for step in again]
     notices += [text for step in again if (text := await _code_notice(step, record, now, outside, order))]
@@ -92,12 +92,14 @@ async def _end(step: Step, record: RunRecord, outside: Outside) -> StepEnd:
     return StepEnd(sealed, begun=True, total=summary.mini_batches, unsuccessful=list(ledger.unsuccessful()))
 
 
-async def _code_now(again: Sequence[Step], outside: Outside, order: RedriveOrder) -> Mapping[str, Snapshot]:
+async def _code_now(
+    again: Sequence[Step], pipeline: Pipeline, outside: Outside, order: RedriveOrder
+) -> Mapping[str, Snapshot]:
     """The code as it is now; a folder that is gone matters only when its code is asked for."""
     found: dict[str, Snapshot] = {}
     for step in again:
         try:
-            found |= await take_snapshots([step], outside)
+            found |= await take_snapshots(pipeline, outside, step.name)
         except (InputError, OSError):
             if order.new_code:
                 raise

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from fanout.errors import InputError
 from fanout.run.bind import Binding, bind, result_uris
-from fanout.run.code_folders import code_folder, store_snapshots, take_snapshots
+from fanout.run.code_folders import code_folder, notices_of, store_snapshots, take_snapshots
 from fanout.run.environments import prepare_environments
 from fanout.run.graph import ends_others, hindrance, run_counts, run_verdict
 from fanout.run.names import check_name, make_name
@@ -35,11 +35,12 @@ async def start(pipeline: Pipeline, outside: Outside, observer: RunObserver, nam
     await prepare_environments(pipeline.steps, observer)
     wanted = name or pipeline.name
     run = check_name(wanted) if wanted else make_name(random.Random())  # noqa: S311 - a name guards nothing
-    code = await store_snapshots(await take_snapshots(pipeline.steps, outside), outside)
+    taken = await take_snapshots(pipeline, outside)
+    code = await store_snapshots(taken, outside)
     record = new_record(run, pipeline, code, outside)
     await create_record(outside.store, record)
     observer.run_started(run, pipeline.steps, False)
-    for notice in pipeline.notices:
+    for notice in (*pipeline.notices, *notices_of(pipeline, taken)):
         observer.notice(notice)
     return await carry_out(record, outside, observer)
 

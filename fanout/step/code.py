@@ -3,19 +3,23 @@
 import errno
 import hashlib
 import io
-import os
 import stat
 import struct
 import zipfile
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from fanout.errors import DamagedRecordError, InputError, StoreError
+from fanout.step.code_files import IGNORE_FILES, CodeFiles, Places, Why, code_files, largest, names_by_reason
 
-LEFT_OUT = frozenset({"__pycache__", ".git", ".fanout", ".venv", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache"})
 LARGEST = 300 * 1024 * 1024
 """Bytes of a code folder; Azure's own limit for a snapshot. Larger ones are data that ended up in the wrong place."""
+LARGE = 100 * 1024 * 1024
+"""Bytes of a code folder from which on a run says what makes it large."""
+PACKED = 4 * 1024 * 1024
+"""Bytes up to which a file is compressed: larger ones are data, which takes longer to compress than to store."""
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 _OF_NAMES = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL)
 """What the system says of members whose names cannot be; anything else is about this machine."""
@@ -27,34 +31,69 @@ class Snapshot:
 
     digest: str
     archive: bytes
+    taken: CodeFiles = field(default=CodeFiles((), ()), compare=False)  # what of the folder is in it, and what is not
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return sum(file.size for file in self.taken.files)
 
 
-def snapshot(folder: Path, *, without: Path | None = None) -> Snapshot:
+def snapshot(folder: Path, places: Places = Places()) -> Snapshot:  # noqa: B008 - frozen
     """The folder's files as they are now, in an order and with times that make equal folders equal archives.
 
-    `without` is left out: the store, which may lie inside the code folder. InputError when the
-    folder is too large, or holds a file that cannot be read or whose name no archive can hold.
+    InputError when the folder is too large, or holds a file that cannot be read or whose name no archive can hold.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: the code folder is not there")
-    buffer, size = io.BytesIO(), 0
+    try:
+        taken = code_files(folder, places)
+    except OSError as exc:
+        raise InputError(f"code: {exc.filename} cannot be read: {exc.strerror}") from exc
+    if sum(file.size for file in taken.files) > LARGEST:
+        raise InputError(f"{folder}: the code folder holds more than {LARGEST // 1024**2} MiB; {_mend(folder, taken)}")
+    buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for path in _files(folder, without):
-            size += path.stat().st_size
-            if size > LARGEST:
-                raise InputError(
-                    f"{folder}: the code folder holds more than {LARGEST // 1024**2} MiB; move data out of it"
-                )
-            info = zipfile.ZipInfo(_member_name(path.relative_to(folder)), EARLIEST)
-            info.external_attr = (stat.S_IFREG | (path.stat().st_mode & 0o755)) << 16
-            info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, _content(path))
+        for file in taken.files:
+            info = zipfile.ZipInfo(_member_name(file.name), EARLIEST)
+            info.external_attr = (stat.S_IFREG | (file.mode & 0o755)) << 16
+            info.compress_type = zipfile.ZIP_DEFLATED if file.size <= PACKED else zipfile.ZIP_STORED
+            archive.writestr(info, _content(file.path))
     body = buffer.getvalue()
-    return Snapshot(hashlib.sha256(body).hexdigest(), body)
+    return Snapshot(hashlib.sha256(body).hexdigest(), body, taken)
 
 
-def _member_name(path: Path) -> str:
-    name = path.as_posix()
+def notices(folder: Path, taken: Snapshot) -> list[str]:
+    """What somebody who starts a run should know of the snapshot: what is missing in it, and what makes it large."""
+    found = [
+        f"{folder}: left out of the code: {_some(names)} ({why.value})"
+        for why, names in names_by_reason(taken.taken.left_out, TOLD)
+    ]
+    if taken.size > LARGE:
+        found.append(
+            f"{folder}: the code is {taken.size / 1024**2:,.0f} MiB, which the store and each node keep; "
+            f"{_mend(folder, taken.taken)}"
+        )
+    return found
+
+
+TOLD = (Why.SECRET, Why.LINK, Why.INPUT)
+"""What a script might miss. Caches, former outputs, and what the user names in an ignore file go without saying."""
+MOST_NAMED = 5
+
+
+def _mend(folder: Path, taken: CodeFiles) -> str:
+    most = largest(taken.files, 3)
+    entries = ", ".join(f"{name} ({size / 1024**2:,.0f} MiB)" for name, size in most if size * 50 >= most[0][1])
+    return f"most of it is {entries}; move data out of it, or name it in {folder / IGNORE_FILES[0]}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
+
+
+def _member_name(name: str) -> str:
     if "\\" in name or any("\ud800" <= char <= "\udfff" for char in name):
         raise InputError(f"code: {name!r}: the name of a file of code must be UTF-8 without backslashes; rename it")
     return name
@@ -65,15 +104,6 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as exc:
         raise InputError(f"code: {path} cannot be read: {exc.strerror}") from exc
-
-
-def _files(folder: Path, without: Path | None) -> list[Path]:
-    """Links to files are followed, as they are part of the code; links to folders are not."""
-    found = []
-    for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name not in LEFT_OUT and Path(root, name) != without]
-        found += [Path(root, name) for name in names]
-    return sorted(path for path in found if path.is_file())
 
 
 def unpack(archive: bytes, digest: str, folder: Path) -> None:

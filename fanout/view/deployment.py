@@ -1,13 +1,18 @@
 """What `fanout deploy` and `fanout destroy` would do, for people."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from fanout.deploy.arrivals import is_same
 from fanout.deploy.stack import Change
 from fanout.deploy.story import Difference, Doomed, Wanted
+from fanout.run.code_folders import code_by_folder
+from fanout.step.code import notices
 from fanout.view.output import Paint
-from fanout.view.text import many, printable
+from fanout.view.text import many, printable, size
 
+MOST_FILES = 100
+"""Files of code that are listed; the rest is counted."""
 SIGNS = {"Add": "+", "Remove": "-"}
 
 
@@ -18,6 +23,7 @@ def difference_lines(wanted: Wanted, found: Difference, store: str, paint: Paint
         return
     if found.record:
         yield f"the pipeline in {printable(store)} {printable(found.record)}"
+        yield from _code_lines(wanted, found, paint)
     for name, value in _parameters(found.parameters_before, found.parameters):
         yield paint.quiet(printable(f"  {name}: {value}"))
     if found.stack.id is not None:
@@ -28,6 +34,19 @@ def difference_lines(wanted: Wanted, found: Difference, store: str, paint: Paint
         yield f"{found.trigger_before.root} tells of arrivals no more"
     if found.trigger is not None and not found.is_told:
         yield f"{found.trigger.root} tells of arrivals at {found.trigger.prefix}*{found.trigger.suffix}"
+
+
+def _code_lines(wanted: Wanted, found: Difference, paint: Paint) -> Iterator[str]:
+    """Each file that goes into the store, since all who read the store can read it."""
+    for folder, steps in code_by_folder(wanted.pipeline, found.code).items():
+        snapshot = found.code[steps[0]]
+        files = snapshot.taken.files
+        yield f"code of {', '.join(steps)}: {many(len(files), 'file')}, {size(snapshot.size)}, of {printable(folder)}"
+        yield from (paint.quiet(printable(f"  {file.name}")) for file in files[:MOST_FILES])
+        if len(files) > MOST_FILES:
+            yield paint.quiet(f"  and {many(len(files) - MOST_FILES, 'file')} more")
+        for notice in notices(Path(folder), snapshot):
+            yield paint.warning(printable(notice))
 
 
 def doomed_lines(name: str, store: str, doomed: Doomed) -> Iterator[str]:

@@ -35,6 +35,14 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
+def size(count: int) -> str:
+    """Bytes: `812 B`, `2.1 KiB`, `340 MiB`."""
+    amount, units = float(count), ["B", "KiB", "MiB", "GiB"]
+    while amount >= 1024 and len(units) > 1:
+        amount, units = amount / 1024, units[1:]
+    return f"{amount:.1f} {units[0]}" if amount < 9.95 and units[0] != "B" else f"{amount:,.0f} {units[0]}"
+
+
 def many(count: int, one: str, several: str = "") -> str:
     """`1 item`, `3 items`, `2 mini-batches` (with its own plural)."""
     return f"{number(count)} {one if count == 1 else several or one + 's'}"

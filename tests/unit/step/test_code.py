@@ -12,7 +12,8 @@ import pytest
 
 from fanout.errors import DamagedRecordError, InputError, StoreError
 from fanout.step import code
-from fanout.step.code import snapshot, unpack
+from fanout.step.code import notices, snapshot, unpack
+from fanout.step.code_files import Places
 
 REGULAR = (stat.S_IFREG | 0o644) << 16
 
@@ -58,31 +59,48 @@ def test_round_trip_keeps_content_and_executable_bits(tmp_path: Path) -> None:
     assert not os.access(tmp_path / "b" / "sub" / "näme.txt", os.X_OK)
 
 
-def test_the_store_inside_the_code_folder_is_left_out(tmp_path: Path) -> None:
-    """A run does not pack the runs before it."""
-    folder = _write(tmp_path / "a", {"score.py": "x"})
-    expected = snapshot(folder).digest
-    _write(folder, {"results/runs/r/run.json": "{}"})
-    assert snapshot(folder, without=folder / "results").digest == expected
-    assert snapshot(folder).digest != expected
-
-
-def test_links_to_files_are_followed_and_links_to_folders_are_not(tmp_path: Path) -> None:
-    """A linked file is part of the code; a linked folder could be the whole machine, or itself."""
-    folder = _write(tmp_path / "a", {"score.py": "x"})
-    outside = _write(tmp_path / "elsewhere", {"helper.py": "h", "data/large": "l"})
-    (folder / "helper.py").symlink_to(outside / "helper.py")
-    (folder / "again").symlink_to(folder)
-    (folder / "dangling").symlink_to(tmp_path / "nothing")
-    found = snapshot(folder)
+def test_large_files_are_stored_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compressing data takes longer than storing it; the round trip is the same."""
+    monkeypatch.setattr(code, "PACKED", 10)
+    found = snapshot(_write(tmp_path / "a", {"score.py": "x", "model.bin": "y" * 11}))
+    with zipfile.ZipFile(io.BytesIO(found.archive)) as archive:
+        packed = {info.filename: info.compress_type for info in archive.infolist()}
+    assert packed == {"score.py": zipfile.ZIP_DEFLATED, "model.bin": zipfile.ZIP_STORED}
     unpack(found.archive, found.digest, tmp_path / "b")
-    assert sorted(p.name for p in (tmp_path / "b").iterdir()) == ["helper.py", "score.py"]
+    assert (tmp_path / "b" / "model.bin").read_text() == "y" * 11
+
+
+def test_what_a_script_might_miss_is_said(tmp_path: Path) -> None:
+    """Credentials, links out and inputs, by name; caches and outputs are not worth a word."""
+    folder = _write(tmp_path / "a", {"score.py": "x", ".env": "KEY=1", "__pycache__/s.pyc": "", "data.csv": "1"})
+    (folder / "link.py").symlink_to(_write(tmp_path / "b", {"link.py": ""}) / "link.py")
+    found = snapshot(folder, Places(inputs=(folder / "data.csv",)))
+    assert notices(folder, found) == [
+        f"{folder}: left out of the code: .env (may hold credentials)",
+        f"{folder}: left out of the code: link.py (links that lead out of the folder, or to folders)",
+        f"{folder}: left out of the code: data.csv (data that the pipeline reads)",
+    ]
+    _write(folder, {f"{number}.env": "" for number in range(8)})
+    assert notices(folder, snapshot(folder))[0].endswith(
+        "left out of the code: .env, 0.env, 1.env, 2.env, 3.env and 4 more (may hold credentials)"
+    )
+
+
+def test_what_makes_a_large_folder_large_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the file that mends it."""
+    monkeypatch.setattr(code, "LARGE", 1024**2)
+    folder = _write(tmp_path / "a", {"score.py": "x", "data/a": "x" * 900_000, "data/b": "x" * 900_000, "m": "x" * 9})
+    [notice] = notices(folder, snapshot(folder))
+    assert notice == (
+        f"{folder}: the code is 2 MiB, which the store and each node keep; most of it is data/ (2 MiB); "
+        f"move data out of it, or name it in {folder}/.amlignore"
+    )
 
 
 def test_a_code_folder_full_of_data_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says which folder and what to do."""
     monkeypatch.setattr(code, "LARGEST", 10)
-    with pytest.raises(InputError, match="move data out of it"):
+    with pytest.raises(InputError, match=r"most of it is data\.bin .*; move data out of it, or name it in"):
         snapshot(_write(tmp_path / "a", {"data.bin": "x" * 11}))
 
 
