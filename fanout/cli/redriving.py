@@ -8,7 +8,7 @@ import typer
 
 from fanout.cli import options
 from fanout.cli.options import Where
-from fanout.cli.running import carry_out
+from fanout.cli.running import NewCode, carry_out
 from fanout.errors import RunError
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ MiniBatches = Annotated[
         show_default=False,
     ),
 ]
-NewCode = Annotated[bool, typer.Option("--new-code", help="With the code as it is now instead of as it was.")]
 
 
 def redrive(
@@ -42,7 +41,10 @@ def redrive(
     profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
-    """Run again what did not succeed in a run that is over."""
+    """Run again what did not succeed in a run.
+
+    A run that was stopped before its end is ended first, wherever it still runs; what it has done stays.
+    """
     import asyncio
 
     from fanout.cli import wiring

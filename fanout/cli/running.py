@@ -33,6 +33,9 @@ Name = Annotated[
 Env = Annotated[bool, typer.Option("--env", help="Run steps in environments made from their conda files.")]
 
 
+NewCode = Annotated[bool, typer.Option("--new-code", help="With the code as it is now instead of as it was.")]
+
+
 Reuse = Annotated[
     bool | None,
     typer.Option(
@@ -81,12 +84,16 @@ def run(
 def resume(
     run: options.RunName,
     strict: options.Strict = None,
+    new_code: NewCode = False,
     store: options.Store = None,
     queue: options.Queue = None,
     profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
-    """Go on with a run that was stopped or lost its machine."""
+    """Go on with a run that was stopped or lost its machine.
+
+    With --new-code what starts from now on runs with the code folder as it is now; results so far stay.
+    """
     import asyncio
 
     from fanout.cli import wiring
@@ -98,7 +105,7 @@ def resume(
     async def tale(outside: "Outside", view: "RunView") -> "RunReport":
         from fanout.run.story import resume as go_on
 
-        return await go_on(run, outside, view)
+        return await go_on(run, outside, view, new_code=new_code)
 
     wiring.open_to_read(settings)  # a store that is not there holds no run, and is not made for looking
     raise typer.Exit(asyncio.run(carry_out(tale, settings, where, json=json)))

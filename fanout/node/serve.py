@@ -39,6 +39,7 @@ from fanout.queue.port import QueuePair, QueueService
 from fanout.spec.expressions import render_arguments
 from fanout.step import inputs as step_inputs
 from fanout.step import record as step_record
+from fanout.step.code_change import with_code_of_now
 from fanout.step.queues import open_queues
 from fanout.step.record import StepRecord
 from fanout.step.results import staged_folder
@@ -131,11 +132,11 @@ async def assembled(
 
 
 async def load_step(store: ObjectStore, at: StepRound) -> StepRecord:
-    """The step's record; RunError when there is none."""
+    """The step's record, with the code that its run has by now; RunError when there is none."""
     record = await step_record.read_record(store, at)
     if record is None:
         raise RunError(f"there is no step {at.step} of a run {at.run} in this store, or it has not started yet")
-    return record
+    return await with_code_of_now(store, record)
 
 
 async def _process_factory(

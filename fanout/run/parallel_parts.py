@@ -108,6 +108,7 @@ class ParallelParts:
             recipe=recipe,
             round=place.round,
             planned_in=place.planned_in,
+            code_changes=self.run.code_changes,
             continues=place.continues,
         )
         if ready and await create(store, key, step_record.dump(mine)):

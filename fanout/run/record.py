@@ -11,6 +11,7 @@ from fanout.run.names import check_name
 from fanout.spec import stored
 from fanout.spec.settings import Settings
 from fanout.spec.steps import Pipeline
+from fanout.step.code_change import CodeChange, code_changes
 from fanout.step.record import Continued
 from fanout.store import checked, keys
 from fanout.store.keys import StepRound
@@ -34,7 +35,7 @@ class RunRecord:
     """One run: its name, its pipeline, and the code snapshot of each step (digest) that has code.
 
     `round` is 1 for the run as it was started; a redrive opens the next one, and says in `places` what becomes of each
-    step in it.
+    step in it. `code` is that of now: it includes what `fanout resume --new-code` has brought.
     """
 
     name: str
@@ -46,6 +47,8 @@ class RunRecord:
     version: int = 1
     round: int = 1
     places: Mapping[str, StepPlace] = field(default_factory=dict)
+    code_changes: int = 0  # changes of the code while the run was under way; `code` includes them
+    changes: tuple[CodeChange, ...] = ()  # those of this round
 
     def place(self, step: str) -> StepPlace:
         """Which round of the step counts."""
@@ -95,6 +98,7 @@ async def open_round(store: "ObjectStore", record: RunRecord) -> None:
         "round": record.round,
         "code": dict(record.code),
         "places": {step: asdict(place) for step, place in record.places.items()},
+        "code_changes": record.code_changes,
     }
     if not await create(store, keys.redrive_json(record.name, record.round), json.dumps(fields, indent=1).encode()):
         raise RunError(
@@ -108,7 +112,17 @@ async def load_record(store: "ObjectStore", name: str) -> RunRecord:
     record = await _first_round(store, name)
     while (later := await _next_round(store, record)) is not None:
         record = later
-    return record
+    return with_changes(record, await code_changes(store, name, record.code_changes))
+
+
+def with_changes(record: RunRecord, changes: tuple[CodeChange, ...]) -> RunRecord:
+    """The record after these changes of its code."""
+    if not changes:
+        return record
+    code = dict(record.code)
+    for change in changes:
+        code |= {step: digest for step, digest in change.code.items() if step in code}
+    return replace(record, code=code, code_changes=changes[-1].number, changes=(*record.changes, *changes))
 
 
 async def _next_round(store: "ObjectStore", record: RunRecord) -> RunRecord | None:
@@ -125,6 +139,7 @@ async def _next_round(store: "ObjectStore", record: RunRecord) -> RunRecord | No
             round=record.round + 1,
             code={step: checked.digest(digest, "code") for step, digest in fields["code"].items()},
             places={str(step): _place(place) for step, place in fields["places"].items()},
+            code_changes=checked.whole(fields.get("code_changes", 0), "code_changes"),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"{key}: {exc}") from exc

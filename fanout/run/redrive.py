@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from fanout.errors import InputError, RunError
 from fanout.plan.manifests import PlanSummary, Tally, next_shard, read_summary
 from fanout.run.bind import Outputs, bind
+from fanout.run.cancel import cancel
 from fanout.run.code_folders import changed_files, code_folder, store_snapshots, take_snapshots
+from fanout.run.new_code import named
 from fanout.run.observer import RunObserver, RunReport
 from fanout.run.outside import Outside
 from fanout.run.parallel_parts import planned_input
@@ -26,9 +28,6 @@ from fanout.step.record import read_record
 from fanout.step.seal import read_seal, step_seal
 from fanout.store import keys
 
-MOST_NAMES = 5
-"""Changed files that are named; the rest is counted."""
-
 
 @dataclass(frozen=True, slots=True)
 class RedriveOrder:
@@ -41,12 +40,13 @@ class RedriveOrder:
 async def redrive(name: str, order: RedriveOrder, outside: Outside, observer: RunObserver) -> RunReport:
     """Carries out another round of the run; where nothing is left to be done again, its report is that of the last one.
 
-    RunError when there is no such run, when it is not over, or when the choice makes no sense.
+    A run that was stopped before its end is ended first, wherever it still runs. RunError when there is no such run, or
+    the choice makes no sense.
     """
     record = await load_record(outside.store, name)
     outside = replace(outside, settings=record.settings(outside.settings))
     if await read_seal(outside.store, keys.run_verdict(name, record.round)) is None:
-        raise RunError(f"run {name} is not over: `fanout resume {name}` goes on with it")
+        await _ended_first(record, order, outside, observer)
     ends = {step.name: await _end(step, record, outside) for step in record.pipeline.steps}
     if order.choice is not None:
         check_choice(record, order.choice, ends[order.choice.step])
@@ -69,6 +69,20 @@ async def redrive(name: str, order: RedriveOrder, outside: Outside, observer: Ru
     for text in notices:
         observer.notice(text)
     return await carry_out(following, outside, observer)
+
+
+async def _ended_first(record: RunRecord, order: RedriveOrder, outside: Outside, observer: RunObserver) -> None:
+    """This round of the run is over: it was stopped, and what has no result yet is done in the next one."""
+    name = record.name
+    if order.choice is not None:
+        raise RunError(
+            f"run {name} was stopped before its end, so not all that failed is known; all that did not succeed is run "
+            f"again by: fanout redrive {name}"
+        )
+    if order.new_code:  # before anything is ended: a folder that cannot be read changes nothing
+        await take_snapshots(record.pipeline, outside)
+    observer.notice(f"run {name} was stopped before its end; it is ended first, which takes some seconds")
+    await cancel(name, outside)
 
 
 def _places(ways: Mapping[str, tuple[Way, StepPlace]]) -> dict[str, StepPlace]:
@@ -130,7 +144,7 @@ async def _code_notice(
     changed = await changed_files(before, now[step.name], outside)
     if not changed:
         return None
-    names = ", ".join(changed[:MOST_NAMES]) + (f" and {len(changed) - MOST_NAMES} more" if changed[MOST_NAMES:] else "")
+    names = named(changed)
     if order.new_code:
         return f"{step.name}: runs with the code as it is now; changed since the run: {names}"
     return f"{step.name}: the code has changed since ({names}); the run's own copy is used (--new-code: as it is now)"

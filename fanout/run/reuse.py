@@ -9,7 +9,7 @@ the shell, the time, a web page) is its own business, and who types a command wa
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from fanout.run.record import RunRecord
 from fanout.spec import stored
 from fanout.spec.settings import Settings, resolve_datastore
 from fanout.spec.steps import DataType, Output, OutputMode, ParallelStep, Step
+from fanout.step.code_change import CodeChange, code_changes
 from fanout.step.record import BoundOutput
 from fanout.step.seal import step_seal
 from fanout.step.verdict import Counts
@@ -103,9 +104,15 @@ class StepReuse:
         identities = {name: await self._identity(output) for name, output in outputs.items()}
         if None in identities.values() or self._made_from != await asyncio.to_thread(self._fingerprint):
             return
+        if self._code_changes(await code_changes(self.outside.store, self.record.name)):
+            return  # another supervisor has brought other code, and some of the results may come from that
         known = {name: found for name, found in identities.items() if found is not None}
         made = Earlier(self.record.name, self.step.name, dict(outputs), known, counts)
         await put(self.outside.store, keys.reusable(self._made_from), _dump(made))
+
+    def _code_changes(self, changes: Sequence[CodeChange]) -> bool:
+        """Whether the step's code was another one for a while."""
+        return any(self.step.name in change.code for change in changes)
 
     @property
     def _is_wanted(self) -> bool:

@@ -9,13 +9,14 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from fanout.errors import InputError
+from fanout.errors import InputError, RunError
 from fanout.run.bind import Binding, bind, result_uris
 from fanout.run.code_folders import code_folder, notices_of, store_snapshots, take_snapshots
 from fanout.run.environments import prepare_environments
 from fanout.run.graph import ends_others, hindrance, run_counts, run_verdict
 from fanout.run.names import check_name, make_name
-from fanout.run.observer import RunObserver, RunReport, StepReport
+from fanout.run.new_code import take_new_code
+from fanout.run.observer import GOES_ON, RunObserver, RunReport, StepReport
 from fanout.run.outside import Outside
 from fanout.run.parallel import ParallelRun
 from fanout.run.record import RunRecord, create_record, load_record
@@ -50,11 +51,32 @@ def new_record(name: str, pipeline: Pipeline, code: Mapping[str, str], outside: 
     return RunRecord(name, pipeline, outside.clock.now(), code, dict(outside.settings.datastores))
 
 
-async def resume(name: str, outside: Outside, observer: RunObserver) -> RunReport:
-    """Carries out what is left of a run; RunError when there is none of this name."""
+async def resume(name: str, outside: Outside, observer: RunObserver, *, new_code: bool = False) -> RunReport:
+    """Carries out what is left of a run, with `new_code` by the code folders as they are now.
+
+    RunError when there is none of this name, or new code is wanted for one that is over or canceled.
+    """
     record = await load_record(outside.store, name)
-    observer.run_started(name, record.pipeline.steps, True)
+    ending, notices = await _ending(record, outside), list[str]()
+    if new_code:
+        if ending is not None:
+            raise RunError(f"run {name} {ending}; with new code it can be redriven: fanout redrive {name} --new-code")
+        record, notices = await take_new_code(record, outside)
+    observer.run_started(name, record.pipeline.steps, True, ending or GOES_ON)
+    for notice in notices:
+        observer.notice(notice)
     return await carry_out(record, outside, observer)
+
+
+async def _ending(record: RunRecord, outside: Outside) -> str | None:
+    """What keeps the run from going on; None when nothing does."""
+    sealed = await read_seal(outside.store, keys.run_verdict(record.name, record.round))
+    if sealed is not None:
+        return f"is over ({sealed.verdict.status}); nothing is run again"
+    canceled = await read_cancelation(outside.store, record.name, record.round)
+    if canceled is None or canceled.step:
+        return None
+    return f"was canceled and is brought to its end ({canceled})"
 
 
 async def carry_out(record: RunRecord, outside: Outside, observer: RunObserver) -> RunReport:
@@ -70,7 +92,8 @@ async def carry_out(record: RunRecord, outside: Outside, observer: RunObserver) 
         keys.run_verdict(record.name, record.round),
         Seal(verdict, run_counts(reports), at=outside.clock.now(), seconds=outside.clock.monotonic() - begun),
     )
-    report = RunReport(record.name, sealed.verdict, tuple(reports), outside.clock.monotonic() - begun)
+    seconds = outside.clock.monotonic() - begun
+    report = RunReport(record.name, sealed.verdict, tuple(reports), seconds, record.pipeline.file)
     observer.run_ended(report)
     return report
 

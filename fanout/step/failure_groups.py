@@ -11,6 +11,7 @@ from fanout.step.results import Cause, Event, Failure
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"\n]+)", line (?P<line>\d+)', re.MULTILINE)
 # What differs between failures of one kind: quoted texts, paths, numbers.
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|(?<![\w.])/[^\s:,;)]+|0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?")
+_NOT_BY_CODE = frozenset({Cause.DAMAGED, Cause.VANISHED, Cause.LOAD, Cause.LOAD_TIME_LIMIT})
 _WHOLE_NODE = frozenset({Cause.INIT, Cause.SHUTDOWN})
 
 
@@ -68,6 +69,11 @@ class Source:
             return text
         copies = rf"/(?:[^\s\"']*/)?{re.escape(self.run)}-{re.escape(self.step)}(?:-\d+)?-\w+/code(?=/)"
         return re.sub(copies, lambda _: str(self.code).rstrip("/"), text)
+
+
+def may_be_code(cause: Cause) -> bool:
+    """Whether a failure of this cause may be mended in the user's code: what nodes, data or servers did cannot."""
+    return cause not in _NOT_BY_CODE
 
 
 def occurrences(failures: Iterable[FailedAttempt], events: Iterable[tuple[int, Event]]) -> list[Occurrence]:

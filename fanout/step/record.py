@@ -58,6 +58,7 @@ class StepRecord:
     recipe: str | None = None
     round: int = 1
     planned_in: int = 1  # the round that has the manifests
+    code_changes: int = 0  # of those of the run, how many `code` includes
     continues: Continued | None = None
     version: Literal[1] = 1
 

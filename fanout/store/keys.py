@@ -67,6 +67,11 @@ def deployment_json(name: str) -> str:
     return f"deployments/{name}/deployment.json"
 
 
+def code_change(run: str, number: int) -> str:
+    """Says that the code of a run was replaced while it was under way; created once, the first is number 1."""
+    return f"runs/{run}/code-{number:03d}.json"
+
+
 def step_json(at: StepRound) -> str:
     """What a node needs to know of a step; created once, when the step starts."""
     return f"{at.root}/step.json"

@@ -1,5 +1,6 @@
 """The commands that a view names: ready to be copied, with the options that they need to find the run. Pure."""
 
+import os
 import shlex
 from dataclasses import dataclass
 
@@ -18,12 +19,17 @@ class Commands:
     def status(self, run: str) -> str:
         return self._line("status", run)
 
-    def resume(self, run: str) -> str:
-        return self._line("resume", run, *self.queue)
+    def resume(self, run: str, *, new_code: bool = False) -> str:
+        """Goes on with a run that is not over."""
+        return self._line("resume", run, *_code(new_code), *self.queue)
 
-    def redrive(self, run: str, step: str = "", mini_batch: int | None = None) -> str:
+    def redrive(self, run: str, step: str = "", mini_batch: int | None = None, *, new_code: bool = False) -> str:
         """Does again what has not succeeded, or one mini-batch."""
-        return self._line("redrive", run, *_which(step, mini_batch), *self.queue)
+        return self._line("redrive", run, *_which(step, mini_batch), *_code(new_code), *self.queue)
+
+    def run(self, file: str) -> str:
+        """Starts another run of a pipeline file."""
+        return self._line("run", os.path.abspath(file) if self.folder else file, *self.queue)  # noqa: PTH100 - links stay
 
     def run_one(self, run: str, step: str, mini_batch: int) -> str:
         """Runs one mini-batch in front of one's eyes."""
@@ -40,6 +46,10 @@ class Commands:
     def _line(self, *words: str) -> str:
         command = shlex.join(("fanout", *words, *self.options))
         return f"cd {shlex.quote(self.folder)} && {command}" if self.folder else command
+
+
+def _code(new: bool) -> tuple[str, ...]:
+    return ("--new-code",) if new else ()
 
 
 def _which(step: str, mini_batch: int | None) -> tuple[str, ...]:

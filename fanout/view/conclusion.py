@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from fanout.run.graph import run_counts
 from fanout.run.observer import RunReport, StepReport
+from fanout.spec.steps import ParallelStep
+from fanout.step.failure_groups import may_be_code
 from fanout.step.verdict import Counts, Verdict, VerdictStatus, verdict_words
 from fanout.view.board import why
 from fanout.view.commands import Commands
@@ -28,6 +30,15 @@ def conclusion(report: RunReport, batches: MiniBatches, commands: Commands, pain
     yield from _warnings(report, paint)
     yield _verdict_line(report, paint)
     yield from _places(report, commands)
+
+
+def stopped_lines(run: str, commands: Commands) -> Iterator[str]:
+    """How to go on with a run that a signal has stopped; before it exists there is nothing to go on with."""
+    if not run:
+        yield "stopped before the run began; nothing was started"
+        return
+    yield f"stopped; go on with: {commands.resume(run)}"
+    yield f"  after a change of the code: {commands.resume(run, new_code=True)}"
 
 
 def has_failures(report: StepReport) -> bool:
@@ -72,6 +83,39 @@ def _own_reason(report: RunReport) -> str:
     return why(own) if own.seal.verdict.status is report.verdict.status else report.verdict.reason
 
 
+def _repairs(report: RunReport, commands: Commands) -> Iterator[tuple[str, str]]:
+    """What to do about the failures, for each thing that may have to change: code, pipeline file, data, or nothing."""
+    failed = [step for step in report.steps if not step.seal.verdict.completed or has_failures(step)]
+    if any(step.code and _may_be_code(step) for step in failed):
+        yield "with changed code", commands.redrive(report.run, new_code=True)
+        yield "with the same code", commands.redrive(report.run)
+    else:
+        again = "with changed data" if any(map(_not_planned, failed)) else "try again"
+        yield again, commands.redrive(report.run)
+    if report.file and any(_may_be_file(step) for step in failed):
+        yield "with a changed pipeline file", commands.run(report.file)
+
+
+def _may_be_code(step: StepReport) -> bool:
+    """Whether something of the user's own code may have failed: what nodes or servers did is no fault of it."""
+    if not isinstance(step.step, ParallelStep):
+        return True
+    failures = [failed.failure for failed in step.failures]
+    failures += [event.failure for _, event in step.events if event.failure is not None]
+    return any(may_be_code(failure.cause) for failure in failures) or step.seal.counts.items_failed > 0
+
+
+def _may_be_file(step: StepReport) -> bool:
+    """Whether the pipeline file may be what is wrong: redriving goes by the file as it was."""
+    return _not_planned(step) or not isinstance(step.step, ParallelStep)
+
+
+def _not_planned(step: StepReport) -> bool:
+    """Whether the step failed before there was a mini-batch: its input, or what the file says of it, is no good."""
+    begun = step.seal.counts.total or step.failures or step.events
+    return isinstance(step.step, ParallelStep) and not step.seal.verdict.completed and not begun
+
+
 def _places(report: RunReport, commands: Commands) -> Iterator[str]:
     rows: list[tuple[str, str]] = []
     for step in report.steps:
@@ -79,12 +123,25 @@ def _places(report: RunReport, commands: Commands) -> Iterator[str]:
     for step in report.steps:
         if step.logs and (not step.seal.verdict.completed or has_failures(step)):
             rows.append((f"{step.step.name} logs", location(step.logs)))
+    following = list(_next_commands(report, commands))
+    if len(following) > 1:  # their labels are longer than those of places
+        yield from _columns(rows)
+        rows = []
+    yield from _columns(rows + following)
+
+
+def _next_commands(report: RunReport, commands: Commands) -> Iterator[tuple[str, str]]:
+    """What to type next, and what for."""
     if report.verdict.status is VerdictStatus.CANCELED:
-        rows.append(("go on with", commands.redrive(report.run)))
-    else:
-        if report.verdict.status is VerdictStatus.FAILED or run_has_failures(report):
-            rows.append(("failures", commands.failures(report.run)))
-            rows.append(("try again", commands.redrive(report.run)))
-        rows.append(("more", commands.status(report.run)))
-    width = max(len(name) for name, _ in rows)
+        yield "go on with", commands.redrive(report.run)
+        yield "with changed code", commands.redrive(report.run, new_code=True)
+        return
+    if report.verdict.status is VerdictStatus.FAILED or run_has_failures(report):
+        yield "failures", commands.failures(report.run)
+        yield from _repairs(report, commands)
+    yield "more", commands.status(report.run)
+
+
+def _columns(rows: list[tuple[str, str]]) -> Iterator[str]:
+    width = max((len(name) for name, _ in rows), default=0)
     yield from (f"  {name:<{width}}  {where}" for name, where in rows)

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from fanout.plan.minibatch import MiniBatch
 from fanout.spec.steps import Step
 from fanout.step.failed_mini_batches import FailedMiniBatch, FailedTry, FailuresOfStep, Fate, KindOfFailure
+from fanout.step.failure_groups import may_be_code
 from fanout.step.index_ranges import ranges
 from fanout.step.seal import Seal
 from fanout.store.redact import redact
@@ -150,6 +151,8 @@ def _commands(found: FailuresOfStep, kind: KindOfFailure, commands: Commands) ->
     yield f"look closer: {commands.run_one(run, step, first.index)}"
     if found.seal is not None and (kind.group.given_up or kind.group.items_given_up):
         yield f"try again:   {commands.redrive(run, step, first.index)}"
+        if found.source.code is not None and may_be_code(first.failure.cause):
+            yield f"with changed code: {commands.redrive(run, step, first.index, new_code=True)}"
 
 
 def _kind_fields(found: FailuresOfStep, kind: KindOfFailure) -> dict[str, object]:

@@ -28,7 +28,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from fanout.clock import Clock
-from fanout.run.observer import RunReport, StepReport
+from fanout.run.observer import GOES_ON, RunReport, StepReport
 from fanout.spec.steps import Step
 from fanout.step.failure_groups import FailureGroup, Occurrence, Source
 from fanout.step.remaining import Remaining
@@ -51,7 +51,13 @@ class JsonLinesView:
         self._told: dict[str, float] = {}
         self._failures: dict[str, FirstFailures] = {}
 
-    def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool) -> None:
+    def run_started(
+        self,
+        run: str,
+        steps: tuple[Step, ...],
+        resumed: bool,
+        how: str = GOES_ON,  # noqa: ARG002 - the verdict says it
+    ) -> None:
         self._failures = {step.name: FirstFailures.of(run, step) for step in steps}
         named = [{"name": step.name, "kind": step.kind, "after": sorted(step.after)} for step in steps]
         self._say("run_started", schema=SCHEMA, run=run, resumed=resumed, steps=named)

@@ -9,14 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from fanout.clock import Clock
-from fanout.run.observer import RunReport, StepReport
+from fanout.run.observer import GOES_ON, RunReport, StepReport
 from fanout.spec.steps import Step
 from fanout.step.remaining import Remaining
 from fanout.step.supervise import Progress
 from fanout.step.verdict import VerdictStatus
 from fanout.view.board import Board, Phase, StepState, end_line, failed_words, progress_words, remaining_lines
 from fanout.view.commands import Commands
-from fanout.view.conclusion import conclude, has_failures
+from fanout.view.conclusion import conclude, has_failures, stopped_lines
 from fanout.view.failures import MiniBatches
 from fanout.view.output import output_to
 from fanout.view.text import duration, printable
@@ -37,9 +37,9 @@ class LiveView:
         self._begun: dict[str, float] = {}
         self._live: Live | None = None
 
-    def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool) -> None:
+    def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool, how: str = GOES_ON) -> None:
         self._board.begin(run, steps)
-        self._output.line(f"{self._output.paint.strong(run)}{' goes on' if resumed else ''}")
+        self._output.line(f"{self._output.paint.strong(run)}{f' {printable(how)}' if resumed else ''}")
         self._live = Live(
             console=self._console,
             get_renderable=self._table,
@@ -81,7 +81,8 @@ class LiveView:
 
     def interrupted(self) -> None:
         self.close()
-        self._output.line(f"stopped; go on with: {self._commands.resume(self._board.run)}")
+        for line in stopped_lines(self._board.run, self._commands):
+            self._output.line(line)
 
     def close(self) -> None:
         if self._live is not None:

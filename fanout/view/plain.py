@@ -1,13 +1,13 @@
 """A run as plain lines, for files, pipes and CI: at the start, now and then while numbers move, at the end."""
 
 from fanout.clock import Clock
-from fanout.run.observer import RunReport, StepReport
+from fanout.run.observer import GOES_ON, RunReport, StepReport
 from fanout.spec.steps import Step
 from fanout.step.remaining import Remaining
 from fanout.step.supervise import Progress
 from fanout.view.board import Board, end_line, progress_line, remaining_lines
 from fanout.view.commands import Commands
-from fanout.view.conclusion import conclude
+from fanout.view.conclusion import conclude, stopped_lines
 from fanout.view.failures import MiniBatches
 from fanout.view.output import Output
 from fanout.view.text import many, printable
@@ -24,9 +24,9 @@ class PlainView:
         self._board = Board()
         self._told: dict[str, tuple[float, str]] = {}  # by step: when, and what
 
-    def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool) -> None:
+    def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool, how: str = GOES_ON) -> None:
         self._board.begin(run, steps)
-        self._output.line(f"run {run} {'goes on' if resumed else 'started'}: {many(len(steps), 'step')}")
+        self._output.line(f"run {run} {printable(how) if resumed else 'started'}: {many(len(steps), 'step')}")
 
     def notice(self, text: str) -> None:
         self._output.line(self._output.paint.quiet(f"note: {printable(text)}"))
@@ -66,7 +66,8 @@ class PlainView:
         conclude(report, batches, self._commands, self._output)
 
     def interrupted(self) -> None:
-        self._output.line(f"stopped; go on with: {self._commands.resume(self._board.run)}")
+        for line in stopped_lines(self._board.run, self._commands):
+            self._output.line(line)
 
     def close(self) -> None:
         """Nothing to give back."""

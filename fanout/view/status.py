@@ -14,6 +14,7 @@ from fanout.run.record import RunRecord
 from fanout.run.reuse import taken_over
 from fanout.spec.settings import Settings
 from fanout.spec.steps import ParallelStep, Step
+from fanout.step.code_change import CodeChange, code_changes
 from fanout.step.reading import ResultReader, first_ledger
 from fanout.step.seal import Seal, read_seal, step_seal
 from fanout.step.verdict import Counts, VerdictStatus
@@ -57,6 +58,7 @@ class RunStatus:
     seal: Seal | None
     steps: tuple[StepStatus, ...]
     round: int = 1
+    code_changes: tuple[CodeChange, ...] = ()  # while the run was under way
 
     @property
     def has_failures(self) -> bool:
@@ -74,7 +76,8 @@ async def read_status(store: "ObjectStore", record: RunRecord, settings: Setting
     steps = await asyncio.gather(
         *(_step(store, record, step, ended, settings, over=sealed is not None) for step in record.pipeline.steps)
     )
-    return RunStatus(record.name, record.created, record.pipeline.file, sealed, tuple(steps), record.round)
+    changes = await code_changes(store, record.name)
+    return RunStatus(record.name, record.created, record.pipeline.file, sealed, tuple(steps), record.round, changes)
 
 
 async def _step(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from fanout.step.code_change import CodeChange
 from fanout.step.seal import Seal
 from fanout.step.verdict import Counts
 from fanout.view.commands import Commands
@@ -20,12 +21,15 @@ def status_lines(status: RunStatus, commands: Commands, paint: Paint) -> Iterato
     )
     if status.seal is not None:
         yield f"  {printable(status.seal.verdict.reason)}"
+    for change in status.code_changes:
+        yield from (f"  {line}" for line in _code_lines(change))
     width = max(len(step.name) for step in status.steps)
     for step in status.steps:
         yield f"  {paint.strong(step.name.ljust(width))}  {_step_line(step, paint)}"
         yield from (f"  {'':{width}}  {line}" for line in _details(step, status.run, commands))
     if status.seal is None:
-        yield f"  if nobody works on it any more: {commands.resume(status.run)}"
+        yield f"  if no process works on it any more: {commands.resume(status.run)}"
+        yield f"  the same, with the code as it is now: {commands.resume(status.run, new_code=True)}"
 
 
 def status_fields(status: RunStatus) -> dict[str, object]:
@@ -38,8 +42,18 @@ def status_fields(status: RunStatus) -> dict[str, object]:
         "status": None if status.seal is None else status.seal.verdict.status.value,
         "reason": None if status.seal is None else status.seal.verdict.reason,
         "with_failures": status.has_failures,
+        "code_changes": [
+            {"at": change.at, "steps": {step: list(change.files.get(step, ())) for step in change.code}}
+            for change in status.code_changes
+        ],
         "steps": [_step_fields(step) for step in status.steps],
     }
+
+
+def _code_lines(change: CodeChange) -> Iterator[str]:
+    for step in change.code:
+        files = ", ".join(change.files.get(step, ()))
+        yield printable(f"code of {step} changed {moment(change.at)} (resume --new-code); results before stay: {files}")
 
 
 def _ended(seal: Seal | None, paint: Paint) -> str:

@@ -126,7 +126,7 @@ def test_a_run_without_anybody_is_sealed_by_who_cancels_it(slow: Any, tools: Hel
     again = slow.fanout("cancel", "r")
     assert (again.code, "was over already: Canceled" in again.stdout) == (0, True)
     resumed = slow.fanout("resume", "r")
-    assert (resumed.code, "go on with  fanout redrive r" in resumed.stdout) == (130, True)
+    assert (resumed.code, "go on with         fanout redrive r" in resumed.stdout) == (130, True)
     assert len(_pids(slow)) == 3, "nobody works on it again"
 
 

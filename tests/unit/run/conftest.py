@@ -111,8 +111,9 @@ class Notes:
     reports: list[StepReport] = field(default_factory=list)
     remaining: list[Remaining] = field(default_factory=list)
 
-    def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool) -> None:
-        self.said.append(f"run {run} {'resumed' if resumed else 'started'}: {', '.join(step.name for step in steps)}")
+    def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool, how: str = "goes on") -> None:
+        taken_up = "resumed" if how == "goes on" else how
+        self.said.append(f"run {run} {taken_up if resumed else 'started'}: {', '.join(step.name for step in steps)}")
 
     def notice(self, text: str) -> None:
         self.said.append(f"notice {text}")

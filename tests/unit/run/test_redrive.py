@@ -16,6 +16,7 @@ from fanout.run.story import resume, start
 from fanout.spec.steps import CommandStep, DataType, EntryTask, Output, StepOutput, Thresholds
 from fanout.step.results import Failure
 from fanout.step.seal import read_seal
+from fanout.step.verdict import VerdictStatus
 from fanout.store import keys
 from fanout.store.keys import StepRound
 from fanout.store.objects import read
@@ -178,8 +179,10 @@ async def test_a_failed_command_runs_again(world: Any, notes: Any, pipeline: Any
     assert report.verdict.completed
 
 
-async def test_a_run_that_is_not_over_is_refused(world: Any, notes: Any, score: Any, pipeline: Any) -> None:
-    """It is to be resumed, not redriven."""
+async def test_a_run_that_is_not_over_is_ended_first(
+    world: Any, notes: Any, score: Any, pipeline: Any, tmp_path: Path
+) -> None:
+    """Where it still runs, too; what it has done stays. A choice of what failed has to wait for its end."""
 
     async def never(index: int) -> None:
         await asyncio.Event().wait()
@@ -188,10 +191,13 @@ async def test_a_run_that_is_not_over_is_refused(world: Any, notes: Any, score: 
     task = asyncio.create_task(start(pipeline(score()), world.outside, notes, "r"))
     while not world.engine.answered:  # noqa: ASYNC110 - no event to hear
         await asyncio.sleep(0.01)
-    with pytest.raises(RunError, match="is not over: `fanout resume r`"):
-        await redrive("r", EVERYTHING, world.outside, notes)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    with pytest.raises(RunError, match=r"was stopped before its end.*: fanout redrive r$"):
+        await redrive("r", RedriveOrder(Choice("score")), world.outside, notes)
+    world.engine.answer = None
+    report = await redrive("r", EVERYTHING, world.with_engine(world.paper()), notes)
+    assert report.verdict.completed, report.verdict.reason
+    assert (await task).verdict.status is VerdictStatus.CANCELED
+    assert _rows(tmp_path) == ROWS
 
 
 async def test_a_canceled_run_is_finished(world: Any, notes: Any, score: Any, pipeline: Any, tmp_path: Path) -> None:

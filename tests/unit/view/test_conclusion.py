@@ -1,5 +1,7 @@
+from dataclasses import replace
 from typing import Any
 
+from fanout.step.results import Cause, Failure
 from fanout.step.verdict import Counts, VerdictStatus
 from fanout.view.commands import Commands
 from fanout.view.conclusion import conclusion
@@ -45,14 +47,46 @@ def test_the_verdict_is_the_last_thing_one_sees(run_report: Any, step_report: An
     lines = told(run_report(step_report("too many", status=VerdictStatus.FAILED, failures=(failed(1),))))
     assert lines[0] == ""
     assert lines[1].startswith("score: 1 failed attempt")
-    assert lines[-5] == "Failed r in 1 min 01 s: too many"
-    assert [line.split()[0] for line in lines[-4:]] == ["score", "failures", "try", "more"]
+    assert lines[-6:] == [
+        "Failed r in 1 min 01 s: too many",
+        "  score logs  /store/runs/r/score/logs/",
+        "  failures            fanout failures r",
+        "  with changed code   fanout redrive r --new-code",
+        "  with the same code  fanout redrive r",
+        "  more                fanout status r",
+    ]
+
+
+def test_advice_fits_what_failed(run_report: Any, step_report: Any, failed: Any, steps: Any) -> None:
+    """Code is only named where code can be at fault; what the pipeline file has wrong is not mended by a redrive."""
+
+    def advice(**fields: Any) -> list[str]:
+        report = run_report(step_report("no", status=VerdictStatus.FAILED, **fields))
+        lines = told(replace(report, file="pipe line.yml"))
+        first = next(number for number, line in enumerate(lines) if line.startswith("  failures"))
+        return [line.strip() for line in lines[first + 1 : -1]]
+
+    vanished = failed(1, failure=Failure(Cause.VANISHED, "two nodes vanished"))
+    assert advice(failures=(vanished,)) == ["try again  fanout redrive r"]
+    assert advice(failures=(failed(1),), code=None) == ["try again  fanout redrive r"]
+    assert advice(counts=Counts(total=None)) == [
+        "with changed data             fanout redrive r",
+        "with a changed pipeline file  fanout run 'pipe line.yml'",
+    ]
+    assert advice(step=steps[0], counts=Counts(total=None), error="sh: no such command") == [
+        "with changed code             fanout redrive r --new-code",
+        "with the same code            fanout redrive r",
+        "with a changed pipeline file  fanout run 'pipe line.yml'",
+    ]
 
 
 def test_a_canceled_run_says_how_to_go_on(run_report: Any, step_report: Any) -> None:
     """Nothing is lost, so the next command is named."""
     lines = told(run_report(step_report("canceled", status=VerdictStatus.CANCELED)))
-    assert lines[-1] == "  go on with  fanout redrive r"
+    assert lines[-2:] == [
+        "  go on with         fanout redrive r",
+        "  with changed code  fanout redrive r --new-code",
+    ]
 
 
 def test_colours_tell_verdicts_apart(run_report: Any, step_report: Any) -> None:

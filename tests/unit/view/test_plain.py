@@ -54,7 +54,9 @@ def test_an_interrupted_run_says_how_to_go_on(view: PlainView, output: Any, step
     """The command stands ready to be copied."""
     view.run_started("r", steps, False)
     view.interrupted()
-    assert output.stream.getvalue().endswith("stopped; go on with: fanout resume r\n")
+    assert output.stream.getvalue().endswith(
+        "stopped; go on with: fanout resume r\n  after a change of the code: fanout resume r --new-code\n"
+    )
 
 
 def test_what_runs_again_is_told(view: PlainView, output: Any, steps: Any) -> None:
