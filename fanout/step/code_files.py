@@ -20,7 +20,9 @@ LARGEST_KEY = 64 * 1024
 _SECRET_NAMES = (
     frozenset({".env", ".envrc", ".netrc", "_netrc", ".pgpass", ".my.cnf", ".htpasswd", ".vault-token", ".terraform"})
     | {".ssh", ".aws", ".azure", ".gnupg", ".kube", ".docker", ".dockercfg", ".boto", ".s3cfg", ".git-credentials"}
-    | {".pypirc", ".npmrc", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519"}
+    | {".pypirc", ".npmrc", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", ".databrickscfg", "gcloud", "kubeconfig"}
+    | {"credentials", "credentials.json", "credentials.db", "application_default_credentials.json"}
+    | {f"secrets.{kind}" for kind in ("json", "toml", "yaml", "yml", "ini")}
 )
 _SECRET_ENDS = (".env", ".tfstate", ".tfvars", ".p12", ".pfx", ".jks", ".keystore", ".ppk", ".kdbx")
 _SECRET_PARTS = (".env.", ".tfstate.")

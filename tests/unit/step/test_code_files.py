@@ -33,6 +33,7 @@ def _left_out(found: CodeFiles) -> dict[str, Why]:
     [
         ".env", ".env.local", "prod.env", "conf/.env.prod", ".envrc", ".ssh/config", ".aws/credentials", ".netrc",
         ".pypirc", "infra/terraform.tfstate", "terraform.tfstate.backup", "secrets.tfvars", ".terraform/x", "id_rsa",
+        ".config/gcloud/application_default_credentials.json", ".databrickscfg", "aws/credentials", "secrets.toml",
         "keys/id_ed25519",
         ".git-credentials", ".docker/config.json", ".kube/config", ".npmrc", "store.p12", "ID_RSA", ".azure/token.json",
     ],
