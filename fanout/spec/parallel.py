@@ -1,5 +1,6 @@
 """A parallel step (reference, sections 2, 8 and 13)."""
 
+import platform
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,6 +11,7 @@ from fanout.spec.arguments import Options, read_options
 from fanout.spec.bindings import STAND_IN
 from fanout.spec.check import INT_MAX, any_text, choice, expected, flag, number, text, texts, whole
 from fanout.spec.common import Reading, base_values, code_folder, read_base, read_environment
+from fanout.spec.entry_script import script_problems
 from fanout.spec.fields import Fields
 from fanout.spec.locations import check_table, data_uri, local_path
 from fanout.spec.nodes import Node, ScalarNode
@@ -208,6 +210,8 @@ def _read_task(reading: Reading, fields: Fields) -> tuple[EntryTask, Options]:
     code = _code(task, fields)
     script = task.require("entry_script", text, "", "the path of a Python file in the code folder")
     _check_script(task, script, code, named=bool(task.get("code") or fields.get("code")))
+    environment = _environment(task, fields)
+    _check_text(task, script, code, environment)
     arguments, options = _arguments(reading, task)
     outputs = reading.draft.outputs
     value = EntryTask(
@@ -215,7 +219,7 @@ def _read_task(reading: Reading, fields: Fields) -> tuple[EntryTask, Options]:
         code=code,
         program_arguments=arguments,
         append_row_to=_append_row_to(task, outputs),
-        environment=_environment(task, fields),
+        environment=environment,
     )
     task.no_effect("model")
     task.ignore("description")
@@ -289,6 +293,28 @@ def _check_script(task: Fields, script: str, code: str | None, *, named: bool) -
     elif script.endswith(".py") and code is not None and not _is_file(Path(code) / script):
         there = sorted(file.name for file in Path(code).glob("*.py"))
         task.report.problem(node.origin, f"there is no '{shorten(script)}' in '{code}'{suggest(script, there)}")
+
+
+def _check_text(task: Fields, script: str, code: str | None, environment: Environment) -> None:
+    """Note what keeps the script from running, as far as its text shows that."""
+    if code is None or not script.endswith(".py") or ".." in PurePosixPath(script).parts:
+        return
+    for found in script_problems(Path(code), script):
+        if found.is_syntax and environment.python is not None and not _is_this_python(environment.python):
+            node = task.get("entry_script")
+            assert node is not None  # noqa: S101 - there is a script
+            task.report.notice(node.origin, f"this Python cannot parse it, that of its environment may: {found.place}")
+        else:
+            task.report.problem_at(found.place, "", found.message)
+
+
+def _is_this_python(wanted: str) -> bool:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        return SpecifierSet(wanted).contains(platform.python_version(), prereleases=True)
+    except InvalidSpecifier:
+        return True
 
 
 def _is_file(path: Path) -> bool:
