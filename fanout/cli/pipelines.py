@@ -25,13 +25,38 @@ def load(
 
 
 def look_at_tables(pipeline: "Pipeline", file: Path, where: Where) -> None:
-    """InputError when a table on this machine, which a step would cut, cannot be cut as it says."""
-    if cuts_tables(pipeline):
-        from fanout.cli import wiring
-        from fanout.plan import first_look
+    """SpecError with all that keeps tables on this machine, which steps would cut, from being cut as the file says."""
+    if not cuts_tables(pipeline):
+        return
+    from fanout.cli import wiring
+    from fanout.plan import first_look
 
-        settings = wiring.settings_of(file, where)
-        first_look.look_at_tables(pipeline, settings, wiring.access_of(settings))
+    settings = wiring.settings_of(file, where)
+    problems: list[Problem] = []
+    for found in first_look.look_at_tables(pipeline, settings, wiring.access_of(settings)):
+        problems += found.problems or [Problem(_place_of(file, found.key), found.key, found.message)]
+    if problems:
+        raise SpecError(problems)
+
+
+def _place_of(file: Path, key: str) -> Place:
+    """Where the key stands in the pipeline file, or what it is in, as far as that is written there."""
+    from fanout.spec.document import read_document
+    from fanout.spec.nodes import ListNode, MapNode, Node
+    from fanout.spec.report import Report
+
+    node: Node = read_document(file, str(file), Report())
+    place, rest = node.origin.place, key
+    while rest:
+        name, _, after = rest.partition(".")
+        if isinstance(node, ListNode) and name.isdecimal() and int(name) < len(node.items):
+            node, rest = node.items[int(name)], after
+            place = node.origin.place
+        elif isinstance(node, MapNode) and name in node.entries:
+            place, node, rest = node.entries[name].place, node.entries[name].value, after
+        else:
+            break
+    return place
 
 
 def cuts_tables(pipeline: "Pipeline") -> bool:

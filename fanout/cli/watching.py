@@ -46,9 +46,10 @@ def watch(
     import asyncio
 
     from fanout.cli import wiring
-    from fanout.cli.pipelines import load, own_environments
+    from fanout.cli.pipelines import load, look_at_tables, own_environments
 
     loaded, where = load(pipeline, sets, inputs, armed=True), Where(store, queue, profile)
+    look_at_tables(loaded, pipeline, where)
     loaded = own_environments(loaded) if env else loaded
     settings = wiring.settings_of(pipeline, where)
     chosen = _options(loaded, max_runs, listen, retry=retry)

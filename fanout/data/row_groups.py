@@ -24,6 +24,12 @@ def row_groups(uri: str, size: int, access: "Access") -> tuple[int, ...]:
     return tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
 
 
+def parquet_columns(uri: str, size: int, access: "Access") -> tuple[str, ...]:
+    """The names of the file's columns, in order; InputError when the file is not parquet."""
+    with open_bytes(uri, size, access) as source:
+        return tuple(_parsed(_footer(source), uri).schema.to_arrow_schema().names)
+
+
 @dataclass(frozen=True, slots=True)
 class Needed:
     """What of a parquet file is needed to read some of its row groups: its end, and byte ranges before that."""

@@ -76,6 +76,92 @@ def test_a_table_is_looked_at_before_anything_runs(
     assert problem in fields["problems"][0]["message"]
 
 
+KEYED = """\
+type: pipeline
+jobs:
+  score:
+    type: parallel
+    partition_keys: [kind, stroe]
+    inputs: {data: {type: mltable, path: ./table}}
+    input_data: ${{inputs.data}}
+    task: {type: run_function, code: ./src, entry_script: score.py}
+"""
+CUTS = "  - keep_columns: [kind, store]\n"
+
+
+@pytest.mark.parametrize("transformations", ["  - read_delimited\n", f"  - read_delimited\n{CUTS}", "parquet"])
+def test_partition_keys_are_held_against_the_columns(
+    fanout: Any, pipeline: Path, folder: Path, transformations: str
+) -> None:
+    """Also those that are no part of paths: with the place of the key, and the column that was meant."""
+    (folder / "table").mkdir()
+    if transformations == "parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        pq.write_table(pa.table({"kind": [1], "store": [2], "n": [3]}), folder / "table/a.parquet")
+        (folder / "table/MLTable").write_text("paths: [{file: ./a.parquet}]\ntransformations: [read_parquet]\n")
+    else:
+        (folder / "table/a.csv").write_text("kind,store,n\na,b,1\n")
+        (folder / "table/MLTable").write_text(f"paths: [{{file: ./a.csv}}]\ntransformations:\n{transformations}")
+    (folder / "keyed.yml").write_text(KEYED)
+    for verb in ("validate", "run"):
+        said = fanout(verb, "keyed.yml")
+        assert (said.code, said.out) == (2, "")
+        assert said.err == (
+            "keyed.yml:5:28: jobs.score.partition_keys.1: stroe: no such column of data; did you mean 'store'?\n"
+        )
+    (folder / "keyed.yml").write_text(KEYED.replace("stroe", "store"))
+    assert fanout("validate", "keyed.yml").code == 0
+
+
+def test_columns_that_only_reading_tells_are_not_judged(fanout: Any, pipeline: Path, folder: Path) -> None:
+    """Objects in JSON lines may have other fields further down."""
+    (folder / "table").mkdir()
+    (folder / "table/a.jsonl").write_text('{"kind": 1}\n{"stroe": 2}\n')
+    (folder / "table/MLTable").write_text("paths: [{file: ./a.jsonl}]\ntransformations: [read_json_lines]\n")
+    (folder / "keyed.yml").write_text(KEYED)
+    assert fanout("validate", "keyed.yml").code == 0
+
+
+@pytest.mark.parametrize("template", [False, True])
+def test_rows_of_arrivals_need_a_reader(fanout: Any, pipeline: Path, folder: Path, template: bool) -> None:
+    """mini_batch_rows on a trigger's mltable whose MLTable, if it has one, reads nothing."""
+    (folder / "table").mkdir()
+    (folder / "table/MLTable").write_text("paths: [{pattern: ./*.csv}]\n")
+    path = ", path: ./table" if template else ""
+    (folder / "armed.yml").write_text(
+        "type: pipeline\n"
+        f"inputs: {{t: {{type: mltable{path}}}}}\n"
+        "trigger: {folder: ./drop, input: t}\n"
+        "jobs:\n  score:\n    type: parallel\n    mini_batch_rows: 10\n"
+        "    inputs: {data: '${{parent.inputs.t}}'}\n    input_data: ${{inputs.data}}\n"
+        "    task: {type: run_function, code: ./src, entry_script: score.py}\n"
+    )
+    said = fanout("validate", "armed.yml")
+    assert said.code == 2
+    assert said.err.startswith("armed.yml:7:5: jobs.score.mini_batch_rows: score: mini_batch_rows needs a table")
+    (folder / "table/MLTable").write_text("paths: [{pattern: ./*.csv}]\ntransformations: [read_delimited]\n")
+    if template:
+        assert fanout("validate", "armed.yml").code == 0
+
+
+@pytest.mark.parametrize("verb", ["validate", "run", "plan"])
+def test_a_script_is_looked_at_before_anything_runs(fanout: Any, pipeline: Path, folder: Path, verb: str) -> None:
+    """Its syntax, its run(), what run() takes: with file, line and column; nothing is started."""
+    script = folder / "src/score.py"
+    for text, problem in (
+        ("def run(mini_batch)\n", f"{script}:1:20: SyntaxError: expected ':'"),
+        ("def rum(mini_batch): return []\n", f"{script}:1:1: has no function run(mini_batch)"),
+        ("\ndef run(): return []\n", f"{script}:2:1: run() takes no arguments"),
+    ):
+        script.write_text(text)
+        said = fanout(verb, "pipeline.yml")
+        assert (said.code, said.out) == (2, "")
+        assert said.err.startswith(problem)
+    assert not (folder / ".fanout").exists()
+
+
 def test_problems_as_json(fanout: Any, pipeline: Path) -> None:
     """For editors and CI: places as numbers, exit code 2."""
     assert fanout("validate", "pipeline.yml", "--json").fields["valid"] is True
