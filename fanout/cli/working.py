@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from fanout.node.agent import Leaving
     from fanout.run.record import RunRecord
     from fanout.spec.settings import Settings
+    from fanout.step.node_status import NodeStatus
+    from fanout.view.working import NodeLines
 
 Slots = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Processes; by default as the step says.", show_default=False)
@@ -37,20 +39,23 @@ def node(
     from fanout.memory import collect_seldom
     from fanout.node.alone import exit_code, say_warnings
     from fanout.node.exits import DRAINED
+    from fanout.view.working import WHY, NodeLines
 
     settings = wiring.settings_of(Path.cwd(), Where(store, queue, profile))
     say_warnings()
     collect_seldom()
-    why = asyncio.run(_work(run, step, slots, settings))
-    typer.echo(f"left: {why}")
+    lines = NodeLines()
+    why = asyncio.run(_work(run, step, slots, settings, lines))
+    typer.echo(lines.left(WHY[why]))
     code = exit_code(why)
     raise typer.Exit(ExitCode.COMPLETED if code == DRAINED else code)  # who asked it to leave has nothing to be told
 
 
-async def _work(run: str, step: str | None, slots: int | None, settings: "Settings") -> "Leaving":
+async def _work(run: str, step: str | None, slots: int | None, settings: "Settings", lines: "NodeLines") -> "Leaving":
     from fanout.cli import wiring
     from fanout.node.fork_server import ForkServer
-    from fanout.node.serve import Surroundings, serve
+    from fanout.node.inputs_check import check_inputs
+    from fanout.node.serve import Surroundings, load_step, serve
     from fanout.run.record import load_record
     from fanout.view.status import pick
 
@@ -60,7 +65,15 @@ async def _work(run: str, step: str | None, slots: int | None, settings: "Settin
         chosen = pick(record, step).name if step else await _step_under_way(outside.store, record)
         with contextlib.closing(ForkServer()) as forks:
             surroundings = Surroundings(outside.store, outside.queues, outside.access, outside.clock, forks)
-            return await serve(record.at(chosen), surroundings, slots=slots)
+            typer.echo(f"joining run {run}, step {chosen}")
+            at = record.at(chosen)
+            await check_inputs(await load_step(outside.store, at), outside.store, outside.access)
+
+            def tell(status: "NodeStatus") -> None:
+                for line in lines.of(status):
+                    typer.echo(line)
+
+            return await serve(at, surroundings, slots=slots, tell=tell)
 
 
 async def _step_under_way(store: "ObjectStore", record: "RunRecord") -> str:

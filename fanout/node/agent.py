@@ -18,22 +18,22 @@ from enum import StrEnum
 from obstore.store import ObjectStore
 
 from fanout.clock import Clock
-from fanout.errors import StoreError
-from fanout.node.attempt import entry_of, items_to_split
+from fanout.node.attempt import entry_of, items_to_split, with_missing_data
 from fanout.node.committer import Committer, Finished
 from fanout.node.dealing import deal, patience, wanted
 from fanout.node.decide import SUCCEEDED, Decision, decide
+from fanout.node.end import End, look_for_the_end
 from fanout.node.fetch import Fetcher
 from fanout.node.heartbeat import heartbeat
 from fanout.node.held import Held, Holdings
 from fanout.node.intake import Intake, IntakeEvents
 from fanout.node.orders import Done, Stopped
+from fanout.node.preference import Preference
 from fanout.node.slot import EXIT_LIMIT, SHUTDOWN_LIMIT, ProcessFactory, Slot
 from fanout.queue.port import QueuePair
+from fanout.step.fences import Fence
 from fanout.step.record import StepRecord
 from fanout.step.results import Event, Failure, Status
-from fanout.store import keys
-from fanout.store.objects import read
 from fanout.task_group import task_group
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ class Leaving(StrEnum):
     CANCELED = "canceled"  # somebody wants the run to stop: nothing is finished, what was committed stays
     DRAINED = "drained"  # asked to: what runs is finished, the rest given back
     GAVE_UP = "gave up"  # the script cannot be started here
+    FENCED = "fenced"  # everything fails here, and not on other nodes
     FAILED = "failed"  # our own trouble
 
 
@@ -101,7 +102,13 @@ class Node:
             self._committer,
             self.holdings,
             clock,
-            IntakeEvents(self._wanted, self.feed, self._not_brought, lambda: patience(queues.main, self._slots)),
+            IntakeEvents(
+                self._wanted,
+                self.feed,
+                self._not_brought,
+                lambda: patience(queues.main, self._slots),
+                Preference(options.number, record.at, store, clock).passes_on,
+            ),
         )
         self.done = self.failed = 0  # attempts that have ended here
         self._useless_starts = 0
@@ -202,6 +209,12 @@ class Node:
         """Whether nothing runs and nothing is about to."""
         return self._intake.empty and not any(slot.busy for slot in self._slots)
 
+    def _is_fenced(self, fence: Fence) -> None:
+        """What runs would fail, too: it is given back with the rest."""
+        log.error("%s", fence)
+        self._leave_because(Leaving.FENCED)
+        self.kill_slots()
+
     def _leave_because(self, why: Leaving) -> None:
         if not self._leaving.done():
             self._leaving.set_result(why)
@@ -260,19 +273,16 @@ class Node:
         self.feed()
 
     async def _look_for_the_end(self) -> None:
-        """For nodes that nobody tells: the step is settled, sealed or canceled when the store says so."""
-        at = self._record.at
+        """For nodes that nobody tells."""
         while True:
             await self._clock.sleep(LOOK_EVERY)
-            try:
-                if await read(self._store, keys.settled(at)):
+            match await look_for_the_end(self._store, self._record.at, self._options.number):
+                case End.SETTLED:
                     self.finish()
-                elif await read(self._store, keys.cancel(at.run, at.round)):
+                case End.CANCELED:
                     self.cancel()
-                elif await read(self._store, keys.verdict(at)):
-                    self.finish()
-            except StoreError as exc:
-                log.warning("cannot look for the end of the step: %s", exc)
+                case Fence() as fence:
+                    self._is_fenced(fence)
 
     # Work comes in.
 
@@ -349,11 +359,12 @@ class Node:
         self._start(slot)
 
     def slot_broken(self, slot: Slot, failure: Failure) -> None:
-        """After three useless starts for each slot, one after the other, this node gives up (reference, section 9)."""
+        """After three useless starts for each slot, one after the other, this node gives up (reference, section 9); at
+        once when no start can be of use."""
         if self._leaving.done():
             return  # nobody would have used it
         self._useless_starts += 1
-        gave_up = self._useless_starts >= 3 * len(self._slots)
+        gave_up = slot.never_starts or self._useless_starts >= 3 * len(self._slots)
         log.error("%s: %s", slot.process_name, failure.message)
         self._committer.note(Event(slot.process_name, self._clock.now(), failure, gave_up))
         if gave_up:
@@ -368,7 +379,9 @@ class Node:
 
     def _finished(self, held: Held, done: Done, started: float, process: str) -> None:
         self.done += 1
-        self.failed += done.failure is not None
+        if done.failure is not None:
+            self.failed += 1
+            done = with_missing_data(held, done, done.failure)
         decision = self._decide(held, done)
         entry = entry_of(held, done, decision, process, started)
         if self._fetcher is not None:

@@ -22,7 +22,7 @@ def exit_code(why: Leaving) -> int:
             return ExitCode.COMPLETED
         case Leaving.DRAINED:
             return DRAINED
-        case Leaving.GAVE_UP:
+        case Leaving.GAVE_UP | Leaving.FENCED:
             return GAVE_UP
         case Leaving.FAILED:
             return ExitCode.INTERNAL

@@ -1,14 +1,19 @@
 """What is recorded of an attempt that has ended: how many items it was about, and what became of them. Pure."""
 
+import socket
+from dataclasses import replace
+
 from fanout.errors import DamagedRecordError
 from fanout.node.decide import Decision
 from fanout.node.held import Held
 from fanout.node.orders import Done
 from fanout.plan import minibatch
 from fanout.plan.minibatch import MiniBatch
+from fanout.plan.presence import missing_file
 from fanout.step.results import Cause, Entry, Failure, Status
 
-_NOT_READ = frozenset({Cause.LOAD, Cause.LOAD_TIME_LIMIT, Cause.DAMAGED})
+_NOT_READ = frozenset({Cause.LOAD, Cause.LOAD_TIME_LIMIT, Cause.DAMAGED, Cause.MISSING})
+_OF_THE_SCRIPT = frozenset({Cause.EXCEPTION, Cause.BAD_RETURN, Cause.LOAD})
 
 
 def entry_of(held: Held, done: Done, decision: Decision, process: str, started: float) -> Entry:
@@ -33,6 +38,7 @@ def entry_of(held: Held, done: Done, decision: Decision, process: str, started: 
         done.failure,
         message.part,
         message.copy,
+        message.failed_on if done.failure is not None else (),
     )
 
 
@@ -46,6 +52,14 @@ def items_to_split(held: Held, done: Done, failure: Failure) -> int | None:
     if batch is not None and batch.files:
         return len(batch.files) if held.message.part is None else held.message.part.items
     return None if failure.cause in _NOT_READ else done.items or None
+
+
+def with_missing_data(held: Held, done: Done, failure: Failure) -> Done:
+    """The failed attempt, whose cause is that this machine lacks data of the mini-batch, when it does."""
+    if failure.cause not in _OF_THE_SCRIPT or (batch := _batch(held)) is None or (file := missing_file(batch)) is None:
+        return done
+    said = f"{file} is in the plan, and not on this machine ({socket.gethostname()}): {failure.message}"
+    return done._replace(failure=replace(failure, cause=Cause.MISSING, message=said))
 
 
 def _items(held: Held, done: Done, decision: Decision) -> int:

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -32,6 +32,7 @@ from fanout.node.entry_script import (
 )
 from fanout.node.forking import serve_forks
 from fanout.node.orders import Done, Start, Task, Word
+from fanout.node.permanent import advice, is_permanent
 from fanout.node.rows import RowEncoder, read_settings
 from fanout.node.staging import OutputFolders
 from fanout.node.surroundings import STAND_INS, Surroundings, current, enter
@@ -143,7 +144,9 @@ def main(descriptor: int) -> None:
         begun = time.perf_counter()
         worker.script.init()
     except BaseException as exc:  # noqa: BLE001 - importing the script and init() are user code
-        _say_at_once(channel, orders.broken_frame(_failure(Cause.INIT, exc)))
+        failure = _failure(Cause.INIT, exc)
+        failure = replace(failure, message=failure.message + advice(exc, Path(start.code or ".")))
+        _say_at_once(channel, orders.broken_frame(failure, permanent=is_permanent(exc)))
         _leave_without_waiting(1)
     _say_at_once(channel, orders.ready_frame(time.perf_counter() - begun))
     _serve(worker, channel)

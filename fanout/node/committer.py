@@ -73,9 +73,10 @@ class Committer:
         holdings: Holdings,
         clock: Clock,
         idle: Callable[[], bool],
+        node: int = 0,
     ) -> None:
         self._write, self._stage, self._queues = write, stage, queues
-        self._holdings, self._clock, self._idle = holdings, clock, idle
+        self._holdings, self._clock, self._idle, self._node = holdings, clock, idle, node
         self._gathered = _Gathered()
         self._news = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -166,7 +167,7 @@ class Committer:
     async def _send_again(self, again: Sequence[Finished]) -> None:
         by_delay: dict[float, list[str]] = {}
         for finished in again:
-            bodies = [messages.encode(message) for message in _following(finished)]
+            bodies = [messages.encode(message) for message in _following(finished, self._node)]
             by_delay.setdefault(round(finished.retry_after or 0.0, 1), []).extend(bodies)
         for delay, bodies in by_delay.items():
             await self._queues.main.send(bodies, delay=delay)
@@ -183,26 +184,26 @@ class Committer:
         except QueueError as exc:
             log.warning("a message that cannot be read could not be put aside and will come back: %s", exc)
 
-    async def give_back(self, unstarted: Sequence[Held]) -> None:
+    async def give_back(self, unstarted: Sequence[Held], delay: float = 0.0) -> None:
         """Sends deliveries that were never started anew, so that being given back does not count as a vanished node."""
         back = [held for held in unstarted if held.startable(self._clock.monotonic())]
         try:
             if back:
-                await self._queues.main.send([messages.encode(held.message) for held in back])
+                await self._queues.main.send([messages.encode(held.message) for held in back], delay=delay)
                 await self._queues.main.delete([held.delivery for held in back])
         except QueueError as exc:
             log.warning("%d deliveries could not be given back and will come back late: %s", len(back), exc)
         self._holdings.forget(unstarted)
 
 
-def _following(finished: Finished) -> Iterator[Message]:
-    """What is sent after a failed attempt: the next try, or the first one of each half."""
+def _following(finished: Finished, node: int) -> Iterator[Message]:
+    """What is sent after an attempt that failed on `node`: the next try, or the first one of each half."""
     message = finished.held.message
     if finished.entry.status is not Status.SPLIT:
-        yield replace(message, attempt=message.attempt + 1)
+        yield replace(message, attempt=message.attempt + 1, failed_on=(*message.failed_on, node), passed_on=0)
         return
     for half in (message.part or Part(0, finished.entry.items)).halves:
-        yield replace(message, attempt=0, part=half)
+        yield replace(message, attempt=0, part=half, failed_on=(), passed_on=0)
 
 
 def _item_name(message: Message) -> str | None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from obstore.store import ObjectStore
@@ -41,13 +41,15 @@ class IntakeEvents:
 
     `wanted`: how many mini-batches should wait for a slot now. `arrived`: there are more of them. `failed`: one could
     not be brought here, which is a failed attempt. `patience`: for how many seconds a receive may wait for the first
-    message; with 0 the queue is asked once, and again when there is more room or `ask` is called.
+    message; with 0 the queue is asked once, and again when there is more room or `ask` is called. `passes_on`: whether
+    a mini-batch that failed on a node before is left to others, and for how many seconds.
     """
 
     wanted: Callable[[], int]
     arrived: Callable[[], None]
     failed: Callable[[Held, Failure], None]
     patience: Callable[[], float] = lambda: RECEIVE_WAIT
+    passes_on: Callable[[Held], Awaitable[float | None]] | None = None
 
 
 class Intake:
@@ -102,7 +104,7 @@ class Intake:
             if not deliveries and not patience:
                 await self._asked.wait()
                 continue
-            for taken in await self._without_suspects(await self._accept(deliveries)):
+            for taken in await self._without_suspects(await self._wanted_here(await self._accept(deliveries))):
                 self._take(taken)
             self._events.arrived()
 
@@ -215,6 +217,20 @@ class Intake:
         if at != self._at:
             raise DamagedRecordError(f"message for {at}: this is the queue of another step")
         self._at = at
+
+    async def _wanted_here(self, received: list[Held]) -> list[Held]:
+        """Those of `received` that are not left to other nodes."""
+        passes_on = self._events.passes_on
+        if passes_on is None or not any(held.message.failed_on for held in received):
+            return received
+        kept = list[Held]()
+        for held in received:
+            delay = await passes_on(held) if held.message.failed_on else None
+            if delay is None:
+                kept.append(held)
+            else:
+                await self._committer.give_back([held], delay)
+        return kept
 
     async def _without_suspects(self, received: list[Held]) -> list[Held]:
         """Those of `received` that this node keeps: of all that must be alone the one that came back most often.

@@ -114,9 +114,13 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The script could not be loaded, or init() failed; the process leaves by itself."""
+    """The script could not be loaded, or init() failed; the process leaves by itself.
+
+    `permanent`: another process would fail in the same way.
+    """
 
     failure: Failure
+    permanent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +202,8 @@ def ready_frame(seconds: float) -> bytes:
     return frames.encode({"t": "ready", "s": seconds})
 
 
-def broken_frame(failure: Failure) -> bytes:
-    return frames.encode({"t": "broken", "x": _failure_fields(failure)})
+def broken_frame(failure: Failure, *, permanent: bool = False) -> bytes:
+    return frames.encode({"t": "broken", "x": _failure_fields(failure), "p": permanent})
 
 
 def loaded_frame(items: int, seconds: float) -> bytes:
@@ -241,7 +245,8 @@ def _answer(header: Mapping[str, Any], payload: bytes) -> Answer:
         case "ready":
             return Ready(checked.seconds(header["s"], "seconds"))
         case "broken":
-            return Broken(_failure(header["x"]) or Failure(Cause.INIT, "no reason given"))
+            failure = _failure(header["x"]) or Failure(Cause.INIT, "no reason given")
+            return Broken(failure, header.get("p") is True)
         case "stopped":
             return Stopped(_failure(header["x"]), _files(header["f"]))
         case "withdrawn":

@@ -40,6 +40,7 @@ from fanout.spec.expressions import render_arguments
 from fanout.step import inputs as step_inputs
 from fanout.step import record as step_record
 from fanout.step.code_change import with_code_of_now
+from fanout.step.node_status import NodeStatus
 from fanout.step.queues import open_queues
 from fanout.step.record import StepRecord
 from fanout.step.results import staged_folder
@@ -76,15 +77,23 @@ class Assembled:
 
 
 async def serve(
-    at: StepRound, outside: Surroundings, *, slots: int | None = None, with_parent: bool = False
+    at: StepRound,
+    outside: Surroundings,
+    *,
+    slots: int | None = None,
+    with_parent: bool = False,
+    tell: Callable[[NodeStatus], None] = lambda _: None,
 ) -> Leaving:
-    """Works on one step until it is over; RunError when there is no such step or its queue is gone."""
+    """Works on one step until it is over; RunError when there is no such step or its queue is gone.
+
+    `tell` hears what the node does, as soon as it has joined and every few seconds from then on.
+    """
     record = await load_step(outside.store, at)
     pair = await open_queues(outside.store, outside.queues, at)
     if pair is None:
         raise RunError(f"step {at.step} of run {at.run} has no queue (any more): it has ended, or was never started")
     async with assembled(record, pair, outside, slots=slots) as made:
-        reporter = Reporter(made.node, made.number, at, outside.store, outside.clock)
+        reporter = Reporter(made.node, made.number, at, outside.store, outside.clock, tell)
         with _signals(made.node), _parent(made.node, with_parent):
             async with (
                 kept_now_and_then(made.logs, outside.clock),
@@ -123,6 +132,7 @@ async def assembled(
                 node.holdings,
                 outside.clock,
                 lambda: node.idle,
+                number,
             ),
             fetcher_of(record, place, outside.access),
             outside.clock,

@@ -81,6 +81,7 @@ class Slot:
         self._loading = False
         self._average: float | None = None
         self._overdue: Failure | None = None
+        self.never_starts = False  # another process would fail in the same way
         self._blamed: Held | None = None  # which mini-batch is overdue
         self._stopping = self._stopped = False
         self.ready = False
@@ -243,7 +244,7 @@ class Slot:
                 self.ready = True
                 self._events.slot_ready(self)
             case Broken():
-                self._overdue = answer.failure
+                self._overdue, self.never_starts = answer.failure, answer.permanent
             case Stopped():
                 self._has_stopped(answer)
 

@@ -59,7 +59,8 @@ class Reporter:
     async def report(self) -> None:
         """One status; that it cannot be written is worth a line in the log, and nothing more."""
         status = self.look()
-        self.tell(status)
+        if status.left is None:
+            self.tell(status)
         try:
             await write_status(self.store, self.at, status)
         except StoreError as exc:
@@ -69,6 +70,7 @@ class Reporter:
 LEFT = {
     Leaving.DRAINED: "was asked to leave",
     Leaving.GAVE_UP: "gave up: the entry script cannot be started on it",
+    Leaving.FENCED: "is fenced: everything fails on it, and not on other nodes",
     Leaving.FAILED: "left because of an error of its own",
 }
 

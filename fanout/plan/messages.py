@@ -64,6 +64,10 @@ class Message:
     copy: bool = False
     alone: bool = False
     """Several nodes vanished with it in hand, and it may be why: a node that takes it holds nothing else."""
+    failed_on: tuple[int, ...] = ()
+    """The nodes on which its earlier tries failed, one for each: the last of them leaves it to others."""
+    passed_on: int = 0
+    """How often that one has done so since."""
 
 
 def encode(message: Message) -> str:
@@ -75,7 +79,8 @@ def encode(message: Message) -> str:
         content = f'"at":{json.dumps([p.key, p.start, p.length, p.crc], separators=(",", ":"))}'
     else:
         raise ValueError(f"the message for mini-batch {message.index} carries neither a line nor a pointer")
-    special = _special(message) if message.part or message.copy or message.alone else ""
+    is_special = message.part or message.copy or message.alone or message.failed_on
+    special = _special(message) if is_special else ""
     return f'{_head(message.at)}"index":{message.index},"attempt":{message.attempt},{special}{content}}}'
 
 
@@ -119,7 +124,9 @@ def _special(message: Message) -> str:
     part = "" if message.part is None else f'"part":[{message.part.start},{message.part.stop}],'
     copy = '"copy":true,' if message.copy else ""
     alone = '"alone":true,' if message.alone else ""
-    return f"{part}{copy}{alone}"
+    failed_on = f'"failed_on":[{",".join(map(str, message.failed_on))}],' if message.failed_on else ""
+    passed_on = f'"passed_on":{message.passed_on},' if message.passed_on else ""
+    return f"{part}{copy}{alone}{failed_on}{passed_on}"
 
 
 _ORDINARY = re.compile(
@@ -162,6 +169,8 @@ def _parse(body: str) -> Message:
             part=read_part(fields["part"]) if "part" in fields else None,
             copy="copy" in fields and _flag(fields, "copy"),
             alone="alone" in fields and _flag(fields, "alone"),
+            failed_on=checked.numbers(fields.get("failed_on", []), "failed_on"),
+            passed_on=checked.whole(fields.get("passed_on", 0), "passed_on"),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"message {body[:80]!r}: {type(exc).__name__}: {exc}") from exc

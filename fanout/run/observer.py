@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from fanout.spec.steps import Step
-from fanout.step.ledger import FailedAttempt
+from fanout.step.failed_attempt import FailedAttempt
 from fanout.step.remaining import Remaining
 from fanout.step.results import Event
 from fanout.step.seal import Seal

@@ -18,6 +18,8 @@ from fanout.run.observer import StepReport
 from fanout.run.parallel_parts import ParallelParts
 from fanout.run.reuse import taken_over
 from fanout.step.cancelation import read_cancelation
+from fanout.step.fencer import Fencer
+from fanout.step.fences import Fence
 from fanout.step.job_report import JobReport, job_report
 from fanout.step.ledger import Ledger
 from fanout.step.queues import StepQueues, note_filled, remove_queues, take_queues
@@ -72,7 +74,7 @@ class ParallelRun(ParallelParts):
                 )
                 sealed = await seal(store, keys.verdict(at), self.seal_of(outcome))
                 ledger = outcome.ledger
-            if ledger is None or sealed.objects != ledger.sealed():  # another supervisor was faster
+            if ledger is None or not sealed.names(ledger.sealed(), ledger.fences.nodes):  # another one was faster
                 ledger = await self.read_sealed(sealed, report.absorb)
                 if await taken_over(store, at) is not None:
                     return self.report(sealed, ledger, earlier=True)  # it took the step over: nothing here counts
@@ -95,6 +97,10 @@ class ParallelRun(ParallelParts):
             report.progress(progress)
             self.observer.step_progress(progress)
 
+        def on_fence(fence: Fence) -> None:
+            report.say(str(fence))
+            self.observer.notice(f"{self.step.name}: {fence}; what failed on it is tried again on others")
+
         supervisor = Supervisor(
             record,
             self.outside.store,
@@ -108,6 +114,8 @@ class ParallelRun(ParallelParts):
             if self.step.speculate
             else None,
             queues.follow,
+            fencer=Fencer(record, self.outside.store, self.outside.clock, self.first_ledger, on_fence),
+            send_again=lambda ledger, indexes: self._send_again(queues.pair, ledger, indexes),
         )
         await supervisor.read_the_rest()  # what earlier supervisors of this step have seen
         if taken_up:
@@ -159,6 +167,9 @@ class ParallelRun(ParallelParts):
         report.say("messages were lost; their mini-batches are sent again")
         self.observer.notice(f"{self.step.name}: messages were lost; their mini-batches are sent again")
         await publish(lambda: _known(None), self.outside.store, self.outbox(queues, ledger, lambda _: None))
+
+    async def _send_again(self, queues: QueuePair, ledger: Ledger, indexes: Collection[int]) -> None:
+        await send_some(self.outside.store, self.outbox(queues, ledger, lambda _: None), indexes)
 
     async def _double(self, queues: QueuePair, ledger: Ledger, indexes: Collection[int], report: JobReport) -> None:
         some = "a mini-batch takes" if len(indexes) == 1 else f"{len(indexes)} mini-batches take"

@@ -22,6 +22,7 @@ from fanout.run.record import RunRecord
 from fanout.spec.steps import ParallelStep
 from fanout.step import record as step_record
 from fanout.step.cancelation import Cancelation
+from fanout.step.fences import fenced_nodes
 from fanout.step.job_report import JobReport
 from fanout.step.ledger import Ledger
 from fanout.step.output_files import publish_files
@@ -78,8 +79,7 @@ class ParallelParts:
 
     async def first_ledger(self) -> Ledger:
         """What the rounds before have left: nothing, unless this one goes on from one of them."""
-        continues, checks_items = self.run.place(self.step.name).continues, self.step.thresholds.checks_items
-        return await first_ledger(self.outside.store, self.at, continues, checks_items=checks_items)
+        return await first_ledger(self.outside.store, self.at, self.run.place(self.step.name).continues, self.step)
 
     async def plan(self) -> PlannedInput:
         """The input has been looked at and holds at least one mini-batch, if it can."""
@@ -137,6 +137,7 @@ class ParallelParts:
         """The step was canceled while nobody supervised it: what was committed counts, and no node is started."""
         begun, ledger = self.outside.clock.monotonic(), await self.first_ledger()
         ledger.plan_total = None if summary is None else summary.mini_batches
+        ledger.fences = replace(ledger.fences, nodes=await fenced_nodes(self.outside.store, self.at))
         reader = ResultReader(self.outside.store, self.at)
         await reader.look_for_nodes()
         async for node, seq, index in reader.news():
@@ -154,11 +155,13 @@ class ParallelParts:
             outcome.ledger.sealed(),
             self.outside.clock.now(),
             outcome.seconds,
+            tuple(sorted(outcome.ledger.fences.nodes)),
         )
 
     async def read_sealed(self, sealed: Seal, also: Callable[[int, ResultIndex], None] | None = None) -> Ledger:
         """What the seal says that counts; `also` is told of each index."""
-        return await absorb_sealed(self.outside.store, self.at, sealed.objects, await self.first_ledger(), also)
+        ledger = await self.first_ledger()
+        return await absorb_sealed(self.outside.store, self.at, sealed.objects, ledger, also, fenced=sealed.fenced)
 
     async def conclude(
         self, sealed: Seal, ledger: Ledger, report: JobReport, go_on: Callable[[], bool] | None = None

@@ -99,9 +99,8 @@ async def _end(step: Step, record: RunRecord, outside: Outside) -> StepEnd:
     summary = await read_summary(outside.store, record.planned_at(step.name))
     if summary is None:
         return StepEnd(sealed, begun=True)
-    continues, checks_items = record.place(step.name).continues, step.thresholds.checks_items
-    ledger = await first_ledger(outside.store, at, continues, checks_items=checks_items)
-    await absorb_sealed(outside.store, at, sealed.objects, ledger)
+    ledger = await first_ledger(outside.store, at, record.place(step.name).continues, step)
+    await absorb_sealed(outside.store, at, sealed.objects, ledger, fenced=sealed.fenced)
     ledger.plan_total = summary.mini_batches
     return StepEnd(sealed, begun=True, total=summary.mini_batches, unsuccessful=list(ledger.unsuccessful()))
 

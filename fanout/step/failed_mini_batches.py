@@ -23,6 +23,7 @@ from fanout.step.failure_groups import (
     kind_of,
     occurrences,
 )
+from fanout.step.fences import fenced_nodes
 from fanout.step.index_ranges import spans
 from fanout.step.ledger import Ledger
 from fanout.step.reading import ResultReader, first_ledger, read_index
@@ -147,7 +148,7 @@ async def _read(
     store: "ObjectStore", record: StepRecord, plan: PlanSummary | None, sealed: Seal | None, gathered: "_Gathered"
 ) -> Ledger:
     """The ledger of the step's last round; the failed tries of it and of the rounds that it goes on from."""
-    at, checks_items = record.at, record.step.thresholds.checks_items
+    at = record.at
     earlier, before = record.continues, at
     while earlier is not None:
         before = before.in_round(earlier.round)
@@ -157,7 +158,9 @@ async def _read(
         async for node, seq, index in _indexes(store, before, seal_of_former):
             gathered.add(before.round, node, seq, index)
         earlier = former.continues
-    ledger = await first_ledger(store, at, record.continues, checks_items=checks_items)
+    ledger = await first_ledger(store, at, record.continues, record.step)
+    nodes = await fenced_nodes(store, at) if sealed is None else frozenset(sealed.fenced)
+    ledger.fences = replace(ledger.fences, nodes=nodes)
     ledger.plan_total = None if plan is None else plan.mini_batches
     async for node, seq, index in _indexes(store, at, sealed):
         ledger.absorb(node, seq, index)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fanout.plan.parts import Part
-from fanout.step.ledger import FailedAttempt
+from fanout.step.failed_attempt import FailedAttempt
 from fanout.step.results import Cause, Event, Failure
 
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"\n]+)", line (?P<line>\d+)', re.MULTILINE)

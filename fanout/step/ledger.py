@@ -8,11 +8,13 @@ one that was split some 500 bytes more for each of its parts.
 from array import array
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 from fanout.errors import DamagedRecordError
 from fanout.plan.parts import Part
+from fanout.step.failed_attempt import FailedAttempt
+from fanout.step.fences import Fences
 from fanout.step.results import Entries, Entry, Event, Failure, ResultIndex, Status, folder_of, staged_folder
+from fanout.step.settled import SettledIndexes
 from fanout.step.splits import Result, Split, StagedFiles
 from fanout.step.verdict import Counts
 from fanout.step.winners import ResultObject, Winner
@@ -24,33 +26,6 @@ KEPT_FAILURES = 1000
 MOST_MINI_BATCHES = 2**27
 
 
-@dataclass(frozen=True, slots=True)
-class FailedAttempt:
-    """A failure as people want to see it."""
-
-    index: int
-    attempt: int
-    status: Status
-    process: str
-    node: int
-    failure: Failure
-    part: Part | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SettledIndexes:
-    """The mini-batches of a ledger that have a final outcome."""
-
-    ledger: "Ledger"
-
-    def __contains__(self, index: object) -> bool:
-        return isinstance(index, int) and self.ledger.is_settled(index)
-
-    def isdisjoint(self, others: range) -> bool:
-        """Whether none of these consecutive mini-batches has one."""
-        return not self.ledger.any_settled(others)
-
-
 class Ledger:
     """Grows with what is absorbed; `plan_total` is None while the plan is still being made.
 
@@ -60,7 +35,10 @@ class Ledger:
 
     def __init__(self, plan_total: int | None = None, *, checks_items: bool = True) -> None:
         self.plan_total, self._checks_items = plan_total, checks_items
+        self.fences = Fences()
+        self.reopened = set[int]()  # mini-batches that were given up with a failure that does not count
         self.failures: list[FailedAttempt] = []
+        self.voided: list[FailedAttempt] = []  # on fenced nodes
         self.events: list[tuple[int, Event]] = []
         self.attempts = 0
         self._objects: list[ResultObject] = []
@@ -114,6 +92,8 @@ class Ledger:
         that was split and succeeded in part, the parts that failed are open again.
         """
         self._round = number
+        self.fences = Fences(max_retries=self.fences.max_retries)
+        self.reopened.clear()
         self._grow(self.plan_total or 0)
         for index, outcome in enumerate(self._outcome[: self.plan_total]):
             wanted = only is None or index in only
@@ -124,7 +104,7 @@ class Ledger:
                 self._settle_split(index)
         self.attempts = self._retried = 0
         self.failures = [failed for failed in self.failures if self._has_failed(failed.index)]
-        self.events = []
+        self.events, self.voided = [], []
 
     @property
     def counts(self) -> Counts:
@@ -174,7 +154,7 @@ class Ledger:
         yield from range(len(self._outcome), self.plan_total or 0)
 
     @property
-    def settled_indexes(self) -> "SettledIndexes":
+    def settled_indexes(self) -> SettledIndexes:
         """The mini-batches with a final outcome, as a container that follows the ledger."""
         return SettledIndexes(self)
 
@@ -244,6 +224,11 @@ class Ledger:
     def _absorb(self, number: int, position: int, entry: Entry) -> None:
         index = entry.index
         self.attempts += 1
+        if self.fences.nodes and entry.failure is not None:
+            counted = self._without_fences(number, entry, entry.failure)
+            if counted is None:
+                return
+            entry = counted
         if entry.part is None and not entry.copy:
             self._tries[index] = min(255, max(self._tries[index], entry.attempt + 1))
         if entry.failure is not None and len(self.failures) < KEPT_FAILURES:
@@ -258,6 +243,24 @@ class Ledger:
             pass
         elif self._counts_more(number, position, entry):
             self._record(number, position, entry)
+
+    def _without_fences(self, number: int, entry: Entry, failure: Failure) -> Entry | None:
+        """The failure as if the tries on fenced nodes had not been; None when it was one of them.
+
+        What was given up by mistake is to be tried again.
+        """
+        counted = self.fences.counted(self._objects[number].node, entry)
+        if counted is None and len(self.voided) < KEPT_FAILURES:
+            self.voided.append(self._failed_attempt(number, entry, failure))
+        if entry.status is not Status.RETRIED and (counted is None or counted.status is Status.RETRIED):
+            self.reopened.add(entry.index)
+        return counted
+
+    def become(self, other: "Ledger") -> None:
+        """From here on this is `other`, but for how many mini-batches are planned."""
+        planned = self.plan_total
+        vars(self).update(vars(other))
+        self.plan_total = planned
 
     def _absorb_part(self, number: int, position: int, entry: Entry) -> None:
         """Takes in a result of a part, or of a mini-batch that was split."""

@@ -1,7 +1,7 @@
 """Reading result objects as they appear: each node numbers its own without gaps, so the next is asked for by name."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import obstore
@@ -9,7 +9,9 @@ from obstore.exceptions import BaseError
 
 from fanout.errors import DamagedRecordError
 from fanout.plan.manifests import read_summary
+from fanout.spec.steps import ParallelStep
 from fanout.step import results
+from fanout.step.fences import Fences, fenced_nodes
 from fanout.step.ledger import Ledger
 from fanout.step.record import Continued, read_record
 from fanout.step.results import ResultIndex
@@ -49,6 +51,14 @@ class ResultReader:
                 self.next_of[node] = seq + 1
                 yield node, seq, index
 
+    async def everything(self, ledger: Ledger) -> Ledger:
+        """`ledger` with all that is committed now, by what its fences say now."""
+        ledger.fences = replace(ledger.fences, nodes=await fenced_nodes(self.store, self.at))
+        await self.look_for_nodes()
+        async for node, seq, index in self.news():
+            ledger.absorb(node, seq, index)
+        return ledger
+
     def _key(self, node: int, seq: int) -> str:
         return keys.result(self.at, node, seq)
 
@@ -85,8 +95,11 @@ async def absorb_sealed(
     objects: Mapping[int, int],
     ledger: Ledger,
     also: Callable[[int, ResultIndex], None] | None = None,
+    *,
+    fenced: Collection[int] = (),
 ) -> Ledger:
     """`ledger` with exactly the results that a seal names; `also` is told of each index too."""
+    ledger.fences = replace(ledger.fences, nodes=frozenset(fenced))
     for node, count in objects.items():
         for seq in range(count):
             key = keys.result(at, node, seq)
@@ -99,18 +112,18 @@ async def absorb_sealed(
     return ledger
 
 
-async def first_ledger(
-    store: "ObjectStore", at: StepRound, continues: Continued | None, *, checks_items: bool
-) -> Ledger:
+async def first_ledger(store: "ObjectStore", at: StepRound, continues: Continued | None, step: ParallelStep) -> Ledger:
     """What a round of a step begins with: nothing, or the successes of the round that it continues."""
     if continues is None:
-        return Ledger(checks_items=checks_items)
+        ledger = Ledger(checks_items=step.thresholds.checks_items)
+        ledger.fences = Fences(max_retries=step.retry_settings.max_retries)
+        return ledger
     before = at.in_round(continues.round)
     sealed, record = await step_seal(store, before), await read_record(store, before)
     if sealed is None or record is None:
         raise DamagedRecordError(f"{before.root}: step.json or verdict.json is missing; round {at.round} needs both")
-    ledger = await first_ledger(store, before, record.continues, checks_items=checks_items)
-    await absorb_sealed(store, before, sealed.objects, ledger)
+    ledger = await first_ledger(store, before, record.continues, step)
+    await absorb_sealed(store, before, sealed.objects, ledger, fenced=sealed.fenced)
     summary = await read_summary(store, before.in_round(record.planned_in))
     ledger.plan_total = None if summary is None else summary.mini_batches
     ledger.begin_round(at.round, None if continues.mini_batches is None else frozenset(continues.mini_batches))

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fanout.step.failed_attempt import FailedAttempt
 from fanout.step.failure_groups import shape
 from fanout.step.index_ranges import spans
-from fanout.step.ledger import FailedAttempt, Ledger
+from fanout.step.ledger import Ledger
 
 if TYPE_CHECKING:
     from fanout.step.results import Cause

@@ -54,6 +54,7 @@ class Cause(StrEnum):
     LOAD_TIME_LIMIT = "load_time_limit"  # reading it took longer than task_overhead_timeout
     EXIT = "exit"  # the slot's process ended by itself
     SIGNAL = "signal"  # the slot's process was killed
+    MISSING = "missing"  # the node has not the data that the plan lists
     GARBLED = "garbled"  # the slot said what no slot says, so its process was killed
     INIT = "init"  # the script could not be loaded, or init() failed
     SHUTDOWN = "shutdown"  # shutdown() raised
@@ -98,6 +99,7 @@ class Entry:
     failure: Failure | None = None
     part: Part | None = None
     copy: bool = False
+    failed_on: tuple[int, ...] = ()  # nodes on which earlier tries have failed; kept with failures only
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +323,8 @@ def _more(entry: Entry) -> dict[str, Any]:
         more["part"] = [entry.part.start, entry.part.stop]
     if entry.copy:
         more["copy"] = True
+    if entry.failure is not None and entry.failed_on:
+        more["failed_on"] = entry.failed_on
     return more
 
 
@@ -353,6 +357,7 @@ def _special(plain: Entry, more: Mapping[str, Any]) -> Entry:
         failure=_failure(more.get("failure")),
         part=read_part(more["part"]) if "part" in more else None,
         copy=more.get("copy") is True,
+        failed_on=checked.numbers(more.get("failed_on", []), "failed_on"),
     )
 
 

@@ -1,7 +1,7 @@
 """verdict.json: the commit point of a step. Created once; it says which results count, whatever is written later."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +17,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """The verdict of a step, its counts, and how many result objects of each node count."""
+    """The verdict of a step, its counts, and which results count: so many objects of each node.
+
+    What failed on the nodes in `fenced` counts for nothing.
+    """
 
     verdict: Verdict
     counts: Counts
     objects: Mapping[int, int] = field(default_factory=dict)
     at: float = 0.0  # epoch seconds
     seconds: float = 0.0  # from the start of the step
+    fenced: tuple[int, ...] = ()
     version: int = 1
+
+    def names(self, objects: Mapping[int, int], fenced: Collection[int]) -> bool:
+        """Whether exactly these results count."""
+        return self.objects == objects and set(self.fenced) == set(fenced)
 
 
 async def seal(store: "ObjectStore", key: str, mine: Seal) -> Seal:
@@ -63,6 +71,7 @@ def _load(body: bytes, key: str) -> Seal:
             objects={int(node): checked.whole(count, "objects") for node, count in fields["objects"].items()},
             at=checked.seconds(fields["at"], "at"),
             seconds=checked.seconds(fields["seconds"], "seconds"),
+            fenced=checked.numbers(fields.get("fenced", []), "fenced"),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"{key}: {exc}") from exc

@@ -14,7 +14,10 @@ from fanout.queue.port import QueuePair
 from fanout.step.cancelation import read_cancelation
 from fanout.step.clocks import Clocks
 from fanout.step.dead_letters import DeadLetters
-from fanout.step.ledger import FailedAttempt, Ledger
+from fanout.step.failed_attempt import FailedAttempt
+from fanout.step.fencer import Fencer
+from fanout.step.fences import fenced_nodes
+from fanout.step.ledger import Ledger
 from fanout.step.reading import ResultReader
 from fanout.step.record import StepRecord
 from fanout.step.results import Cause, Event, ResultIndex
@@ -95,6 +98,8 @@ Resend = Callable[[Ledger], Awaitable[None]]
 """Sends the messages of all mini-batches without an outcome anew."""
 Double = Callable[[Ledger, Collection[int]], Awaitable[None]]
 """Sends copies of the messages of these mini-batches, to be tried beside the tries that are under way."""
+SendAgain = Callable[[Ledger, Collection[int]], Awaitable[None]]
+"""Sends the messages of these mini-batches anew, as nothing is under way for them any more."""
 Follow = Callable[[], Awaitable[None]]
 """Goes over to the newest pair of queues, which nodes look at."""
 
@@ -116,13 +121,17 @@ class Supervisor:
         follow: Follow | None = None,
         *,
         drains: bool = True,
+        fencer: Fencer | None = None,
+        send_again: SendAgain | None = None,
     ) -> None:
         self._record, self._store, self._queues, self._clock = record, store, queues, clock
         self._observers, self._number, self._resend, self._double = observers, number, resend, double
         self._follow, self._drains = follow, drains  # or somebody else empties a queue that serves many steps
+        self._fencer, self._send_again = fencer, send_again
         self._stragglers = Stragglers()
         self._clocks = Clocks.of(record.step, len(os.sched_getaffinity(0)))
         self._failed_starts = 0  # in a row, on all nodes
+        self._knows_fences = False
         self._has_looked = False  # what the first look finds is from before this supervisor
         self._last_failed_start = ""
         self._reader = ResultReader(store, record.at)
@@ -145,6 +154,11 @@ class Supervisor:
             self._untold = False
             self._observers.progress(self.progress())
         verdict = self._judge()
+        if self._fencer is not None and await self._fencer.fence(hinges=verdict is not None):
+            await self._count_anew(self._fencer)
+            verdict = self._judge()
+        if verdict is None:
+            await self._send_reopened()
         if verdict is None and now - self._last_seldom >= SELDOM:
             self._last_seldom = now
             verdict = await self._look_around()
@@ -211,7 +225,30 @@ class Supervisor:
             return None  # what failed before and was not chosen cannot end the round early
         return judge(self.ledger.counts, self._record.step.thresholds, append_row=self._appends)
 
+    async def _know_fences(self) -> None:
+        """Before anything is read: what is void is not counted."""
+        if not self._knows_fences:
+            self._knows_fences = True
+            fenced = await fenced_nodes(self._store, self._record.at)
+            self.ledger.fences = replace(self.ledger.fences, nodes=fenced)
+
+    async def _count_anew(self, fencer: Fencer) -> None:
+        """Everything that was read is counted once more, with the fences as they are now."""
+        self.ledger.become(await fencer.counted(self._reader.next_of))
+        self.since = replace(self.since, news=self._clock.monotonic(), empty=None)
+        self._untold = True
+
+    async def _send_reopened(self) -> None:
+        """What was given up on a fenced node has no message any more."""
+        if self._send_again is None or self.ledger.plan_total is None or not self.ledger.reopened:
+            return
+        indexes = sorted(index for index in self.ledger.reopened if not self.ledger.is_settled(index))
+        self.ledger.reopened.clear()
+        if indexes:
+            await self._send_again(self.ledger, indexes)
+
     async def _read(self) -> bool:
+        await self._know_fences()
         settled = self.ledger.counts.settled
         now = self._clock.monotonic()
         if self.ledger.attempts == 0 or now - max(self.since.news, self._listed) >= UNKNOWN:
@@ -219,12 +256,16 @@ class Supervisor:
             await self._reader.look_for_nodes()
         async for node, seq, index in self._reader.news():
             self.ledger.absorb(node, seq, index)
+            if self._fencer is not None:
+                self._fencer.absorb(node, index)
             self._untold = True
             if self._double is not None:
                 self._stragglers.absorb(index, self._clock.monotonic())
             self._observers.results(node, index)
             if self._has_looked:  # failures of earlier days say nothing about how long nodes have tried since
                 self._count_failed_starts(index)
+        if not self._has_looked:
+            self.ledger.reopened.clear()  # their messages were sent, or are found missing when the queue is empty
         self._has_looked = True
         return self.ledger.counts.settled > settled
 
@@ -241,6 +282,8 @@ class Supervisor:
             return verdict
         if self._follow is not None:
             await self._follow()
+        if self._fencer is not None and await self._fencer.others(self.ledger.fences.nodes):
+            await self._count_anew(self._fencer)
         await self._drain_dead_letters()
         await self._send_lost_again()
         return None

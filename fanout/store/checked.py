@@ -52,6 +52,13 @@ def digest(value: object, what: str) -> str:
     return value
 
 
+def numbers(value: object, what: str) -> tuple[int, ...]:
+    """`value`, a list of whole numbers; else ValueError."""
+    if not isinstance(value, list):
+        raise ValueError(f"{what} is {_shown(value)}, expected a list of whole numbers")
+    return tuple([whole(number, what) for number in value])
+
+
 def texts(value: object, what: str) -> dict[str, str]:
     """`value`, texts by name; else ValueError."""
     if not isinstance(value, Mapping) or not all(isinstance(v, str) for v in value.values()):

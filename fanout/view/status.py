@@ -111,14 +111,10 @@ async def _step(
 async def live_counts(store: "ObjectStore", record: RunRecord, step: ParallelStep) -> Counts:
     """The counts of a step as its results say now."""
     at, continues = record.at(step.name), record.place(step.name).continues
-    ledger = await first_ledger(store, at, continues, checks_items=step.thresholds.checks_items)
+    ledger = await first_ledger(store, at, continues, step)
     summary = await read_summary(store, record.planned_at(step.name))
     ledger.plan_total = None if summary is None else summary.mini_batches
-    reader = ResultReader(store, at)
-    await reader.look_for_nodes()
-    async for node, seq, index in reader.news():
-        ledger.absorb(node, seq, index)
-    return ledger.counts
+    return (await ResultReader(store, at).everything(ledger)).counts
 
 
 def pick(record: RunRecord, step: str) -> Step:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import math
 import random
 import shutil
 import sys
@@ -28,6 +29,7 @@ def main() -> int:
         pause_for=2 * arguments.visibility,
         supervisor_kills=arguments.supervisor_kills,
         by_hand=arguments.by_hand,
+        lasts=arguments.lasts,
     )
     print(f"{arguments.mini_batches} mini-batches, {arguments.world}, seed {arguments.seed}", flush=True)
     with _folder(keep=arguments.keep) as name, world(arguments.world, Path(name)) as place:
@@ -113,6 +115,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--node-every", type=float, default=10.0, help="seconds between killed nodes; 0 for never")
     parser.add_argument("--pause-every", type=float, default=25.0, help="seconds between paused nodes; 0 for never")
     parser.add_argument("--supervisor-kills", type=int, default=2, help="each followed by `fanout resume`")
+    parser.add_argument("--lasts", type=float, default=math.inf, help="seconds after which the weather clears up")
     parser.add_argument("--by-hand", type=int, default=0, help="nodes that join with `fanout node`, each in a session")
     parser.add_argument("--visibility", type=float, default=5.0, help="seconds; a pause is twice as long")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))  # noqa: S311 - to be repeated

@@ -79,7 +79,7 @@ def ending(simulation: Simulation) -> Ending | None:
     body = bucket.look(keys.verdict(AT))
     if body is None:
         return None
-    seal = _load(body, keys.verdict(AT))
+    seal, most = _load(body, keys.verdict(AT)), simulation.scenario.max_retries
     found: list[Found] = []
     for node, count in sorted(seal.objects.items()):
         for seq in range(count):
@@ -87,8 +87,20 @@ def ending(simulation: Simulation) -> Ending | None:
             index = results.decode_index(whole, "result")
             for entry in index.entries:
                 start = index.rows_at + entry.start
-                found.append(Found(node, entry, whole[start : start + entry.length]))
+                if (counted := _without_fenced(seal, node, entry, most)) is not None:
+                    found.append(Found(node, counted, whole[start : start + entry.length]))
     return Ending(seal, tuple(found))
+
+
+def _without_fenced(seal: Seal, node: int, entry: Entry, max_retries: int) -> Entry | None:
+    """The entry as it counts: what failed on a fenced node is nothing, and a last try that was none is no end."""
+    if entry.failure is None or entry.status is Status.DEAD_LETTERED:
+        return entry
+    if node in seal.fenced:
+        return None
+    void = sum(other in seal.fenced for other in entry.failed_on)
+    is_open = void and entry.status is Status.FAILED and entry.attempt - void < max_retries
+    return replace(entry, status=Status.RETRIED) if is_open else entry
 
 
 def broken(simulation: Simulation) -> Iterator[str]:
@@ -112,6 +124,8 @@ def broken(simulation: Simulation) -> Iterator[str]:
         yield from _files(simulation, end)
         yield from _i3(simulation, end)
     yield from _undisturbed(simulation, end)
+    if end.seal.fenced and simulation.scenario.user.blind is None:
+        yield f"nodes {end.seal.fenced} are fenced, and every node does what the others do"
     yield from _i5(simulation)
     yield from _i6(simulation)
     if simulation.queues.pairs:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from fanout.spec.steps import (
@@ -45,6 +45,7 @@ class UserCode:
     writes_files: bool = False
     differs: bool = False  # each execution returns rows of its own
     broken_starts: int = 0  # the first processes of the run fail in init()
+    blind: str | None = None  # a node that lacks the input: everything fails on it
     poisoned: float | None = None  # share of files that fail whatever holds them, and nothing else does
 
     def is_poisoned(self, file: str) -> bool:
@@ -172,6 +173,14 @@ def draw(seed: int) -> Scenario:
         troubled_until=horizon,
         strikes=_strikes(chance, horizon),
     )
+
+
+def with_blind_node(scenario: Scenario) -> Scenario:
+    """The same world, with a node on which everything fails although user code is right, and time to notice it."""
+    user = replace(scenario.user, bad=0.0, flaky=0.0, poisoned=None, broken_starts=0, blind="node1", seconds=0.02)
+    strikes = tuple(strike for strike in scenario.strikes if strike.blow is not Blow.CANCEL)
+    world = replace(scenario, user=user, strikes=strikes, nodes=max(2, scenario.nodes), files=60, batch=1)
+    return replace(world, isolate=False, thresholds=Thresholds(), max_receives=100)
 
 
 def _thresholds(chance: random.Random) -> Thresholds:

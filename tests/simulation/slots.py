@@ -95,7 +95,7 @@ class UserProcess:
         batch, attempt, part = minibatch.decode(task.line, "frame"), task.attempt, task.part
         files = batch.files if part is None else batch.files[part.start : part.stop]
         number = self._world.executes(batch.index, attempt, None if part is None else [part.start, part.stop])
-        act = Act.SUCCEEDS if self._world.mended else self._user.act(batch.index, attempt, files)
+        act = self._act(batch.index, attempt, files)
         seconds = self._user.seconds * (0.5 + self._world.chance.random())
         await asyncio.sleep(seconds)
         if self._user.writes_files:
@@ -111,6 +111,11 @@ class UserProcess:
                 self._say(Done(len(files), 0, 0.0, seconds, failure=Failure(Cause.EXCEPTION, "ValueError: no")))
             case Act.SUCCEEDS | Act.RETURNS_LESS:
                 self._say(self._done(batch.index, attempt, number, files, seconds, act))
+
+    def _act(self, index: int, attempt: int, files: Sequence[str]) -> Act:
+        if self._node.name == self._user.blind:
+            return Act.RAISES
+        return Act.SUCCEEDS if self._world.mended else self._user.act(index, attempt, files)
 
     def _done(self, index: int, attempt: int, number: int, items: Sequence[str], seconds: float, act: Act) -> Done:
         files = self._outputs.set_aside(f"{index}-{attempt}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.runner import Ended, run, run_seed
-from tests.simulation.scenario import Scenario, draw
+from tests.simulation.scenario import Scenario, draw, with_blind_node
 
 ROOT = Path(__file__).parents[2]
 WORLDS = 300
@@ -34,6 +34,17 @@ def test_no_world_breaks_a_promise(first: int) -> None:
     for seed in range(first, first + AT_ONCE):
         ended = _first_world(seed) if seed < FIRST else run_seed(seed)
         assert not ended.broken, _told(ended)
+
+
+def test_a_node_that_lacks_the_input_loses_nothing() -> None:
+    """Everything fails on one of several nodes, in worlds with all other troubles: each mini-batch succeeds all the
+    same, and most of these nodes are fenced."""
+    fenced = 0
+    for seed in range(AT_ONCE):
+        ended = run(with_blind_node(draw(seed)))
+        assert not ended.broken, _told(ended)
+        fenced += any(event.what == "put" and "/fenced/" in str(event.about[0]) for event in ended.history)
+    assert fenced > AT_ONCE / 2
 
 
 def test_the_worlds_are_troubled_enough() -> None:

@@ -19,12 +19,13 @@ from fanout.run import parallel, parallel_parts
 from fanout.spec.steps import Thresholds
 from fanout.step import dead_letters, seal
 from fanout.step.dead_letters import DeadLetters
+from fanout.step.fences import Fences
 from fanout.step.ledger import Ledger
 from fanout.step.results import Entry, Failure, Status
 from fanout.step.supervise import Supervisor
 from fanout.step.winners import ResultObject, Winner
 from fanout.store.objects import put
-from tests.simulation.scenario import Blow, Scenario, Strike, UserCode
+from tests.simulation.scenario import Blow, Scenario, Strike, UserCode, with_blind_node
 
 
 def delete_before_durable() -> AbstractContextManager[Any]:
@@ -102,10 +103,10 @@ def unsealed_results() -> AbstractContextManager[Any]:
     """A reader of a sealed step takes whatever results there are by now."""
     absorb = parallel_parts.absorb_sealed
 
-    async def absorb_all(store: Any, at: Any, objects: Mapping[int, int], *rest: Any) -> Ledger:
+    async def absorb_all(store: Any, at: Any, objects: Mapping[int, int], *rest: Any, **fenced: Any) -> Ledger:
         more = {node: count + 1 for node, count in objects.items()}
         try:
-            return await absorb(store, at, more, *rest)
+            return await absorb(store, at, more, *rest, **fenced)
         except Exception:  # noqa: BLE001 - there were no more
             ledger: Ledger = rest[0]
             return ledger
@@ -169,6 +170,11 @@ def seals_too_little() -> AbstractContextManager[Any]:
     return patch.object(Ledger, "sealed", one_less)
 
 
+def fenced_counts() -> AbstractContextManager[Any]:
+    """What failed on a fenced node counts as if user code had failed."""
+    return patch.object(Fences, "counted", lambda _self, _node, entry: entry)
+
+
 def _as_drawn(scenario: Scenario) -> Scenario:
     return scenario
 
@@ -223,6 +229,7 @@ VARIANTS: Mapping[str, Variant] = {
     "endless-retries": Variant(endless_retries),
     "dead-letters-forgotten": Variant(dead_letters_forgotten, _vanishing),
     "queues-left": Variant(queues_left),
+    "fenced-counts": Variant(fenced_counts, with_blind_node),
     "seals-too-little": Variant(seals_too_little),
 }
 

@@ -1,4 +1,5 @@
 import asyncio
+import re
 import subprocess
 import sys
 import time
@@ -62,7 +63,11 @@ def test_a_node_joins_a_run_that_is_under_way(fanout: Any, pipeline: Path, folde
     [step] = fanout("status", "--json").fields["steps"]
     assert (step["state"], step["nodes"], step["counts"]["total"]) == ("under way", 2, 6)
     (folder / "go").touch()
-    assert joined.communicate(timeout=PATIENCE) == ("left: finished\n", "")
+    told, trouble = joined.communicate(timeout=PATIENCE)
+    assert trouble == ""
+    assert told.splitlines()[0] == "joining run r, step score"
+    assert re.fullmatch(r"joined as node 1 \(.+, process \d+\) with 1 slot", told.splitlines()[1])
+    assert re.fullmatch(r"left: the step is over; \d+ done", told.splitlines()[-1])
     said, wrong = running.communicate(timeout=PATIENCE)
     assert (running.returncode, joined.returncode) == (0, 0), said + wrong
     assert len((folder / "rows.txt").read_text().splitlines()) == 6

@@ -153,7 +153,8 @@ async def test_output_files_are_durable_before_their_result(desk: Desk, message:
 
 
 async def test_a_retry_is_sent_before_the_old_delivery_is_deleted(desk: Desk, message: Callable[..., Message]) -> None:
-    """The mini-batch comes back with the next attempt number after its back-off, on a fresh receive count."""
+    """The mini-batch comes back with the next attempt number after its back-off, on a fresh receive count, and says on
+    which node it has failed."""
     [held] = await desk.receive(message(0, attempt=1))
     desk.committer.add(_finished(held, Status.RETRIED, retry_after=3.0))
     await desk.finish()
@@ -161,7 +162,7 @@ async def test_a_retry_is_sent_before_the_old_delivery_is_deleted(desk: Desk, me
     desk.clock.advance(3.1)
     [again] = await desk.pair.main.receive(1, 0)
     assert again.receive_count == 1
-    assert messages.decode(again.body) == message(0, attempt=2)
+    assert messages.decode(again.body) == replace(message(0, attempt=2), failed_on=(0,))
 
 
 async def test_a_line_that_is_no_json_becomes_a_dead_letter_as_it_is(desk: Desk) -> None:

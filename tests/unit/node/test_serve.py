@@ -65,7 +65,10 @@ class Work:
 
     async def send(self, count: int, first: int = 0) -> None:
         """Messages of so many mini-batches of two files each."""
-        batches = [MiniBatch(index, files=("file:///a", "file:///b")) for index in range(first, first + count)]
+        files = tuple(uris.from_path(self.folder / name) for name in ("a", "b"))
+        for name in ("a", "b"):
+            (self.folder / name).touch()
+        batches = [MiniBatch(index, files=files) for index in range(first, first + count)]
         await self.send_batches(*batches)
 
     async def send_batches(self, *batches: MiniBatch) -> None:

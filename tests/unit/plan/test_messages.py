@@ -55,6 +55,14 @@ def test_what_must_be_alone_says_so() -> None:
         decode(encode(message).replace('"alone":true', '"alone":"yes"'))
 
 
+def test_a_retry_says_where_it_failed() -> None:
+    """On which nodes, and how often the last of them has left it to others since."""
+    message = Message(AT, 7, 2, line='{"index":7}', failed_on=(3, 12), passed_on=1)
+    assert decode(encode(message)) == message
+    with pytest.raises(DamagedRecordError, match="failed_on is 3, expected a list"):
+        decode(encode(message).replace("[3,12]", "3"))
+
+
 def test_line_in_another_spelling() -> None:
     """A message that somebody wrote by hand, with blanks, means the same."""
     body = json.dumps(json.loads(encode(Message(AT, 7, 0, line='{"index":7,"files":["a"]}'))), indent=1)

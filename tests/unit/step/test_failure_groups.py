@@ -1,9 +1,9 @@
 import pytest
 
 from fanout.plan.parts import Part
+from fanout.step.failed_attempt import FailedAttempt
 from fanout.step.failure_groups import Occurrence, Source, group, last_frame, occurrences, shape
 from fanout.step.job_result import headline
-from fanout.step.ledger import FailedAttempt
 from fanout.step.results import Cause, Event, Failure, Status
 
 SOURCE = Source("r", "s", "/home/me/src")

@@ -8,7 +8,7 @@ import pytest
 
 from fanout.run.observer import RunReport, StepReport
 from fanout.spec.steps import CommandStep, DataType, EntryTask, ParallelStep, StepOutput
-from fanout.step.ledger import FailedAttempt
+from fanout.step.failed_attempt import FailedAttempt
 from fanout.step.results import Cause, Failure, Status
 from fanout.step.seal import Seal
 from fanout.step.supervise import Progress

@@ -1,0 +1,47 @@
+"""What keeps a script from starting whatever is tried: the same in each slot of the machine.
+
+Imported by the slot's child process: the standard library only.
+"""
+
+import importlib.util
+import shlex
+import sys
+from pathlib import Path
+
+from fanout.errors import EntryScriptError
+
+_PASSING = ("cannot allocate memory", "no space left", "too many open files", "input/output error")
+"""What an ImportError says when a shared library could not be loaded just now."""
+_PACKAGES = {
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python-headless",
+    "dateutil": "python-dateutil",
+    "dotenv": "python-dotenv",
+    "PIL": "Pillow",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "PyYAML",
+}
+"""What brings modules of other names."""
+
+
+def is_permanent(exc: BaseException) -> bool:
+    """Whether starting the script again would end in the same way."""
+    if isinstance(exc, ImportError):
+        return not any(passing in str(exc).lower() for passing in _PASSING)
+    return isinstance(exc, (SyntaxError, EntryScriptError))
+
+
+def advice(exc: BaseException, code: Path) -> str:
+    """What to do about a module that is not installed; nothing is said of other errors."""
+    if not isinstance(exc, ModuleNotFoundError) or not exc.name:
+        return ""
+    module = exc.name.partition(".")[0]
+    if module in sys.stdlib_module_names or (code / module).exists() or (code / f"{module}.py").exists():
+        return ""
+    return f"; install it with: {_pip()} {_PACKAGES.get(module, module)}, or use --env with a conda file that names it"
+
+
+def _pip() -> str:
+    python = shlex.quote(sys.executable)
+    return f"{python} -m pip install" if importlib.util.find_spec("pip") else f"uv pip install --python {python}"
