@@ -370,7 +370,7 @@ def test_a_node_that_is_asked_to_leave_gives_back_what_it_has_not_started(
     tools.wait_until(lambda: len(_nodes(anywhere, tools)) == 2 or process.poll() is not None)
     joined.send_signal(signal.SIGTERM)
     (anywhere.folder / "go").touch()
-    assert "left: drained" in _end(joined)
+    assert "left: asked to leave" in _end(joined)
     _end(process)
     assert own not in tools.alive([own])
     assert anywhere.output() == expected_bytes
