@@ -18,7 +18,7 @@ from enum import StrEnum
 from obstore.store import ObjectStore
 
 from fanout.clock import Clock
-from fanout.node.attempt import entry_of, items_to_split, with_missing_data
+from fanout.node.attempt import as_failed, entry_of, items_to_split, without_rows
 from fanout.node.committer import Committer, Finished
 from fanout.node.dealing import deal, patience, wanted
 from fanout.node.decide import SUCCEEDED, Decision, decide
@@ -63,10 +63,7 @@ class Leaving(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NodeOptions:
-    """How a node behaves. `grace` is how many seconds a drain waits for running mini-batches.
-
-    `returns_idle`: what waits long for a slot goes back to the queue, for nodes that have one.
-    """
+    """How a node behaves. `grace`: seconds that a drain waits; `returns_idle`: what waits for long goes back."""
 
     number: int
     slots: int
@@ -111,6 +108,7 @@ class Node:
             ),
         )
         self.done = self.failed = 0  # attempts that have ended here
+        self._checks_items = record.step.thresholds.checks_items
         self._useless_starts = 0
         self._looked, self._will_look = clock.monotonic(), False
         self._starts_until = math.inf
@@ -379,10 +377,12 @@ class Node:
 
     def _finished(self, held: Held, done: Done, started: float, process: str) -> None:
         self.done += 1
-        if done.failure is not None:
+        if done.failure is not None or (done.succeeded < done.items and self._checks_items):
             self.failed += 1
-            done = with_missing_data(held, done, done.failure)
+            done = as_failed(held, done)
         decision = self._decide(held, done)
+        if not decision.status.is_final:
+            done = without_rows(done)
         entry = entry_of(held, done, decision, process, started)
         if self._fetcher is not None:
             self._fetcher.release(held.fetched)
@@ -392,8 +392,7 @@ class Node:
         failure, step = done.failure, self._record.step
         if failure is None:
             return SUCCEEDED
-        ours = held.startable(self._clock.monotonic()) and not held.message.copy
-        if not ours:
+        if held.message.copy or not held.startable(self._clock.monotonic()):
             return Decision(Status.RETRIED)  # somebody else has it now, or may have, and tries
         draw = random.random()  # noqa: S311 - spreads retries, guards nothing
         items = items_to_split(held, done, failure) if step.isolate_failures else None

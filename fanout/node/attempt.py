@@ -42,6 +42,26 @@ def entry_of(held: Held, done: Done, decision: Decision, process: str, started: 
     )
 
 
+def short_return(done: Done) -> Failure:
+    """Why an attempt has failed that returned fewer elements than there are items (reference, section 10)."""
+    some = "1 element" if done.succeeded == 1 else f"{done.succeeded} elements"
+    return Failure(
+        Cause.SHORT_RETURN,
+        f"run() returned {some} for {done.items} items; error_threshold is 0 or more, so one for each is expected",
+    )
+
+
+def as_failed(held: Held, done: Done) -> Done:
+    """The attempt with all that is known of its failure; one that has none has returned too few elements."""
+    failure = done.failure or short_return(done)
+    return with_missing_data(held, done._replace(failure=failure), failure)
+
+
+def without_rows(done: Done) -> Done:
+    """The attempt without what it made: another one is tried, or its halves."""
+    return done._replace(rows_written=0, rows=b"", header=None, files=())
+
+
 def items_to_split(held: Held, done: Done, failure: Failure) -> int | None:
     """How many items were tried; None when nobody knows.
 

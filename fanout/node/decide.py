@@ -24,14 +24,16 @@ def decide(failure: Failure | None, attempt: int, max_retries: int, draw: float,
 
     User code is tried at most max_retries + 1 times, and what is damaged not again: it will not be better then. Then
     what consists of several `items` is split, when these are to be isolated; None: they are not, or nobody knows how
-    many there are. `draw` in [0, 1) spreads the back-off.
+    many there are. What the last try returned is kept when all that is wrong with it is its length. `draw` in [0, 1)
+    spreads the back-off.
     """
     if failure is None:
         return SUCCEEDED
     if failure.cause is Cause.DAMAGED:
         return Decision(Status.FAILED)
     if attempt >= max_retries:
-        return Decision(Status.SPLIT, 0.0) if items is not None and items > 1 else Decision(Status.FAILED)
+        last = Status.SHORT if failure.cause is Cause.SHORT_RETURN else Status.FAILED
+        return Decision(Status.SPLIT, 0.0) if items is not None and items > 1 else Decision(last)
     return Decision(Status.RETRIED, back_off(attempt, draw))
 
 

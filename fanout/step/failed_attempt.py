@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fanout.plan.parts import Part
-from fanout.step.results import Failure, Status
+from fanout.step.results import Entry, Failure, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +17,8 @@ class FailedAttempt:
     node: int
     failure: Failure
     part: Part | None = None
+
+    @classmethod
+    def of(cls, entry: Entry, failure: Failure, node: int) -> "FailedAttempt":
+        """That of an entry, which has this failure."""
+        return cls(entry.index, entry.attempt, entry.status, entry.process, node, failure, entry.part)

@@ -42,6 +42,7 @@ class Fate(StrEnum):
     """What has become of a mini-batch one of whose attempts has failed."""
 
     FAILED = "failed"  # on its last try
+    SHORT = "short"  # its last try returned fewer elements than there are items; what it returned is in the output
     DEAD_LETTERED = "dead_lettered"  # the nodes that received it vanished
     UNFINISHED = "unfinished"  # to be tried again, or the step was over before
     PARTLY_FAILED = "partly_failed"  # items of it failed, each on its last try; the others succeeded
@@ -51,6 +52,7 @@ class Fate(StrEnum):
 _FATES = {
     Status.SUCCEEDED: Fate.SUCCEEDED,
     Status.FAILED: Fate.FAILED,
+    Status.SHORT: Fate.SHORT,
     Status.DEAD_LETTERED: Fate.DEAD_LETTERED,
     None: Fate.UNFINISHED,
 }

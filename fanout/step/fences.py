@@ -17,7 +17,7 @@ from fanout.store.objects import create, list_names, read
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-_GIVEN_UP = frozenset({Status.FAILED, Status.SPLIT})
+_GIVEN_UP = frozenset({Status.FAILED, Status.SPLIT, Status.SHORT})
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ MOST_GROUPS = 20
 MOST_NAMED = 10
 TOP_FAILURES = 3
 
+UNANSWERED = "they count as succeeded, since error_threshold is -1; with 0 or more they count as failed"
+
 README = """\
 The logs of one parallel step. All times are UTC.
 
@@ -140,10 +142,14 @@ def _counts(end: End) -> Iterator[str]:
     yield f"Mini-batches: {counts.total if counts.total is not None else counts.settled}"
     yield f"  succeeded: {counts.succeeded}"
     yield f"  failed: {counts.failed}"
+    if counts.short:
+        yield f"    of which too short (fewer elements than items; they are in the output): {counts.short}"
     yield f"  given up because nodes vanished: {counts.dead_lettered}"
     yield f"  canceled: {counts.canceled}"
     yield f"Attempts: {end.attempts}, of which {counts.retried} failed and were tried again"
-    yield f"Items: {counts.items}, succeeded {counts.items_succeeded}, failed {counts.items_failed}"
+    yield f"Items: {counts.items}, succeeded {counts.items_succeeded - counts.unanswered}, failed {counts.items_failed}"
+    if counts.unanswered:
+        yield f"  without an element in what run() returned: {counts.unanswered}; {UNANSWERED}"
     yield f"Rows returned: {counts.rows}"
 
 

@@ -1,8 +1,9 @@
 """The ledger: what the store says became of each mini-batch, as the sum of all result indexes read so far.
 
-Of several results of one mini-batch a success beats a failure, and of equals the first in store order (node, object,
-position) counts, so that the ledger is the same in whatever order the indexes were read. A mini-batch costs 40 bytes,
-one that was split some 500 bytes more for each of its parts.
+Of several results of one mini-batch a success beats a short return, that beats a failure, and of equals the first in
+store order (node, object, position) counts, so that the ledger is the same in whatever order the indexes were read. A
+mini-batch costs 46 bytes, 4 more where items are not checked and nothing was returned for some, and one that was split
+some 500 more for each of its parts.
 """
 
 from array import array
@@ -15,13 +16,16 @@ from fanout.step.failed_attempt import FailedAttempt
 from fanout.step.fences import Fences
 from fanout.step.results import Entries, Entry, Event, Failure, ResultIndex, Status, folder_of, staged_folder
 from fanout.step.settled import SettledIndexes
-from fanout.step.splits import Result, Split, StagedFiles
+from fanout.step.splits import Result, Split, StagedFiles, left_at_shutdown
+from fanout.step.unanswered import Unanswered
 from fanout.step.verdict import Counts
 from fanout.step.winners import ResultObject, Winner
 
-_NONE, _SUCCEEDED, _FAILED, _DEAD, _CANCELED = range(5)
-_OUTCOMES = {Status.SUCCEEDED: _SUCCEEDED, Status.FAILED: _FAILED, Status.DEAD_LETTERED: _DEAD}
+_NONE, _SUCCEEDED, _FAILED, _DEAD, _CANCELED, _SHORT = range(6)
+_OUTCOMES = {Status.SUCCEEDED: _SUCCEEDED, Status.FAILED: _FAILED, Status.DEAD_LETTERED: _DEAD, Status.SHORT: _SHORT}
 _STATUSES = {outcome: status for status, outcome in _OUTCOMES.items()}
+_RANKS = {_SUCCEEDED: 0, _SHORT: 1, _FAILED: 2, _DEAD: 2}
+_WITH_ROWS = frozenset({_SUCCEEDED, _SHORT})
 KEPT_FAILURES = 1000
 MOST_MINI_BATCHES = 2**27
 
@@ -30,7 +34,8 @@ class Ledger:
     """Grows with what is absorbed; `plan_total` is None while the plan is still being made.
 
     Without `checks_items` (error_threshold is -1) a mini-batch that returned fewer elements than it had items counts as
-    wholly succeeded: nobody asked whether there is one for each, and joins and summaries return fewer on purpose.
+    wholly succeeded: nobody asked whether there is one for each, and joins and summaries return fewer on purpose. How
+    many items nothing was returned for is counted all the same (`unanswered`).
     """
 
     def __init__(self, plan_total: int | None = None, *, checks_items: bool = True) -> None:
@@ -59,7 +64,8 @@ class Ledger:
         self._items = array("I")
         self._succeeded = array("I")
         self._rows = array("I")
-        self._by_outcome = [0, 0, 0, 0, 0]
+        self._unanswered = Unanswered()
+        self._by_outcome = [0, 0, 0, 0, 0, 0]
         self._retried = 0
         self._item_sum = self._succeeded_sum = self._row_sum = 0
 
@@ -79,11 +85,7 @@ class Ledger:
             for position, entry in enumerate(entries):
                 self._absorb(number, position, entry)
         self.events += [(node, event) for event in index.events]
-        self._last_files += [
-            StagedFiles(staged_folder(f"shutdown-{event.process}", node, seq), event.files, self._round)
-            for event in index.events
-            if event.files
-        ]
+        self._last_files += left_at_shutdown(index.events, node, seq, self._round)
 
     def begin_round(self, number: int, only: Collection[int] | None = None) -> None:
         """From here on results of round `number` are absorbed: what has not succeeded is open again.
@@ -109,11 +111,11 @@ class Ledger:
     @property
     def counts(self) -> Counts:
         """The sums so far."""
-        _, succeeded, failed, dead, canceled = self._by_outcome
+        _, succeeded, failed, dead, canceled, short = self._by_outcome
         return Counts(
             total=self.plan_total,
             succeeded=succeeded,
-            failed=failed,
+            failed=failed + short,
             dead_lettered=dead,
             canceled=canceled,
             retried=self._retried,
@@ -121,6 +123,8 @@ class Ledger:
             items_succeeded=self._succeeded_sum,
             items_failed=self._item_sum - self._succeeded_sum,
             rows=self._row_sum,
+            short=short,
+            unanswered=self._unanswered.total,
         )
 
     def is_settled(self, index: int) -> bool:
@@ -175,11 +179,11 @@ class Ledger:
         return dict(sorted(counter.items()))
 
     def winners(self) -> Iterator[Winner]:
-        """The rows of each succeeded mini-batch, in mini-batch order."""
+        """The rows of each mini-batch that succeeded, or ended in a short return, in mini-batch order."""
         for index, outcome in enumerate(self._outcome):
-            if outcome == _SUCCEEDED and index in self._splits:
+            if outcome in _WITH_ROWS and index in self._splits:
                 yield from self._winning_parts(index)
-            elif outcome == _SUCCEEDED:
+            elif outcome in _WITH_ROWS:
                 found = self._objects[self._object[index]]
                 start = found.rows_at + self._start[index]
                 header = self._headers[self._header[index]]
@@ -220,6 +224,8 @@ class Ledger:
         self._item_sum += sum(c.items)
         self._succeeded_sum += sum(succeeded)
         self._row_sum += sum(c.rows)
+        if not self._checks_items and c.succeeded != c.items:
+            self._unanswered.absorb(c)
 
     def _absorb(self, number: int, position: int, entry: Entry) -> None:
         index = entry.index
@@ -232,16 +238,14 @@ class Ledger:
         if entry.part is None and not entry.copy:
             self._tries[index] = min(255, max(self._tries[index], entry.attempt + 1))
         if entry.failure is not None and len(self.failures) < KEPT_FAILURES:
-            self.failures.append(self._failed_attempt(number, entry, entry.failure))
+            self.failures.append(FailedAttempt.of(entry, entry.failure, self._objects[number].node))
         if entry.status is Status.RETRIED or entry.status is Status.SPLIT:
             self._retried += 1
         if self._outcome[index] == _CANCELED:
             return  # not chosen for this round: nobody asked for it, and nobody waits for the rest of it
         if entry.part is not None or entry.status is Status.SPLIT or index in self._splits:
             self._absorb_part(number, position, entry)
-        elif entry.status is Status.RETRIED:
-            pass
-        elif self._counts_more(number, position, entry):
+        elif entry.status is not Status.RETRIED and self._counts_more(number, position, entry):
             self._record(number, position, entry)
 
     def _without_fences(self, number: int, entry: Entry, failure: Failure) -> Entry | None:
@@ -251,7 +255,7 @@ class Ledger:
         """
         counted = self.fences.counted(self._objects[number].node, entry)
         if counted is None and len(self.voided) < KEPT_FAILURES:
-            self.voided.append(self._failed_attempt(number, entry, failure))
+            self.voided.append(FailedAttempt.of(entry, failure, self._objects[number].node))
         if entry.status is not Status.RETRIED and (counted is None or counted.status is Status.RETRIED):
             self.reopened.add(entry.index)
         return counted
@@ -282,9 +286,9 @@ class Ledger:
         status = sums.status
         self._move(index, _NONE if status is None else _OUTCOMES[status])
         if status is None:
-            self._count(index, 0, 0, 0)
+            self._count(index, 0, 0, 0, 0)
         else:
-            self._count(index, sums.items, sums.items_succeeded, sums.rows)
+            self._count(index, sums.items, sums.items_succeeded, sums.rows, sums.unanswered)
 
     def _known(self, index: int) -> Result | None:
         """What counts of the whole mini-batch so far."""
@@ -295,16 +299,17 @@ class Ledger:
         place = self._place(number, self._position[index])
         where = number, self._start[index], self._length[index], self._crc[index], header
         sums = self._items[index], self._succeeded[index], self._rows[index]
-        return Result(status, place, *where, *sums, self._files.pop(index, None))
+        return Result(status, place, *where, *sums, self._files.pop(index, None), self._unanswered.of(index))
 
     def _result(self, number: int, position: int, entry: Entry) -> Result:
         where = number, entry.start, entry.length, entry.crc, self._header_number(entry.header)
-        sums = entry.items, self._items_succeeded(entry), entry.rows
-        return Result(entry.status, self._place(number, position), *where, *sums, self._staged(number, entry))
+        succeeded = entry.items if self._is_whole(entry) else entry.succeeded
+        sums, files = (entry.items, succeeded, entry.rows), self._staged(number, entry)
+        return Result(entry.status, self._place(number, position), *where, *sums, files, succeeded - entry.succeeded)
 
     def _winning_parts(self, index: int) -> Iterator[Winner]:
         for result in self._splits[index].results():
-            if result.status is Status.SUCCEEDED:
+            if result.status in (Status.SUCCEEDED, Status.SHORT):
                 found = self._objects[result.object]
                 header = self._headers[result.header]
                 yield Winner(index, found, found.rows_at + result.start, result.length, result.crc, header)
@@ -315,8 +320,8 @@ class Ledger:
         outcome = _OUTCOMES[entry.status]
         if known in (_NONE, _CANCELED):
             return True  # also of what was not chosen: else it would depend on what was read before
-        if (known == _SUCCEEDED) != (outcome == _SUCCEEDED):
-            return outcome == _SUCCEEDED
+        if _RANKS[known] != _RANKS[outcome]:
+            return _RANKS[outcome] < _RANKS[known]
         return self._place(number, position) < self._place(self._object[entry.index], self._position[entry.index])
 
     def _place(self, number: int, position: int) -> tuple[int, int, int, int]:
@@ -326,31 +331,33 @@ class Ledger:
     def _forget(self, index: int, outcome: int) -> None:
         """Whatever was known of the mini-batch is not, and it has this outcome."""
         self._move(index, outcome)
-        self._count(index, 0, 0, 0)
+        self._count(index, 0, 0, 0, 0)
         self._tries[index] = 0
         self._splits.pop(index, None)
+        self._files.pop(index, None)  # of a short return
 
     def _move(self, index: int, outcome: int) -> None:
         self._by_outcome[self._outcome[index]] -= 1
         self._by_outcome[outcome] += 1
         self._outcome[index] = outcome
 
-    def _count(self, index: int, items: int, succeeded: int, rows: int) -> None:
+    def _count(self, index: int, items: int, succeeded: int, rows: int, unanswered: int) -> None:
         self._item_sum += items - self._items[index]
         self._succeeded_sum += succeeded - self._succeeded[index]
         self._row_sum += rows - self._rows[index]
         self._items[index], self._succeeded[index], self._rows[index] = items, succeeded, rows
+        self._unanswered.set(index, unanswered)
 
     def _record(self, number: int, position: int, entry: Entry) -> None:
         # Written out, with few calls: this is done for every mini-batch.
         index, outcome = entry.index, _OUTCOMES[entry.status]
-        whole = outcome == _SUCCEEDED and not self._checks_items
-        succeeded = entry.items if whole else entry.succeeded
+        succeeded = entry.items if self._is_whole(entry) else entry.succeeded
         self._by_outcome[self._outcome[index]] -= 1
         self._by_outcome[outcome] += 1
         self._item_sum += entry.items - self._items[index]
         self._succeeded_sum += succeeded - self._succeeded[index]
         self._row_sum += entry.rows - self._rows[index]
+        self._unanswered.set(index, succeeded - entry.succeeded)
         self._outcome[index] = outcome
         self._items[index], self._succeeded[index], self._rows[index] = entry.items, succeeded, entry.rows
         self._object[index], self._position[index] = number, position
@@ -360,8 +367,8 @@ class Ledger:
         if entry.files and (staged := self._staged(number, entry)) is not None:
             self._files[index] = staged
 
-    def _items_succeeded(self, entry: Entry) -> int:
-        return entry.items if entry.status is Status.SUCCEEDED and not self._checks_items else entry.succeeded
+    def _is_whole(self, entry: Entry) -> bool:
+        return entry.status is Status.SUCCEEDED and not self._checks_items
 
     def _staged(self, number: int, entry: Entry) -> StagedFiles | None:
         if not entry.files:
@@ -370,17 +377,13 @@ class Ledger:
         return StagedFiles(staged_folder(folder_of(entry), found.node, found.seq), entry.files, found.round)
 
     def _has_failed(self, index: int) -> bool:
-        return self._outcome[index] in (_FAILED, _DEAD) or self.has_failed_parts(index)
+        return self._outcome[index] in (_FAILED, _DEAD, _SHORT) or self.has_failed_parts(index)
 
     def _header_number(self, header: str | None) -> int:
         if header not in self._header_numbers:
             self._header_numbers[header] = len(self._headers)
             self._headers.append(header)
         return self._header_numbers[header]
-
-    def _failed_attempt(self, number: int, entry: Entry, failure: Failure) -> FailedAttempt:
-        node = self._objects[number].node
-        return FailedAttempt(entry.index, entry.attempt, entry.status, entry.process, node, failure, entry.part)
 
     def _grow(self, size: int) -> None:
         size = max(size, self.plan_total or 2 * len(self._outcome), 1024)
@@ -390,9 +393,8 @@ class Ledger:
         self._by_outcome[_NONE] += more
         self._outcome.extend(bytes(more))
         self._tries.extend(bytes(more))
-        for column in (self._object, self._position, self._crc, self._header):
-            column.extend(array("I", bytes(4 * more)))
-        for column in (self._items, self._succeeded, self._rows):
+        places = self._object, self._position, self._crc, self._header
+        for column in (*places, self._items, self._succeeded, self._rows):
             column.extend(array("I", bytes(4 * more)))
         for column in (self._start, self._length):
             column.extend(array("Q", bytes(8 * more)))

@@ -36,6 +36,7 @@ class Status(StrEnum):
     SPLIT = "split"  # failed, no try was left, and both halves of it were sent
     FAILED = "failed"  # failed, and no try was left: dead-lettered with its reason
     DEAD_LETTERED = "dead_lettered"  # no attempt ever answered: the nodes that received it vanished
+    SHORT = "short"  # run() returned fewer elements than there are items, and no try was left; its rows are here
 
     @property
     def is_final(self) -> bool:
@@ -48,6 +49,7 @@ class Cause(StrEnum):
 
     EXCEPTION = "exception"  # run() raised
     BAD_RETURN = "bad_return"  # run() returned something that is not a sized sequence
+    SHORT_RETURN = "short_return"  # run() returned fewer elements than there are items, where items are checked
     TIME_LIMIT = "time_limit"  # run() took longer than retry_settings.timeout
     LOAD = "load"  # the mini-batch could not be read
     DAMAGED = "damaged"  # what the store or the queue holds of the mini-batch is damaged: no script's fault

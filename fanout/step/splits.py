@@ -1,17 +1,17 @@
 """What became of a mini-batch that was split to find the items that fail: a binary tree of its parts. Pure.
 
-Whatever was tried has at most one result that counts: a success beats a split, a split beats a failure, and of equals
-the first in store order. Read from the top: a part that was split is what its halves are, so that the outcome depends
-on the set of results and not on the order in which they were read.
+Whatever was tried has at most one result that counts: a success beats a split, a split beats a short return, that beats
+a failure, and of equals the first in store order counts. Read from the top: a part that was split is what its halves
+are, so that the outcome depends on the set of results and not on the order in which they were read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from fanout.plan.parts import Part
-from fanout.step.results import Status
+from fanout.step.results import Event, Status, staged_folder
 
-_RANKS = {Status.SUCCEEDED: 0, Status.SPLIT: 1, Status.FAILED: 2, Status.DEAD_LETTERED: 2}
+_RANKS = {Status.SUCCEEDED: 0, Status.SPLIT: 1, Status.SHORT: 2, Status.FAILED: 3, Status.DEAD_LETTERED: 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,15 @@ class StagedFiles:
     folder: str
     names: tuple[str, ...]
     round: int = 1
+
+
+def left_at_shutdown(events: Iterable[Event], node: int, seq: int, round_: int) -> list[StagedFiles]:
+    """The files that shutdown() has left, as an object's events name them."""
+    return [
+        StagedFiles(staged_folder(f"shutdown-{event.process}", node, seq), event.files, round_)
+        for event in events
+        if event.files
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,7 @@ class Result:
     succeeded: int
     rows: int
     files: StagedFiles | None = None
+    unanswered: int = 0  # items that count as succeeded, as nobody checks, and for which run() returned nothing
 
     def beats(self, other: "Result | None") -> bool:
         """Whether this one counts rather than `other`."""
@@ -55,11 +65,13 @@ class Sums:
     items: int = 0
     items_succeeded: int = 0
     rows: int = 0
+    short: int = 0
+    unanswered: int = 0
 
     @property
     def lost(self) -> int:
         """Parts that ended without success."""
-        return self.failed + self.dead_lettered
+        return self.failed + self.dead_lettered + self.short
 
     @property
     def status(self) -> Status | None:
@@ -68,6 +80,8 @@ class Sums:
             return None
         if self.succeeded:
             return Status.SUCCEEDED
+        if self.short:
+            return Status.SHORT
         return Status.FAILED if self.failed else Status.DEAD_LETTERED
 
     def __add__(self, other: "Sums") -> "Sums":
@@ -79,6 +93,8 @@ class Sums:
             self.items + other.items,
             self.items_succeeded + other.items_succeeded,
             self.rows + other.rows,
+            self.short + other.short,
+            self.unanswered + other.unanswered,
         )
 
 
@@ -175,4 +191,6 @@ def _sums_of(result: Result) -> Sums:
         items=result.items,
         items_succeeded=result.succeeded,
         rows=result.rows,
+        short=int(result.status is Status.SHORT),
+        unanswered=result.unanswered,
     )

@@ -37,7 +37,7 @@ class Counts:
 
     total: int | None
     succeeded: int = 0
-    failed: int = 0  # all tries used up
+    failed: int = 0  # all tries used up; with those that ended in a short return
     dead_lettered: int = 0  # the nodes that received them vanished
     canceled: int = 0
     retried: int = 0  # failed attempts that were tried again
@@ -45,6 +45,8 @@ class Counts:
     items_succeeded: int = 0
     items_failed: int = 0
     rows: int = 0
+    short: int = 0  # of `failed`: the last try returned fewer elements than there are items; its rows are in the output
+    unanswered: int = 0  # of `items_succeeded`: run() returned nothing for them, and error_threshold -1 checks no items
 
     @property
     def lost(self) -> int:
@@ -107,7 +109,7 @@ def judge(counts: Counts, thresholds: Thresholds, *, append_row: bool) -> Verdic
 
 def _no_row(counts: Counts) -> str:
     """Why there is nothing to append; a script that always fails is told so, not how to return something."""
-    if counts.succeeded:
+    if counts.succeeded or counts.short:
         return NOTHING_SUCCEEDED
     if counts.total == 1:
         return "the only mini-batch failed"
@@ -130,7 +132,8 @@ def _summary(counts: Counts, t: Thresholds) -> str:
         return _all_succeeded(counts.total)
     failed, allowed = [], []
     if counts.lost:
-        failed.append(f"{counts.lost} of {counts.total} mini-batches failed")
+        short = f", {counts.short} of them in that run() returned fewer elements than items" if counts.short else ""
+        failed.append(f"{counts.lost} of {counts.total} mini-batches failed{short}")
         allowed.append(f"mini_batch_error_threshold {t.mini_batch_error_threshold}")
         allowed.append(f"allowed_failed_percent {t.allowed_failed_percent:g}")
     if counts.items_failed:

@@ -26,6 +26,8 @@ class Counts:
     items_succeeded: int = 0
     items_failed: int = 0
     rows: int = 0
+    short: int = 0  # of those that failed: run() returned fewer elements than items, and these are in the output
+    unanswered: int = 0  # items that count as succeeded, although run() returned nothing for them
 
 
 @dataclass(frozen=True, slots=True)

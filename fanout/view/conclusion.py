@@ -6,12 +6,13 @@ from fanout.run.graph import run_counts
 from fanout.run.observer import RunReport, StepReport
 from fanout.spec.steps import ParallelStep
 from fanout.step.failure_groups import may_be_code
+from fanout.step.job_result import UNANSWERED
 from fanout.step.verdict import Counts, Verdict, VerdictStatus, verdict_words
 from fanout.view.board import why
 from fanout.view.commands import Commands
 from fanout.view.failures import MiniBatches, failure_lines, failures_of
 from fanout.view.output import Output, Paint
-from fanout.view.text import duration, location, printable
+from fanout.view.text import duration, location, many, number, printable
 
 
 def conclude(report: RunReport, batches: MiniBatches, commands: Commands, output: Output) -> None:
@@ -64,10 +65,20 @@ def paint_verdict(verdict: Verdict, paint: Paint, counts: Counts) -> str:
 
 
 def _warnings(report: RunReport, paint: Paint) -> Iterator[str]:
+    for step in report.steps:
+        yield from (paint.quiet(f"note: {step.step.name}: {note}") for note in notes(step))
     """With several steps the last line has no room for what failed in each."""
     if len(report.steps) > 1:
         for step in filter(has_failures, report.steps):
             yield paint.warning(printable(f"{step.step.name}: Completed with failures: {step.seal.verdict.reason}"))
+
+
+def notes(report: StepReport) -> Iterator[str]:
+    """What a step that completed did not fail by, and what somebody who reads its output should know."""
+    counts = report.seal.counts
+    if counts.unanswered and report.seal.verdict.completed:
+        gap = f"{number(counts.unanswered)} of {many(counts.items, 'item')}"
+        yield f"run() returned no element for {gap}; {UNANSWERED}"
 
 
 def _verdict_line(report: RunReport, paint: Paint) -> str:

@@ -24,6 +24,7 @@ from fanout.view.text import indented, many, mini_batches, number, printable
 SCHEMA = 1
 _SAID = {
     Fate.FAILED: "failed",
+    Fate.SHORT: "failed, what it returned is in the output",
     Fate.DEAD_LETTERED: "dead-lettered",
     Fate.UNFINISHED: "not finished",
     Fate.PARTLY_FAILED: "failed in part",

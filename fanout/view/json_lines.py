@@ -19,7 +19,8 @@ Every object has `event` and `time` (UTC, ISO 8601). Fields are added, never ren
     interrupted    by a signal; the run can be resumed
 
 `counts` has total (null while planning), succeeded, failed, dead_lettered, canceled, retried, items, items_succeeded,
-items_failed and rows. `status` is Completed, Failed or Canceled. `attempt` counts from 1.
+items_failed, rows, short (of `failed`: run() returned fewer elements than items) and unanswered (of `items_succeeded`:
+run() returned nothing for them). `status` is Completed, Failed or Canceled. `attempt` counts from 1.
 """
 
 import json

@@ -19,7 +19,8 @@ from tests.simulation.scenario import Scenario
 from tests.simulation.simulate import AT, RUN, Simulation
 from tests.simulation.slots import ROW_HEADER, row_text
 
-FINAL = (Status.SUCCEEDED, Status.FAILED, Status.DEAD_LETTERED)
+RANKS = {Status.SUCCEEDED: 0, Status.SHORT: 1, Status.FAILED: 2, Status.DEAD_LETTERED: 2}
+FINAL = tuple(RANKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,12 @@ class Ending:
 
     @property
     def winners(self) -> dict[int, Found]:
-        """The result of each mini-batch that counts: a success before a failure, else the first in store order."""
+        """The result of each mini-batch that counts: a success before a short return before a failure, else the first
+        in store order."""
         chosen: dict[int, Found] = {}
         for one in self.found:
             known = chosen.get(one.entry.index)
-            better = known is not None and _succeeded(one) and not _succeeded(known)
-            if one.entry.status in FINAL and (known is None or better):
+            if one.entry.status in FINAL and (known is None or _rank(one) < _rank(known)):
                 chosen[one.entry.index] = one
         return chosen
 
@@ -55,22 +56,35 @@ class Ending:
         by_status = Counter(one.entry.status for one in winners)
         items = sum(one.entry.items for one in winners)
         whole = not scenario.thresholds.checks_items
-        good = sum(one.entry.items if whole else one.entry.succeeded for one in winners if _succeeded(one))
+        full = [one.entry for one in winners if _succeeded(one)]
+        good = sum(entry.items if whole else entry.succeeded for entry in full)
+        good += sum(one.entry.succeeded for one in winners if one.entry.status is Status.SHORT)
         return Counts(
             total=total,
             succeeded=by_status[Status.SUCCEEDED],
-            failed=by_status[Status.FAILED],
+            failed=by_status[Status.FAILED] + by_status[Status.SHORT],
             dead_lettered=by_status[Status.DEAD_LETTERED],
             retried=sum(one.entry.status is Status.RETRIED for one in self.found),
             items=items,
             items_succeeded=good,
             items_failed=items - good,
             rows=sum(one.entry.rows for one in winners),
+            short=by_status[Status.SHORT],
+            unanswered=sum(entry.items - entry.succeeded for entry in full) if whole else 0,
         )
 
 
 def _succeeded(found: Found) -> bool:
     return found.entry.status is Status.SUCCEEDED
+
+
+def _has_rows(found: Found) -> bool:
+    """What it returned is in the output."""
+    return found.entry.status in (Status.SUCCEEDED, Status.SHORT)
+
+
+def _rank(found: Found) -> int:
+    return RANKS[found.entry.status]
 
 
 def ending(simulation: Simulation) -> Ending | None:
@@ -156,7 +170,8 @@ def _i1(simulation: Simulation, end: Ending) -> Iterator[str]:
 
 
 def _i2(simulation: Simulation, end: Ending) -> Iterator[str]:
-    """The output holds the rows of each succeeded mini-batch exactly once, in order, and of others none."""
+    """The output holds the rows of each mini-batch that succeeded, or ended in a short return, exactly once, in order,
+    and of others none."""
     scenario = simulation.scenario
     if scenario.output is None:
         return
@@ -165,7 +180,7 @@ def _i2(simulation: Simulation, end: Ending) -> Iterator[str]:
         if body is not None:
             yield "I2: there is an output, though the step did not complete"
         return
-    expected = b"".join(one.rows for _, one in sorted(end.winners.items()) if _succeeded(one))
+    expected = b"".join(one.rows for _, one in sorted(end.winners.items()) if _has_rows(one))
     if scenario.output.endswith(".csv") and expected:
         expected = ROW_HEADER.encode() + expected
     if body != expected:
@@ -175,7 +190,7 @@ def _i2(simulation: Simulation, end: Ending) -> Iterator[str]:
     for (index, _), rows in returned.items():
         executions[index].add(rows)
     for index, one in end.winners.items():
-        if _succeeded(one) and one.rows not in executions[index]:
+        if _has_rows(one) and one.rows not in executions[index]:
             yield f"I2: no execution of mini-batch {index} has returned {one.rows!r}"
 
 
@@ -204,7 +219,7 @@ def _files(simulation: Simulation, end: Ending) -> Iterator[str]:
         if there:
             yield f"I2: there are output files: {', '.join(there)}"
         return
-    expected = {f"out/files/part-{index:03d}.txt" for index, one in end.winners.items() if _succeeded(one)}
+    expected = {f"out/files/part-{index:03d}.txt" for index, one in end.winners.items() if _has_rows(one)}
     if set(there) != expected:
         yield f"I2: output files {sorted(set(there) ^ expected)} are missing or too many"
     for name, body in there.items():
@@ -243,8 +258,8 @@ def _i3(simulation: Simulation, end: Ending) -> Iterator[str]:
 
 def _bettered(end: Ending) -> bool:
     """Whether a mini-batch has failed in one copy and succeeded in another."""
-    failed = {one.entry.index for one in end.found if one.entry.status in FINAL and not _succeeded(one)}
-    return any(_succeeded(one) and index in failed for index, one in end.winners.items())
+    ended = [one for one in end.found if one.entry.status in FINAL]
+    return any(_rank(one) > _rank(end.winners[one.entry.index]) for one in ended)
 
 
 def _i5(simulation: Simulation) -> Iterator[str]:

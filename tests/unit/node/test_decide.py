@@ -29,6 +29,15 @@ def test_a_failed_attempt(attempt: int, max_retries: int, status: Status) -> Non
     assert (decision.retry_after is None) is (status is Status.FAILED)
 
 
+def test_what_is_too_short_is_tried_again_and_then_kept() -> None:
+    """Its last try counts as failed, and what it returned is in the output; of several items the bad ones are found."""
+    short = Failure(Cause.SHORT_RETURN, "run() returned 1 element for 2 items")
+    assert decide(short, 0, 1, 0.5).status is Status.RETRIED
+    assert decide(short, 1, 1, 0.5) == Decision(Status.SHORT)
+    assert decide(short, 1, 1, 0.5, items=2).status is Status.SPLIT
+    assert decide(short, 1, 1, 0.5, items=1).status is Status.SHORT
+
+
 @pytest.mark.parametrize("attempt", [0, 3])
 def test_a_success_is_a_success_at_any_attempt(attempt: int) -> None:
     """However many tries it took."""

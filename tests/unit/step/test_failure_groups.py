@@ -53,10 +53,10 @@ def test_what_keeps_the_script_from_starting_comes_first() -> None:
 
 
 def test_only_attempts_that_were_not_sent_anew_are_final() -> None:
-    """A retried attempt gives no mini-batch up; a failed or dead-lettered one does."""
+    """A retried attempt gives no mini-batch up; a failed, dead-lettered or too short one does."""
     failure = Failure(Cause.EXIT, "gone")
     attempts = [FailedAttempt(n, 0, status, "p", 0, failure) for n, status in enumerate(list(Status)[1:])]
-    assert [o.final for o in occurrences(attempts, [])] == [False, False, True, True]
+    assert [o.final for o in occurrences(attempts, [])] == [False, False, True, True, True]
 
 
 def test_paths_of_the_nodes_copy_become_the_authors_own() -> None:

@@ -19,19 +19,20 @@ from fanout.step.splits import StagedFiles
 
 BATCHES = 6
 FAILURE = Failure(Cause.EXCEPTION, "ValueError: no")
+WITH_ROWS = (Status.SUCCEEDED, Status.SHORT)
 attempts = st.builds(
     lambda index, attempt, status, rows, part: Entry(
         index=index,
         attempt=attempt,
         status=Status.FAILED if status is Status.SPLIT and part and part.items == 1 else status,
         items=part.items if part else 3,
-        succeeded=(part.items if part else 3) if status is Status.SUCCEEDED else 0,
+        succeeded=(part.items if part else 3) - (status is Status.SHORT) if status in WITH_ROWS else 0,
         process="process000",
         started=0.0,
         load_seconds=0.0,
         run_seconds=0.0,
-        rows=rows if status is Status.SUCCEEDED else 0,
-        files=(f"out/{attempt}",) if status is Status.SUCCEEDED and attempt else (),
+        rows=rows if status in WITH_ROWS else 0,
+        files=(f"out/{attempt}",) if status in WITH_ROWS and attempt else (),
         failure=None if status is Status.SUCCEEDED else FAILURE,
         part=part,
     ),
@@ -90,9 +91,11 @@ def test_the_counts_add_up(history: list[list[Entry]]) -> None:
     counts = ledger.counts
     assert counts.settled + len(list(ledger.missing())) == BATCHES
     assert counts.items == 3 * counts.settled
-    assert counts.succeeded <= counts.items_succeeded <= 3 * counts.succeeded
+    assert counts.short <= counts.failed
+    assert counts.succeeded <= counts.items_succeeded <= 3 * (counts.succeeded + counts.short)
     assert counts.items_succeeded + counts.items_failed == counts.items
-    assert {winner.index for winner in ledger.winners()} == {i for i in range(BATCHES) if _succeeded(ledger, i)}
+    with_rows = {i for i in range(BATCHES) if ledger.outcome(i) in WITH_ROWS}
+    assert {winner.index for winner in ledger.winners()} == with_rows
     assert ledger.attempts == sum(map(len, history))
 
 
@@ -102,6 +105,57 @@ def test_a_success_beats_a_failure(entry: Callable[..., Entry], ledger_of: Calla
     for objects in ([(0, 0, [failed]), (1, 0, [entry(0)])], [(1, 0, [entry(0)]), (0, 0, [failed])]):
         counts = ledger_of(*objects).counts
         assert (counts.succeeded, counts.failed, counts.items_failed) == (1, 0, 0)
+
+
+def short(entry: Callable[..., Entry], index: int, **fields: Any) -> Entry:
+    """The last try returned one element for two items."""
+    return entry(index, status=Status.SHORT, items=2, succeeded=1, rows=1, failure=FAILURE, **fields)
+
+
+def test_what_was_too_short_has_failed_and_keeps_its_rows(
+    entry: Callable[..., Entry], ledger_of: Callable[..., Ledger]
+) -> None:
+    """It counts against the thresholds of mini-batches, and its last try is in the output (reference, section 10)."""
+    ledger = ledger_of((0, 0, [short(entry, 0, files=("out/a",))], [b"one\n"]), total=1)
+    counts = ledger.counts
+    assert (counts.succeeded, counts.failed, counts.short, counts.lost) == (0, 1, 1, 1)
+    assert (counts.items, counts.items_succeeded, counts.items_failed, counts.rows) == (2, 1, 1, 1)
+    assert [(winner.index, winner.length) for winner in ledger.winners()] == [(0, 4)]
+    assert [files.names for files in ledger.staged()] == [("out/a",)]
+    assert list(ledger.unsuccessful()) == [0]
+
+
+def test_what_was_too_short_beats_a_failure_and_no_success(
+    entry: Callable[..., Entry], ledger_of: Callable[..., Ledger]
+) -> None:
+    """Whatever was read first."""
+    failed, good = entry(0, status=Status.FAILED, failure=FAILURE), entry(0)
+    for objects in ([(0, 0, [failed]), (1, 0, [short(entry, 0)])], [(1, 0, [short(entry, 0)]), (0, 0, [failed])]):
+        assert ledger_of(*objects).outcome(0) is Status.SHORT
+    for objects in ([(0, 0, [short(entry, 0)]), (1, 0, [good])], [(1, 0, [good]), (0, 0, [short(entry, 0)])]):
+        assert ledger_of(*objects).counts.short == 0
+
+
+def test_a_round_tries_again_what_was_too_short(entry: Callable[..., Entry], ledger_of: Callable[..., Ledger]) -> None:
+    """Its rows and files are those of the new round; where it is not chosen they stay."""
+    for chosen, missing, files in ((None, [0], []), (frozenset({1}), [], [("out/a",)])):
+        ledger = ledger_of((0, 0, [short(entry, 0, files=("out/a",)), entry(1)]), total=2)
+        ledger.begin_round(2, chosen)
+        assert list(ledger.missing()) == missing
+        assert [staged.names for staged in ledger.staged()] == files
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_items_without_an_element_are_counted_where_nobody_checks(entry: Callable[..., Entry], at_once: bool) -> None:
+    """They count as succeeded, and the report can say how many they are; results that are replaced leave nothing."""
+    ledger = Ledger(3, checks_items=False)
+    found = [entry(n, items=4, succeeded=n) for n in range(3)]
+    groups = [found] if at_once else [[one] for one in found]
+    for seq, group in enumerate([*groups, [entry(1, items=4, succeeded=0)]]):
+        ledger.absorb(1, seq, ResultIndex(Entries.of(group), (), 12))
+    assert (ledger.counts.items_succeeded, ledger.counts.unanswered) == (12, 9)
+    ledger.absorb(0, 0, ResultIndex(Entries.of([entry(0, items=4, succeeded=4)]), (), 12))  # first in store order
+    assert ledger.counts.unanswered == 5
 
 
 def test_the_first_in_store_order_wins(entry: Callable[..., Entry], ledger_of: Callable[..., Ledger]) -> None:
@@ -228,11 +282,12 @@ def test_a_round_keeps_successes_and_opens_the_rest(
         return ledger
 
     first, second = _ledger(decoded(before)), decoded(now)
-    kept = {winner.index: winner for winner in first.winners()}
+    kept = {winner.index: winner for winner in first.winners() if _succeeded(first, winner.index)}
     ledger = of_both(second)
     winners = {winner.index: winner for winner in ledger.winners()}
     assert {index: winners[index] for index in kept} == kept
-    assert all(winner.object.round == 2 for index, winner in winners.items() if index not in kept)
+    others = winners.keys() - kept.keys() if chosen is None else (winners.keys() - kept.keys()) & chosen
+    assert all(winners[index].object.round == 2 for index in others)  # of the others what was too short stays
     assert ledger.attempts == sum(map(len, now))
     assert sum(ledger.sealed().values()) == len(now)
     counts = ledger.counts
