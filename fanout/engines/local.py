@@ -6,11 +6,13 @@ waits for it any more. No orphans.
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 from fanout.engines.node_process import NODE, NodeProcess, WarmNode
 from fanout.node.exits import GAVE_UP
+from fanout.node.out_of_memory import OomKills, of_node
 from fanout.step.supervise import Workforce
 from fanout.store.keys import StepRound
 
@@ -66,6 +68,7 @@ class LocalNodes:
         self._leaving = False
         self._quick_deaths = 0
         self._last_words = ""
+        self._kills, self._news = OomKills(), list[str]()
 
     async def start(self) -> None:
         """The nodes are being kept."""
@@ -91,6 +94,11 @@ class LocalNodes:
         if self._leaving or not all(keeper.done() for keeper in self._keepers):
             return None
         return f"no node is left: {self._last_words or 'they ended without a word'}"
+
+    def news(self) -> list[str]:
+        """What has happened to nodes since the last call and is worth telling at once."""
+        news, self._news = self._news, []
+        return news
 
     def _say(self, word: bytes) -> None:
         for node in self._living:
@@ -122,7 +130,10 @@ class LocalNodes:
             returncode = await node.ended()
         finally:
             self._living.remove(node)
-        if returncode:
+        if returncode == -signal.SIGKILL and not self._leaving and self._kills.take_one():
+            self._last_words = of_node(self._kills)
+            self._news.append(self._last_words)
+        elif returncode:
             self._last_words = _last_words(node.said, returncode)
         return returncode, loop.time() - begun
 

@@ -11,16 +11,20 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from fanout.errors import ExitCode, FanoutError
 from fanout.node.fork_server import ForkServer
 from fanout.store.leave import leave
 
 TABLES = "--tables"
+OOM_SCORE = "100"
 
 
 def main() -> int:
     """Arguments in, exit code out."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)  # before the run's own process, and after slots
     forks = ForkServer()
     with contextlib.suppress(OSError):  # tried again when the first slot is wanted
         forks.launch()  # its imports go on beside ours

@@ -28,6 +28,7 @@ from fanout.node.heartbeat import heartbeat
 from fanout.node.held import Held, Holdings
 from fanout.node.intake import Intake, IntakeEvents
 from fanout.node.orders import Done, Stopped
+from fanout.node.out_of_memory import OomKills
 from fanout.node.preference import Preference
 from fanout.node.slot import EXIT_LIMIT, SHUTDOWN_LIMIT, ProcessFactory, Slot
 from fanout.queue.port import QueuePair
@@ -116,7 +117,7 @@ class Node:
         self._leaving: asyncio.Future[Leaving] = asyncio.get_running_loop().create_future()
         self._idle_slots = asyncio.Event()
         self._starts: set[asyncio.Task[None]] = set()
-        numbers = itertools.count()
+        numbers, kills = itertools.count(), OomKills()
         self._slots = [
             Slot(
                 make_process,
@@ -126,6 +127,7 @@ class Node:
                 run_limit=record.step.retry_settings.timeout,
                 load_limit=record.step.limits.task_overhead_timeout,
                 reads=record.recipe is not None,
+                kills=kills,
             )
             for _ in range(options.slots)
         ]
@@ -357,8 +359,7 @@ class Node:
         self._start(slot)
 
     def slot_broken(self, slot: Slot, failure: Failure) -> None:
-        """After three useless starts for each slot, one after the other, this node gives up (reference, section 9); at
-        once when no start can be of use."""
+        """After three useless starts for each slot in a row this node gives up; at once when none can be of use."""
         if self._leaving.done():
             return  # nobody would have used it
         self._useless_starts += 1

@@ -45,6 +45,7 @@ from fanout.store.redact import redact, secrets_of
 
 CLOCK = SystemClock()
 PR_SET_PDEATHSIG = 1
+OOM_SCORE = "300"
 LOOKS_AFTER = 0.2
 """Seconds of one mini-batch after which the node may have withdrawn those behind it: fewer than the slot's LONG."""
 LOOKS_FOR = 1.0
@@ -130,6 +131,7 @@ def _context(task: Task, batch: MiniBatch) -> MiniBatchContext:
 def main(descriptor: int) -> None:
     """The life of the process: start, init, run after run, shutdown."""
     _die_with_the_node()
+    _offer_itself()
     channel = Channel(descriptor)
     first = channel.start_frame()
     if first is None:
@@ -323,6 +325,12 @@ def _failure(cause: Cause, exc: BaseException) -> Failure:
 def _secrets() -> tuple[str, ...]:
     """The credentials of this process, as it found them: asked for first before user code can change them."""
     return secrets_of(os.environ)
+
+
+def _offer_itself() -> None:
+    """Where memory runs out, the kernel takes a slot before the node, and a node before the run's own process."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
 
 
 def _die_with_the_node() -> None:

@@ -18,6 +18,7 @@ from fanout.node.channel import BELL
 from fanout.node.fork_server import ForkServer
 from fanout.node.frames import FrameBuffer
 from fanout.node.orders import Answer, Garbled, Rang, Start
+from fanout.node.out_of_memory import OomKills, of_slot
 from fanout.node.spawn import Child, Placement, spawn
 from fanout.step.results import Cause, Failure
 
@@ -163,8 +164,13 @@ def pipe_to(channel: socket.socket) -> int:
     return ours
 
 
-def death(returncode: int) -> Failure:
-    """The reason that the end of a slot's process gives, in the words of what was seen."""
+def death(returncode: int, kills: OomKills | None = None) -> Failure:
+    """The reason that the end of a slot's process gives, in the words of what was seen.
+
+    By `kills` it is known whether the kernel has ended it for memory; a shell around it exits with 137 then.
+    """
+    if returncode in (-signal.SIGKILL, 128 + signal.SIGKILL) and kills is not None and kills.take_one():
+        return Failure(Cause.SIGNAL, of_slot(kills))
     if returncode < 0:
         name = signal.Signals(-returncode).name if -returncode in set(signal.Signals) else f"signal {-returncode}"
         advice = "; if nobody sent it, memory may have run out: try fewer slots or smaller mini-batches"

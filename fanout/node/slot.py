@@ -13,6 +13,7 @@ from fanout.clock import Clock
 from fanout.node import orders
 from fanout.node.held import Held
 from fanout.node.orders import Answer, Broken, Done, Garbled, Loaded, Rang, Ready, Stopped, Task, Withdrawn, Word
+from fanout.node.out_of_memory import OomKills
 from fanout.node.process import SlotProcess, death
 from fanout.step.results import Cause, Failure
 
@@ -70,9 +71,11 @@ class Slot:
         run_limit: float,
         load_limit: float,
         reads: bool,
+        kills: OomKills | None = None,
     ) -> None:
         self._make_process, self._next_name, self._events, self._clock = make_process, next_name, events, clock
         self._run_limit, self._load_limit, self._reads = run_limit, load_limit, reads
+        self._kills = kills
         self._process: SlotProcess | None = None
         self._tasks: deque[Held] = deque()
         self._withdrawn: deque[Held] = deque()  # given to others; until the process knows, it gets nothing new
@@ -266,7 +269,7 @@ class Slot:
 
     def _ended(self, returncode: int) -> None:
         was_ready, self.ready = self.ready, False
-        failure = self._overdue or death(returncode)
+        failure = self._overdue or death(returncode, self._kills)
         given, self._tasks = list(self._tasks), deque()
         ran_withdrawn = bool(self._withdrawn)
         self._withdrawn.clear()

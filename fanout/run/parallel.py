@@ -97,6 +97,10 @@ class ParallelRun(ParallelParts):
             report.progress(progress)
             self.observer.step_progress(progress)
 
+        def on_news(sentence: str) -> None:
+            report.say(sentence)
+            self.observer.notice(f"{self.step.name}: {sentence}")
+
         def on_fence(fence: Fence) -> None:
             report.say(str(fence))
             self.observer.notice(f"{self.step.name}: {fence}; what failed on it is tried again on others")
@@ -106,7 +110,7 @@ class ParallelRun(ParallelParts):
             self.outside.store,
             queues.pair,
             self.outside.clock,
-            Observers(on_progress, report.absorb),
+            Observers(on_progress, report.absorb, on_news),
             lambda: register(self.outside.store, self.at),
             lambda ledger: self._send_missing(queues.pair, ledger, report),
             await self.first_ledger(),

@@ -55,6 +55,10 @@ class Workforce(Protocol):
         """Why no node is left and none will come, in a sentence; None while there are nodes."""
         ...
 
+    def news(self) -> Sequence[str]:
+        """What has happened to nodes since the last call and people want to know at once, a sentence each."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -70,10 +74,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Observers:
-    """Who wants to know: `progress` at each look with news, `results` of each index (for the job report)."""
+    """Who wants to know: `progress` at each look with news, `results` of each index (for the job report), `notice` of
+    what happens to nodes, in sentences."""
 
     progress: Callable[[Progress], None]
     results: Callable[[int, ResultIndex], None]
+    notice: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +153,8 @@ class Supervisor:
     async def tick(self, workforce: Workforce) -> Verdict | None:
         """One look: takes in the news, and says how the step ends when it does."""
         self.has_news = await self._read()
+        for sentence in workforce.news():
+            self._observers.notice(sentence)
         now = self._clock.monotonic()
         if self.has_news:
             self.since = replace(self.since, news=now, empty=None)

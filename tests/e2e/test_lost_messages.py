@@ -78,6 +78,9 @@ class Nodes:
     async def stop(self) -> None:
         """They have nothing to stop."""
 
+    def news(self) -> list[str]:
+        return []
+
     def trouble(self) -> str | None:
         return None
 

@@ -131,6 +131,9 @@ class Crew:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
 
+    def news(self) -> list[str]:
+        return []
+
     def trouble(self) -> str | None:
         if self.leaving or not all(keeper.done() for keeper in self._keepers):
             return None

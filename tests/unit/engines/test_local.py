@@ -15,6 +15,7 @@ from fanout.engines import local
 from fanout.engines.local import LocalEngine, LocalNodes
 from fanout.engines.node_process import NodeProcess
 from fanout.node.exits import DRAINED
+from fanout.node.out_of_memory import OomKills, of_node
 from fanout.store.keys import StepRound
 
 PATIENCE = 30.0
@@ -67,6 +68,28 @@ async def test_nodes_are_told_to_finish(nodes: Callable[..., LocalNodes], tmp_pa
         assert _pids(tmp_path, "told") == _pids(tmp_path, "born")
         assert {path.read_text() for path in tmp_path.glob("told-*")} == {"finish\n"}
         assert kept.trouble() is None, "leaving on purpose is no trouble"
+
+
+async def test_a_node_that_the_kernel_kills_for_memory_is_told_of(
+    nodes: Callable[..., LocalNodes], tmp_path: Path
+) -> None:
+    """At once, while others go on, and with what needs less memory; any other kill is no news."""
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/vmstat").write_text("oom_kill 4\n")
+    async with nodes(OBEDIENT) as kept:
+        kept._kills = OomKills(tmp_path)
+        await _eventually(lambda: _pids(tmp_path, "born"))
+        [first] = _pids(tmp_path, "born")
+        os.kill(first, signal.SIGKILL)
+        await _eventually(lambda: len(_pids(tmp_path, "born")) == 2)
+        assert kept.news() == []
+        (tmp_path / "proc/vmstat").write_text("oom_kill 5\n")
+        [second] = set(_pids(tmp_path, "born")) - {first}
+        os.kill(second, signal.SIGKILL)
+        await _eventually(lambda: len(_pids(tmp_path, "born")) == 3)
+        [told] = kept.news()
+        assert told == of_node(OomKills(tmp_path))
+        assert kept.news() == []
 
 
 async def test_a_node_that_dies_is_replaced(nodes: Callable[..., LocalNodes], tmp_path: Path) -> None:

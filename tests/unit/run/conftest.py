@@ -93,6 +93,9 @@ class PaperNodes:
         for task in self.work:
             task.cancel()
 
+    def news(self) -> list[str]:
+        return []
+
     def trouble(self) -> str | None:
         return self.reason
 

@@ -51,6 +51,9 @@ class Nodes:
         if self.before_leaving:
             await self.before_leaving()
 
+    def news(self) -> list[str]:
+        return []
+
     def trouble(self) -> str | None:
         return self.reason
 
