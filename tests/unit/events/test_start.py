@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import obstore
@@ -354,3 +355,15 @@ async def test_own_output_in_a_bucket(
     places = own_places(loaded, loaded.trigger, Settings("s3://uploads/in/store"))
     found = ArmedTrigger(loaded, loaded.trigger, {}, places).ignores(event(key))
     assert found is None if word is None else word in str(found)
+
+
+def test_the_example_of_the_documentation_is_taken(tmp_path: Path) -> None:
+    """The first pipeline file of docs/triggers.md, as it stands there."""
+    page = (Path(__file__).parents[3] / "docs" / "triggers.md").read_text()
+    text = page.partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "src").mkdir()
+    (tmp_path / "pipeline.yml").write_text(text)
+    pipeline = load_pipeline(tmp_path / "pipeline.yml", armed=True)
+    assert pipeline.trigger is not None
+    own_places(pipeline, pipeline.trigger, Settings("s3://store/runs"))
+    assert [step.name for step in pipeline.steps] == ["score"]
