@@ -77,6 +77,9 @@ class FolderFeeder:
         return None if self.armed.ignores(event) else event
 
     def _tell_link(self, folder: Path, name: str) -> None:
+        trigger = self.armed.trigger
+        if not name.startswith(trigger.prefix) or not name.endswith(trigger.suffix):
+            return
         if name not in self._links and (folder / name).exists() and not (folder / name).is_dir():
             self._links.add(name)
             self.on_trouble(f"{name} is a link, below one, or no regular file: it starts no run; copy the file instead")

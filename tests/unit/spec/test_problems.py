@@ -418,8 +418,8 @@ def test_a_command_needs_its_command_and_names_that_exist(refuse: Refuse) -> Non
     ]
     [problem] = refuse(command("command: 'echo `cat ${{inputs.x}}`', inputs: {x: a b}"))
     assert problem.startswith(
-        "pipeline.yml:5:16: jobs.a.command: ${{inputs.x}} cannot be filled in safely: its value is text with ' ' in it, "
-        "and the command has a backtick. Let it stand as a word of its own"
+        "pipeline.yml:5:16: jobs.a.command: ${{inputs.x}} cannot be filled in safely: "
+        "its value is text with ' ' in it, and the command has a backtick. Let it stand as a word of its own"
     )
 
 
