@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from fanout.clock import SystemClock
-from fanout.deploy.kubernetes import Cluster, WorkQueue
+from fanout.deploy.kubernetes import STORAGE, Cluster, WorkQueue
 from fanout.deploy.parameters import Size, stack_name
 from fanout.errors import InputError, QueueGoneError, RunError, SettingsError
 from fanout.queue.sqs import SqsQueueService
@@ -50,7 +50,15 @@ def cluster_of(settings: Settings, access: Access, size: Size, more: Mapping[str
         **more,
     }
     environ = {name: value for name, value in known.items() if value}
-    return Cluster(size.image, environ, size.workers or WORKERS, size.memory or MEMORY)
+    endpoints = tuple(filter(None, (access.endpoint_url_s3, access.endpoint_url_sqs)))
+    return Cluster(size.image, environ, size.workers or WORKERS, size.memory or MEMORY, _storage(size), endpoints)
+
+
+def _storage(size: Size) -> int:
+    text = size.others.get("WorkerStorage", str(STORAGE))
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**31:
+        raise SettingsError(f"--parameter WorkerStorage: expected a number of MB, found '{text}'")
+    return int(text)
 
 
 def check_endpoints(access: Access) -> None:
