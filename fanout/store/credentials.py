@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.errors import MissingExtraError, SettingsError
 from fanout.store.access import DEFAULT_REGION, Access
+from fanout.store.waiting import waiting
 
 if TYPE_CHECKING:
     from obstore.store import S3Config, S3CredentialProvider
@@ -64,7 +65,8 @@ def _chain(config: "S3Config", access: Access) -> "S3CredentialProvider":
     except ImportError:
         raise MissingExtraError("S3 without AWS_ACCESS_KEY_ID in the environment", "aws") from None
     try:
-        provider = Boto3CredentialProvider(ttl=timedelta(seconds=ASKED_EVERY))
+        with waiting("AWS's credential chain (profiles, SSO, the metadata of an instance)", access.patience):
+            provider = Boto3CredentialProvider(ttl=timedelta(seconds=ASKED_EVERY))
     except ValueError:
         raise SettingsError(
             "no AWS credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (any text will do for an "
