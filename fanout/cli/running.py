@@ -104,9 +104,10 @@ def resume(
     settings = settings if strict is None else replace(settings, strict=strict)
 
     async def tale(outside: "Outside", view: "RunView") -> "RunReport":
+        from fanout.run.record import full_name
         from fanout.run.story import resume as go_on
 
-        return await go_on(run, outside, view, new_code=new_code)
+        return await go_on(await full_name(outside.store, run), outside, view, new_code=new_code)
 
     wiring.open_to_read(settings)  # a store that is not there holds no run, and is not made for looking
     raise typer.Exit(asyncio.run(carry_out(tale, settings, where, json=json)))

@@ -95,9 +95,17 @@ def origin_line(settings: Settings) -> str:
     from fanout.store.redact import redact
 
     decided = [f"store {local_path(settings.store) or settings.store}"] if settings.store_from is Origin.FILE else []
+    if _is_above(settings):
+        return f"store {local_path(settings.store)}, found above this folder"
     for service, url in _endpoints_of_file(settings).items():
         decided.append(f"{service}endpoint {url}")
     return redact(f"settings of {settings.file}: {', '.join(decided)}") if decided else ""
+
+
+def _is_above(settings: Settings) -> bool:
+    """Whether nothing names the store, and it was found above the current folder."""
+    folder = local_path(settings.store)
+    return settings.store_from is Origin.DEFAULT and folder is not None and folder.parent != Path.cwd()
 
 
 def _endpoints_of_file(settings: Settings) -> dict[str, str]:
@@ -117,12 +125,13 @@ def _check_default_store(settings: Settings) -> None:
 
     What a store holds is carried out: the code of runs is in it.
     """
-    from fanout.store.ownership import own_weakness
+    from fanout.store.ownership import own_weakness, weakness
 
     folder = local_path(settings.store)
     if settings.store_from is not Origin.DEFAULT or folder is None or not os.path.lexists(folder):
         return
-    if why := own_weakness(folder):
+    # Found above the current folder, all that leads to it decides, as for fanout.toml.
+    if why := own_weakness(folder) if folder.parent == Path.cwd() else weakness(folder):
         raise SettingsError(
             f"{folder}: not used, because {why}, and a store holds code that is run; if you trust it, name it with "
             f"--store {shlex.quote(str(folder))}, else name another store"

@@ -67,13 +67,20 @@ def test_a_run_waits_as_long_as_before_and_says_so(lost: Any, silent: str) -> No
 
 def test_no_credentials_are_said_soon(make: Any, tmp_path: Any, silent: str) -> None:
     """Also where the metadata of an instance would be asked for them."""
-    none = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"), "")
+    none = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "")
     project = make(tmp_path, 1, AWS_EC2_METADATA_SERVICE_ENDPOINT=silent, HOME=str(tmp_path), **none)
     begun = time.monotonic()
     ended = project.fanout("list", "--store", "s3://x/y")
     assert ended.code == 2, ended.said
     assert "no AWS credentials found: set AWS_ACCESS_KEY_ID" in ended.stderr
     assert time.monotonic() - begun < 30
+
+
+def test_a_profile_that_is_not_there_is_the_users_mistake(make: Any, tmp_path: Any) -> None:
+    """A sentence, not a traceback of botocore."""
+    none = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "")
+    ended = make(tmp_path, 1, AWS_PROFILE="nosuch", HOME=str(tmp_path), **none).fanout("list", "--store", "s3://x/y")
+    assert (ended.code, ended.stderr) == (2, "AWS credentials: The config profile (nosuch) could not be found\n")
 
 
 def test_data_that_does_not_answer_is_named(make: Any, tmp_path: Any, silent: str) -> None:
