@@ -14,6 +14,7 @@
         ├── QueueError
         │   └── QueueGoneError    it was removed: the step is over, or another supervisor took a new one
         ├── DamagedRecordError    a stored record is truncated, altered or of another version
+        │   └── ForgedMessageError  a message that nobody who can read the store has sent
         └── EventError            a message that should tell of objects, and does not
 
 Anything else that escapes is a bug of ours: exit 3 too, with a traceback.
@@ -123,6 +124,10 @@ class QueueGoneError(QueueError):
 
 class DamagedRecordError(InfrastructureError):
     """A stored record is truncated, altered or of another version; the message names its key."""
+
+
+class ForgedMessageError(DamagedRecordError):
+    """A message without a valid signature: nobody who can read the store has sent it."""
 
 
 class EventError(InfrastructureError):

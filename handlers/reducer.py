@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from fanout.errors import FanoutError
+from fanout.errors import FanoutError, ForgedMessageError
 from fanout.queue.port import Delivery
 from fanout.run.handed_on import conclude
+from fanout.run.record import check_signature
 from fanout.run.standing import decode_reduction
 from handlers.container import Container, Context, container, deadline, held, log
 from handlers.sqs_event import read_batch
@@ -20,7 +21,12 @@ async def _conclude(here: Container, delivery: Delivery, context: Context) -> bo
     """Whether the step is concluded, or another invocation will go on with it."""
     try:
         async with held(here.standing.reductions, delivery):
-            done = await conclude(decode_reduction(delivery.body), here.outside, here.standing, deadline(context))
+            at = decode_reduction(delivery.body)
+            await check_signature(here.outside.store, at.run, delivery.body)
+            done = await conclude(at, here.outside, here.standing, deadline(context))
+    except ForgedMessageError as exc:
+        log.warning("dropped: %s", exc)
+        return True
     except FanoutError:
         log.exception("this step is concluded the next time: %s", delivery.body)
         return False

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from fanout.errors import FanoutError
+from fanout.errors import FanoutError, ForgedMessageError
 from fanout.queue.port import Delivery
+from fanout.run.record import check_signature
 from fanout.run.standing import decode_turn
 from fanout.run.tick import Tools, take_turn
 from handlers.container import Container, Context, container, deadline, held, log
@@ -21,7 +22,12 @@ async def _look(here: Container, delivery: Delivery, context: Context) -> bool:
     tools = Tools(here.outside, here.standing, here.kept, deadline(context))
     try:
         async with held(here.standing.ticks, delivery):
-            sealed = await take_turn(decode_turn(delivery.body), tools)
+            turn = decode_turn(delivery.body)
+            await check_signature(here.outside.store, turn.run, delivery.body)
+            sealed = await take_turn(turn, tools)
+    except ForgedMessageError as exc:
+        log.warning("dropped: %s", exc)
+        return True
     except FanoutError:
         log.exception("this turn is taken again: %s", delivery.body)
         return False

@@ -8,6 +8,7 @@ from fanout.clock import SystemClock
 from fanout.node.serve import Surroundings
 from fanout.node.worker import Worker
 from fanout.run.handed_on import carry_out_command
+from fanout.run.record import check_signature
 from fanout.store.keys import StepRound
 from handlers.container import Container, Context, container
 from handlers.sqs_event import read_batch
@@ -29,5 +30,8 @@ def worker_of(here: Container) -> Worker:
     async def command(at: StepRound, end: float) -> None:
         await carry_out_command(at, outside, here.standing, end - outside.clock.monotonic())
 
+    async def check_order(at: StepRound, body: str) -> None:
+        await check_signature(outside.store, at.run, body)
+
     around = Surroundings(outside.store, outside.queues, outside.access, outside.clock)
-    return Worker(around, here.standing.work, here.deployment.visibility, command)
+    return Worker(around, here.standing.work, here.deployment.visibility, command, check_order)

@@ -20,6 +20,7 @@ from fanout.plan import messages, minibatch
 from fanout.plan.messages import Message
 from fanout.plan.parts import Part
 from fanout.queue.port import Delivery, QueuePair
+from fanout.queue.signature import UNSIGNED, Signer
 from fanout.step import results
 from fanout.step.results import Entry, Event, Status
 
@@ -74,8 +75,9 @@ class Committer:
         clock: Clock,
         idle: Callable[[], bool],
         node: int = 0,
+        signer: Signer = UNSIGNED,
     ) -> None:
-        self._write, self._stage, self._queues = write, stage, queues
+        self._write, self._stage, self._queues, self.signer = write, stage, queues, signer
         self._holdings, self._clock, self._idle, self._node = holdings, clock, idle, node
         self._gathered = _Gathered()
         self._news = asyncio.Event()
@@ -167,29 +169,37 @@ class Committer:
     async def _send_again(self, again: Sequence[Finished]) -> None:
         by_delay: dict[float, list[str]] = {}
         for finished in again:
-            bodies = [messages.encode(message) for message in _following(finished, self._node)]
+            bodies = [messages.encode(message, self.signer) for message in _following(finished, self._node)]
             by_delay.setdefault(round(finished.retry_after or 0.0, 1), []).extend(bodies)
         for delay, bodies in by_delay.items():
             await self._queues.main.send(bodies, delay=delay)
 
     async def _dead_letter(self, dead: Sequence[Finished]) -> None:
         if dead:
-            await self._queues.dead.send([_dead_letter(f) for f in dead])
+            await self._queues.dead.send([self.signer.sign(_dead_letter(f)) for f in dead])
 
     async def reject(self, delivery: Delivery, reason: str) -> None:
         """A message that is none of ours goes to the dead-letter queue, with the reason, and is not seen again."""
         try:
-            await self._queues.dead.send([json.dumps({"message": delivery.body, "reason": reason})])
+            letter = json.dumps({"message": delivery.body, "reason": reason})
+            await self._queues.dead.send([self.signer.sign(letter)])
             await self._queues.main.delete([delivery])
         except QueueError as exc:
             log.warning("a message that cannot be read could not be put aside and will come back: %s", exc)
+
+    async def drop(self, forged: Sequence[Delivery]) -> None:
+        """Messages that nobody who can read the store has sent are removed: there is nothing in them to be kept."""
+        try:
+            await self._queues.main.delete(forged)
+        except QueueError as exc:
+            log.warning("%d forged messages could not be removed and will come back: %s", len(forged), exc)
 
     async def give_back(self, unstarted: Sequence[Held], delay: float = 0.0) -> None:
         """Sends deliveries that were never started anew, so that being given back does not count as a vanished node."""
         back = [held for held in unstarted if held.startable(self._clock.monotonic())]
         try:
             if back:
-                await self._queues.main.send([messages.encode(held.message) for held in back], delay=delay)
+                await self._queues.main.send([messages.encode(held.message, self.signer) for held in back], delay=delay)
                 await self._queues.main.delete([held.delivery for held in back])
         except QueueError as exc:
             log.warning("%d deliveries could not be given back and will come back late: %s", len(back), exc)

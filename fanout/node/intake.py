@@ -10,15 +10,23 @@ from dataclasses import dataclass, replace
 from obstore.store import ObjectStore
 
 from fanout.clock import Clock
-from fanout.errors import DamagedRecordError, FanoutError, InfrastructureError, QueueError, QueueGoneError
+from fanout.errors import (
+    DamagedRecordError,
+    FanoutError,
+    ForgedMessageError,
+    InfrastructureError,
+    QueueError,
+    QueueGoneError,
+)
 from fanout.node.committer import Committer
 from fanout.node.decide import back_off
 from fanout.node.fetch import Fetcher, are_local
 from fanout.node.held import Held, Holdings
 from fanout.plan import messages
 from fanout.plan.manifests import read_line
+from fanout.plan.messages import Message
 from fanout.queue.port import Delivery, Queue
-from fanout.step.results import Cause, Failure
+from fanout.step.results import Cause, Event, Failure
 from fanout.store.keys import StepRound
 
 log = logging.getLogger(__name__)
@@ -69,7 +77,8 @@ class Intake:
     ) -> None:
         self._at, self._queue, self._store, self._fetcher = at, queue, store, fetcher
         self._visibility, self._committer, self._holdings, self._clock = visibility, committer, holdings, clock
-        self._events = events
+        self._events, self._signer = events, committer.signer
+        self.forged = 0  # messages that were dropped: nobody who can read the store has sent them
         self._ready: deque[Held] = deque()
         self._preparing: set[asyncio.Task[None]] = set()
         self._asked = asyncio.Event()
@@ -81,6 +90,12 @@ class Intake:
 
     async def run(self) -> None:
         """Receives as long as something is wanted; raises QueueError when the queue refuses for minutes."""
+        try:
+            await self._receive()
+        finally:
+            self._note_forged()
+
+    async def _receive(self) -> None:
         refusals, well = 0, 0.0
         while not self._closed:
             self._asked.clear()
@@ -197,12 +212,15 @@ class Intake:
     async def _accept(self, deliveries: Sequence[Delivery]) -> list[Held]:
         """The deliveries that are ours, now held by this node; the others are rejected."""
         expires = self._clock.monotonic() + self._visibility
-        accepted = list[Held]()
+        accepted, forged = list[Held](), list[Delivery]()
         for delivery in deliveries:
             try:
-                message = messages.decode(delivery.body)
-                if message.at is not self._at:
-                    self._check_step(message.at)
+                message = self._read(delivery.body)
+            except ForgedMessageError as exc:
+                if not self.forged and not forged:
+                    log.warning("dropped, and so will be all others like it: %s", exc)
+                forged.append(delivery)
+                continue
             except DamagedRecordError as exc:
                 log.warning("%s", exc)
                 await self._committer.reject(delivery, str(exc))
@@ -210,7 +228,26 @@ class Intake:
             held = Held(delivery, message, (message.line or "").encode("utf-8", "surrogatepass"), expires)
             self._holdings.take(held)
             accepted.append(held)
+        if forged:
+            self.forged += len(forged)
+            await self._committer.drop(forged)
         return accepted
+
+    def _note_forged(self) -> None:
+        """How many messages were dropped is told once, when nothing more is received."""
+        if self.forged:
+            some = "a message was dropped" if self.forged == 1 else f"{self.forged} messages were dropped"
+            reason = f"{some} that nobody who can read the store has sent: see who may send to the queue"
+            log.warning("%s", reason)
+            self._committer.note(Event("queue", self._clock.now(), Failure(Cause.FORGED, reason)))
+
+    def _read(self, body: str) -> Message:
+        """The message in `body`; ForgedMessageError or DamagedRecordError when it is none of this step's."""
+        self._signer.check(body)
+        message = messages.decode_signed(body, self._at) if self._signer.signs else messages.decode(body)
+        if message.at is not self._at:
+            self._check_step(message.at)
+        return message
 
     def _check_step(self, at: StepRound) -> None:
         """DamagedRecordError when this is not the queue of that step; else the next message will be compared sooner."""

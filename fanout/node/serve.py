@@ -133,6 +133,7 @@ async def assembled(
                 outside.clock,
                 lambda: node.idle,
                 number,
+                record.signer,
             ),
             fetcher_of(record, place, outside.access),
             outside.clock,

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from fanout.errors import DamagedRecordError, FanoutError, QueueError, RunError
+from fanout.errors import DamagedRecordError, FanoutError, ForgedMessageError, QueueError, RunError
 from fanout.node.agent import Leaving
 from fanout.node.serve import Assembled, Surroundings, assembled, load_step
 from fanout.node.usage import usage_written
@@ -38,6 +38,8 @@ EVICTION_LIMIT = 20.0
 
 Command = Callable[[StepRound, float], Awaitable[None]]
 """Runs a command step to its seal, until a moment of the monotonic clock."""
+CheckOrder = Callable[[StepRound, str], Awaitable[None]]
+"""ForgedMessageError unless this body was sent by the run of the step; RunError when there is none."""
 
 
 @dataclass(slots=True)
@@ -63,6 +65,7 @@ class Worker:
     queues: QueuePair
     visibility: float
     command: Command
+    check_order: CheckOrder
     _kept: dict[StepRound, _Kept] = field(default_factory=dict)  # the one used last is last
 
     async def work(self, deliveries: Sequence[Delivery], deadline: float) -> list[Delivery]:
@@ -107,6 +110,8 @@ class Worker:
     async def _commands(self, at: StepRound, theirs: Sequence[Delivery], end: float) -> list[Delivery]:
         beating = asyncio.create_task(self._keep_holding(theirs))
         try:
+            if not (theirs := await self._genuine(at, theirs)):
+                return []
             await self.command(at, end)
         except RunError as exc:
             return await self._put_aside([(delivery, str(exc)) for delivery in theirs])
@@ -116,6 +121,18 @@ class Worker:
         finally:
             beating.cancel()
         return []
+
+    async def _genuine(self, at: StepRound, orders: Sequence[Delivery]) -> list[Delivery]:
+        """Those that the run of the step has sent; the others are dropped."""
+        genuine = list[Delivery]()
+        for delivery in orders:
+            try:
+                await self.check_order(at, delivery.body)
+            except ForgedMessageError as exc:
+                log.warning("dropped: %s", exc)
+            else:
+                genuine.append(delivery)
+        return genuine
 
     async def _keep_holding(self, theirs: Sequence[Delivery]) -> None:
         while True:

@@ -2,7 +2,8 @@
 
 A message carries the mini-batch's JSON line as it stands in the manifest when that is small, else a pointer to it. The
 line passes through node and slot untouched, so that it is composed once, by the planner, and parsed once, in the slot.
-A CRC-32 of it tells a node that it is as it was composed. A body without one, or of another spelling, means the same.
+A message is signed with the key of its step (`fanout.queue.signature`). Of a step without a key it carries a CRC-32 of
+the line. `decode` takes both, and checks no signature: that is `Signer.check`, before it.
 """
 
 import json
@@ -15,6 +16,7 @@ from typing import Any
 
 from fanout.errors import DamagedRecordError
 from fanout.plan.parts import Part, read_part
+from fanout.queue.signature import LENGTH, UNSIGNED, Signer
 from fanout.store import checked
 from fanout.store.keys import StepRound
 
@@ -70,10 +72,10 @@ class Message:
     """How often that one has done so since."""
 
 
-def encode(message: Message) -> str:
+def encode(message: Message, signer: Signer = UNSIGNED) -> str:
     """The message as the body of a queue message; `line` goes in as the JSON object it is."""
     if message.line is not None:
-        content = _content(message.line)
+        content = f'"batch":{message.line}' if signer.signs else _content(message.line)
     elif message.pointer is not None:
         p = message.pointer
         content = f'"at":{json.dumps([p.key, p.start, p.length, p.crc], separators=(",", ":"))}'
@@ -81,12 +83,14 @@ def encode(message: Message) -> str:
         raise ValueError(f"the message for mini-batch {message.index} carries neither a line nor a pointer")
     is_special = message.part or message.copy or message.alone or message.failed_on
     special = _special(message) if is_special else ""
-    return f'{_head(message.at)}"index":{message.index},"attempt":{message.attempt},{special}{content}}}'
+    return signer.sign(f'{_head(message.at)}"index":{message.index},"attempt":{message.attempt},{special}{content}}}')
 
 
-def encode_first(at: StepRound, lines: Iterable[tuple[int, str]]) -> list[str]:
+def encode_first(at: StepRound, lines: Iterable[tuple[int, str]], signer: Signer = UNSIGNED) -> list[str]:
     """As `encode` of a first try each, for the mini-batches of these indexes with these lines."""
     head = _head(at)
+    if signer.signs:
+        return [signer.sign(f'{head}"index":{index},"attempt":0,"batch":{line}}}') for index, line in lines]
     return [f'{head}"index":{index},"attempt":0,{_content(line)}}}' for index, line in lines]
 
 
@@ -101,10 +105,10 @@ def _head(at: StepRound) -> str:
     return f'{{"v":{VERSION},"run":{json.dumps(at.run)},"step":{json.dumps(at.step)},{round_}'
 
 
-def encode_order(kind: str, at: StepRound) -> str:
+def encode_order(kind: str, at: StepRound, signer: Signer = UNSIGNED) -> str:
     """The body that asks a function for something about a whole step, such as to run its command."""
     fields = {"v": VERSION, "kind": kind, "run": at.run, "step": at.step, "round": at.round}
-    return json.dumps(fields, separators=(",", ":"))
+    return signer.sign(json.dumps(fields, separators=(",", ":")))
 
 
 def decode_order(kind: str, body: str) -> StepRound | None:
@@ -140,6 +144,26 @@ _ORDINARY = re.compile(
 @lru_cache(maxsize=16)
 def _step(run: str, step: str) -> StepRound:
     return StepRound(run, step)
+
+
+@lru_cache(maxsize=16)
+def _signed_head(at: StepRound) -> str:
+    """How all messages of a step go on behind their signatures."""
+    return f'{_head(at)[1:]}"index":'
+
+
+_FIRST_TRY = ',"attempt":0,"batch":{'
+
+
+def decode_signed(body: str, at: StepRound) -> Message:
+    """As `decode`, of a body with a checked signature of the step `at`: nearly all are first tries, as composed."""
+    head = _signed_head(at)
+    if body.startswith(head, LENGTH):
+        start = LENGTH + len(head)
+        stop = body.find(",", start)
+        if body.startswith(_FIRST_TRY, stop) and (digits := body[start:stop]).isdecimal():
+            return Message(at, int(digits), 0, body[stop + len(_FIRST_TRY) - 1 : -1])
+    return _parse(body)
 
 
 def decode(body: str) -> Message:

@@ -26,6 +26,7 @@ from fanout.plan.messages import INLINE_LIMIT, Message, Pointer, encode, encode_
 from fanout.plan.parts import Part
 from fanout.plan.source import PlannedInput
 from fanout.queue.port import Queue
+from fanout.queue.signature import UNSIGNED, Signer
 from fanout.store import keys
 from fanout.store.keys import StepRound
 from fanout.store.objects import list_names, put
@@ -60,6 +61,7 @@ class Outbox:
     attempts: Mapping[int, int] = field(default_factory=dict)
     parts: Mapping[int, Sequence[tuple[Part, int]]] = field(default_factory=dict)
     copies: bool = False  # they run beside messages that were sent before
+    signer: Signer = UNSIGNED
     on_shard: Callable[[int], None] | None = None
 
     async def send(self, shards: AsyncGenerator[Shard]) -> None:
@@ -73,16 +75,18 @@ class Outbox:
     def messages(self, shard: Shard) -> Iterator[str]:
         """The bodies of the messages of a shard: with the line itself, or with a pointer to it when it is long."""
         if self._are_first_tries(shard):
-            yield from encode_first(self.at, enumerate(shard.lines, shard.first_index))
+            yield from encode_first(self.at, enumerate(shard.lines, shard.first_index), self.signer)
             return
         start = 0
         for index, line in enumerate(shard.lines, shard.first_index):
             if index not in self.skip:
                 message = self._message(shard.number, index, start, line)
                 if parts := self.parts.get(index):
-                    yield from (encode(replace(message, part=part, attempt=attempt)) for part, attempt in parts)
+                    yield from (
+                        encode(replace(message, part=part, attempt=attempt), self.signer) for part, attempt in parts
+                    )
                 else:
-                    yield encode(message)
+                    yield encode(message, self.signer)
             start += len(line) + 1
 
     def _are_first_tries(self, shard: Shard) -> bool:

@@ -34,7 +34,7 @@ async def carry_out_command(at: StepRound, outside: Outside, standing: Standing,
         raise RunError(f"step {at.step} of run {at.run} is no command")
     here = _settled(record, outside)
     await CommandRun(record, step, await _binding(record, step, here), here, Unwatched()).carry_out_apart(seconds)
-    await standing.look(Turn(at.run))
+    await standing.look(Turn(at.run), record.signer)
 
 
 async def conclude(at: StepRound, outside: Outside, standing: Standing, go_on: Callable[[], bool]) -> bool:
@@ -55,9 +55,9 @@ async def conclude(at: StepRound, outside: Outside, standing: Standing, go_on: C
             ledger = await parts.read_sealed(sealed, report.absorb)
             done = await parts.conclude(sealed, ledger, report, go_on)
     if done:
-        await standing.look(Turn(at.run))
+        await standing.look(Turn(at.run), record.signer)
     else:
-        await standing.hand_to_reducer(at)
+        await standing.hand_to_reducer(at, record.signer)
     return done
 
 

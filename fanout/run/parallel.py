@@ -11,9 +11,10 @@ from dataclasses import replace
 from fanout.errors import QueueGoneError
 from fanout.node.registration import register
 from fanout.plan.manifests import PlanSummary, read_summary
-from fanout.plan.publish import publish, send_some
+from fanout.plan.publish import Outbox, publish, send_some
 from fanout.plan.source import PlannedInput
 from fanout.queue.port import QueuePair
+from fanout.queue.signature import Signer
 from fanout.run.observer import StepReport
 from fanout.run.parallel_parts import ParallelParts
 from fanout.run.reuse import taken_over
@@ -112,14 +113,16 @@ class ParallelRun(ParallelParts):
             self.outside.clock,
             Observers(on_progress, report.absorb, on_news),
             lambda: register(self.outside.store, self.at),
-            lambda ledger: self._send_missing(queues.pair, ledger, report),
+            lambda ledger: self._send_missing(queues.pair, record.signer, ledger, report),
             await self.first_ledger(),
-            (lambda ledger, indexes: self._double(queues.pair, ledger, indexes, report))
+            (lambda ledger, indexes: self._double(self.outbox(queues.pair, record.signer, ledger), indexes, report))
             if self.step.speculate
             else None,
             queues.follow,
             fencer=Fencer(record, self.outside.store, self.outside.clock, self.first_ledger, on_fence),
-            send_again=lambda ledger, indexes: self._send_again(queues.pair, ledger, indexes),
+            send_again=lambda ledger, indexes: self._send_again(
+                self.outbox(queues.pair, record.signer, ledger), indexes
+            ),
         )
         await supervisor.read_the_rest()  # what earlier supervisors of this step have seen
         if taken_up:
@@ -129,7 +132,7 @@ class ParallelRun(ParallelParts):
             self.observer.step_goes_on(self.step, remaining(supervisor.ledger, total, retries))
         async with (
             self.outside.engine.nodes(self.at, self.step.instance_count) as workforce,
-            self._publishing(planned, summary, queues, supervisor),
+            self._publishing(planned, summary, queues, record.signer, supervisor),
         ):
             return await supervise(supervisor, workforce, self.outside.clock)
 
@@ -146,7 +149,12 @@ class ParallelRun(ParallelParts):
 
     @contextlib.asynccontextmanager
     async def _publishing(
-        self, planned: PlannedInput | None, summary: PlanSummary | None, queues: StepQueues, supervisor: Supervisor
+        self,
+        planned: PlannedInput | None,
+        summary: PlanSummary | None,
+        queues: StepQueues,
+        signer: Signer,
+        supervisor: Supervisor,
     ) -> AsyncIterator[None]:
         """Publishes beside the supervising; an error of the one ends the other."""
         if summary is not None:
@@ -156,31 +164,32 @@ class ParallelRun(ParallelParts):
             yield
             return
         async with task_group() as tasks:
-            publishing = tasks.create_task(self._publish(planned, queues, supervisor))
+            publishing = tasks.create_task(self._publish(planned, queues, signer, supervisor))
             yield
             publishing.cancel()
 
-    async def _publish(self, planned: PlannedInput | None, queues: StepQueues, supervisor: Supervisor) -> None:
+    async def _publish(
+        self, planned: PlannedInput | None, queues: StepQueues, signer: Signer, supervisor: Supervisor
+    ) -> None:
         store = self.outside.store
-        outbox = self.outbox(queues.pair, supervisor.ledger, supervisor.planned_so_far)
+        outbox = self.outbox(queues.pair, signer, supervisor.ledger, supervisor.planned_so_far)
         summary = await publish(lambda: _known(planned), store, outbox)
         await note_filled(store, self.at, queues.name)
         supervisor.plan_is_complete(summary.mini_batches)
 
-    async def _send_missing(self, queues: QueuePair, ledger: Ledger, report: JobReport) -> None:
+    async def _send_missing(self, queues: QueuePair, signer: Signer, ledger: Ledger, report: JobReport) -> None:
         report.say("messages were lost; their mini-batches are sent again")
         self.observer.notice(f"{self.step.name}: messages were lost; their mini-batches are sent again")
-        await publish(lambda: _known(None), self.outside.store, self.outbox(queues, ledger, lambda _: None))
+        await publish(lambda: _known(None), self.outside.store, self.outbox(queues, signer, ledger))
 
-    async def _send_again(self, queues: QueuePair, ledger: Ledger, indexes: Collection[int]) -> None:
-        await send_some(self.outside.store, self.outbox(queues, ledger, lambda _: None), indexes)
+    async def _send_again(self, outbox: Outbox, indexes: Collection[int]) -> None:
+        await send_some(self.outside.store, outbox, indexes)
 
-    async def _double(self, queues: QueuePair, ledger: Ledger, indexes: Collection[int], report: JobReport) -> None:
+    async def _double(self, outbox: Outbox, indexes: Collection[int], report: JobReport) -> None:
         some = "a mini-batch takes" if len(indexes) == 1 else f"{len(indexes)} mini-batches take"
         report.say(f"{some} far longer than the others; tried a second time beside it")
         self.observer.notice(f"{self.step.name}: {some} far longer than the others; tried a second time beside it")
-        outbox = replace(self.outbox(queues, ledger, lambda _: None), copies=True)
-        await send_some(self.outside.store, outbox, indexes)
+        await send_some(self.outside.store, replace(outbox, copies=True), indexes)
 
 
 def _known(planned: PlannedInput | None) -> PlannedInput:

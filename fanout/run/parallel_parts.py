@@ -15,6 +15,7 @@ from fanout.plan.publish import Outbox
 from fanout.plan.source import PlannedInput, plan_mini_batches, plan_ranks
 from fanout.plan.spilled import Spill
 from fanout.queue.port import QueuePair
+from fanout.queue.signature import Signer, new_key
 from fanout.run.bind import Binding, append_row_uri, result_uris
 from fanout.run.observer import RunObserver, StepReport
 from fanout.run.outside import Outside
@@ -110,12 +111,15 @@ class ParallelParts:
             planned_in=place.planned_in,
             code_changes=self.run.code_changes,
             continues=place.continues,
+            message_key=new_key(),
         )
         if ready and await create(store, key, step_record.dump(mine)):
             return mine
         return await step_record.read_record(store, self.at) or mine
 
-    def outbox(self, queues: QueuePair, ledger: Ledger, on_shard: Callable[[int], None]) -> Outbox:
+    def outbox(
+        self, queues: QueuePair, signer: Signer, ledger: Ledger, on_shard: Callable[[int], None] = lambda _: None
+    ) -> Outbox:
         """Sends what has no outcome yet, each with the attempt that it has come to."""
         most = self.step.retry_settings.max_retries  # reached by an attempt that failed when it was held no more
         return Outbox(
@@ -129,6 +133,7 @@ class ParallelParts:
                 for index, parts in ledger.open_parts.items()
             },
             on_shard=on_shard,
+            signer=signer,
         )
 
     async def take_in(

@@ -12,6 +12,7 @@ from fanout.plan.manifests import PlanSummary, read_summary
 from fanout.plan.publish import publish, sent_once
 from fanout.plan.source import PlannedInput
 from fanout.queue.port import QueuePair
+from fanout.queue.signature import Signer
 from fanout.run.parallel_parts import ParallelParts
 from fanout.run.ticking import StepMemory
 from fanout.step.cancelation import read_cancelation
@@ -136,8 +137,8 @@ class ParallelTick(ParallelParts):
         """Every mini-batch has had its message; whoever did that before and died has not done it in vain."""
         store = self.outside.store
         planned = await self.plan() if summary is None else None
-        await self.record(planned, summary)
-        outbox = self.outbox(queues, await self.first_ledger(), lambda _: None)
+        record = await self.record(planned, summary)
+        outbox = self.outbox(queues, record.signer, await self.first_ledger())
         summary = await publish(lambda: _known(planned), store, outbox, sent_once(store, self.at, go_on))
         await put(store, keys.published_json(self.at), PUBLISHED)
         return summary
@@ -150,14 +151,14 @@ class ParallelTick(ParallelParts):
             self.outside.clock,
             Observers(lambda _: None, lambda _node, _index: None),
             lambda: register(self.outside.store, self.at),
-            lambda ledger: self._send_missing(queues, ledger),
+            lambda ledger: self._send_missing(queues, record.signer, ledger),
             await self.first_ledger(),
             drains=False,
         )
 
-    async def _send_missing(self, queues: QueuePair, ledger: Ledger) -> None:
+    async def _send_missing(self, queues: QueuePair, signer: Signer, ledger: Ledger) -> None:
         self.observer.notice(f"{self.step.name}: messages were lost; their mini-batches are sent again")
-        await publish(lambda: _known(None), self.outside.store, self.outbox(queues, ledger, lambda _: None))
+        await publish(lambda: _known(None), self.outside.store, self.outbox(queues, signer, ledger))
 
 
 def next_look(counts: Counts, seconds: float, *, news: bool) -> float:

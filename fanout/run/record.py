@@ -7,22 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from fanout import __version__
 from fanout.errors import DamagedRecordError, RunError
+from fanout.queue.signature import Signer
 from fanout.run.names import check_name
 from fanout.spec import stored
-from fanout.spec.report import suggest
 from fanout.spec.settings import Settings
 from fanout.spec.steps import Pipeline
 from fanout.step.code_change import CodeChange, code_changes
 from fanout.step.record import Continued
 from fanout.store import checked, keys
 from fanout.store.keys import StepRound
-from fanout.store.objects import create, list_names, read
+from fanout.store.objects import create, read
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
-
-MOST_MEANT = 5
-"""Runs that are named when a name may mean several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +50,12 @@ class RunRecord:
     places: Mapping[str, StepPlace] = field(default_factory=dict)
     code_changes: int = 0  # changes of the code while the run was under way; `code` includes them
     changes: tuple[CodeChange, ...] = ()  # those of this round
+    message_key: str | None = field(default=None, repr=False)  # signs orders and ticks; None: begun before it had one
+
+    @property
+    def signer(self) -> Signer:
+        """What signs and checks messages about the run as a whole: orders and ticks."""
+        return Signer(self.message_key)
 
     def place(self, step: str) -> StepPlace:
         """Which round of the step counts."""
@@ -89,6 +92,7 @@ async def try_create(store: "ObjectStore", record: RunRecord) -> bool:
         "created": record.created,
         "code": dict(record.code),
         "datastores": dict(record.datastores),
+        "message_key": record.message_key,
         "pipeline": json.loads(stored.dump(record.pipeline)),
     }
     return await create(store, keys.run_json(record.name), json.dumps(fields, indent=1).encode())
@@ -129,22 +133,17 @@ def with_changes(record: RunRecord, changes: tuple[CodeChange, ...]) -> RunRecor
     return replace(record, code=code, code_changes=changes[-1].number, changes=(*record.changes, *changes))
 
 
-async def full_name(store: "ObjectStore", name: str) -> str:
-    """The run that `name` means: the run of this name, or the only one whose name begins so.
+async def signer_of(store: "ObjectStore", name: str) -> Signer | None:
+    """What signs messages about the run; None when there is no run of this name."""
+    try:
+        return (await _first_round(store, name)).signer
+    except RunError:
+        return None
 
-    RunError names those that it may be, or the nearest.
-    """
-    if await read(store, keys.run_json(check_name(name))) is not None:
-        return name
-    names = await list_names(store, keys.RUNS)
-    meant = [found for found in names if found.startswith(name)]
-    if len(meant) == 1:
-        return meant[0]
-    if meant:
-        more = f" and {len(meant) - MOST_MEANT} more" if len(meant) > MOST_MEANT else ""
-        raise RunError(f"{len(meant)} runs have names that begin with {name}: {', '.join(meant[:MOST_MEANT])}{more}")
-    hint = suggest(name, names) if names else ""
-    raise RunError(f"there is no run named {name} in this store{hint or '; `fanout list` shows those there are'}")
+
+async def check_signature(store: "ObjectStore", name: str, body: str) -> None:
+    """ForgedMessageError unless `body` was sent by the run of this name; RunError when there is none."""
+    (await _first_round(store, name)).signer.check(body)
 
 
 async def _next_round(store: "ObjectStore", record: RunRecord) -> RunRecord | None:
@@ -183,6 +182,10 @@ def _mini_batches(chosen: Sequence[object]) -> tuple[int, ...]:
     return tuple([checked.whole(index, "mini-batch") for index in chosen])
 
 
+def _key(value: object) -> str | None:
+    return None if value is None else checked.digest(value, "message_key")
+
+
 def _same(value: object, name: str) -> str:
     if value != name:
         raise ValueError(f"it is about the run {value!r:.80}")
@@ -205,6 +208,7 @@ async def _first_round(store: "ObjectStore", name: str) -> RunRecord:
             code={step: checked.digest(digest, "code") for step, digest in fields["code"].items()},
             datastores=checked.texts(fields["datastores"], "datastores"),
             fanout=checked.text(fields["fanout"], "fanout"),
+            message_key=_key(fields.get("message_key")),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"{key}: {exc}") from exc

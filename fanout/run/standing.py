@@ -1,7 +1,8 @@
 """The standing queues of a deployment: one set for all its runs, so every message names its run and its step.
 
 `work` holds mini-batches and command steps, for workers; `ticks` the next look at each run, for the supervisor;
-`reductions` sealed steps whose output is to be made, for the reducer.
+`reductions` sealed steps whose output is to be made, for the reducer. Mini-batches are signed with the key of their
+step, everything else with the key of its run.
 """
 
 import json
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from fanout.errors import DamagedRecordError
 from fanout.plan import messages
 from fanout.queue.port import Queue, QueuePair
+from fanout.queue.signature import UNSIGNED, Signer
 from fanout.store import checked
 from fanout.store.keys import StepRound
 
@@ -32,22 +34,23 @@ class Standing:
     ticks: Queue
     reductions: Queue
 
-    async def hand_out_command(self, at: StepRound) -> None:
+    async def hand_out_command(self, at: StepRound, signer: Signer) -> None:
         """A worker will run the command step."""
-        await self.work.main.send([messages.encode_order(messages.COMMAND, at)])
+        await self.work.main.send([messages.encode_order(messages.COMMAND, at, signer)])
 
-    async def hand_to_reducer(self, at: StepRound) -> None:
+    async def hand_to_reducer(self, at: StepRound, signer: Signer) -> None:
         """The reducer will do, or go on with, what follows from the step's seal."""
-        await self.reductions.send([messages.encode_order(REDUCE, at)])
+        await self.reductions.send([messages.encode_order(REDUCE, at, signer)])
 
-    async def look(self, turn: Turn, delay: float = 0.0) -> None:
+    async def look(self, turn: Turn, signer: Signer, delay: float = 0.0) -> None:
         """The supervisor will look at the run, after `delay` seconds."""
-        await self.ticks.send([encode_turn(turn)], delay)
+        await self.ticks.send([encode_turn(turn, signer)], delay)
 
 
-def encode_turn(turn: Turn) -> str:
+def encode_turn(turn: Turn, signer: Signer = UNSIGNED) -> str:
     """The turn as the body of a message."""
-    return json.dumps({"v": messages.VERSION, "kind": "tick", "run": turn.run, "number": turn.number})
+    fields = {"v": messages.VERSION, "kind": "tick", "run": turn.run, "number": turn.number}
+    return signer.sign(json.dumps(fields))
 
 
 def decode_turn(body: str) -> Turn:

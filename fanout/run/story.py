@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from fanout.errors import InputError, RunError
+from fanout.queue.signature import new_key
 from fanout.run.bind import Binding, bind, result_uris
 from fanout.run.code_folders import code_folder, notices_of, store_snapshots, take_snapshots
 from fanout.run.environments import prepare_environments
@@ -48,7 +49,9 @@ async def start(pipeline: Pipeline, outside: Outside, observer: RunObserver, nam
 
 def new_record(name: str, pipeline: Pipeline, code: Mapping[str, str], outside: Outside) -> RunRecord:
     """The record of a run that begins now; `code` are the digests of stored snapshots, by step."""
-    return RunRecord(name, pipeline, outside.clock.now(), code, dict(outside.settings.datastores))
+    return RunRecord(
+        name, pipeline, outside.clock.now(), code, dict(outside.settings.datastores), message_key=new_key()
+    )
 
 
 async def resume(name: str, outside: Outside, observer: RunObserver, *, new_code: bool = False) -> RunReport:

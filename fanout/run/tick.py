@@ -12,13 +12,14 @@ from obstore.store import ObjectStore
 
 from fanout.errors import InputError, TimeIsOverError
 from fanout.node.registration import register
+from fanout.queue.signature import Signer
 from fanout.run.bind import Binding, bind
 from fanout.run.command import CommandRun
 from fanout.run.graph import ends_others, hindrance, in_order, run_counts, run_verdict
 from fanout.run.observer import StepReport, Unwatched
 from fanout.run.outside import Outside
 from fanout.run.parallel_tick import Kept, ParallelTick
-from fanout.run.record import RunRecord, load_record
+from fanout.run.record import RunRecord, load_record, signer_of
 from fanout.run.reuse import taken_over
 from fanout.run.standing import Standing, Turn
 from fanout.run.ticking import StepMemory, Ticking, read_ticking, write_ticking
@@ -34,6 +35,8 @@ from fanout.store.objects import put, read
 HANDED_ON = 300.0
 """Seconds until the next look when all that is under way was handed on: whoever has it tells when it is done."""
 AT_ONCE = 1.0
+MOST_DRAINS = 20
+"""Receives from the dead-letter queue in one look: letters that stay there keep no others from being read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,13 @@ async def take_turn(turn: Turn, tools: Tools) -> Seal | None:
     before = await read_ticking(store, turn.run)
     if turn.number is not None and turn.number < before.number:
         return None
-    sealed, seen = await _look(await load_record(store, turn.run), tools, before.steps)
+    record = await load_record(store, turn.run)
+    sealed, seen = await _look(record, tools, before.steps)
     if sealed is not None:
         return sealed
     after = replace(seen, number=before.number + 1)
     # Sent first: cut in between, this turn is delivered again, and the next one is there twice.
-    await tools.standing.look(Turn(turn.run, after.number), after.delay)
+    await tools.standing.look(Turn(turn.run, after.number), record.signer, after.delay)
     await write_ticking(store, turn.run, after)
     return None
 
@@ -99,12 +103,22 @@ class _Look:
 
     async def at_all(self) -> None:
         """Every step that can be is a bit further."""
-        outside, dead = self.tools.outside, self.tools.standing.work.dead
-        while (await dead.depth()).total and await drain_standing(dead, outside.store, outside.clock, register):
-            pass
+        await self._drain_dead_letters()
         for step in in_order(self.record.pipeline.steps):
             if all(name in self.reports or name in self._skipped for name in step.after):
                 await self._at(step)
+
+    async def _drain_dead_letters(self) -> None:
+        outside, dead = self.tools.outside, self.tools.standing.work.dead
+
+        async def signer(run: str) -> Signer | None:
+            return await signer_of(outside.store, run)
+
+        for _ in range(MOST_DRAINS):
+            if not (await dead.depth()).total:
+                return
+            if not await drain_standing(dead, outside.store, outside.clock, register, signer):
+                return
 
     async def _at(self, step: Step) -> None:
         if hindrance(step, self.reports) or await self._canceled_before(step):
@@ -143,10 +157,10 @@ class _Look:
             return run.report(sealed, earlier=True)
         self.under_way[step.name] = HANDED_ON
         if await read(self._store, keys.handed_json(at)) is None:
-            await self.tools.standing.hand_out_command(at)
+            await self.tools.standing.hand_out_command(at, self.record.signer)
             await put(self._store, keys.handed_json(at), b"{}")
         elif await self._is_lost(step.name):
-            await self.tools.standing.hand_out_command(at)
+            await self.tools.standing.hand_out_command(at, self.record.signer)
         return None
 
     async def _parallel(self, step: ParallelStep, binding: Binding) -> StepReport | None:
@@ -160,7 +174,7 @@ class _Look:
             return None
         self.under_way[step.name] = HANDED_ON
         if await read(self._store, keys.handed_json(at)) is None:
-            await self.tools.standing.hand_to_reducer(at)
+            await self.tools.standing.hand_to_reducer(at, self.record.signer)
             await put(self._store, keys.handed_json(at), b"{}")
         return None
 

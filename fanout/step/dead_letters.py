@@ -4,15 +4,18 @@ A dead letter with a reason was written by a node, which has recorded the failed
 mini-batch's own message, moved by the queue after too many deliveries that nobody answered.
 """
 
+import contextlib
 import json
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from fanout.clock import Clock
-from fanout.errors import DamagedRecordError
+from fanout.errors import DamagedRecordError, ForgedMessageError
 from fanout.plan import messages, minibatch
 from fanout.plan.manifests import read_summary
 from fanout.queue.port import Delivery, Queue
+from fanout.queue.signature import UNSIGNED, Signer
 from fanout.step import results
 from fanout.step.record import read_record
 from fanout.step.results import Cause, Entry, Event, Failure, Status
@@ -25,18 +28,28 @@ from fanout.store.objects import create
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
+log = logging.getLogger(__name__)
+
 Register = Callable[["ObjectStore", StepRound], Awaitable[int]]
 """Takes a number among the nodes of a step."""
+SignerOf = Callable[[str], Awaitable[Signer | None]]
+"""What signs the orders of a run; None when there is no such run."""
 AT_ONCE = 100
 REASON_SHOWN = 8 * 1024
+FORGED_LETTERS = (
+    "dead letters were dropped that nobody who can read the store has sent: see who may send to the dead-letter queue"
+)
 
 
 class DeadLetters:
     """Drains one dead-letter queue into result objects of its own node number."""
 
-    def __init__(self, queue: Queue, store: "ObjectStore", at: StepRound, clock: Clock) -> None:
-        self._queue, self._store, self._at, self._clock = queue, store, at, clock
+    def __init__(
+        self, queue: Queue, store: "ObjectStore", at: StepRound, clock: Clock, signer: Signer = UNSIGNED
+    ) -> None:
+        self._queue, self._store, self._at, self._clock, self._signer = queue, store, at, clock, signer
         self._seq = 0
+        self._has_noted_forged = False
 
     async def drain(self, node: int, planned: int) -> int:
         """Records what is there, then deletes it; returns how many there were.
@@ -54,7 +67,11 @@ class DeadLetters:
         """What these say is among the results, as those of `node`."""
         entries: list[Entry] = []
         events: list[Event] = []
-        for delivery in deliveries:
+        genuine = sent_by(self._signer, deliveries)
+        if len(genuine) < len(deliveries) and not self._has_noted_forged:
+            self._has_noted_forged = True  # once: whoever forges some can forge any number
+            events.append(self._event(FORGED_LETTERS, Cause.FORGED))
+        for delivery in genuine:
             found = self._read(delivery, planned)
             if isinstance(found, Entry):
                 entries.append(found)
@@ -104,38 +121,70 @@ class DeadLetters:
             part=message.part,
         )
 
-    def _event(self, reason: str) -> Event:
-        return Event("queue", self._clock.now(), Failure(Cause.VANISHED, reason))
+    def _event(self, reason: str, cause: Cause = Cause.VANISHED) -> Event:
+        return Event("queue", self._clock.now(), Failure(cause, reason))
 
 
-async def drain_standing(queue: Queue, store: "ObjectStore", clock: Clock, register: Register) -> int:
+def sent_by(signer: Signer, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """Those of `deliveries` that were signed with the key of `signer`."""
+    genuine = list[Delivery]()
+    for delivery in deliveries:
+        with contextlib.suppress(ForgedMessageError):
+            signer.check(delivery.body)
+            genuine.append(delivery)
+    return genuine
+
+
+async def drain_standing(
+    queue: Queue, store: "ObjectStore", clock: Clock, register: Register, signer_of: SignerOf
+) -> int:
     """Empties the dead-letter queue of a deployment into the results of the steps that its letters are about.
 
-    A letter about no step whose plan is known is left where it is: it is work for a person. Returns how many were
-    recorded.
+    A letter about no step whose plan is known is left where it is: it is work for a person. One that names a step of
+    ours, and was not sent by its run, is dropped. Returns how many were received.
     """
     by_step: dict[StepRound, list[Delivery]] = {}
-    for delivery in await queue.receive(AT_ONCE, 0):
+    received = await queue.receive(AT_ONCE, 0)
+    for delivery in received:
         if (at := _step_of(delivery)) is not None:
             by_step.setdefault(at, []).append(delivery)
-    recorded = 0
     for at, deliveries in by_step.items():
         if (record := await read_record(store, at)) is None:
-            command = [d for d in deliveries if messages.decode_order(messages.COMMAND, d.body) is not None]
-            if command:
-                await seal(store, keys.verdict(at), _vanished_command(clock))
-                await queue.delete(command)
-                recorded += len(command)
+            await _seal_commands(at, deliveries, queue, store, clock, signer_of)
             continue
         summary = await read_summary(store, at.in_round(record.planned_in))
         if summary is None:
             continue  # a letter may be about a mini-batch that is not counted yet: letters wait for the plan
-        if await step_seal(store, at) is None:
-            letters = DeadLetters(queue, store, at, clock)
-            await letters.record(deliveries, await register(store, at), summary.mini_batches)
+        genuine = _warned(at, deliveries, sent_by(record.signer, deliveries))
+        if genuine and await step_seal(store, at) is None:
+            letters = DeadLetters(queue, store, at, clock, record.signer)
+            await letters.record(genuine, await register(store, at), summary.mini_batches)
         await queue.delete(deliveries)
-        recorded += len(deliveries)
-    return recorded
+    return len(received)
+
+
+async def _seal_commands(
+    at: StepRound,
+    deliveries: Sequence[Delivery],
+    queue: Queue,
+    store: "ObjectStore",
+    clock: Clock,
+    signer_of: SignerOf,
+) -> None:
+    """A command that every worker vanished with has failed."""
+    commands = [d for d in deliveries if messages.decode_order(messages.COMMAND, d.body) is not None]
+    if not commands or (signer := await signer_of(at.run)) is None:
+        return
+    if _warned(at, commands, sent_by(signer, commands)):
+        await seal(store, keys.verdict(at), _vanished_command(clock))
+    await queue.delete(commands)
+
+
+def _warned(at: StepRound, letters: Sequence[Delivery], genuine: list[Delivery]) -> list[Delivery]:
+    """`genuine` itself; what else is among `letters` is warned of."""
+    if forged := len(letters) - len(genuine):
+        log.warning("step %s: %d %s", at, forged, FORGED_LETTERS)
+    return genuine
 
 
 def _step_of(delivery: Delivery) -> StepRound | None:

@@ -1,10 +1,11 @@
 """step.json: all that a node needs to know of a parallel step. Created once, checked when read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from fanout.errors import DamagedRecordError
+from fanout.queue.signature import Signer
 from fanout.spec.steps import DataType, InputMode, OutputMode, ParallelStep
 from fanout.step.row_format import RowFormat
 from fanout.store import checked, keys
@@ -60,12 +61,18 @@ class StepRecord:
     planned_in: int = 1  # the round that has the manifests
     code_changes: int = 0  # of those of the run, how many `code` includes
     continues: Continued | None = None
+    message_key: str | None = field(default=None, repr=False)  # signs its messages; None: begun before there were keys
     version: Literal[1] = 1
 
     @property
     def at(self) -> StepRound:
         """Where everything of it is in the store."""
         return StepRound(self.run, self.step.name, self.round)
+
+    @property
+    def signer(self) -> Signer:
+        """What signs and checks the step's messages."""
+        return Signer(self.message_key)
 
     @property
     def major(self) -> BoundInput | None:
@@ -128,6 +135,8 @@ def _check(record: StepRecord) -> None:
         checked.whole(number, "round", least=1)
     if record.code is not None:
         checked.digest(record.code, "code")
+    if record.message_key is not None:
+        checked.digest(record.message_key, "message_key")
     if record.major is None and not record.step.rank_mini_batch_count:
         raise ValueError(f"there is no input {record.step.input_data!r:.80}")
 

@@ -61,6 +61,7 @@ class Cause(StrEnum):
     INIT = "init"  # the script could not be loaded, or init() failed
     SHUTDOWN = "shutdown"  # shutdown() raised
     VANISHED = "vanished"  # nodes received the mini-batch and were never heard of again
+    FORGED = "forged"  # messages that nobody who can read the store has sent: they were dropped
 
 
 @dataclass(frozen=True, slots=True)

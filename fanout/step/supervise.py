@@ -36,6 +36,8 @@ UNKNOWN = 0.5
 """Seconds without news after which there may be nodes that are not known: those that are known commit more often."""
 SELDOM = 2.0
 """Seconds between looks at what changes seldom: the dead-letter queue, a cancelation, lost messages."""
+MOST_DRAINS = 100
+"""Receives from the dead-letter queue in one look: whoever fills it faster than that does not keep the step waiting."""
 TAIL = 0.5
 """Seconds between looks for stragglers, each of which asks the queue how many messages wait."""
 
@@ -141,7 +143,7 @@ class Supervisor:
         self._has_looked = False  # what the first look finds is from before this supervisor
         self._last_failed_start = ""
         self._reader = ResultReader(store, record.at)
-        self._dead = DeadLetters(queues.dead, store, record.at, clock)
+        self._dead = DeadLetters(queues.dead, store, record.at, clock, record.signer)
         self._my_number: int | None = None
         now = self._last_seldom = self._last_tail = self._listed = clock.monotonic()
         self.since = Since(now, now)
@@ -308,8 +310,9 @@ class Supervisor:
         if self._my_number is None:
             self._my_number = await self._number()
             self._reader.follow(self._my_number)
-        while await self._dead.drain(self._my_number, planned):
-            pass
+        for _ in range(MOST_DRAINS):
+            if not await self._dead.drain(self._my_number, planned):
+                break
 
     async def _send_lost_again(self) -> None:
         """Messages that neither queue nor results know of were lost: after the queue has had time to count."""

@@ -5,18 +5,20 @@ the world's trouble: they hand on what the queues deliver, and delete what the a
 """
 
 import asyncio
+import contextlib
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fanout.errors import FanoutError, RunError
+from fanout.errors import FanoutError, RunError, StoreError
 from fanout.node.serve import Surroundings
 from fanout.node.worker import Worker
 from fanout.queue.port import Delivery, Queue
 from fanout.run.handed_on import conclude
 from fanout.run.parallel_tick import Kept
-from fanout.run.record import RunRecord, try_create
+from fanout.run.record import check_signature, try_create
 from fanout.run.standing import Standing, Turn, decode_reduction, decode_turn
+from fanout.run.story import new_record
 from fanout.run.tick import Tools, take_turn
 from fanout.store import keys
 from fanout.store.keys import StepRound
@@ -60,9 +62,11 @@ class FunctionWorld:
         pairs = [await service.create(f"fx-{n}", visibility=HIDDEN, max_receives=most) for n, most in enumerate(often)]
         self.standing = Standing(pairs[0], pairs[1].main, pairs[2].main)
         simulation.bucket.watchers.append(self._look_for_seal)
-        record = RunRecord(RUN, scenario.pipeline(simulation.input_uri), simulation.outside.clock.now())
-        await try_create(simulation.outside.store, record)
-        await self.standing.look(Turn(RUN))
+        record = new_record(RUN, scenario.pipeline(simulation.input_uri), {}, simulation.outside)
+        while simulation.bucket.look(keys.run_json(RUN)) is None:
+            with contextlib.suppress(StoreError):  # whoever begins a run tries again until it exists
+                await try_create(simulation.outside.store, record)
+        await self.standing.look(Turn(RUN), record.signer)
         sources = [
             self._source("supervisor", self.standing.ticks, 1),
             self._source("reducer", self.standing.reductions, 1),
@@ -132,17 +136,20 @@ class FunctionWorld:
         async def command(at: StepRound, _: float) -> None:
             raise RunError(f"{at} is no command")
 
-        worker = Worker(around, self.standing.work, self.simulation.scenario.visibility, command)
+        worker = Worker(around, self.standing.work, self.simulation.scenario.visibility, command, self._check_order)
         return lambda deliveries: worker.work(deliveries, outside.clock.monotonic() + INVOCATION)
+
+    async def _check_order(self, at: StepRound, body: str) -> None:
+        await check_signature(self.simulation.outside.store, at.run, body)
 
     def _supervisor(self) -> Handler:
         kept = Kept()
 
         async def handle(deliveries: Sequence[Delivery]) -> list[Delivery]:
             for delivery in deliveries:
-                await take_turn(
-                    decode_turn(delivery.body), Tools(self.simulation.outside, self.standing, kept, lambda: True)
-                )
+                turn = decode_turn(delivery.body)
+                await check_signature(self.simulation.outside.store, turn.run, delivery.body)
+                await take_turn(turn, Tools(self.simulation.outside, self.standing, kept, lambda: True))
             return []
 
         return handle
@@ -150,7 +157,9 @@ class FunctionWorld:
     def _reducer(self) -> Handler:
         async def handle(deliveries: Sequence[Delivery]) -> list[Delivery]:
             for delivery in deliveries:
-                await conclude(decode_reduction(delivery.body), self.simulation.outside, self.standing, lambda: True)
+                at = decode_reduction(delivery.body)
+                await check_signature(self.simulation.outside.store, at.run, delivery.body)
+                await conclude(at, self.simulation.outside, self.standing, lambda: True)
             return []
 
         return handle

@@ -22,6 +22,7 @@ from fanout.plan.messages import Message, Pointer
 from fanout.plan.minibatch import MiniBatch
 from fanout.plan.parts import Part
 from fanout.queue.port import Delivery, QueuePair
+from fanout.queue.signature import UNSIGNED, Signer, new_key
 from fanout.step.results import Cause, Failure, Status
 from fanout.store.keys import StepRound
 from fanout.store.objects import put
@@ -82,6 +83,7 @@ class Door:
     fetcher: Any = None
     wanted: int = 4
     patience: float = RECEIVE_WAIT
+    signer: Signer = UNSIGNED
     failed: list[tuple[int, Failure]] = field(default_factory=list)
     store: MemoryStore = field(default_factory=MemoryStore)
     holdings: Holdings = field(default_factory=Holdings)
@@ -93,7 +95,7 @@ class Door:
             self.store,
             self.fetcher,
             VISIBILITY,
-            Committer(_nothing, _nothing, self.pair, self.holdings, self.clock, lambda: True),
+            Committer(_nothing, _nothing, self.pair, self.holdings, self.clock, lambda: True, signer=self.signer),
             self.holdings,
             self.clock,
             IntakeEvents(lambda: self.wanted, lambda: None, self._failed, lambda: self.patience),
@@ -126,7 +128,7 @@ class Door:
         return [held.message.index for held in self.intake.start(count)]
 
     async def send(self, *wanted: Message) -> None:
-        await self.pair.main.send([messages.encode(message) for message in wanted])
+        await self.pair.main.send([messages.encode(message, self.signer) for message in wanted])
 
 
 @pytest.fixture
@@ -305,6 +307,63 @@ async def test_messages_of_others_are_put_aside(
     [dead] = await here.pair.dead.receive(10, 0)
     assert reason in json.loads(dead.body)["reason"]
     assert (await here.pair.main.depth()).total == 1, "only the one that is held"
+
+
+def _forged(signer: Signer) -> list[str]:
+    """What may be sent by somebody who can send, and has seen messages of this step and of others, but has no key."""
+    genuine = messages.encode(Message(AT, 0, 0, line='{"index":0,"files":["file:///data/a"],"items":1}'), signer)
+    elsewhere = Message(StepRound("r", "other"), 0, 0, line='{"index":0,"files":["file:///data/a"],"items":1}')
+    return [
+        messages.encode(Message(AT, 0, 0, line='{"index":0,"files":["file:///etc/hostname"],"items":1}')),
+        messages.encode(Message(AT, 0, 0, line='{"index":0,"files":["http://169.254.169.254/"],"items":1}')),
+        messages.encode(Message(AT, 99999, 0, line='{"index":99999,"files":["file:///data/a"],"items":1}')),
+        messages.encode(Message(AT, 0, 0, pointer=Pointer("run.json", 0, 10, 0))),
+        genuine.replace("file:///data/a", "file:///etc/hostname"),
+        genuine.replace('"index":0', '"index":99999'),
+        genuine.replace('"attempt":0', '"attempt":9'),
+        genuine.replace('"attempt":0', '"attempt":0,"part":[0,1]'),
+        messages.encode(elsewhere, Signer(new_key())),
+        "no message",
+        "\u00e9" * 100,
+    ]
+
+
+async def test_what_was_not_signed_is_dropped(door: MakeDoor, message: MakeMessage) -> None:
+    """Not started, not failed, not kept: somebody who may only send makes noise. One message is delivered beside it."""
+    here = door(signer=Signer(new_key()), wanted=100)
+    forged = _forged(here.signer)
+    await here.pair.main.send(forged)
+    await here.send(message(1))
+    async with here.open():
+        await here.until(lambda: not here.intake.empty)
+        await here.until(lambda: here.intake.forged == len(forged))
+    assert here.start() == [1]
+    assert here.failed == []
+    assert (await here.pair.main.depth()).total == 1, "only the one that is held"
+    assert (await here.pair.dead.depth()).total == 0
+
+
+async def test_what_goes_back_is_signed(door: MakeDoor, message: MakeMessage) -> None:
+    """So that the next node takes it."""
+    here = door(signer=Signer(new_key()))
+    await here.send(message(1))
+    async with here.open():
+        await here.until(lambda: not here.intake.empty)
+    await here.intake.give_back()
+    [back] = await here.pair.main.receive(10, 0)
+    here.signer.check(back.body)
+    assert messages.decode(back.body).index == 1
+
+
+async def test_signed_messages_of_others_are_put_aside(door: MakeDoor, message: MakeMessage) -> None:
+    """The key of a step signs for this step alone; what it says about another one is no less a mistake."""
+    here = door(signer=Signer(new_key()))
+    await here.send(message(0, run="other"), message(1))
+    async with here.open():
+        await here.until(lambda: not here.intake.empty)
+    [dead] = await here.pair.dead.receive(10, 0)
+    here.signer.check(dead.body)
+    assert "the queue of another step" in json.loads(dead.body)["reason"]
 
 
 async def test_a_pointer_is_followed(door: MakeDoor) -> None:

@@ -15,6 +15,7 @@ from fanout.plan import messages, minibatch
 from fanout.plan.messages import Message
 from fanout.plan.minibatch import MiniBatch
 from fanout.queue.port import Delivery, QueuePair
+from fanout.queue.signature import Signer, new_key
 from fanout.queue.sqlite import SqliteQueueService
 from fanout.spec.steps import EntryTask, ParallelStep, RetrySettings
 from fanout.step import record as step_record
@@ -31,6 +32,8 @@ from fanout.store.keys import StepRound
 from fanout.store.objects import put
 
 AT, OTHER = StepRound("r", "s"), StepRound("other", "s")
+KEY = new_key()
+SIGNER = Signer(KEY)
 SCRIPT = """
 import os, time
 def init(): open(f"{PLACE}/init-{os.getpid()}", "w").close()
@@ -67,13 +70,13 @@ class Shop:
             retry_settings=RetrySettings(timeout=limit),
         )
         inputs = {"files": BoundInput(uri="file:///data")}
-        record = StepRecord(at.run, step, inputs, {}, RowFormat.TEXT, 20.0, packed.digest)
+        record = StepRecord(at.run, step, inputs, {}, RowFormat.TEXT, 20.0, packed.digest, message_key=KEY)
         await put(store, keys.step_json(at), step_record.dump(record))
 
     async def batch(self, *indexes: int, at: StepRound = AT) -> list[Delivery]:
         """Messages of these mini-batches, as the queue delivers them."""
         lines = [(n, minibatch.encode(MiniBatch(n, files=("file:///a",)))) for n in indexes]
-        await self.queues.main.send([messages.encode(Message(at, n, 0, line=line)) for n, line in lines])
+        await self.queues.main.send([messages.encode(Message(at, n, 0, line=line), SIGNER) for n, line in lines])
         return await self.queues.main.receive(100, 0)
 
     async def work(self, deliveries: list[Delivery], seconds: float = LONG) -> list[Delivery]:
@@ -107,7 +110,10 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
         if made[0].trouble is not None:
             raise made[0].trouble
 
-    made.append(Shop(tmp_path, Worker(outside, queues, 20.0, command), queues))
+    async def check_order(_: StepRound, body: str) -> None:
+        SIGNER.check(body)
+
+    made.append(Shop(tmp_path, Worker(outside, queues, 20.0, command, check_order), queues))
     yield made[0]
     await made[0].worker.close()
     await service.close()
@@ -207,7 +213,7 @@ Trouble = Callable[[Shop], Awaitable[None]]
 async def test_commands(shop: Shop, trouble: Exception | None, again: int, dead: int) -> None:
     """Run once for each batch; trouble with servers leaves the message, one about nothing is put aside."""
     shop.trouble = trouble
-    await shop.queues.main.send([messages.encode_order(messages.COMMAND, AT)] * 2)
+    await shop.queues.main.send([messages.encode_order(messages.COMMAND, AT, SIGNER)] * 2)
     failed = await shop.work(await shop.queues.main.receive(10, 0))
     assert shop.commands == [AT]
     assert len(failed) == 2 * again

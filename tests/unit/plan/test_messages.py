@@ -7,13 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout.errors import DamagedRecordError
-from fanout.plan.messages import Message, Pointer, decode, encode, encode_first
+from fanout.plan.messages import Message, Pointer, decode, decode_signed, encode, encode_first
 from fanout.plan.minibatch import MiniBatch
 from fanout.plan.minibatch import encode as encode_batch
 from fanout.plan.parts import Part
+from fanout.queue.signature import UNSIGNED, Signer, new_key
 from fanout.store.keys import StepRound
 
 AT = StepRound("r", "s")
+SIGNER = Signer(new_key())
 
 names = st.text(min_size=1, max_size=20)
 counts = st.integers(0, 2**31 - 1)
@@ -25,6 +27,25 @@ def test_the_line_arrives_untouched(run: str, step: str, round_: int, attempt: i
     """What stands in the manifest is what the slot gets, character by character."""
     message = Message(StepRound(run, step, round_), 7, attempt, line=line)
     assert decode(encode(message)) == message
+    signed = encode(message, SIGNER)
+    SIGNER.check(signed)
+    assert decode(signed) == decode_signed(signed, message.at) == decode_signed(signed, AT) == message
+
+
+@given(names, counts, lines)
+def test_a_signed_first_try_is_read_without_parsing(run: str, index: int, line: str) -> None:
+    """Nearly all messages; what is read is what parsing would give."""
+    message = Message(StepRound(run, "s"), index, 0, line=line.replace("7", str(index), 1))
+    body = encode(message, SIGNER)
+    assert decode_signed(body, message.at) == decode(body) == message
+
+
+@pytest.mark.parametrize("number", ["-1", "1_0", "", " 1", "1.0", "²"])
+def test_an_index_that_is_none_is_refused(number: str) -> None:
+    """Also by a reader that forgot to check the signature."""
+    body = encode(Message(AT, 7, 0, line='{"index":7}'), SIGNER).replace('"index":7', f'"index":{number}', 1)
+    with pytest.raises(DamagedRecordError):
+        decode_signed(body, AT)
 
 
 @given(names, names, st.integers(1, 999), lines)
@@ -32,7 +53,9 @@ def test_first_tries_are_composed_alike(run: str, step: str, round_: int, line: 
     """Those of a shard at once are what each is alone."""
     at = StepRound(run, step, round_)
     numbered = [(7, line), (8, '{"index":8}')]
-    assert encode_first(at, numbered) == [encode(Message(at, index, 0, line=line)) for index, line in numbered]
+    for signer in (UNSIGNED, SIGNER):
+        alone = [encode(Message(at, index, 0, line=line), signer) for index, line in numbered]
+        assert encode_first(at, numbered, signer) == alone
 
 
 @given(names, counts, counts, st.text("{}ab", min_size=1))

@@ -13,17 +13,20 @@ from obstore.store import LocalStore
 
 from fanout.clock import SharedClock, SystemClock
 from fanout.engines.local import LocalEngine
+from fanout.errors import ForgedMessageError
 from fanout.node.serve import Surroundings
 from fanout.node.worker import Worker
 from fanout.plan import messages
 from fanout.queue.port import Queue, QueuePair
+from fanout.queue.signature import Signer, new_key
 from fanout.queue.sqlite import SqliteQueueService
 from fanout.run import parallel_tick, tick
 from fanout.run.handed_on import carry_out_command, conclude
 from fanout.run.outside import Outside
 from fanout.run.parallel_tick import Kept, next_look, trouble
-from fanout.run.record import RunRecord, create_record
-from fanout.run.standing import Standing, Turn, decode_reduction, decode_turn
+from fanout.run.record import check_signature, create_record, load_record, signer_of
+from fanout.run.standing import Standing, Turn, decode_reduction, decode_turn, encode_turn
+from fanout.run.story import new_record
 from fanout.run.tick import Tools, take_turn
 from fanout.run.ticking import Ticking, read_ticking, write_ticking
 from fanout.spec.settings import Settings
@@ -81,9 +84,15 @@ class Cloud:
         packed = snapshot(place)
         await put(self.outside.store, keys.code(packed.digest), packed.archive)
         pipeline = Pipeline("pipeline.yml", None, steps, **how)
-        record = RunRecord(RUN, pipeline, self.outside.clock.now(), {step.name: packed.digest for step in steps})
+        record = new_record(RUN, pipeline, {step.name: packed.digest for step in steps}, self.outside)
         await create_record(self.outside.store, record)
-        await self.standing.look(Turn(RUN))
+        await self.look()
+
+    async def look(self) -> None:
+        """The run will be looked at."""
+        signer = await signer_of(self.outside.store, RUN)
+        assert signer is not None
+        await self.standing.look(Turn(RUN), signer)
 
     def inputs(self, count: int) -> str:
         """The URI of a folder with so many files."""
@@ -99,12 +108,14 @@ class Cloud:
         for delivery in await self.standing.ticks.receive(1, 0.02):
             self.turns += 1
             tools = Tools(self.outside, self.standing, self.kept, self.go_on)
+            await check_signature(self.outside.store, RUN, delivery.body)
             sealed = await take_turn(decode_turn(delivery.body), tools)
             await self.standing.ticks.delete([delivery])
         if works and (batch := await self.standing.work.main.receive(10, 0)):
             failed = await self.worker.work(batch, self.worker.outside.clock.monotonic() + PATIENCE)
             await self.standing.work.main.delete([delivery for delivery in batch if delivery not in failed])
         for delivery in await self.standing.reductions.receive(1, 0):
+            await check_signature(self.outside.store, RUN, delivery.body)
             await conclude(decode_reduction(delivery.body), self.outside, self.standing, self.go_on)
             await self.standing.reductions.delete([delivery])
         return sealed
@@ -133,7 +144,10 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
     async def command(at: StepRound, end: float) -> None:
         await carry_out_command(at, replace(outside, clock=clock), standing, end - clock.monotonic())
 
-    worker = Worker(Surroundings(store, service, Access(), clock), standing.work, 20.0, command)
+    async def check_order(at: StepRound, body: str) -> None:
+        await check_signature(store, at.run, body)
+
+    worker = Worker(Surroundings(store, service, Access(), clock), standing.work, 20.0, command, check_order)
     yield Cloud(tmp_path, outside, standing, worker)
     await worker.close()
     await service.close()
@@ -177,7 +191,7 @@ async def test_steps_follow_each_other(cloud: Cloud) -> None:
         assert (await queue.depth()).total == 0
     depth = await cloud.standing.ticks.depth()
     assert depth.visible == 0  # what was sent for later is overtaken
-    await cloud.standing.look(Turn(RUN))
+    await cloud.look()
     assert await cloud.verdict() == sealed
 
 
@@ -278,7 +292,7 @@ async def test_a_command_that_kills_every_worker(cloud: Cloud) -> None:
     [delivery] = await cloud.standing.work.main.receive(10, 0)
     await cloud.standing.work.dead.send([delivery.body])
     await cloud.standing.work.main.delete([delivery])
-    await cloud.standing.look(Turn(RUN))
+    await cloud.look()
     sealed = await cloud.verdict()
     assert "every worker that received the command vanished" in sealed.verdict.reason
 
@@ -289,6 +303,59 @@ async def test_letters_about_nothing_stay(cloud: Cloud) -> None:
     await cloud.begin(_parallel(cloud.inputs(2)))
     assert (await cloud.verdict()).verdict.completed
     assert (await cloud.standing.work.dead.depth()).total == 2
+
+
+async def test_letters_that_were_not_signed_are_dropped(cloud: Cloud) -> None:
+    """No mini-batch and no command fails because of a letter without a signature."""
+    make = CommandStep(
+        name="make", command="echo made > ${{outputs.word}}", outputs={"word": Output(DataType.URI_FILE)}
+    )
+    await cloud.begin(_parallel(cloud.inputs(2)), make)
+    await cloud.pump(works=False)
+    lines = [(index, f'{{"index":{index},"files":["file:///a"],"items":1}}') for index in (0, 99999)]
+    forged = [
+        messages.encode_order(messages.COMMAND, StepRound(RUN, "make")),
+        *(messages.encode(messages.Message(AT, index, 0, line=line)) for index, line in lines),
+    ]
+    await cloud.standing.work.dead.send(forged)
+    assert (await cloud.verdict()).verdict.completed
+    seal = await step_seal(cloud.outside.store, AT)
+    assert seal is not None
+    assert (seal.counts.total, seal.counts.succeeded) == (2, 2)
+    assert (await cloud.standing.work.dead.depth()).total == 0
+
+
+async def test_letters_that_stay_hide_no_others(cloud: Cloud) -> None:
+    """A command that killed its workers is found behind any number of letters about nothing."""
+    make = CommandStep(name="make", command="true")
+    await cloud.begin(make)
+    await cloud.standing.work.dead.send(["{"] * 250)
+    signer = await signer_of(cloud.outside.store, RUN)
+    assert signer is not None
+    order = messages.encode_order(messages.COMMAND, StepRound(RUN, "make"), signer)
+    await cloud.standing.work.dead.send([order])
+    await cloud.pump(works=False)
+    sealed = await step_seal(cloud.outside.store, StepRound(RUN, "make"))
+    assert sealed is not None
+    assert "vanished" in sealed.verdict.reason
+
+
+async def test_orders_and_turns_that_were_not_signed_are_refused(cloud: Cloud) -> None:
+    """Whoever may only send asks for nothing; a run that was begun before there were keys takes what it always took."""
+    await cloud.begin(CommandStep(name="make", command="true"))
+    await _purge(cloud.standing.ticks)
+    store = cloud.outside.store
+    bodies = [encode_turn(Turn(RUN)), encode_turn(Turn(RUN, 3), Signer(new_key()))]
+    bodies += [messages.encode_order(kind, StepRound(RUN, "make")) for kind in (messages.COMMAND, "reduce")]
+    for body in bodies:
+        with pytest.raises(ForgedMessageError):
+            await check_signature(store, RUN, body)
+    await cloud.standing.work.main.send(bodies[2:3])
+    await cloud.pump()
+    assert await step_seal(store, StepRound(RUN, "make")) is None
+    assert (await cloud.standing.work.main.depth()).total == 0
+    await create_record(store, replace(await load_record(store, RUN), name="older", message_key=None))
+    await check_signature(store, "older", encode_turn(Turn("older")))
 
 
 async def test_a_turn_that_was_overtaken_does_nothing(cloud: Cloud) -> None:

@@ -15,6 +15,7 @@ from fanout.plan.messages import Message
 from fanout.plan.minibatch import MiniBatch
 from fanout.plan.parts import Part
 from fanout.queue.port import QueuePair
+from fanout.queue.signature import Signer, new_key
 from fanout.queue.sqlite import SqliteQueueService
 from fanout.step.dead_letters import DeadLetters
 from fanout.step.reading import read_index
@@ -62,6 +63,26 @@ async def test_a_mini_batch_whose_nodes_vanished(
     assert "mini-batch 7" in entry.failure.message
     assert (await pair.dead.depth()).total == 0
     assert await dead_letters.drain(5, 1000) == 0
+
+
+async def test_letters_that_were_not_signed_are_dropped(pair: QueuePair, store: ObjectStore, manual_clock: Any) -> None:
+    """They are no result, whatever they say; that there were some is noted once."""
+    signer = Signer(new_key())
+    drained = DeadLetters(pair.dead, store, AT, manual_clock, signer)
+    line = minibatch.encode(MiniBatch(8, files=("file:///a",)))
+    await pair.dead.send([_message(7), _message(99999), json.dumps({"message": "?", "reason": "none"}), "?"])
+    await pair.dead.send([messages.encode(Message(AT, 8, 1, line=line), signer)])
+    assert await drained.drain(5, 1000) == 5
+    index = await read_index(store, keys.result(AT, 5, 0))
+    assert index is not None
+    assert [entry.index for entry in index.entries] == [8]
+    [event] = index.events
+    assert event.failure is not None
+    assert event.failure.cause is Cause.FORGED
+    await pair.dead.send([_message(7)])
+    assert await drained.drain(5, 1000) == 1
+    assert await read_index(store, keys.result(AT, 5, 1)) is None
+    assert (await pair.dead.depth()).total == 0
 
 
 async def test_a_dead_letter_of_a_node_is_no_second_result(
