@@ -88,9 +88,11 @@ def _steps(pipeline: "Pipeline") -> Iterator[str]:
 
 
 def _fields(problem: Problem) -> dict[str, object]:
+    from fanout.store.redact import redact
+
     place = problem.place
     return {
-        "file": place.file,
+        "file": redact(place.file),
         "line": place.line,
         "column": place.column,
         "key": problem.key,

@@ -30,6 +30,7 @@ from fanout.plan.split import check_keys, split_list, split_partitions
 from fanout.plan.survivors import split_survivors
 from fanout.plan.tables import TableReader, split_blocks, split_rows
 from fanout.spec.steps import DataType, InputMode, ParallelStep
+from fanout.store.redact import has_credential
 
 if TYPE_CHECKING:
     from fanout.store.access import Access
@@ -41,12 +42,23 @@ Planned = tuple[Iterator[MiniBatch], Division, TableRecipe | None]
 def plan_table(step: ParallelStep, uri: str, mode: InputMode | None, access: "Access", spill: Spill) -> Planned:
     """The MLTable at `uri`: its rows, or its files where it is a list of them or is taken as one."""
     mltable = pinned(load_mltable(uri, access), access)
+    _refuse_credentials(mltable)
     division = decide_division(step, table=is_table(mltable, mode))
     if is_table(mltable, mode):
         return _of_table(mltable, division, access, spill)
     partitions = Partitions.of(TableRecipe(None, steps=mltable.transformations))
     files = _listed_files(mltable, mode, access)
     return split_list(files, division, partitions.names, partitions.values), division, None
+
+
+def _refuse_credentials(table: MLTable) -> None:
+    """InputError for a path that lets everybody in who has it: the plan would keep it."""
+    for path in table.paths:
+        if has_credential(path.full):
+            raise InputError(
+                f"{uris.display(table.uri)}: the path '{uris.display(path.full)}' holds a password or a signature, "
+                "which would be stored with the run; give the plain one, and credentials in the environment"
+            )
 
 
 def plan_records(step: ParallelStep, uri: str, type_: DataType, access: "Access") -> Planned:

@@ -48,6 +48,7 @@ class Components:
         full = Path(os.path.normpath(node.origin.folder / path))
         if full not in self._read:
             component = mapping(_read(path, full, node, self.report))
+            self.report.components.append(component)
             if _is_prompt_flow(component):
                 raise Wrong(_PROMPT_FLOW)
             self._read[full] = _checked(component, self.report)

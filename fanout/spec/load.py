@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fanout.spec.check import mapping
+from fanout.spec.credentials import check_credentials
 from fanout.spec.document import read_document
 from fanout.spec.overrides import apply_overrides
 from fanout.spec.pipeline import read_pipeline
@@ -28,5 +29,7 @@ def load_pipeline(path: Path, overrides: Sequence[str] = (), *, armed: bool | No
         raise report.fatal(document.origin.place, "trigger", "missing; it says which objects start runs by arriving")
     armed = armed or (armed is None and document.get("trigger") is not None)
     pipeline = read_pipeline(document, file, report, armed=armed)
+    for read in (document, *report.components):
+        check_credentials(read, report)
     report.finish()
     return pipeline

@@ -35,6 +35,7 @@ class Report:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.components: list[Node] = []  # files that were read for the pipeline file
         self._notices: dict[str, None] = {}
         self._unused: dict[str, None] = {}
 

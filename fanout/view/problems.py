@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fanout.errors import Place, Problem, SpecError
 from fanout.view.output import Paint
-from fanout.view.text import many
+from fanout.view.text import many, printable
 
 _OPTION = "--set "
 WIDEST = 160
@@ -14,7 +14,7 @@ WIDEST = 160
 def problem_lines(error: SpecError, paint: Paint, *, with_source: bool) -> Iterator[str]:
     """Every problem in the form file:line:column: key: message, then how many there are."""
     for problem in error.problems:
-        yield str(problem)
+        yield printable(str(problem))
         if with_source:
             yield from _source(problem, paint)
     if len(error.problems) > 1:
@@ -23,7 +23,7 @@ def problem_lines(error: SpecError, paint: Paint, *, with_source: bool) -> Itera
 
 def _source(problem: Problem, paint: Paint) -> Iterator[str]:
     line = source_line(problem.place)
-    if line is None or len(line) > WIDEST:
+    if line is None or len(line) > WIDEST or printable(line) != line:  # a caret would stand beside its column
         return
     column = min(problem.place.column - 1, len(line))
     # A tab stays a tab, so that the caret stands where the eye expects it.

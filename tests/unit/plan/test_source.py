@@ -370,3 +370,11 @@ def test_a_path_to_nothing_fails_the_whole_plan(
         folder = make_table({"a.csv": numbers(3)}, *read, paths=paths)
         with pytest.raises(InputError, match=why):
             list(plan_table(step(), folder).batches)
+
+
+def test_paths_that_hold_credentials_are_refused(step: Step, make_table: MakeTable) -> None:
+    """A signed URI of an MLTable would be in the plan and in every message; it is not repeated either."""
+    folder = make_table({"x": ""}, {"read_delimited": {}}, paths=[{"file": "https://host.test/a.csv?sv=1&sig=geheim"}])
+    with pytest.raises(InputError, match=r"MLTable: the path 'https://host\.test/a\.csv' holds a password") as caught:
+        plan_mini_batches(step(), folder, DataType.MLTABLE, None, ACCESS)
+    assert "geheim" not in str(caught.value)

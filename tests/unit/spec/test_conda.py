@@ -79,6 +79,19 @@ def test_one_written_into_the_pipeline_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "azure-mgmt-authorization==3.0.0",
+        "azure-mgmt-authorization=3.0",
+        "azure-authorization>=3,<4",
+    ],
+)
+def test_names_of_packages_are_no_credentials(tmp_path: Path, line: str) -> None:
+    """A word that announces a credential may be part of a name."""
+    assert _environment(tmp_path, f'dependencies: [{{pip: ["{line}"]}}]\n').pip == (line,)
+
+
+@pytest.mark.parametrize(
     ("conda", "problem"),
     [
         ("dependencies: pip\n", "conda.yml:1:15: dependencies: expected a list of packages, found 'pip'"),

@@ -38,3 +38,13 @@ def test_all_problems_at_once() -> None:
     """Every problem is a line of its own, and they are counted."""
     problems = [Problem(Place("p.yml", n, 1), "k", "no") for n in (2, 1)]
     assert told(*problems, with_source=False) == ["p.yml:1:1: k: no", "p.yml:2:1: k: no", "2 problems"]
+
+
+def test_what_a_file_holds_reaches_no_terminal_as_it_is(tmp_path: Path) -> None:
+    """Neither the credential that a problem is about, nor control characters of a file's name or text."""
+    file = tmp_path / "p\x1b[2J.yml"
+    file.write_text("url: postgres://me:geheim@host/db\nname: a\x1b[2Jb\n")
+    problems = [Problem(Place(str(file), 1, 6), "url", "wrong"), Problem(Place(str(file), 2, 7), "name", "no \x1b[31m")]
+    lines = list(problem_lines(SpecError(problems), Paint(False), with_source=True))
+    assert len(lines) == 3
+    assert not [line for line in lines if "geheim" in line or "\x1b" in line]
