@@ -6,11 +6,14 @@ meaning, the last one of several. No abbreviations: what is not spelt out is the
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import TypeVar
 
 from fanout.spec.nodes import Node, Origin, ScalarNode
 from fanout.spec.report import Check, Report
 
+NEARLY = 0.93
+"""How alike two names are that differ by a letter or two."""
 T = TypeVar("T")
 D = TypeVar("D")
 
@@ -49,6 +52,11 @@ class Options:
         return default if node is None else self.report.attempt(node, check, default)
 
 
+def _meant(name: str) -> str | None:
+    """The setting that a name of nearly the same letters may be meant to be."""
+    return next(iter(get_close_matches(name, SETTINGS, n=1, cutoff=NEARLY)), None)
+
+
 def read_options(arguments: Sequence[str], origin: Origin, report: Report) -> Options:
     """The settings among `arguments`, which stand at `origin`; one without a value is a problem."""
     nodes: dict[str, Node] = {}
@@ -56,6 +64,8 @@ def read_options(arguments: Sequence[str], origin: Origin, report: Report) -> Op
     for argument in rest:
         name, equals, value = argument.removeprefix("--").partition("=")
         if not argument.startswith("--") or name not in SETTINGS:
+            if argument.startswith("--") and (meant := _meant(name)):
+                report.notice(origin, f"--{name} is left to the script; did you mean --{meant}?")
             continue
         here = replace(origin, key=f"{origin.key} --{name}")
         given = value if equals else next(rest, None)

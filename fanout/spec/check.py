@@ -68,6 +68,8 @@ def whole(low: int, high: int = INT_MAX) -> Check[int]:
 
     def check(node: Node) -> int:
         value = _number(node, _WHOLE)
+        if value is not None and value > high == INT_MAX:
+            raise expected(f"a whole number of at most {INT_MAX}", node)
         if value is None or not low <= value <= high:
             raise expected(f"a whole number {span}".rstrip(), node)
         return int(value)

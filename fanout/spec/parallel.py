@@ -57,14 +57,27 @@ _OF_STEP = (
     "inputs",
     "outputs",
 )
+# What the settings of the step are called elsewhere: in ParallelRunConfig, and among program arguments.
+_OTHER_NAMES = {
+    "mini_batch_timeout": "it is called retry_settings.timeout",
+    "run_invocation_timeout": "it is called retry_settings.timeout",
+    "mini_batch_max_retries": "it is called retry_settings.max_retries",
+    "run_max_try": "retry_settings.max_retries is its value less one",
+    "node_count": "it is called resources.instance_count",
+    "process_count_per_node": "it is called max_concurrency_per_instance",
+    "allowed_failed_percent": "it is a program argument: program_arguments: --allowed_failed_percent 10",
+    "allowed_failed_count": "it is called mini_batch_error_threshold",
+}
 _BESIDE_STEP = {
     **dict.fromkeys(_OF_TASK, "it belongs under task"),
     **dict.fromkeys(_OF_RETRIES, "it belongs under retry_settings"),
+    **_OTHER_NAMES,
     "instance_count": "it belongs under resources",
     "args": "write program_arguments, under task",
 }
 _BESIDE_TASK = {
     **dict.fromkeys(_OF_STEP, "it belongs to the step, beside task"),
+    **_OTHER_NAMES,
     "args": "write program_arguments",
     "arguments": "write program_arguments",
 }

@@ -157,7 +157,7 @@ def _thresholds(t: Thresholds) -> Iterator[str]:
     yield "Thresholds:"
     yield f"  error_threshold: {_limit(t.error_threshold)}"
     yield f"  mini_batch_error_threshold: {_limit(t.mini_batch_error_threshold)}"
-    percent = "none" if t.allowed_failed_percent >= 100 else f"{t.allowed_failed_percent:g} %"
+    percent = "100 % (any number may fail)" if t.allowed_failed_percent >= 100 else f"{t.allowed_failed_percent:g} %"
     yield f"  allowed_failed_percent: {percent}"
 
 
@@ -195,7 +195,7 @@ def _body(occurrence: Occurrence, source: Source) -> str:
 
 
 def _limit(threshold: int) -> str:
-    return "none" if threshold < 0 else str(threshold)
+    return f"{threshold} (any number may fail)" if threshold < 0 else str(threshold)
 
 
 def _times(count: int, one: str, many: str = "") -> str:

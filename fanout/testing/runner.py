@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from fanout.testing.environment import isolated
 from fanout.testing.errors import RunNotCompletedError, RunTimeoutError
@@ -66,6 +66,8 @@ class FanoutRun:
         __tracebackhide__ = True
         from fanout.errors import FanoutError
 
+        if servers not in get_args(Where):
+            raise ValueError(f"servers={servers!r}: expected {' or '.join(map(repr, get_args(Where)))}")
         folder = self.new_folder()
         try:
             order = _Order.of((self.base / pipeline).absolute(), self.base, inputs or {}, overrides or {})

@@ -46,6 +46,12 @@ def test_run_with_a_profile_of_the_readme(
     assert "Completed" in found.said
 
 
+def test_the_examples_have_the_same_profiles() -> None:
+    """What README.md tells one to type works for them, too."""
+    examples = Path(__file__).parent.parent.parent / "examples/fanout.toml"
+    assert examples.read_text().endswith(PROFILES)
+
+
 def test_profile_of_aws_leads_to_aws(tmp_path: Path) -> None:
     """No endpoint but AWS's own, and a queue that follows from the store."""
     (tmp_path / "fanout.toml").write_text(PROFILES)

@@ -89,6 +89,19 @@ SETTINGS = [
     ("compute: [a]", "compute: expected text, found a list"),
     ("isolate_failures: 2", "isolate_failures: expected true or false, found '2'"),
     ("speculate: [true]", "speculate: expected true or false, found a list"),
+    (
+        "mini_batch_error_threshold: 2147483648",
+        ("mini_batch_error_threshold: expected a whole number of at most 2147483647, found '2147483648'"),
+    ),
+    ("mini_batch_timeout: 10", "mini_batch_timeout: unknown key here; it is called retry_settings.timeout"),
+    ("mini_batch_max_retries: 1", "mini_batch_max_retries: unknown key here; it is called retry_settings.max_retries"),
+    (
+        "allowed_failed_percent: 10",
+        (
+            "allowed_failed_percent: unknown key here; it is a program argument: "
+            "program_arguments: --allowed_failed_percent 10"
+        ),
+    ),
     ("isolate_failure: true", "isolate_failure: unknown key; did you mean 'isolate_failures'?"),
 ]
 

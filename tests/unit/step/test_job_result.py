@@ -24,7 +24,10 @@ def test_result_says_how_why_and_by_which_thresholds() -> None:
     text = job_result(end())
     assert text.startswith("s: Completed\nWhy: so it is\nTook 12.3 seconds in all.\n")
     assert "  succeeded: 9\n" in text
-    assert "  error_threshold: 5\n  mini_batch_error_threshold: none\n  allowed_failed_percent: none\n" in text
+    assert (
+        "  error_threshold: 5\n  mini_batch_error_threshold: -1 (any number may fail)\n"
+        "  allowed_failed_percent: 100 % (any number may fail)\n"
+    ) in text
     assert "WARNING" not in text
 
 
