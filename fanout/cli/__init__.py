@@ -26,9 +26,11 @@ def answer(arguments: Sequence[str] | None = None) -> int:
     """Carries out a command line, by default that of the process; its exit code (design, "What a run shows")."""
     from fanout.cli.app import app
     from fanout.cli.exits import tell
+    from fanout.cli.waits import waits_said
 
     try:
-        app(args=arguments, prog_name="fanout")
+        with waits_said():
+            app(args=arguments, prog_name="fanout")
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
     except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 - the one place where errors become exit codes

@@ -27,6 +27,7 @@ def cancel(
     from fanout.cli import wiring
     from fanout.run.cancel import CancelEnd
     from fanout.run.cancel import cancel as end_run
+    from fanout.run.record import full_name
     from fanout.view.canceled import cancel_fields, cancel_lines
     from fanout.view.output import output_to
     from fanout.view.status import read_status
@@ -36,7 +37,7 @@ def cancel(
 
     async def carry_out() -> CancelEnd:
         async with wiring.outside_of(settings) as outside:
-            end = await end_run(run, outside)
+            end = await end_run(await full_name(outside.store, run), outside)
             status = await read_status(outside.store, end.record, settings)
             if json:
                 typer.echo(json_format.dumps(cancel_fields(end, status)))

@@ -71,7 +71,7 @@ def plan(
 
     loaded = load(pipeline, sets, inputs)
     settings = wiring.settings_of(pipeline, Where(store, profile=profile))
-    steps = look_ahead(loaded, settings, wiring.access_of(settings), show)
+    steps = look_ahead(loaded, settings, wiring.access_to_look(settings), show)
     if json:
         typer.echo(json_format.dumps({"steps": [plan_fields(step) for step in steps]}))
         return

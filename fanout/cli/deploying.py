@@ -161,7 +161,7 @@ async def _deploy(wanted: "Wanted", settings: "Settings", *, yes: bool, dry_run:
                 await asyncio.to_thread(stack.discard, found.stack)
         if not agreed:
             output.line("nothing was changed")
-            return ExitCode.COMPLETED
+            return _left_undone("deploy", yes=yes, dry_run=dry_run)
         standing = await apply(wanted, found, outside, stack)
         output.line(f"{output.paint.good('deployed')} {wanted.name}")
         for key, value in sorted(standing.outputs.items()):
@@ -193,7 +193,7 @@ async def _destroy(name: str, settings: "Settings", *, data: bool, yes: bool, dr
             output.line(line)
         if dry_run or not (yes or _agreed("remove this?")):
             output.line("nothing was removed")
-            return ExitCode.COMPLETED
+            return _left_undone("destroy", yes=yes, dry_run=dry_run)
         await take_away(doomed, outside, stack)
         output.line(f"{output.paint.good('removed')} {name}")
         return ExitCode.COMPLETED
@@ -209,14 +209,18 @@ def _pairs(given: "Sequence[str]") -> dict[str, str]:
 async def _manifests(wanted: "Wanted", settings: "Settings", run: str | None, step: str | None) -> str:
     """What kubectl applies; nothing is changed, but the queue of a deployment is looked up."""
     from fanout.cli import wiring
-    from fanout.deploy.cluster import cluster_of, work_queue
+    from fanout.deploy.cluster import check_endpoints, cluster_of, lent_to, work_queue
     from fanout.deploy.kubernetes import node_manifests, worker_manifests
+    from fanout.store.open import open_store
 
     access = wiring.access_of(settings)
     if run is not None:
         cluster = cluster_of(settings, access, wanted.size, {})
-        return node_manifests(run, step, wanted.pipeline, cluster, "default")
+        pipeline = await lent_to(run, step, open_store(settings.store, access), settings)
+        check_endpoints(access)
+        return node_manifests(run, step, pipeline, cluster, "default")
     queue, environ = await work_queue(wanted.name, settings, access)
+    check_endpoints(access)
     cluster = cluster_of(settings, access, wanted.size, environ)
     return worker_manifests(wanted.name, wanted.pipeline, queue, cluster)
 
@@ -237,6 +241,16 @@ def _stack(name: str, settings: "Settings") -> "Stack":
     from fanout.deploy.stack import Stack
 
     return Stack(stack_name(name), wiring.access_of(settings), wiring.endpoint_of(settings))
+
+
+def _left_undone(verb: str, *, yes: bool, dry_run: bool) -> ExitCode:
+    """Somebody said no, or only wanted to see it; SettingsError when there was nobody to ask."""
+    if not (yes or dry_run or sys.stdin.isatty()):
+        raise SettingsError(
+            f"{verb} asks before it changes anything, and there is no terminal to ask at: add --yes, or --dry-run to "
+            "see only what would change"
+        )
+    return ExitCode.COMPLETED
 
 
 def _agreed(question: str) -> bool:

@@ -1,5 +1,6 @@
 """The one place where errors and verdicts become exit codes (design, "What a run shows")."""
 
+import re
 import sys
 import traceback
 from typing import TYPE_CHECKING
@@ -8,6 +9,9 @@ from fanout.errors import ExitCode, FanoutError, InfrastructureError, SpecError,
 
 if TYPE_CHECKING:
     from fanout.step.verdict import Verdict
+
+# Objects of a run have keys; data has its whole address.
+_DATA = re.compile(r"^(?:cannot [a-z ]+ )?((?:https?|s3a?|gs|az|azure|adl|abfss?|wasbs?)://\S+?)(?:: |$)")
 
 
 def exit_code(verdict: "Verdict", *, failed: bool = False) -> ExitCode:
@@ -24,6 +28,7 @@ def exit_code(verdict: "Verdict", *, failed: bool = False) -> ExitCode:
 def tell(error: BaseException) -> ExitCode:
     """Says on stderr what is wrong, and returns the exit code that goes with it."""
     error = the_one_inside(error)
+    notes: list[str] = getattr(error, "__notes__", [])
     match error:
         case KeyboardInterrupt():
             return ExitCode.CANCELED
@@ -34,14 +39,15 @@ def tell(error: BaseException) -> ExitCode:
             _say(str(error))
             return ExitCode.USAGE
         case InfrastructureError():
-            _say(f"{error}\n{_advice(error)}")
+            _say("\n".join([str(error), *_advice(error), *notes]))
             return ExitCode.INTERNAL
         case FanoutError():
             _say(str(error))
             return ExitCode.INTERNAL
         case _:
+            error.__notes__ = []  # said below
             _say("".join(traceback.format_exception(error)))
-            _say("This is a bug in fanout. A run that was started is in the store as it was: `fanout resume` goes on.")
+            _say("\n".join(["This is a bug in fanout. What was committed to the store is there as it was.", *notes]))
             return ExitCode.INTERNAL
 
 
@@ -64,12 +70,13 @@ def _tell_problems(error: SpecError) -> None:
         output.line(line)
 
 
-def _advice(error: InfrastructureError) -> str:
-    if isinstance(error, StoreError):
-        return (
-            "Check that the store can be reached and written to; `fanout resume` goes on with a run that has started."
-        )
-    return "If it was a passing trouble, `fanout resume` goes on with a run that has started."
+def _advice(error: InfrastructureError) -> list[str]:
+    """What to look at; the command that goes on with a run is a note of the error."""
+    if not isinstance(error, StoreError):
+        return []
+    if (data := _DATA.search(str(error))) is not None:
+        return [f"Check that the data at {data[1]} can be reached."]
+    return ["Check that the store can be reached, and that --store, --profile or fanout.toml name it and its endpoint."]
 
 
 def _say(text: str) -> None:

@@ -166,12 +166,12 @@ async def _show_logs(
 
 
 async def newest_or(store: "ObjectStore", run: str | None) -> "RunRecord":
-    """The run of this name, or the newest."""
-    from fanout.run.record import load_record
+    """The run that this name, or its beginning, means; without one the newest."""
+    from fanout.run.record import full_name, load_record
     from fanout.view.listing import list_runs
 
     if run is not None:
-        return await load_record(store, run)
+        return await load_record(store, await full_name(store, run))
     newest = await list_runs(store, 1)
     if not newest:
         raise RunError("there are no runs in this store; `fanout run PIPELINE` makes one")

@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="The pipeline file.", show_default=False)]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="The name of the run.", show_default=False)]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="The name of the run, or its beginning.", show_default=False)
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="A.B.C=VALUE", help="Replace a value of the pipeline file.", show_default=False),

@@ -94,8 +94,15 @@ def overrides_of(path: Path, inputs: Sequence[str]) -> list[str]:
             raise SpecError([Problem(place, "", "expected a name, '=' and a value: --input threshold=0.5")])
         if name not in known:
             raise SpecError([Problem(place, "", f"{path} has no input '{name}'{suggest(name, known)}")])
-        found.append(f"inputs.{name}{_place_of_value(known[name].value)}={value}")
+        target = _place_of_value(known[name].value)
+        found.append(f"inputs.{name}{target}={_from_here(value) if target == '.path' else value}")
     return found
+
+
+def _from_here(path: str) -> str:
+    """A relative path from the current folder, where the shell has completed it; those of the file are from its own."""
+    is_local = path and ":" not in path.partition("/")[0] and not path.startswith(("~", "/", "$"))
+    return str(Path.cwd() / path) if is_local else path
 
 
 def _place_of_value(node: "Node") -> str:

@@ -54,11 +54,11 @@ def redrive(
     settings = settings if strict is None else replace(settings, strict=strict)
 
     async def tale(outside: "Outside", view: "RunView") -> "RunReport":
-        from fanout.run.record import load_record
+        from fanout.run.record import full_name, load_record
         from fanout.run.redrive import redrive as again
 
-        order = _order(await load_record(outside.store, run), step, mini_batches, new_code=new_code)
-        return await again(run, order, outside, view)
+        record = await load_record(outside.store, await full_name(outside.store, run))
+        return await again(record.name, _order(record, step, mini_batches, new_code=new_code), outside, view)
 
     wiring.open_to_read(settings)
     raise typer.Exit(asyncio.run(carry_out(tale, settings, where, json=json)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fanout.cli import options
-from fanout.cli.exits import exit_code
+from fanout.cli.exits import exit_code, the_one_inside
 from fanout.cli.options import Where
 from fanout.errors import ExitCode
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fanout.run.outside import Outside
     from fanout.spec.settings import Settings
     from fanout.spec.steps import Pipeline
+    from fanout.view.commands import Commands
     from fanout.view.view import RunView
 
     Tale = Callable[[Outside, RunView], Coroutine[object, object, RunReport]]
@@ -103,9 +104,10 @@ def resume(
     settings = settings if strict is None else replace(settings, strict=strict)
 
     async def tale(outside: "Outside", view: "RunView") -> "RunReport":
+        from fanout.run.record import full_name
         from fanout.run.story import resume as go_on
 
-        return await go_on(run, outside, view, new_code=new_code)
+        return await go_on(await full_name(outside.store, run), outside, view, new_code=new_code)
 
     wiring.open_to_read(settings)  # a store that is not there holds no run, and is not made for looking
     raise typer.Exit(asyncio.run(carry_out(tale, settings, where, json=json)))
@@ -140,8 +142,9 @@ async def carry_out(
     from fanout.view.failing import failing_mini_batches
 
     async with wiring.outside_of(settings, warm) as outside:
-        view = choose_view(sys.stdout, wiring.commands_of(settings, where), outside.clock, json=json)
-        try:
+        commands = wiring.commands_of(settings, where)
+        view = choose_view(sys.stdout, commands, outside.clock, json=json)
+        with contextlib.closing(view), _advised(view, commands), _waits_in(view):
             report = await until_stopped(
                 tale(outside, view), lambda: view.notice("stopping; again to leave at once"), view.close
             )
@@ -153,5 +156,28 @@ async def carry_out(
                 view.notice("something failed: the exit code is 1, as --strict or strict in fanout.toml asks for")
             view.conclude(report, await failing_mini_batches(outside.store, report))
             return exit_code(report.verdict, failed=failed)
-        finally:
-            view.close()
+
+
+@contextlib.contextmanager
+def _advised(view: "RunView", commands: "Commands") -> "Iterator[None]":
+    """Errors carry the command that goes on with the run, once there is one."""
+    try:
+        yield
+    except Exception as error:
+        if view.run:
+            the_one_inside(error).add_note(f"go on with the run: {commands.resume(view.run)}")
+        raise
+
+
+def _waits_in(view: "RunView") -> "contextlib.AbstractContextManager[None]":
+    """What is waited for is said among what the view shows."""
+    import asyncio
+
+    from fanout.cli.waits import said_by
+
+    loop = asyncio.get_running_loop()
+
+    def say(text: str) -> None:
+        loop.call_soon_threadsafe(view.notice, text)
+
+    return said_by(say)

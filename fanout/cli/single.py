@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from fanout.step.record import StepRecord
     from fanout.view.output import Output
 
-Index = Annotated[int, typer.Argument(min=0, metavar="N", help="The mini-batch, counted from 0.", show_default=False)]
+Which = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[RUN] N", help="The run, by default the newest; the mini-batch, from 0.", show_default=False
+    ),
+]
 NewCode = Annotated[bool, typer.Option("--new-code", help="The code folder as it is now, not as the run had it.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Start pdb where the script fails.")]
 
 
 def run_one(
-    run: options.RunName,
-    mini_batch: Index,
+    which: Which,
     step: options.StepName = None,
     new_code: NewCode = False,
     debug: Debug = False,
@@ -42,11 +46,12 @@ def run_one(
     from fanout.node.one import clear
     from fanout.view.output import output_to
 
+    run, mini_batch = _chosen(which)
     faulthandler.enable()  # a script that crashes the process shows where
     settings = wiring.settings_of(Path.cwd(), Where(store, profile=profile))
     record = asyncio.run(_record(run, step, settings))
     code, told = _code(record, new_code=new_code)
-    scratch = Path(tempfile.mkdtemp(prefix=f"{run}-{record.step.name}-{mini_batch}-")).absolute()
+    scratch = Path(tempfile.mkdtemp(prefix=f"{record.run}-{record.step.name}-{mini_batch}-")).absolute()
     output = output_to(sys.stdout)
     if record.step.environment.build:
         output.line("note: this runs in fanout's own Python, not in the environment of the step")
@@ -58,29 +63,41 @@ def run_one(
     raise typer.Exit(ExitCode.COMPLETED if ended_well else ExitCode.FAILED)
 
 
-async def _record(run: str, step: str | None, settings: "Settings") -> "StepRecord":
+def _chosen(which: list[str]) -> tuple[str | None, int]:
+    """The run, None for the newest, and the mini-batch; RunError when that is not what was said."""
+    run, index = (None, which[0]) if len(which) == 1 else (which[0], which[1]) if len(which) == 2 else ("", "")
+    if not index.isascii() or not index.isdecimal():
+        raise RunError(
+            f"run-one {' '.join(which)}: expected the number of a mini-batch, or a run and that number: "
+            "fanout run-one brave_lake 3"
+        )
+    return run, int(index)
+
+
+async def _record(run: str | None, step: str | None, settings: "Settings") -> "StepRecord":
     """The step that the mini-batch belongs to; RunError when it has not begun."""
     from fanout.cli import wiring
-    from fanout.run.record import load_record
+    from fanout.cli.looking import newest_or
     from fanout.run.reuse import taken_over
+    from fanout.step.code_change import with_code_of_now
     from fanout.step.record import read_record
     from fanout.view.status import pick_parallel
 
     store = wiring.open_to_read(settings)
-    found = await load_record(store, run)
+    found = await newest_or(store, run)
     chosen = pick_parallel(found, step).name
     record = await read_record(store, found.at(chosen))
     if record is None and (earlier := await taken_over(store, found.at(chosen))) is not None:
-        raise RunError(f"step {chosen} of run {run} was taken over from run {earlier.run}: name that one")
+        raise RunError(f"step {chosen} of run {found.name} was taken over from run {earlier.run}: name that one")
     if record is None:
-        raise RunError(f"step {chosen} of run {run} has not begun, so it has no mini-batches")
-    return record
+        raise RunError(f"step {chosen} of run {found.name} has not begun, so it has no mini-batches")
+    return await with_code_of_now(store, record)
 
 
 def _code(record: "StepRecord", *, new_code: bool) -> tuple[Path | None, str]:
     """The folder to take instead of the snapshot, and what is told of the code; RunError when it is not here."""
     if not new_code or record.code is None:
-        as_it_was = record.code_from and f"{record.code_from}, as it was when the run began"
+        as_it_was = record.code_from and f"{record.code_from}, as the run had it"
         return None, as_it_was or "none; the entry script is an installed module"
     folder = Path(record.code_from or "")
     if record.code_from is None or not folder.is_dir():
@@ -115,9 +132,9 @@ def _carry_out(prepared: "Prepared", record: "StepRecord", code: str, output: "O
         except BaseException as error:  # noqa: BLE001 - user code, sys.exit included
             _say(output, *failed(error, trial.phase, source, paint))
             if debug:
-                import pdb
+                from fanout.node.debugger import post_mortem
 
-                pdb.post_mortem(error.__traceback__)
+                post_mortem(error, prepared.place.code)
             else:
                 _say(output, paint.quiet("  --debug starts pdb there, --new-code takes the code folder as it is now"))
     _say(output, *left(written(prepared), prepared.place.scratch))

@@ -86,7 +86,7 @@ def show(
     settings = wiring.settings_of(Path(loaded.file), Where(store, profile=profile))
 
     async def tell() -> None:
-        async with wiring.outside_of(settings) as outside:
+        async with wiring.outside_of(settings, to_look=True) as outside:
             records = TriggerRecords(outside.store, wanted.name)
             standing = await look(wanted, outside) if wanted.root.startswith("s3:") else None
             starts = len(await records.starts())

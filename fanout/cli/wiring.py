@@ -55,11 +55,21 @@ def endpoint_of(settings: Settings) -> str | None:
     return Access.from_environ(os.environ, endpoint_url=settings.endpoint_url).endpoint_url_s3
 
 
+def access_to_look(settings: Settings) -> "Access":
+    """The same for commands that only look: they give up soon, unless FANOUT_PATIENCE says how long to wait."""
+    from fanout.store.patience import TO_LOOK
+
+    access = access_of(settings)
+    return access if os.environ.get("FANOUT_PATIENCE") else replace(access, patience=TO_LOOK)
+
+
 @asynccontextmanager
-async def outside_of(settings: Settings, warm: "WarmNode | None" = None) -> AsyncIterator["Outside"]:
+async def outside_of(
+    settings: Settings, warm: "WarmNode | None" = None, *, to_look: bool = False
+) -> AsyncIterator["Outside"]:
     """Everything a run needs, open while the context lasts; the store is made when it is missing.
 
-    `warm` is the node that its first parallel step gets.
+    `warm` is the node that its first parallel step gets; `to_look`: for a command that gives up soon.
     """
     from fanout.clock import SystemClock
     from fanout.engines.local import LocalEngine
@@ -69,7 +79,7 @@ async def outside_of(settings: Settings, warm: "WarmNode | None" = None) -> Asyn
 
     if line := origin_line(settings):
         sys.stderr.write(f"{line}\n")
-    access, clock = access_of(settings), SystemClock()
+    access, clock = access_to_look(settings) if to_look else access_of(settings), SystemClock()
     store = open_store(settings.store, access)
     await ensure_bucket(settings.store, access)
     queues = open_queue_service(settings.queue, settings.store, access, clock)
@@ -85,9 +95,17 @@ def origin_line(settings: Settings) -> str:
     from fanout.store.redact import redact
 
     decided = [f"store {local_path(settings.store) or settings.store}"] if settings.store_from is Origin.FILE else []
+    if _is_above(settings):
+        return f"store {local_path(settings.store)}, found above this folder"
     for service, url in _endpoints_of_file(settings).items():
         decided.append(f"{service}endpoint {url}")
     return redact(f"settings of {settings.file}: {', '.join(decided)}") if decided else ""
+
+
+def _is_above(settings: Settings) -> bool:
+    """Whether nothing names the store, and it was found above the current folder."""
+    folder = local_path(settings.store)
+    return settings.store_from is Origin.DEFAULT and folder is not None and folder.parent != Path.cwd()
 
 
 def _endpoints_of_file(settings: Settings) -> dict[str, str]:
@@ -107,12 +125,13 @@ def _check_default_store(settings: Settings) -> None:
 
     What a store holds is carried out: the code of runs is in it.
     """
-    from fanout.store.ownership import own_weakness
+    from fanout.store.ownership import own_weakness, weakness
 
     folder = local_path(settings.store)
     if settings.store_from is not Origin.DEFAULT or folder is None or not os.path.lexists(folder):
         return
-    if why := own_weakness(folder):
+    # Found above the current folder, all that leads to it decides, as for fanout.toml.
+    if why := own_weakness(folder) if folder.parent == Path.cwd() else weakness(folder):
         raise SettingsError(
             f"{folder}: not used, because {why}, and a store holds code that is run; if you trust it, name it with "
             f"--store {shlex.quote(str(folder))}, else name another store"
@@ -120,13 +139,13 @@ def _check_default_store(settings: Settings) -> None:
 
 
 def open_to_read(settings: Settings) -> "ObjectStore":
-    """The store of the settings, for verbs that only look; RunError when there is none."""
+    """The store of the settings, for verbs that only look and give up soon; RunError when there is none."""
     from fanout.store.open import open_store
 
     folder = local_path(settings.store)
     if folder is not None and not folder.is_dir():
         raise RunError(f"there are no runs here: {folder} does not exist; --store or --profile name another store")
-    return open_store(settings.store, access_of(settings))
+    return open_store(settings.store, access_to_look(settings))
 
 
 def commands_of(settings: Settings, where: Where) -> "Commands":

@@ -56,16 +56,16 @@ async def _work(run: str, step: str | None, slots: int | None, settings: "Settin
     from fanout.node.fork_server import ForkServer
     from fanout.node.inputs_check import check_inputs
     from fanout.node.serve import Surroundings, load_step, serve
-    from fanout.run.record import load_record
+    from fanout.run.record import full_name, load_record
     from fanout.view.status import pick
 
     wiring.open_to_read(settings)
     async with wiring.outside_of(settings) as outside:
-        record = await load_record(outside.store, run)
+        record = await load_record(outside.store, await full_name(outside.store, run))
         chosen = pick(record, step).name if step else await _step_under_way(outside.store, record)
         with contextlib.closing(ForkServer()) as forks:
             surroundings = Surroundings(outside.store, outside.queues, outside.access, outside.clock, forks)
-            typer.echo(f"joining run {run}, step {chosen}")
+            typer.echo(f"joining run {record.name}, step {chosen}")
             at = record.at(chosen)
             await check_inputs(await load_step(outside.store, at), outside.store, outside.access)
 

@@ -22,7 +22,7 @@ from fanout.data import uris
 from fanout.data.transfer import upload_file, upload_folder
 from fanout.node.surroundings import STAND_INS
 from fanout.node.workspace import data_variables, own_python, unpack_code
-from fanout.spec.expressions import render_command
+from fanout.spec.command_line import UnsafeValueError, render_command
 from fanout.spec.steps import CommandStep, DataType
 from fanout.step.inputs import bring
 from fanout.step.record import BoundInput, BoundOutput
@@ -100,9 +100,12 @@ async def _work(
     """Everything that a cancelation may cut off; why the command did not end well, if it did not."""
     code = await unpack_code(order.code, store, scratch / "code")
     values = await bring(order.inputs, scratch / "inputs", access)
-    text = render_command(order.step.command, values, _texts(staged))
+    try:
+        command = render_command(order.step.command, values, _texts(staged))
+    except UnsafeValueError as exc:  # what a file is called must not be able to end more than its step
+        return f"command: {exc}"
     environ = await _environ(order, access, scratch, data_variables(values, _texts(staged)))
-    return await _execute(order, text, environ, code or scratch, log)
+    return await _execute(order, command.text, {**environ, **command.variables}, code or scratch, log)
 
 
 def _texts(staged: Mapping[str, Path]) -> dict[str, str]:

@@ -7,6 +7,7 @@ numbers before texts before times, and `1 < a < 5` compares the answer of `1 < a
 """
 
 import ast
+import math
 import operator
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 LENGTH_LIMIT = 10_000
+DEPTH_LIMIT = 100
 Constant = str | int | float | bool | datetime | None
 
 
@@ -123,11 +125,24 @@ def parse_filter(text: str) -> Expression:
         with warnings.catch_warnings():  # that `5and` is a number and a word is no news to anybody here
             warnings.simplefilter("ignore", SyntaxWarning)
             tree = ast.parse(text.strip(), mode="eval")
+        _check_depth(tree.body, text)
         return _expression(tree.body, text)
     except SyntaxError as exc:
         raise _wrong(text, f"{exc.msg} at column {exc.offset}") from exc
     except (RecursionError, MemoryError, ValueError) as exc:
         raise _wrong(text, "nested too deeply, or not text") from exc
+
+
+def _check_depth(node: ast.expr, text: str) -> None:
+    """InputError for what is nested so deep that looking at it would end in Python's own limit, here or in a slot."""
+    level: list[ast.AST] = [node]
+    depth = 0
+    while level:
+        # `a < b < c` becomes a comparison of comparisons: each of its signs is a level.
+        depth += 1 + max(len(part.ops) - 1 if isinstance(part, ast.Compare) else 0 for part in level)
+        if depth > 2 * DEPTH_LIMIT:
+            raise _wrong(text, f"nested more than {DEPTH_LIMIT} deep")
+        level = [child for part in level for child in ast.iter_child_nodes(part)]
 
 
 def _expression(node: ast.expr, text: str) -> Expression:
@@ -169,7 +184,9 @@ def _operand(node: ast.expr, text: str) -> Operand:
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return Arithmetic(0, "-", _operand(operand, text))
         case ast.BinOp(left=left, op=op, right=right):
-            return Arithmetic(_operand(left, text), _op(op, text), _operand(right, text))
+            found = Arithmetic(_operand(left, text), _op(op, text), _operand(right, text))
+            _check_size(found, text)
+            return found
         case ast.Name(id=name):  # as in the original, a column whose name is one word needs no col()
             return Col(name)
         case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
@@ -177,6 +194,30 @@ def _operand(node: ast.expr, text: str) -> Operand:
         case _:
             known = 'col("name"), texts in quotes, numbers, datetime(2020, 1, 31), True, False and None'
             raise _wrong(text, f"{_source(node)} is not allowed; there are {known}")
+
+
+def _check_size(found: Arithmetic, text: str) -> None:
+    """InputError for a power of numbers that is too large to be one: it would be computed digit by digit."""
+    try:
+        number = _constant(found) if found.op == "**" else 0.0
+    except OverflowError:
+        number = math.inf
+    if number is not None and math.isinf(number):
+        raise _wrong(text, "a power that is too large to be a number")
+
+
+def _constant(side: Operand) -> float | None:
+    """The number that a part without columns is, as a fraction; None when it is none."""
+    if isinstance(side, Arithmetic):
+        left, right = _constant(side.left), _constant(side.right)
+        if left is None or right is None:
+            return None
+        try:
+            found = _FUNCTIONS[side.op](left, right)
+        except ZeroDivisionError:
+            return None
+        return found if isinstance(found, float) else None
+    return float(side) if isinstance(side, int | float) else None
 
 
 def _moment(parts: list[ast.expr], text: str) -> datetime:
@@ -331,7 +372,8 @@ def _one(compute: Callable[[Any, Any], Any], op: str, a: object, b: object) -> o
     ranks = _rank(a), _rank(b)
     if ranks == (1, 1) or (ranks == (2, 2) and op == "+"):
         try:
-            return compute(a, b)
+            # A power of whole numbers may have more digits than fit into memory.
+            return math.pow(float(a), float(b)) if op == "**" else compute(a, b)  # type: ignore[arg-type]
         except (ArithmeticError, ValueError):
             return None
     return None

@@ -62,10 +62,11 @@ def find_file(uri: str, access: "Access") -> FileEntry:
         if stat.S_ISDIR(found.st_mode):
             raise InputError(f"{uris.display(uri)}: is a directory, expected a file")
         return FileEntry(uri, found.st_size)
+    from fanout.store.again import asked
     from fanout.store.open import locate
 
     store, key = locate(uri, access)
-    with reading(uri):
+    with reading(uri), asked(store):
         return FileEntry(uri, store.head(key)["size"])
 
 

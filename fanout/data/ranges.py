@@ -75,8 +75,10 @@ class RemoteBytes:
         return self.read_many((start,), stop - start)[0]
 
     def read_many(self, starts: Sequence[int], length: int) -> list[bytes]:
+        from fanout.store.again import asked
+
         ends = [min(start + length, self.size) for start in starts]
-        with reading(self.name):
+        with reading(self.name), asked(self.store):
             # Not coalesced: the gaps are the data, which planning must not read.
             found = self.store.get_ranges(self.key, starts=starts, ends=ends, coalesce=0)
         return [_complete(bytes(f), end - start, self.name) for f, start, end in zip(found, starts, ends, strict=True)]
@@ -110,10 +112,11 @@ def read_head(uri: str, size: int, access: "Access") -> bytes:
     if uris.is_local(uri):
         with reading(uri), open(os.fsencode(uris.to_path(uri)), "rb") as file:  # noqa: PTH123 - any name
             return file.read(size)
+    from fanout.store.again import asked
     from fanout.store.open import locate
 
     store, key = locate(uri, access)
-    with reading(uri):
+    with reading(uri), asked(store):
         length = min(size, store.head(key)["size"])
         return bytes(store.get_range(key, start=0, length=length)) if length else b""
 

@@ -1,16 +1,15 @@
 """What each transformation of an MLTable file may hold: marked nodes to values (reference, section 12)."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, cast
 
 from fanout.data import readers
+from fanout.data.column_pattern import ColumnPattern, tries_of
 from fanout.data.filters import parse_filter
 from fanout.data.partition_format import compile_format
 from fanout.data.readers import Delimited, DeltaLake, HeaderMode, JsonLines, Parquet, Reader, is_timestamp
 from fanout.data.transformations import (
-    ColumnPattern,
     Conversion,
     ConvertColumnTypes,
     DropColumns,
@@ -183,19 +182,12 @@ def _columns(node: Node, report: Report) -> tuple[tuple[str, ...], ColumnPattern
         return _names(node), None
     fields = Fields(node, report)
     pattern = ColumnPattern(
-        fields.require("pattern", lambda value: _checked(value, _compiled), ".", "a regular expression"),
+        fields.require("pattern", lambda value: _checked(value, tries_of), ".", "a regular expression"),
         fields.take("ignore_case", flag, False),
         fields.take("invert", flag, False),
     )
     fields.close()
     return (), pattern
-
-
-def _compiled(pattern: str) -> object:
-    try:
-        return re.compile(pattern)
-    except re.error as exc:
-        raise InputError(f"{pattern[:60]!r} is no regular expression: {exc}") from exc
 
 
 def _filter(node: Node, _: Report) -> Filter:

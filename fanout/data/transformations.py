@@ -1,27 +1,13 @@
 """What an MLTable does to the rows and columns that were read: a value for each transformation, in its order."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from fanout.data.column_pattern import ColumnPattern
 from fanout.data.filters import columns_of, parse_filter
 from fanout.data.partition_format import compile_format
 from fanout.data.types import ColumnType
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnPattern:
-    """Columns by a regular expression that fits somewhere in their names, or (`invert`) in none of those."""
-
-    pattern: str
-    ignore_case: bool = False
-    invert: bool = False
-
-    def fits(self, name: str) -> bool:
-        """Whether it means the column of this name."""
-        found = re.search(self.pattern, name, re.IGNORECASE if self.ignore_case else 0)
-        return (found is not None) is not self.invert
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,27 @@
 """What pods need to reach the run or the deployment they work for; credentials are those of their service account."""
 
+import ipaddress
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from fanout.clock import SystemClock
-from fanout.deploy.kubernetes import Cluster, WorkQueue
+from fanout.deploy.kubernetes import STORAGE, Cluster, WorkQueue
 from fanout.deploy.parameters import Size, stack_name
-from fanout.errors import QueueGoneError, RunError, SettingsError
+from fanout.errors import InputError, QueueGoneError, RunError, SettingsError
 from fanout.queue.sqs import SqsQueueService
+from fanout.run.deployment import unreachable
+from fanout.run.record import load_record
+from fanout.spec.report import suggest
 from fanout.spec.settings import Settings
+from fanout.spec.steps import ParallelStep, Pipeline
+from fanout.store import keys
 from fanout.store.access import Access
+from fanout.store.objects import read
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 WORKERS = 10
 MEMORY = 2048  # MB
@@ -37,7 +50,56 @@ def cluster_of(settings: Settings, access: Access, size: Size, more: Mapping[str
         **more,
     }
     environ = {name: value for name, value in known.items() if value}
-    return Cluster(size.image, environ, size.workers or WORKERS, size.memory or MEMORY)
+    endpoints = tuple(filter(None, (access.endpoint_url_s3, access.endpoint_url_sqs)))
+    return Cluster(size.image, environ, size.workers or WORKERS, size.memory or MEMORY, _storage(size), endpoints)
+
+
+def _storage(size: Size) -> int:
+    text = size.others.get("WorkerStorage", str(STORAGE))
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**31:
+        raise SettingsError(f"--parameter WorkerStorage: expected a number of MB, found '{text}'")
+    return int(text)
+
+
+def check_endpoints(access: Access) -> None:
+    """SettingsError for a server that only this machine reaches."""
+    for name, url in (("S3", access.endpoint_url_s3), ("SQS", access.endpoint_url_sqs)):
+        if url and _is_loopback(urlsplit(url).hostname or ""):
+            raise SettingsError(
+                f"endpoint of {name}: {url} is an address of this machine alone, and pods would look for it in "
+                "themselves; give one that the cluster reaches, "
+                f"in fanout.toml (endpoint_url) or AWS_ENDPOINT_URL_{name}"
+            )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+async def lent_to(run: str, step: str | None, store: "ObjectStore", settings: Settings) -> Pipeline:
+    """The pipeline of a run that nodes can be lent to.
+
+    RunError when there is no such run or step, or the run is over; InputError when its data is on this machine.
+    """
+    record = await load_record(store, run)
+    if await read(store, keys.run_verdict(run, record.round)) is not None:
+        raise RunError(
+            f"run {run} is over, and has no work for nodes; `fanout redrive {run}` does again what failed in it"
+        )
+    steps = {one.name: one for one in record.pipeline.steps if isinstance(one, ParallelStep)}
+    if step is not None and step not in steps:
+        raise RunError(f"run {run} has no parallel step '{step}'{suggest(step, steps)}")
+    chosen = tuple([one for one in steps.values() if step in (None, one.name)])
+    unseen = list(unreachable(replace(record.pipeline, steps=chosen), record.settings(settings)))
+    if unseen:
+        raise InputError(f"run {run}: pods do not see this machine: " + "; ".join(unseen))
+    return record.pipeline
 
 
 def region_of(settings: Settings) -> str:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
+from urllib.parse import urlsplit
 
 from fanout.deploy.files import infra_file
 from fanout.spec.steps import ParallelStep, Pipeline
@@ -16,6 +17,12 @@ from fanout.spec.steps import ParallelStep, Pipeline
 SPARE = 60
 """Seconds of grace besides what a batch or a mini-batch may take: to commit results, and to leave."""
 LEAST_SECONDS = 60
+STORAGE = 10_240
+"""MB in /tmp of a pod: code, and the data of the mini-batches at hand."""
+LOGS = 1024
+"""MB that a pod may write besides, as logs."""
+LEAST_PROCESSORS = 2
+HTTPS = 443
 _LONGEST_NAME = 52  # of a Job, whose pods' names are longer
 
 
@@ -27,6 +34,8 @@ class Cluster:
     environ: Mapping[str, str]
     workers: int
     memory: int  # MB
+    storage: int = STORAGE  # MB in /tmp
+    endpoints: Sequence[str] = ()  # of servers other than AWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +66,9 @@ def worker_manifests(name: str, pipeline: Pipeline, queue: WorkQueue, cluster: C
         grace=seconds + SPARE,
         image=cluster.image,
         env=_env({**cluster.environ, "FANOUT_WORKER_SECONDS": str(seconds)}),
-        memory=f"{cluster.memory}Mi",
         workers=cluster.workers,
         queue=metadata,
+        **_bounds(pipeline, cluster),
     )
 
 
@@ -75,8 +84,8 @@ def node_manifests(run: str, step: str | None, pipeline: Pipeline, cluster: Clus
         image=cluster.image,
         command=["fanout", "node", *which],
         env=_env(cluster.environ),
-        memory=f"{cluster.memory}Mi",
         workers=cluster.workers,
+        **_bounds(pipeline, cluster, step),
     )
 
 
@@ -84,6 +93,25 @@ def longest(pipeline: Pipeline, step: str | None = None) -> int:
     """Seconds that the longest mini-batch may take."""
     steps = [one for one in pipeline.steps if isinstance(one, ParallelStep) and step in (None, one.name)]
     return max((int(-(-one.retry_settings.timeout // 1)) for one in steps), default=0)
+
+
+def _bounds(pipeline: Pipeline, cluster: Cluster, step: str | None = None) -> dict[str, object]:
+    """What a pod may take of its machine, and which ports it may reach."""
+    steps = [one for one in pipeline.steps if isinstance(one, ParallelStep) and step in (None, one.name)]
+    processors = max([LEAST_PROCESSORS, *(one.max_concurrency_per_instance or 0 for one in steps)])
+    ports = {HTTPS, *(_port(url) for url in cluster.endpoints)}
+    return {
+        "cpu": str(processors),
+        "memory": f"{cluster.memory}Mi",
+        "scratch": f"{cluster.storage}Mi",
+        "disk": f"{cluster.storage + LOGS}Mi",
+        "ports": [{"protocol": "TCP", "port": port} for port in sorted(ports)],
+    }
+
+
+def _port(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or (80 if parts.scheme == "http" else HTTPS)
 
 
 def label(name: str) -> str:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from fanout.deploy.reach import Objects, Reach, split
+from fanout.deploy.reach import Objects, Reach, partition_of, split
 from fanout.deploy.render import template_defaults
 from fanout.errors import SettingsError
 from fanout.spec.report import suggest
@@ -67,8 +67,8 @@ def parameters(
         "StoreBucket": bucket,
         "StorePrefix": prefix,
         "MaxReceives": str(settings.max_receives),
-        **_places("Input", reach.inputs),
-        **_places("Output", reach.outputs),
+        **_places("Input", reach.inputs, partition_of(settings.region)),
+        **_places("Output", reach.outputs, partition_of(settings.region)),
         "TriggerName": trigger.name if trigger else "",
         "TriggerBucket": split(trigger.root)[0] if trigger else "",
         **_gathered(trigger.batch if trigger else None),
@@ -83,10 +83,10 @@ def _gathered(batch: EventBatch | None) -> dict[str, str]:
     return {"EventBatch": str(min(LARGEST_BATCH, batch.objects)), "EventSeconds": str(seconds)}
 
 
-def _places(what: str, found: Iterable[Objects]) -> dict[str, str]:
+def _places(what: str, found: Iterable[Objects], partition: str) -> dict[str, str]:
     places = list(found)
     return {
-        f"{what}Buckets": ",".join(sorted({one.bucket_arn for one in places})),
+        f"{what}Buckets": ",".join(sorted({one.bucket_arn(partition) for one in places})),
         f"{what}Prefixes": ",".join(sorted({one.pattern for one in places})),
-        f"{what}Objects": ",".join(one.objects_arn for one in places),
+        f"{what}Objects": ",".join(one.objects_arn(partition) for one in places),
     }

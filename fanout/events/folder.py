@@ -5,7 +5,6 @@ system did not tell of, are found too. What has a run already starts none.
 """
 
 import os
-import stat
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from fanout.data import uris
 from fanout.errors import EventError, FanoutError, MissingExtraError, SettingsError
 from fanout.events.armed import ArmedTrigger
 from fanout.events.event import ObjectEvent, to_body
-from fanout.events.objects import file_version
+from fanout.events.objects import file_version, regular_file
 from fanout.events.records import TriggerRecords
 from fanout.events.settling import Settling
 from fanout.queue.port import Queue
@@ -41,6 +40,8 @@ class FolderFeeder:
     clock: "Clock"
     on_trouble: Callable[[str], None]
     _settling: Settling = field(default_factory=Settling)
+    _runs: set[str] = field(default_factory=set)  # that are known to have been started
+    _links: set[str] = field(default_factory=set)  # that were told of
 
     async def work(self, stopping: "asyncio.Event") -> None:
         """Until `stopping`; SettingsError when there is no such folder, MissingExtraError without watchfiles."""
@@ -58,12 +59,10 @@ class FolderFeeder:
         """The event of a file that is whole, and that nobody was told of in this version."""
         if is_hidden(name):
             return None
-        try:
-            found = os.stat(folder / name)  # noqa: PTH116 - follows links, as reading does
-        except OSError:
-            found = None
-        if found is None or not stat.S_ISREG(found.st_mode):
+        found = regular_file(folder, name)
+        if found is None:
             self._settling.look(name, None, now)
+            self._tell_link(folder, name)
             return None
         version = file_version(found)
         if not self._settling.look(name, version, now):
@@ -77,12 +76,29 @@ class FolderFeeder:
             return None
         return None if self.armed.ignores(event) else event
 
+    def _tell_link(self, folder: Path, name: str) -> None:
+        trigger = self.armed.trigger
+        if not name.startswith(trigger.prefix) or not name.endswith(trigger.suffix):
+            return
+        if name not in self._links and (folder / name).exists() and not (folder / name).is_dir():
+            self._links.add(name)
+            self.on_trouble(f"{name} is a link, below one, or no regular file: it starts no run; copy the file instead")
+
+    async def _is_new(self, run: str | None) -> bool:
+        """Whether no run was started for this version of the file."""
+        if run is None:
+            return True
+        if run not in self._runs and await self.records.is_forgotten(run):
+            return True
+        self._runs.add(run)
+        return False
+
     async def _tell(self, events: Sequence[ObjectEvent]) -> None:
         if not events:
             return
         try:
             runs = await self.records.runs_of(events)
-            new = [event for event, run in zip(events, runs, strict=True) if run is None]
+            new = [event for event, run in zip(events, runs, strict=True) if await self._is_new(run)]
             await self.inbox.send([to_body([event]) for event in new])
         except FanoutError as exc:
             self.on_trouble(f"what has arrived cannot be noted, and is looked at again: {exc}")

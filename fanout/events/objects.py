@@ -23,6 +23,32 @@ def file_version(found: os.stat_result) -> str:
     return f"{found.st_mtime_ns:x}-{found.st_size:x}"
 
 
+def regular_file(folder: str | os.PathLike[str], name: str) -> os.stat_result | None:
+    """What the file `name` below `folder` is; None when it is no regular file, or when a link leads to it.
+
+    Links count from the folder on: who may write into a watched folder must not make the watch read what only the
+    watch may read. So each part of the name is opened by itself, and none is followed.
+    """
+    *folders, last = name.split("/")
+    if any(part in ("", ".", "..") for part in (*folders, last)):
+        return None
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    at = -1
+    try:
+        at = os.open(folder, flags)
+        for part in folders:
+            below = os.open(part, flags | os.O_NOFOLLOW, dir_fd=at)
+            os.close(at)
+            at = below
+        found = os.stat(last, dir_fd=at, follow_symlinks=False)
+    except OSError:
+        return None
+    finally:
+        if at >= 0:
+            os.close(at)
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
 async def present(event: ObjectEvent, copies: str, outside: Outside) -> str | None:
     """Where exactly this version can be read: in its place, or as a copy below `copies`; None when it is gone.
 
@@ -48,11 +74,8 @@ async def copy_into(folder: str, name: str, uri: str, outside: Outside) -> None:
 
 
 def _same_file(event: ObjectEvent) -> bool:
-    try:
-        found = os.stat(uris.to_path(event.uri))  # noqa: PTH116 - any name
-    except OSError:
-        return False
-    return stat.S_ISREG(found.st_mode) and file_version(found) == event.etag
+    found = regular_file(uris.to_path(event.root), event.key)
+    return found is not None and file_version(found) == event.etag
 
 
 async def _is_current(store: "ObjectStore", key: str, event: ObjectEvent) -> bool:

@@ -72,6 +72,22 @@ class TriggerRecords:
         body = await read(self.store, keys.trigger_objects(self.trigger, event.identity))
         return None if body is None else body.decode("utf-8", "replace")
 
+    async def assign(self, event: ObjectEvent, run: str) -> None:
+        """The object version belongs to `run` from here on, whatever was said before."""
+        await put(self.store, keys.trigger_objects(self.trigger, event.identity), run.encode())
+
+    async def is_forgotten(self, run: str) -> bool:
+        """Whether objects that belong to `run` wait in vain: it does not exist, and nothing is left to start it."""
+        places = (
+            keys.run_json(run),
+            keys.trigger_start(self.trigger, run),
+            keys.trigger_letter(self.trigger, run),
+        )
+        for key in places:
+            if await read(self.store, key) is not None:
+                return False
+        return True
+
     async def note_start(self, record: StartRecord) -> None:
         """It is known from here on that this run is to be started."""
         body = _dump(run=record.run, events=[event.fields() for event in record.events])

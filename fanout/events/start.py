@@ -65,13 +65,38 @@ async def start_runs(events: Sequence[ObjectEvent], armed: ArmedTrigger, outside
     seen: set[str] = set()
     for run in dict.fromkeys(run for run in claims if run is not None):
         mine = tuple([event for event, claim in zip(wanted, claims, strict=True) if claim == run])
-        starts += await _finish(run, armed, outside, seen) or [Start(StartState.KNOWN, mine, run)]
+        starts += await _finish(run, armed, outside, seen) or await _known(run, mine, armed, outside, seen)
     fresh = [event for event, claim in zip(wanted, claims, strict=True) if claim is None]
     for group in _groups(fresh, armed):
         record = StartRecord(run_name(armed.trigger.name, group), group)
         await records.note_start(record)
         starts += await _finish(record.run, armed, outside, seen)
     return starts
+
+
+async def _known(
+    run: str, events: tuple[ObjectEvent, ...], armed: ArmedTrigger, outside: Outside, seen: set[str]
+) -> list[Start]:
+    """Events whose objects belong to a run already; of a run that was never started, as they were gone, they try again.
+
+    So an event that comes before its object, or out of the blue, does not keep a later one from starting the run.
+    """
+    records = TriggerRecords(outside.store, armed.trigger.name)
+    if not await records.is_forgotten(run):
+        return [Start(StartState.KNOWN, events, run)]
+    starts = []
+    for event in events:
+        own = await _give_own_run(event, armed, records)
+        await records.note_start(StartRecord(own, (event,)))
+        starts += await _finish(own, armed, outside, seen) or [Start(StartState.KNOWN, (event,), own)]
+    return starts
+
+
+async def _give_own_run(event: ObjectEvent, armed: ArmedTrigger, records: TriggerRecords) -> str:
+    """An object that no run was started for belongs to a run of its own from here on; its name follows from it."""
+    run = run_name(armed.trigger.name, (event,))
+    await records.assign(event, run)
+    return run
 
 
 async def finish_start(run: str, armed: ArmedTrigger, outside: Outside) -> list[Start]:
@@ -153,10 +178,15 @@ async def _begin(run: str, events: tuple[ObjectEvent, ...], armed: ArmedTrigger,
         return Start(StartState.GONE, events, reason=GONE)
     pipeline = fill(armed.pipeline, await _arrivals(run, there, armed, outside))
     created = await try_create(outside.store, new_record(run, pipeline, armed.code, outside))
+    if created:  # by us, without those that were gone: when one is told of again, this run is none of theirs
+        await each(lambda event: _give_own_run(event, armed, TriggerRecords(outside.store, trigger)), gone)
     return Start(StartState.STARTED if created else StartState.KNOWN, tuple(found), run)
 
 
-GONE = "replaced or removed before its run could be started, and the bucket keeps no older version"
+GONE = (
+    "replaced or removed before its run could be started, or not there yet, and the bucket keeps no such version; "
+    "when it is told of again, that is tried again"
+)
 
 
 async def _tell_gone(run: str, gone: tuple[ObjectEvent, ...], armed: ArmedTrigger, outside: Outside) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from fanout.data.column_pattern import ColumnPattern
 from fanout.data.mltable import MLTable
 from fanout.data.readers import SAMPLE_ROWS, Delimited, DeltaLake, JsonLines, Parquet, Reader
 from fanout.data.transformations import (
-    ColumnPattern,
     Conversion,
     ConvertColumnTypes,
     DropColumns,

@@ -4,6 +4,7 @@ A process that starts gets the first GPU that no other has, and none when all ar
 process ends. Scripts see it as the only one there is, through CUDA_VISIBLE_DEVICES.
 """
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -59,4 +60,14 @@ def slots_of(record: StepRecord) -> int:
     asked = record.step.max_concurrency_per_instance
     if asked is not None and asked >= 1:
         return asked
-    return 1 if gpus_of(os.environ) else len(os.sched_getaffinity(0))
+    return 1 if gpus_of(os.environ) else processors()
+
+
+def processors(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Cores that this process may use, in a container no more than its limit (cgroup v2) comes to."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        allowed, period = quota.read_text().split()
+        return cores if allowed == "max" else max(1, min(cores, math.ceil(int(allowed) / int(period))))
+    except (OSError, ValueError, ZeroDivisionError):  # no container, or one that does not say
+        return cores

@@ -13,6 +13,7 @@ from fanout.store.credentials import client_arguments
 from fanout.store.patience import answer_limit, pauses
 from fanout.store.redact import redact
 from fanout.store.skew import clock_trouble
+from fanout.store.waiting import waiting
 
 CONCURRENT_BATCHES = 8
 CONNECTIONS = 64
@@ -41,14 +42,15 @@ class SqsRequests:
         action and code. A request whose answer was lost may have been carried out twice.
         """
         begun, patience, tries = self.clock.monotonic(), self._access.patience, 0
-        for pause in pauses(patience):
-            try:
-                return await self._once(action, wait, arguments)
-            except _UnwellError as exc:
-                tries, seconds = tries + 1, self.clock.monotonic() - begun
-                if seconds >= patience:
-                    raise QueueError(f"{exc}; tried {tries} times in {seconds:.1f} s") from exc.__cause__
-            await self.clock.sleep(pause)
+        with waiting(f"SQS at {self._where}", patience, longer=wait):
+            for pause in pauses(patience):
+                try:
+                    return await self._once(action, wait, arguments)
+                except _UnwellError as exc:
+                    tries, seconds = tries + 1, self.clock.monotonic() - begun
+                    if seconds >= patience:
+                        raise QueueError(f"{exc}; tried {tries} times in {seconds:.1f} s") from exc.__cause__
+                await self.clock.sleep(pause)
         raise AssertionError  # there is always another pause
 
     async def _once(self, action: str, wait: float, arguments: Mapping[str, Any]) -> Mapping[str, Any]:

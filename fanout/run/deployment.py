@@ -71,7 +71,7 @@ async def prepare_deployment(
     take longer than the `worker_seconds` that a worker has.
     """
     settings = outside.settings
-    trouble = [*_unreachable(pipeline, settings), *_too_long(pipeline, worker_seconds)]
+    trouble = [*unreachable(pipeline, settings), *_too_long(pipeline, worker_seconds)]
     if trouble:
         raise InputError(f"deployment {name}: " + "; ".join(trouble))
     taken = await take_snapshots(pipeline, outside)
@@ -173,7 +173,8 @@ def _named(step: Step) -> Iterator[str]:
             yield bound.pipeline_input
 
 
-def _unreachable(pipeline: Pipeline, settings: Settings) -> Iterator[str]:
+def unreachable(pipeline: Pipeline, settings: Settings) -> Iterator[str]:
+    """A sentence for each place that only this machine sees."""
     if uris.is_local(settings.store):
         yield f"the store is {uris.display(settings.store)}, a folder of this machine; functions need s3://bucket/prefix"
     for step in pipeline.steps:

@@ -10,16 +10,20 @@ from fanout.errors import DamagedRecordError, RunError
 from fanout.queue.signature import Signer
 from fanout.run.names import check_name
 from fanout.spec import stored
+from fanout.spec.report import suggest
 from fanout.spec.settings import Settings
 from fanout.spec.steps import Pipeline
 from fanout.step.code_change import CodeChange, code_changes
 from fanout.step.record import Continued
 from fanout.store import checked, keys
 from fanout.store.keys import StepRound
-from fanout.store.objects import create, read
+from fanout.store.objects import create, list_names, read
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+
+MOST_MEANT = 5
+"""Runs that are named when a name may mean several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,24 @@ def with_changes(record: RunRecord, changes: tuple[CodeChange, ...]) -> RunRecor
     for change in changes:
         code |= {step: digest for step, digest in change.code.items() if step in code}
     return replace(record, code=code, code_changes=changes[-1].number, changes=(*record.changes, *changes))
+
+
+async def full_name(store: "ObjectStore", name: str) -> str:
+    """The run that `name` means: the run of this name, or the only one whose name begins so.
+
+    RunError names those that it may be, or the nearest.
+    """
+    if await read(store, keys.run_json(check_name(name))) is not None:
+        return name
+    names = await list_names(store, keys.RUNS)
+    meant = [found for found in names if found.startswith(name)]
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        more = f" and {len(meant) - MOST_MEANT} more" if len(meant) > MOST_MEANT else ""
+        raise RunError(f"{len(meant)} runs have names that begin with {name}: {', '.join(meant[:MOST_MEANT])}{more}")
+    hint = suggest(name, names) if names else ""
+    raise RunError(f"there is no run named {name} in this store{hint or '; `fanout list` shows those there are'}")
 
 
 async def signer_of(store: "ObjectStore", name: str) -> Signer | None:

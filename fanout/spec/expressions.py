@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fanout.errors import UserError
-from fanout.spec.shell import quote_at
 from fanout.spec.steps import Scalar
 
 NAME = r"[a-zA-Z_][a-zA-Z0-9_]*"
 DOTTED = rf"{NAME}(?:\.{NAME})*"
 
-_EXPRESSION = re.compile(r"\$\{\{\s*([^\s{}]+)\s*\}\}")
+EXPRESSION = re.compile(r"\$\{\{\s*([^\s{}]+)\s*\}\}")
 _ALMOST = re.compile(r"(?<![\\$])(?:\$\{|\{\{)\s*((?:parent\.)?(?:inputs|outputs)\.[A-Za-z_]\w*)\s*\}\}?")
 """What somebody who forgot a brace or the dollar sign has written; no shell has a variable with a dot in its name."""
 _OPENING = re.compile(r"\$\{\{[^{}]{0,40}")
@@ -59,7 +58,7 @@ def has_expression(text: str) -> bool:
 
 def whole_expression(text: str) -> str | None:
     """What stands between the braces when all of `text` is one expression."""
-    match = _EXPRESSION.fullmatch(text.strip())
+    match = EXPRESSION.fullmatch(text.strip())
     return match[1] if match else None
 
 
@@ -85,7 +84,7 @@ def template_uses(template: str) -> Iterator[Use | str]:
     groups = [match.span() for match in _GROUP.finditer(template)]
     if template.count("$[[") != len(groups):
         yield "'$[[' without ']]'; an optional group is written $[[--option ${{inputs.x}}]]"
-    for match in _EXPRESSION.finditer(template):
+    for match in EXPRESSION.finditer(template):
         reference = parse_reference(match[0])
         if reference is None or reference.step or not reference.old or "parents." in match[0]:
             yield f"expected ${{{{inputs.name}}}} or ${{{{outputs.name}}}}, found '{match[0][:60]}'"
@@ -94,7 +93,7 @@ def template_uses(template: str) -> Iterator[Use | str]:
             yield Use(reference.side, reference.name, inside)
     for almost in _ALMOST.finditer(template):
         yield f"'{almost[0]}' is no expression; one is written ${{{{{almost[1]}}}}}"
-    for broken in _OPENING.finditer(_EXPRESSION.sub("", template)):
+    for broken in _OPENING.finditer(EXPRESSION.sub("", template)):
         yield f"'{broken[0].strip()}' is no expression; one is written ${{{{inputs.name}}}}, without spaces in the name"
 
 
@@ -117,36 +116,24 @@ def render_arguments(template: str, inputs: Mapping[str, str | None], outputs: M
 
     A `$[[...]]` group is dropped when an input in it has no value. UserError for a name without a value elsewhere.
     """
-    kept = _choose_groups(template, inputs)
+    kept = choose_groups(template, inputs)
     try:
         arguments = _split(kept)
     except ValueError as exc:
         raise UserError(f"program arguments {split_problem(kept)}: {template}") from exc
-    return [_EXPRESSION.sub(lambda match: _value(match[0], inputs, outputs), argument) for argument in arguments]
-
-
-def render_command(template: str, inputs: Mapping[str, str | None], outputs: Mapping[str, str]) -> str:
-    """`template` filled in for a shell: every value arrives as written, as (part of) one word, whatever it holds.
-
-    A value is quoted by where its expression stands: outside quotes it gets quotes when it needs them; inside single
-    or double quotes of the template, what would end or expand there is escaped. So both `x.py ${{inputs.a}}` and
-    `x.py "${{inputs.a}}"` pass one argument, and no value can become a command. Text in a here-document is a
-    place, with backticks and $'...', that is refused. Groups and errors as for `render_arguments`.
-    """
-    kept = _choose_groups(template, inputs)
-    quoted = quote_at(kept, [match.start() for match in _EXPRESSION.finditer(kept)])
-    quotes = iter(quoted)
-    return _EXPRESSION.sub(lambda match: next(quotes)(_value(match[0], inputs, outputs)), kept)
+    return [EXPRESSION.sub(lambda match: value_of(match[0], inputs, outputs), argument) for argument in arguments]
 
 
 def render_text(template: str, values: Mapping[str, str]) -> str:
     """`template` with `${{name}}` of each of `values` filled in; other expressions stay as they are."""
-    return _EXPRESSION.sub(lambda match: values.get(match[1], match[0]), template)
+    return EXPRESSION.sub(lambda match: values.get(match[1], match[0]), template)
 
 
-def _choose_groups(template: str, inputs: Mapping[str, str | None]) -> str:
+def choose_groups(template: str, inputs: Mapping[str, str | None]) -> str:
+    """`template` without the groups in which an input has no value, and without the brackets of the others."""
+
     def choose(group: re.Match[str]) -> str:
-        names = (own_reference(match[0], "inputs") for match in _EXPRESSION.finditer(group[1]))
+        names = (own_reference(match[0], "inputs") for match in EXPRESSION.finditer(group[1]))
         return group[1] if all(name is None or inputs.get(name) is not None for name in names) else ""
 
     return _GROUP.sub(choose, template)
@@ -154,10 +141,11 @@ def _choose_groups(template: str, inputs: Mapping[str, str | None]) -> str:
 
 def _split(template: str) -> list[str]:
     # An expression must survive the split in one piece, so the whitespace allowed in it goes first.
-    return shlex.split(_EXPRESSION.sub(lambda match: "${{" + match[1] + "}}", template))
+    return shlex.split(EXPRESSION.sub(lambda match: "${{" + match[1] + "}}", template))
 
 
-def _value(expression: str, inputs: Mapping[str, str | None], outputs: Mapping[str, str]) -> str:
+def value_of(expression: str, inputs: Mapping[str, str | None], outputs: Mapping[str, str]) -> str:
+    """What `${{inputs.x}}` or `${{outputs.x}}` stands for; UserError when that has no value."""
     name = own_reference(expression, "inputs")
     value = inputs.get(name) if name else outputs.get(own_reference(expression, "outputs") or "")
     if value is None:

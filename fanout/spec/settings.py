@@ -117,6 +117,9 @@ def _found_file(start: Path) -> Path | None:
     return path
 
 
+STORE = ".fanout"
+
+
 def resolve_datastore(uri: str, settings: Settings) -> str:
     """`azureml://datastores/<name>/paths/<path>` as the URI it stands for here; any other URI unchanged.
 
@@ -145,7 +148,10 @@ def _folder(start: Path) -> Path:
 
 
 def _default_store() -> str:
-    return (Path.cwd() / ".fanout").as_uri()
+    """The nearest `.fanout`, in the current folder or above it, as git finds its own; else one to be made here."""
+    here = Path.cwd()
+    there = next((folder for folder in (here, *here.parents) if (folder / STORE).is_dir()), here)
+    return (there / STORE).as_uri()
 
 
 def _chosen(content: SettingsFile, profile: str | None, path: Path) -> Keys:

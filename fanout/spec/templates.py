@@ -1,21 +1,22 @@
 """Checking the templates of a step, `command` and `program_arguments`, against the names it has."""
 
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 from fanout.errors import UserError
+from fanout.spec.command_line import render_command
 from fanout.spec.expressions import (
     Use,
     literal_text,
     own_reference,
     render_arguments,
-    render_command,
     split_problem,
     template_uses,
 )
 from fanout.spec.nodes import Node, Origin, ScalarNode
 from fanout.spec.report import Report, shorten, suggest
 from fanout.spec.scope import Draft
-from fanout.spec.steps import Input, LiteralInput
+from fanout.spec.steps import DataInput, Input, InputMode, LiteralInput
 
 
 def check_template(text: str, origin: Origin, draft: Draft, report: Report) -> bool:
@@ -77,5 +78,16 @@ def _use_problem(use: Use | str, draft: Draft) -> str | None:
 
 
 def _stand_ins(inputs: Mapping[str, Input]) -> dict[str, str | None]:
-    # What data becomes (a path, a URI) is decided where the step runs; until then any text does.
-    return {n: literal_text(i.value) if isinstance(i, LiteralInput) else "input" for n, i in inputs.items()}
+    return {name: _stand_in(given) for name, given in inputs.items()}
+
+
+def _stand_in(given: Input) -> str | None:
+    """The value of an input, or text with the characters that will be in it, as far as the file alone says."""
+    if isinstance(given, LiteralInput):
+        return literal_text(given.value)
+    if not isinstance(given, DataInput):
+        return "input"
+    if given.uri.startswith("file:"):
+        return unquote(given.uri.removeprefix("file://"), errors="surrogateescape")
+    whole = given.mode is InputMode.DIRECT and "://" in given.uri and not given.uri.startswith("azureml:")
+    return given.uri if whole else "input/" + given.uri.rpartition("/")[2]

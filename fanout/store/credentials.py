@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.errors import MissingExtraError, SettingsError
 from fanout.store.access import DEFAULT_REGION, Access
+from fanout.store.redact import redact
+from fanout.store.waiting import waiting
 
 if TYPE_CHECKING:
     from obstore.store import S3Config, S3CredentialProvider
@@ -60,16 +62,20 @@ def s3_client(access: Access) -> Any:
 def _chain(config: "S3Config", access: Access) -> "S3CredentialProvider":
     """Profiles, SSO, instance roles: botocore's chain."""
     try:
+        from botocore.exceptions import BotoCoreError
         from obstore.auth.boto3 import Boto3CredentialProvider
     except ImportError:
         raise MissingExtraError("S3 without AWS_ACCESS_KEY_ID in the environment", "aws") from None
     try:
-        provider = Boto3CredentialProvider(ttl=timedelta(seconds=ASKED_EVERY))
+        with waiting("AWS's credential chain (profiles, SSO, the metadata of an instance)", access.patience):
+            provider = Boto3CredentialProvider(ttl=timedelta(seconds=ASKED_EVERY))
     except ValueError:
         raise SettingsError(
             "no AWS credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (any text will do for an "
             "emulator), choose AWS_PROFILE, or set AWS_SKIP_SIGNATURE=true for public data"
         ) from None
+    except BotoCoreError as exc:  # a profile that is not there, a file that cannot be parsed
+        raise SettingsError(f"AWS credentials: {redact(str(exc))}") from exc
     if access.region is None and (region := provider.config.get("region")):
         config["region"] = region
     return provider

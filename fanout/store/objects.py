@@ -17,7 +17,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore
 
 from fanout.errors import StoreError
-from fanout.store.again import Tries, again, patience_of
+from fanout.store.again import Tries, again, asked, patience_of
 from fanout.store.patience import pauses
 from fanout.store.redact import redact
 from fanout.store.skew import clock_trouble
@@ -154,11 +154,15 @@ async def list_keys(store: ObjectStore, prefix: str = "", after: str | None = No
     while True:
         try:
             with translated("list", prefix or "/"):
-                async for chunk in obstore.list(store, prefix or None, offset=after, chunk_size=LIST_CHUNK):
-                    for meta in chunk:
+                chunks = aiter(obstore.list(store, prefix or None, offset=after, chunk_size=LIST_CHUNK))
+                while True:
+                    with asked(store):
+                        chunk = await anext(chunks, None)
+                    for meta in chunk or ():
                         yield Listed(meta["path"], meta["size"])
                         after = meta["path"]
-            return
+                    if chunk is None:
+                        return
         except StoreError as exc:
             pause = tries.pause_after(exc)
         await asyncio.sleep(pause)
@@ -171,11 +175,15 @@ def list_in_order(store: ObjectStore, prefix: str, page: int) -> Iterator[Listed
     while True:
         try:
             with translated("list", prefix or "/"):
-                for chunk in store.list(prefix or None, offset=after, chunk_size=page):
-                    for meta in chunk:
+                chunks = iter(store.list(prefix or None, offset=after, chunk_size=page))
+                while True:
+                    with asked(store):
+                        chunk = next(chunks, None)
+                    for meta in chunk or ():
                         yield Listed(meta["path"], meta["size"])
                         after = meta["path"]
-            return
+                    if chunk is None:
+                        return
         except StoreError as exc:
             pause = tries.pause_after(exc)
         time.sleep(pause)

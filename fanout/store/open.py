@@ -14,6 +14,7 @@ from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store, from_ur
 
 from fanout.errors import MissingExtraError, SettingsError, StoreError
 from fanout.store.access import DEFAULT_REGION, Access
+from fanout.store.again import asked
 from fanout.store.credentials import s3_client, sign
 from fanout.store.objects import reason, translated
 from fanout.store.patience import client_config, retry_config
@@ -77,7 +78,9 @@ async def ensure_bucket(uri: str, access: Access) -> None:
     bucket, _ = _bucket(uri)
     try:
         with translated("use", f"s3://{bucket}"):
-            await anext(aiter(obstore.list(_s3(bucket, access), chunk_size=1)), None)
+            store = _s3(bucket, access)
+            with asked(store):
+                await anext(aiter(obstore.list(store, chunk_size=1)), None)
     except StoreError as exc:
         if "NoSuchBucket" not in str(exc):
             raise

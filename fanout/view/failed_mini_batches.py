@@ -22,6 +22,7 @@ from fanout.view.output import Paint
 from fanout.view.text import indented, many, mini_batches, number, printable
 
 SCHEMA = 1
+LONGEST_MESSAGE = 200
 _SAID = {
     Fate.FAILED: "failed",
     Fate.SHORT: "failed, what it returned is in the output",
@@ -128,13 +129,21 @@ async def _mini_batch_lines(
     """Every mini-batch whose last failure is of this kind."""
     if kind.number is None:
         return
-    for failed in found.mini_batches:
-        if failed.tries[-1].kind == kind.number:
-            items = failed_items(failed, await batches.read(failed.index))
-            shown = "; ".join(items[:MOST_ITEMS])
-            more = f" and {number(len(items) - MOST_ITEMS)} more" if len(items) > MOST_ITEMS else ""
-            tries = many(len(failed.tries), "failed try", "failed tries")
-            yield f"mini-batch {failed.index}: {_SAID[failed.fate]}, {tries}" + (f": {shown}{more}" if shown else "")
+    alike = [failed for failed in found.mini_batches if failed.tries[-1].kind == kind.number]
+    differ = any(failed.tries[-1].message != kind.group.first.failure.message for failed in alike)
+    for failed in alike:
+        items = failed_items(failed, await batches.read(failed.index))
+        shown = "; ".join(items[:MOST_ITEMS])
+        more = f" and {number(len(items) - MOST_ITEMS)} more" if len(items) > MOST_ITEMS else ""
+        tries = many(len(failed.tries), "failed try", "failed tries")
+        yield f"mini-batch {failed.index}: {_SAID[failed.fate]}, {tries}" + (f": {shown}{more}" if shown else "")
+        if differ:
+            yield f"{INDENT}{_one_line(failed.tries[-1].message)}"
+
+
+def _one_line(message: str) -> str:
+    text = printable(" ".join(message.split()))
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}…"
 
 
 def failed_items(failed: FailedMiniBatch, batch: MiniBatch | None) -> tuple[str, ...]:

@@ -51,6 +51,11 @@ class JsonLinesView:
         self._output, self._clock = output, clock
         self._told: dict[str, float] = {}
         self._failures: dict[str, FirstFailures] = {}
+        self._run = ""
+
+    @property
+    def run(self) -> str:
+        return self._run
 
     def run_started(
         self,
@@ -59,6 +64,7 @@ class JsonLinesView:
         resumed: bool,
         how: str = GOES_ON,  # noqa: ARG002 - the verdict says it
     ) -> None:
+        self._run = run
         self._failures = {step.name: FirstFailures.of(run, step) for step in steps}
         named = [{"name": step.name, "kind": step.kind, "after": sorted(step.after)} for step in steps]
         self._say("run_started", schema=SCHEMA, run=run, resumed=resumed, steps=named)

@@ -37,6 +37,10 @@ class LiveView:
         self._begun: dict[str, float] = {}
         self._live: Live | None = None
 
+    @property
+    def run(self) -> str:
+        return self._board.run
+
     def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool, how: str = GOES_ON) -> None:
         self._board.begin(run, steps)
         self._output.line(f"{self._output.paint.strong(run)}{f' {printable(how)}' if resumed else ''}")

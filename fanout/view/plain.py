@@ -24,6 +24,10 @@ class PlainView:
         self._board = Board()
         self._told: dict[str, tuple[float, str]] = {}  # by step: when, and what
 
+    @property
+    def run(self) -> str:
+        return self._board.run
+
     def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool, how: str = GOES_ON) -> None:
         self._board.begin(run, steps)
         self._output.line(f"run {run} {printable(how) if resumed else 'started'}: {many(len(steps), 'step')}")

@@ -9,6 +9,11 @@ from fanout.view.failures import MiniBatches
 class RunView(RunObserver, Protocol):
     """An observer that shows what it hears."""
 
+    @property
+    def run(self) -> str:
+        """The run that is shown; "" before it exists."""
+        ...
+
     def conclude(self, report: RunReport, batches: MiniBatches) -> None:
         """Tells the end of the run; `batches` are those mini-batches of its failures that could be read."""
         ...

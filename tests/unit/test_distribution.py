@@ -91,4 +91,39 @@ def test_the_source_archive_builds_it_all(built: Path) -> None:
 def test_the_image_has_what_its_functions_start() -> None:
     """The wheel has no `handlers`, so the image copies them beside it."""
     text = (ROOT / "infra" / "Dockerfile").read_text()
-    assert text.index("COPY handlers") > text.index('pip install --no-cache-dir "/build[')
+    assert text.index("COPY handlers") > text.index("uv sync ${UV_FLAGS} --no-editable")
+
+
+def test_the_image_is_made_from_the_lock_file() -> None:
+    """By hash, uv itself too; nothing is fetched that is not in a file of the repository, and the base has one name."""
+    text = (ROOT / "infra" / "Dockerfile").read_text()
+    assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == ["${BASE}", "${BASE}"]
+    assert "pip install --no-cache-dir --require-hashes" in text
+    flags = re.search(r'UV_FLAGS="([^"]*)"', text)
+    assert flags is not None
+    assert "--frozen" in flags[1]
+    assert text.count("uv sync ${UV_FLAGS}") == 2
+    assert "--no-build-isolation" in text
+    locked = (ROOT / "infra" / "uv.txt").read_text()
+    assert re.search(r"^uv==[0-9.]+ ", locked, re.MULTILINE)
+    assert locked.count("--hash=sha256:") > 5
+    uv = Path(sys.executable).with_name("uv")
+    exported = subprocess.check_output([uv, "export", "--offline", *flags[1].split()], cwd=ROOT, text=True)
+    assert {"awslambdaric", "hatchling", "boto3", "pyarrow"} <= set(re.findall(r"^([\w-]+)==", exported, re.MULTILINE))
+    assert exported.count("--hash=") > 50
+
+
+def test_the_context_of_the_image_is_what_it_copies() -> None:
+    """All else stays out: history, runs, data, credentials."""
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    assert lines[0] == "*"
+    let_in = {line[1:] for line in lines if line.startswith("!")}
+    text = (ROOT / "infra" / "Dockerfile").read_text()
+    copied = {
+        source.split("/")[0]
+        for line in re.findall(r"^COPY (?!--from)(.*)$", text, re.MULTILINE)
+        for source in line.split()[:-1]
+        if "$" not in source
+    }
+    assert copied <= let_in
+    assert {"**/.env*", "**/.fanout", "**/.git"} <= set(lines)

@@ -105,6 +105,34 @@ def test_policies_name_what_they_allow(resources: dict[str, Any]) -> None:
         }
 
 
+def _patterns(resource: Any) -> list[str]:
+    """The texts in a policy's resource, whatever functions of CloudFormation are around them."""
+    if isinstance(resource, str):
+        return [resource] if resource.startswith("arn:") else []
+    inner = resource.values() if isinstance(resource, dict) else resource
+    return [pattern for one in inner for pattern in _patterns(one)]
+
+
+def test_functions_cannot_change_what_functions_run(resources: dict[str, Any]) -> None:
+    """In the store they write runs and what belongs to their own trigger: no deployment, and no code."""
+    policy = resources["StorePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    written = [pattern for one in policy if "s3:PutObject" in one["Action"] for pattern in _patterns(one["Resource"])]
+    assert {pattern.partition("${StoreBucket}/")[2] for pattern in written} == {
+        "${Root}runs/*",
+        "${Root}reuse/*",
+        "${Root}triggers/${TriggerName}/*",
+    }
+    policy = resources["WritersPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    parts = {pattern.partition("${StoreBucket}/")[2] for one in policy for pattern in _patterns(one["Resource"])}
+    assert parts == {"${Root}runs/*", "${Root}triggers/${TriggerName}/*"}
+
+
+def test_the_version_that_arrived_may_be_read(resources: dict[str, Any]) -> None:
+    """Of a bucket that keeps versions."""
+    [objects, _] = resources["InputsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert set(objects["Action"]) == {"s3:GetObject", "s3:GetObjectVersion"}
+
+
 def test_alarms_watch_dead_letters_and_age(resources: dict[str, Any]) -> None:
     """What is given up and what waits too long is told; quiet queues raise nothing."""
     alarms = {n: one["Properties"] for n, one in resources.items() if one["Type"] == "AWS::CloudWatch::Alarm"}

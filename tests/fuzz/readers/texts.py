@@ -8,7 +8,7 @@ from fanout.data.partition_format import compile_format
 from fanout.errors import UserError
 from fanout.queue.sqs_batches import NAME_LENGTH, sqs_name
 from fanout.run.names import check_name
-from fanout.spec import expressions
+from fanout.spec import command_line, expressions
 from fanout.spec.locations import datastore_path, local_path, uri_of
 from fanout.spec.report import Wrong
 from fanout.spec.settings import Settings, load_settings, resolve_datastore
@@ -35,7 +35,7 @@ def _arguments(body: bytes) -> object:
 
 
 def _command(body: bytes) -> object:
-    return expressions.render_command(text_of(body), VALUES, {"o": "/out"})
+    return command_line.render_command(text_of(body), VALUES, {"o": "/out"})
 
 
 def _partition_format(body: bytes) -> object:

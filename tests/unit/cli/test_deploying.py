@@ -1,12 +1,22 @@
 """`fanout deploy` refuses what cannot be, before it asks AWS for anything, and prints what it is asked to print."""
 
+import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+REMOTE = """\
+type: pipeline
+inputs:
+  x: {type: uri_folder, path: s3://data/in}
+jobs:
+  one:
+    command: ls ${{inputs.x}}
+    inputs: {x: "${{parent.inputs.x}}"}
+"""
 STORE = ("--store", "s3://bucket/prefix")
 IMAGE = ("--image", "registry/fanout:1")
 
@@ -37,14 +47,43 @@ def test_refused_with_what_would_be_right(
     assert said in ended.err
 
 
-def test_manifests_for_a_run(fanout: Callable[..., Any], pipeline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ready for kubectl, without keys."""
-    monkeypatch.setenv("AWS_REGION", "eu-central-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASECRET")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
-    ended = fanout("deploy", str(pipeline), *STORE, *IMAGE, "--to", "kubernetes", "--run", "r", "--workers", "3")
-    assert ended.code == 0, ended.err
-    job = yaml.safe_load(ended.out)
-    assert (job["kind"], job["spec"]["parallelism"]) == ("Job", 3)
-    assert "SECRET" not in ended.out
-    assert "very-secret" not in ended.out
+@pytest.fixture
+def moto(moto_endpoint: str, aws_environ: Callable[[str], dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line is led to a moto server, and there is no terminal."""
+    for name, value in aws_environ(moto_endpoint).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+
+
+@pytest.mark.moto
+def test_no_manifests_for_a_run_that_is_not_there(fanout: Callable[..., Any], pipeline: Path, moto: None) -> None:
+    """Nor for one that pods could not work on; nothing is printed for kubectl."""
+    store = ("--store", f"s3://manifests-{os.getpid()}/prefix")
+    ran = fanout("run", str(pipeline), *store, "--name", "ended")
+    assert ran.code == 0, ran.err
+    lent = ("deploy", str(pipeline), *store, *IMAGE, "--to", "kubernetes", "--run")
+    for run, said in (("nosuch", "no run named nosuch"), ("ended", "run ended is over, and has no work for nodes")):
+        ended = fanout(*lent, run)
+        assert (ended.code, ended.out) == (2, "")
+        assert said in ended.err
+
+
+@pytest.mark.moto
+@pytest.mark.parametrize("verb", ["deploy", "destroy"])
+def test_without_a_terminal_nothing_is_done_and_that_is_no_success(
+    fanout: Callable[..., Any], folder: Path, moto: None, verb: str
+) -> None:
+    """Exit code 2, and the option to add; what would change was shown."""
+    (folder / "pipeline.yml").write_text(REMOTE)
+    store = ("--store", f"s3://unasked-{os.getpid()}/prefix")
+    deploy = ("deploy", "pipeline.yml", *store, *IMAGE, "--name", "unasked")
+    arguments = deploy if verb == "deploy" else ("destroy", "unasked", *store)
+    if verb == "destroy":
+        assert fanout(*deploy, "--yes").code == 0
+    ended = fanout(*arguments)
+    assert ended.code == 2, ended.out + ended.err
+    assert f"{verb} asks before it changes anything, and there is no terminal to ask at: add --yes" in ended.err
+    assert "nothing was" in ended.out
+    assert fanout(*arguments, "--dry-run").code == 0
+    if verb == "destroy":
+        assert fanout(*arguments, "--data", "--yes").code == 0

@@ -35,8 +35,34 @@ def test_infrastructure_trouble_says_what_to_try(error: Exception, capsys: pytes
     """The sentence, then what to do about it; credentials taken out."""
     assert tell(error) is ExitCode.INTERNAL
     err = capsys.readouterr().err
-    assert "fanout resume" in err
     assert "hunter2" not in err
+    assert "fanout resume" not in err, "where no run is under way, there is nothing to go on with"
+
+
+@pytest.mark.parametrize(
+    ("said", "check"),
+    [
+        ("cannot list runs/: no answer", "Check that the store can be reached"),
+        (
+            "https://a.example:1/x.csv: cannot be read: no answer",
+            "Check that the data at https://a.example:1/x.csv can",
+        ),
+        ("cannot read s3://b/k: no answer", "Check that the data at s3://b/k can be reached."),
+    ],
+)
+def test_what_to_check_is_what_failed(said: str, check: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The store of runs, or data that is elsewhere."""
+    assert tell(StoreError(said)) is ExitCode.INTERNAL
+    assert check in capsys.readouterr().err
+
+
+def test_an_error_in_a_run_names_the_command_that_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also a bug of ours, and errors in groups."""
+    for error in (QueueError("gone"), ZeroDivisionError("no"), ExceptionGroup("", [StoreError("no")])):
+        the_one_inside(error).add_note("go on with the run: fanout resume r")
+        tell(error)
+        err = capsys.readouterr().err
+        assert err.count("go on with the run: fanout resume r\n") == 1
 
 
 def test_a_bug_is_called_a_bug(capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,6 +35,7 @@ def test_failures_for_people(fanout: Any, failed: None, folder: Path) -> None:
     assert f"mini-batch 2: failed, 2 failed tries: {folder}/in/4.txt; {folder}/in/5.txt\n" in said.out
     assert "look closer: fanout run-one r 2 --step score\n" in said.out
     assert "try again:   fanout redrive r --step score --mini-batch 2\n" in said.out
+    assert "with changed code: fanout redrive r --step score --mini-batch 2 --new-code\n" in said.out
     assert "KeyError" not in said.out
     every = fanout("failures", "r", "--step", "score", "--all-attempts").out
     assert "mini-batch 0: succeeded later, 1 failed try" in every
@@ -89,3 +90,18 @@ def test_no_such_step(fanout: Any, failed: None) -> None:
     """The steps there are are named."""
     said = fanout("failures", "r", "--step", "x")
     assert (said.code, said.err) == (2, "run r has no step x; it has score\n")
+
+
+def test_each_mini_batch_has_its_own_message(fanout: Any, pipeline: Path, folder: Path) -> None:
+    """Alike ones are one group, with one traceback, and what each of them said is on its line."""
+    (folder / "src" / "score.py").write_text(
+        "def run(mini_batch, context):\n    raise ValueError(f'no {context.minibatch_index}\\x1b[31m, sorry')\n"
+    )
+    fanout("run", "pipeline.yml", "--name", "r", "--set", "jobs.score.retry_settings={max_retries: 0}")
+    said = fanout("failures").out
+    assert said.count("Traceback") == 1
+    lines = said.splitlines()
+    for index in range(3):
+        at = next(n for n, line in enumerate(lines) if line.startswith(f"   mini-batch {index}: failed"))
+        assert lines[at + 1].strip().startswith(f"ValueError: no {index}")
+    assert "\x1b" not in said

@@ -36,3 +36,36 @@ def test_a_name_that_no_run_has_is_the_users_mistake(fanout: Any, folder: Path, 
     said = fanout(verb, "../x")
     assert said.code == 2
     assert said.err.startswith("'../x' cannot name a run: expected ")
+
+
+def test_a_run_is_named_by_its_beginning(fanout: Any, pipeline: Path) -> None:
+    """Where that means one run; else those that it may mean are named, or the nearest."""
+    for name in ("brave_lake", "brave_elm", "calm"):
+        assert fanout("run", "pipeline.yml", "--name", name).code == 0
+    assert fanout("status", "brave_l").out.startswith("brave_lake  Completed")
+    said = fanout("status", "brave")
+    assert (said.code, said.err) == (2, "2 runs have names that begin with brave: brave_elm, brave_lake\n")
+    said = fanout("failures", "brave_lane")
+    assert (said.code, said.err) == (
+        2,
+        "there is no run named brave_lane in this store; did you mean 'brave_lake'?\n",
+    )
+    for verb in ("resume", "redrive", "cancel"):
+        assert "brave_lake" in fanout(verb, "brave_la").out, verb
+
+
+def test_a_store_is_found_above(fanout: Any, pipeline: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As git finds its own; it is said, and one that other users may change is refused."""
+    assert fanout("run", "pipeline.yml", "--name", "r").code == 0
+    (folder / "in/deeper").mkdir()
+    monkeypatch.chdir(folder / "in/deeper")
+    assert fanout("status").out.startswith("r  Completed")
+    said = fanout("run", "../../pipeline.yml", "--name", "s")
+    assert said.code == 0
+    assert said.err.startswith(f"store {folder}/.fanout, found above this folder\n")
+    assert "  more        fanout status s\n" in said.out or "fanout status s\n" in said.out
+    assert not (folder / "in/deeper/.fanout").exists()
+    (folder / ".fanout").chmod(0o777)
+    said = fanout("status")
+    assert said.code == 2
+    assert "every user may write to" in said.err

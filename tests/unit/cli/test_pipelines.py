@@ -9,11 +9,21 @@ from fanout.errors import SpecError
 def test_an_input_is_set_where_its_value_stands(pipeline: Path) -> None:
     """The path of data, the default of a declared literal, or the value itself."""
     assert overrides_of(pipeline, ["files=./other", "rate=0.7", "limit=5", "rate=a=b"]) == [
-        "inputs.files.path=./other",
+        f"inputs.files.path={Path.cwd()}/other",
         "inputs.rate=0.7",
         "inputs.limit.default=5",
         "inputs.rate=a=b",
     ]
+
+
+def test_a_path_is_from_the_current_folder(pipeline: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the shell has completed it, wherever the pipeline file is; addresses and absolute paths are as given."""
+    (folder / "deep/data").mkdir(parents=True)
+    monkeypatch.chdir(folder / "deep")
+    [score] = load(Path("../pipeline.yml"), [], ["files=data"]).steps
+    assert getattr(score.inputs["data"], "uri", "") == (folder / "deep/data").as_uri()
+    for given in ("s3://b/k", "azureml://datastores/d/paths/p", "/abs", "~/home"):
+        assert overrides_of(pipeline, [f"files={given}"]) == [f"inputs.files.path={given}"]
 
 
 def test_the_pipeline_has_the_value(pipeline: Path, folder: Path) -> None:

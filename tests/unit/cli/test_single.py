@@ -137,8 +137,13 @@ def test_what_is_not_there(fanout: Any, ran: Path, folder: Path) -> None:
         (("r", "3"), "step score has no mini-batch 3: it has 3, counted from 0"),
         (("x", "0"), "there is no run named x"),
         (("r", "0", "--step", "x"), "run r has no step x; it has score"),
-        (("--", "r", "-1"), "Invalid value for 'N'"),
-        (("r", "one"), "Invalid value for 'N'"),
+        (
+            ("--", "r", "-1"),
+            "expected the number of a mini-batch, or a run and that number: fanout run-one brave_lake 3",
+        ),
+        (("r", "one"), "run-one r one: expected the number of a mini-batch"),
+        (("r",), "run-one r: expected the number of a mini-batch"),
+        (("r", "0", "1"), "run-one r 0 1: expected the number of a mini-batch"),
     ):
         said = fanout("run-one", *arguments)
         assert said.code == 2
@@ -146,19 +151,32 @@ def test_what_is_not_there(fanout: Any, ran: Path, folder: Path) -> None:
     assert list((folder / "tmp").iterdir()) == []
 
 
+def test_without_a_run_it_is_the_newest(fanout: Any, ran: Path) -> None:
+    """As for the other commands that look; a run may be named by its beginning."""
+    assert fanout("run", "pipeline.yml", "--name", "later", *MORE).code == 0
+    assert fanout("run-one", "0").out.startswith("later, step score, mini-batch 0: ")
+    assert fanout("run-one", "lat", "0").out.startswith("later, step score, mini-batch 0: ")
+    assert fanout("run-one", "r", "0").out.startswith("r, step score, mini-batch 0: ")
+
+
 @pytest.mark.parametrize(
     ("mini_batch", "options", "typed", "expected"),
     [
         ("2", ["--debug"], "p items\nup\np context.minibatch_index\nq\n", ["0.txt", "(Pdb) 2"]),
+        ("1", ["--debug"], "p mini_batch\ndown\np obj\nq\n", ["2.txt", "json"]),
         ("0", [], "p 'I am ' + 'here'\nc\n", ["(Pdb) 'I am here'", "run() returned a list"]),
     ],
 )
 def test_a_debugger(
     ran: Path, folder: Path, mini_batch: str, options: list[str], typed: str, expected: list[str]
 ) -> None:
-    """pdb where the script failed, with its frames and variables; breakpoint() at any time."""
+    """pdb in the script's own frame where it failed, also within a library; breakpoint() at any time."""
     (ran / "score.py").write_text(
-        SCRIPT.replace('    print("run"', '    if not context.minibatch_index:\n        breakpoint()\n    print("run"')
+        SCRIPT.replace(
+            '    print("run"', '    if not context.minibatch_index:\n        breakpoint()\n    print("run"'
+        ).replace(
+            "        Path(EntryScript()", "        __import__('json').loads(mini_batch)\n        Path(EntryScript()"
+        )
     )
     command = [str(Path(sys.executable).with_name("fanout")), "run-one", "r", mini_batch, "--new-code", *options]
     environ = {**os.environ, "TMPDIR": str(folder / "tmp")}

@@ -138,6 +138,21 @@ async def test_inputs_and_outputs_are_filled_in(run: Run, tmp_path: Path) -> Non
     assert (tmp_path / "out" / "model.bin").read_text() == "m\n"
 
 
+async def test_what_a_file_is_called_is_never_run(run: Run, tmp_path: Path) -> None:
+    """As an argument the name arrives; in a here-document the step fails with the reason, and nothing has run."""
+    file = tmp_path / "$(cd; touch pwned).csv"
+    file.write_text("content\n")
+    inputs = {"table": BoundInput(uri=uris.from_path(file), type=DataType.URI_FILE)}
+    outputs = {"o": _folder(tmp_path / "out")}
+    assert (await run("cat ${{inputs.table}}", inputs=inputs)).said == "content\n"
+    end = await run("cat << EOF > ${{outputs.o}}/meta.yml\nfile: ${{inputs.table}}\nEOF", inputs, outputs)
+    assert end.reason is not None
+    assert end.reason.startswith("command: ${{inputs.table}} cannot be filled in safely: its value is a path with '$'")
+    assert not (tmp_path / "out").exists()
+    end = await run("cat << EOF\nfile: $AZURE_ML_INPUT_table\nEOF", inputs=inputs)
+    assert end.said == f"file: {file}\n"
+
+
 async def test_a_missing_value_is_said(run: Run) -> None:
     """An optional input without a value outside of a group is the user's mistake, with its name."""
     with pytest.raises(UserError, match=r"inputs\.rate"):

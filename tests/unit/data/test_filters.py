@@ -1,5 +1,6 @@
 """Filter expressions: what they may say, and which rows pass."""
 
+import time
 from typing import Any
 
 import numpy as np
@@ -87,8 +88,17 @@ def test_rows_that_pass(frame: pd.DataFrame, text: str, passing: list[int]) -> N
         ("d > datetime(x, 1, 1)", "write a time as datetime"),
         ("d > datetime(10**9, 1, 1)", "write a time as datetime"),
         ("not " * 3000 + "col('a') == 1", "longer than"),
+        ("a > 9**9**9**9", "a power that is too large to be a number"),
+        ("a > 99999999999999999999999**99999999", "a power that is too large to be a number"),
+        ("a ** 2 > (10**200)**2", "a power that is too large to be a number"),
+        ("a" + " < a" * 3000, "longer than|nested more than 100 deep"),
+        ("a" + " < a" * 2000, "nested more than 100 deep"),
+        ("1" + "+1" * 3000 + " > a", "nested"),
+        ("not " * 300 + "a", "nested more than 100 deep"),
+        ("-" * 3000 + "a > 1", "nested"),
         ("(" * 150 + "col('a') == 1" + ")" * 150, ""),
     ],
+    ids=lambda text: text[:40],
 )
 def test_what_is_no_filter_is_refused(text: str, why: str) -> None:
     """Only comparisons of columns, texts, numbers and booleans, joined by and, or, not."""
@@ -109,3 +119,19 @@ def test_a_column_that_stands_alone_must_be_one_of_booleans(frame: pd.DataFrame)
 def test_columns_of_an_expression(text: str, names: set[Any]) -> None:
     """All that it looks at."""
     assert columns_of(parse_filter(text)) == names
+
+
+def test_powers_of_whole_numbers_are_fractions(frame: pd.DataFrame) -> None:
+    """One with a billion digits takes no longer than any other: it is none."""
+    frame["big"] = pd.Series([2, 10**30, 10**40], dtype=object)
+    began = time.process_time()
+    assert rows_that_pass(frame, parse_filter("big ** big > 3")).tolist() == [True, False, False]
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("text", ["a" + " < a" * 99, "not " * 90 + "b", "1" + "+1" * 90 + " > i"])
+def test_what_is_accepted_can_be_computed(text: str, frame: pd.DataFrame) -> None:
+    """Everything that looks at an expression takes the depth that reading it allows."""
+    expression = parse_filter(text)
+    assert columns_of(expression) <= {"a", "b", "i"}
+    assert len(rows_that_pass(frame, expression)) == len(frame)

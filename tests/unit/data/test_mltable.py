@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from fanout.data.column_pattern import ColumnPattern
 from fanout.data.mltable import MLTable, PathEntry, list_files, load_mltable, parse_mltable
 from fanout.data.readers import Delimited, HeaderMode, JsonLines, Parquet
 from fanout.data.transformations import (
-    ColumnPattern,
     Conversion,
     ConvertColumnTypes,
     DropColumns,

@@ -1,8 +1,11 @@
 """Columns from paths."""
 
+import time
 from datetime import datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fanout.data.partition_format import PartitionValue, compile_format
 from fanout.errors import InputError
@@ -70,3 +73,37 @@ def test_what_is_no_format_is_refused(text: str, why: str) -> None:
 def test_a_hostile_path_takes_no_time() -> None:
     """Matching does not explode, however many slashes there are."""
     assert compile_format("/a={a}/b={b}/").extract("/a=1" * 2000) is None
+
+
+@pytest.mark.parametrize("columns", [2, 4, 12, 60])
+def test_a_path_of_separators_takes_no_time(columns: int) -> None:
+    """However many ways there are to divide a path between the columns, none is tried twice."""
+    text = "_".join(f"{{c{number}}}" for number in range(columns)) + "/x"
+    began = time.process_time()
+    assert compile_format(text).extract("/data/" + "_" * 2000) is None
+    found = compile_format(text.removesuffix("/x")).extract("/data/" + "_" * 2000)
+    assert time.process_time() - began < 2
+    assert found is not None
+    assert found["c0"] == "_" * (2000 - 2 * (columns - 1))
+
+
+@settings(max_examples=300)
+@given(
+    columns=st.lists(st.sampled_from(["{%s}", "{%s:yyyy}"]), min_size=1, max_size=4),
+    between=st.lists(st.sampled_from(["_", "/", "a", "__", "_a", "/a", "a/"]), min_size=4, max_size=4),
+    ends=st.tuples(st.sampled_from(["", "/", "a", "_"]), st.sampled_from(["", "/", ".x", "_"])),
+    path=st.text("/a_b12", max_size=14),
+)
+def test_both_ways_of_matching_agree(columns: list[str], between: list[str], ends: tuple[str, str], path: str) -> None:
+    """The regular expression, and the way for paths that it could take long for."""
+    pieces = [piece for number, column in enumerate(columns) for piece in (column % f"c{number}", between[number])]
+    compiled = compile_format(ends[0] + "".join(pieces[:-1]) + ends[1])
+    assert compiled._divided(path) == compiled._searched(path)
+
+
+def test_formats_and_paths_have_bounds() -> None:
+    """Longer than any name that a file can have."""
+    with pytest.raises(InputError, match=r"partition_format .*longer than 2000 characters"):
+        compile_format("{a}" + "x" * 2000)
+    with pytest.raises(InputError, match="longer than 8192 characters"):
+        compile_format("{a}").extract("x" * 8193)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from fanout.data.column_pattern import ColumnPattern
 from fanout.data.readers import Delimited, HeaderMode, JsonLines, Parquet, Reader
 from fanout.data.recipe import Column, TableRecipe, from_json
 from fanout.data.transformations import (
-    ColumnPattern,
     Conversion,
     ConvertColumnTypes,
     DropColumns,

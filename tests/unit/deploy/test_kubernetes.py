@@ -37,7 +37,8 @@ def nodes() -> dict[str, Any]:
 
 def test_kinds_of_kubernetes_are_valid(workers: dict[str, Any], nodes: dict[str, Any]) -> None:
     """By the schemas of Kubernetes itself, in which unknown keys are errors."""
-    for one in (workers["ServiceAccount"], workers["Deployment"], nodes["Job"]):
+    kinds = (workers["ServiceAccount"], workers["Deployment"], workers["NetworkPolicy"])
+    for one in (*kinds, nodes["Job"], nodes["NetworkPolicy"]):
         kubernetes_validate.validate(one, KUBERNETES, strict=True)
 
 
@@ -77,6 +78,50 @@ def test_grace_is_longer_than_what_runs(workers: dict[str, Any], nodes: dict[str
     assert int(environ["FANOUT_WORKER_SECONDS"]) >= 2 * longest(PIPELINE)
     assert pod["terminationGracePeriodSeconds"] > int(environ["FANOUT_WORKER_SECONDS"])
     assert workers["ScaledObject"]["spec"]["cooldownPeriod"] > int(environ["FANOUT_WORKER_SECONDS"])
+
+
+@pytest.mark.parametrize("found", ["workers", "nodes"])
+def test_pods_are_bounded_in_all_they_take(found: str, request: pytest.FixtureRequest) -> None:
+    """Processors, memory and disk; what lies in /tmp counts."""
+    manifests = request.getfixturevalue(found)
+    pod = manifests["Deployment" if found == "workers" else "Job"]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    limits = container["resources"]["limits"]
+    assert limits == {"cpu": "2", "memory": "4096Mi", "ephemeral-storage": "11264Mi"}
+    assert container["resources"]["requests"].keys() == limits.keys()
+    assert pod["volumes"] == [{"name": "scratch", "emptyDir": {"sizeLimit": "10240Mi"}}]
+
+
+def test_processors_are_those_of_the_step_with_most_slots() -> None:
+    """A slot each; of a Job for one step those of that step."""
+    wide = replace(STEP, name="wide", max_concurrency_per_instance=8)
+    pipeline = replace(PIPELINE, steps=(*PIPELINE.steps, wide))
+    for step, processors in ((None, "8"), ("wide", "8"), ("score", "2")):
+        job = documents(node_manifests("r", step, pipeline, CLUSTER, "default"))["Job"]
+        assert job["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"] == processors
+
+
+@pytest.mark.parametrize("found", ["workers", "nodes"])
+def test_nobody_connects_to_pods_and_they_reach_what_they_need(found: str, request: pytest.FixtureRequest) -> None:
+    """Names, S3 and SQS by HTTPS, the agent with their credentials; not the metadata of their machine."""
+    manifests = request.getfixturevalue(found)
+    policy = manifests["NetworkPolicy"]["spec"]
+    pods = manifests["Deployment" if found == "workers" else "Job"]["spec"]["template"]["metadata"]["labels"]
+    assert policy["podSelector"]["matchLabels"] == pods
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert "ingress" not in policy
+    [names, servers, agent] = policy["egress"]
+    assert {one["port"] for one in names["ports"]} == {53}
+    assert {one["port"] for one in servers["ports"]} == {443}
+    assert "169.254.169.254/32" in servers["to"][0]["ipBlock"]["except"]
+    assert agent["ports"] == [{"protocol": "TCP", "port": 80}]
+
+
+def test_servers_on_other_ports_are_reached() -> None:
+    """As the endpoints say."""
+    cluster = replace(CLUSTER, endpoints=("http://minio:9000", "http://sqs.local", "https://s3.local"))
+    policy = documents(node_manifests("r", None, PIPELINE, cluster, "default"))["NetworkPolicy"]["spec"]
+    assert [one["port"] for one in policy["egress"][1]["ports"]] == [80, 443, 9000]
 
 
 def test_values_are_put_in_as_they_are(workers: dict[str, Any], nodes: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fanout.cli.pipelines import load
-from fanout.deploy.reach import Objects, Reach, below, reach_of
+from fanout.deploy.reach import Objects, Reach, below, partition_of, reach_of
 from fanout.errors import SettingsError
 from fanout.spec.settings import Settings
 
@@ -93,5 +93,48 @@ def test_more_may_be_read_when_asked(tmp_path: Path) -> None:
 
 def test_arns() -> None:
     """As policies name them."""
-    assert Objects("b", "k/*").objects_arn == "arn:aws:s3:::b/k/*"
-    assert Objects("b", "k/*").bucket_arn == "arn:aws:s3:::b"
+    assert Objects("b", "k/*").objects_arn("aws") == "arn:aws:s3:::b/k/*"
+    assert Objects("b", "k/*").bucket_arn("aws-cn") == "arn:aws-cn:s3:::b"
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [(None, "aws"), ("eu-central-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
+)
+def test_a_region_is_in_a_partition(region: str | None, partition: str) -> None:
+    """China and the government clouds have ARNs of their own."""
+    assert partition_of(region) == partition
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("s3://data/in,arn:aws:s3:::*/*", "',' stands for more than itself"),
+        ("s3://data/*", r"'\*' stands for more than itself"),
+        ("s3://data/in/x?", r"'\?' stands for more than itself"),
+        ("s3://data/$x/", r"'\$' stands for more than itself"),
+        ("s3://*/in", r"'\*' is no name of a bucket"),
+        ("s3://data,other/in", "is no name of a bucket"),
+    ],
+)
+def test_no_path_becomes_more_than_one_permission(tmp_path: Path, path: str, why: str) -> None:
+    """A comma would be another resource of the policy, and a wildcard all of them."""
+    with pytest.raises(SettingsError, match=why):
+        reach(tmp_path, PIPELINE.replace("s3://data/in/", f'"{path}"'))
+    with pytest.raises(SettingsError, match=why):
+        reach(tmp_path, PIPELINE.replace("s3://out/files", f'"{path}"'))
+    with pytest.raises(SettingsError, match=f"--reads: .*{why}"):
+        reach(tmp_path, PIPELINE, path)
+
+
+@pytest.mark.parametrize("inside", ["deployments/other", "code/x", "triggers/other/objects", ""])
+def test_no_output_goes_where_deployments_are(tmp_path: Path, inside: str) -> None:
+    """What is there decides what functions run."""
+    with pytest.raises(SettingsError, match="this part of the store is fanout's own"):
+        reach(tmp_path, PIPELINE.replace("s3://out/files", f"s3://store/fanout/{inside}"))
+
+
+def test_outputs_in_the_store_are_allowed_by_name(tmp_path: Path) -> None:
+    """Functions may not write everywhere in it."""
+    found = reach(tmp_path, PIPELINE.replace("s3://out/files", "s3://store/fanout/datastores/y"))
+    assert Objects("store", "fanout/datastores/y/*") in found.outputs

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import obstore
@@ -13,6 +14,7 @@ from fanout.errors import SettingsError, StoreError
 from fanout.events import start as module
 from fanout.events.armed import ArmedTrigger
 from fanout.events.event import ObjectEvent
+from fanout.events.objects import file_version
 from fanout.events.own import own_places
 from fanout.events.records import TriggerRecords
 from fanout.events.start import StartState, finish_start, give_up, start_runs
@@ -130,7 +132,44 @@ async def test_objects_that_are_gone(scene: Any) -> None:
     assert [start.state for start in starts] == [GONE, STARTED, GONE]
     letters = [letter async for letter in TriggerRecords(scene.outside.store, "score").letters()]
     assert {(letter.events, letter.gone) for letter in letters} == {((old,), True), ((removed,), True)}
-    assert [start.state for start in await start_runs([old], armed, scene.outside)] == [KNOWN]
+    assert [start.state for start in await start_runs([old], armed, scene.outside)] == [GONE]
+
+
+@pytest.mark.parametrize("change", [lambda text: text, batched], ids=["each", "batch"])
+async def test_an_event_may_come_before_its_object(scene: Any, change: Callable[[str], str], pipeline: str) -> None:
+    """It starts nothing, and the same event does once the object is there: alone, and beside one that was there."""
+    armed = await scene.arm(change(pipeline))
+    there, early = scene.arrive("a.txt"), scene.arrive("b.txt")
+    place, aside = scene.folder / "in" / "b.txt", scene.folder / "b.txt"
+    place.rename(aside)
+    await start_runs([there, early], armed, scene.outside)
+    assert [start.state for start in await start_runs([early], armed, scene.outside)] == [GONE]
+    before = await runs(scene)
+    aside.rename(place)
+    assert [start.state for start in await start_runs([early], armed, scene.outside)] == [STARTED]
+    [run] = set(await runs(scene)) - set(before)
+    assert await objects_of(scene, run) == ["b.txt"]
+    assert [start.state for start in await start_runs([early, there], armed, scene.outside)] == [KNOWN, KNOWN]
+    assert len(await runs(scene)) == len(before) + 1
+
+
+@pytest.mark.parametrize("name", ["link.txt", "folder/x.txt", "deep/folder/x.txt", "loop.txt"])
+async def test_links_in_a_watched_folder_are_not_followed(scene: Any, name: str) -> None:
+    """Neither the file nor a folder above it: who may write there could make the watch read anything."""
+    armed = await scene.arm()
+    secret = scene.folder / "secret"
+    (secret / "folder").mkdir(parents=True)
+    (secret / "x.txt").write_text("secret")
+    (secret / "folder" / "x.txt").write_text("secret")
+    watched = scene.folder / "in"
+    (watched / "link.txt").symlink_to(secret / "x.txt")
+    (watched / "folder").symlink_to(secret)
+    (watched / "deep").symlink_to(secret)
+    (watched / "loop.txt").symlink_to("loop.txt")
+    etag = "x" if name == "loop.txt" else file_version((watched / name).stat())
+    event = ObjectEvent(f"{scene.folder.as_uri()}/in", name, etag=etag)
+    assert [start.state for start in await start_runs([event], armed, scene.outside)] == [GONE]
+    assert await runs(scene) == []
 
 
 class Cut(Exception):  # noqa: N818
@@ -316,3 +355,15 @@ async def test_own_output_in_a_bucket(
     places = own_places(loaded, loaded.trigger, Settings("s3://uploads/in/store"))
     found = ArmedTrigger(loaded, loaded.trigger, {}, places).ignores(event(key))
     assert found is None if word is None else word in str(found)
+
+
+def test_the_example_of_the_documentation_is_taken(tmp_path: Path) -> None:
+    """The first pipeline file of docs/triggers.md, as it stands there."""
+    page = (Path(__file__).parents[3] / "docs" / "triggers.md").read_text()
+    text = page.partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "src").mkdir()
+    (tmp_path / "pipeline.yml").write_text(text)
+    pipeline = load_pipeline(tmp_path / "pipeline.yml", armed=True)
+    assert pipeline.trigger is not None
+    own_places(pipeline, pipeline.trigger, Settings("s3://store/runs"))
+    assert [step.name for step in pipeline.steps] == ["score"]

@@ -1,5 +1,7 @@
 """The endpoint of MinIO's webhook: who may send, what is taken, and when it says that it has it."""
 
+import asyncio
+import contextlib
 import io
 import json
 from collections.abc import Sequence
@@ -10,7 +12,7 @@ import pytest
 
 from fanout.errors import InfrastructureError, QueueError, SettingsError
 from fanout.events.bodies import LONGEST_BODY, read_events
-from fanout.events.webhook import Listen, is_authorized, listen_on, token_of, webhook
+from fanout.events.webhook import Bounds, Listen, is_authorized, listen_on, token_of, webhook
 
 TOKEN = "a-token-of-many-letters"  # noqa: S105
 BODY = {
@@ -71,6 +73,80 @@ async def test_what_is_taken_and_what_is_not(scene: Any, pipeline: str) -> None:
         with pytest.raises(InfrastructureError, match=f"cannot listen on 127.0.0.1:{port}"):
             async with webhook(Listen("127.0.0.1", port), TOKEN, armed, inbox):
                 pass
+
+
+HEADERS = f"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 100\r\n\r\n".encode()
+
+
+@pytest.fixture
+async def armed(scene: Any, pipeline: str) -> Any:
+    """A trigger of a bucket."""
+    return await scene.arm(pipeline.replace("folder: ./in", "bucket: uploads\n  prefix: in/"))
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (b"", b""),
+        (b"POST / HTTP/1.1\r\nX-Slow: ", b""),
+        (HEADERS, b"408"),
+        (HEADERS + b"x" * 50, b"408"),
+        (HEADERS.replace(TOKEN.encode(), b"wrong"), b"401"),
+    ],
+    ids=["nothing", "half of a header", "no body", "half of a body", "no token"],
+)
+async def test_who_is_slow_is_cut_off(armed: Any, sent: bytes, answer: bytes) -> None:
+    """A connection does not stay because nobody says anything on it."""
+    inbox: Any = Inbox()
+    async with webhook(Listen("127.0.0.1", 0), TOKEN, armed, inbox, Bounds(request=0.2, connection=20)) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rstrip("/").rpartition(":")[2]))
+        writer.write(sent)
+        async with asyncio.timeout(15):
+            try:
+                got = await reader.read()
+            except ConnectionResetError:
+                got = b""
+        assert answer in got
+        writer.close()
+
+
+async def test_a_connection_has_an_end(armed: Any) -> None:
+    """Also one that sends a byte now and then."""
+    inbox: Any = Inbox()
+    async with webhook(Listen("127.0.0.1", 0), TOKEN, armed, inbox, Bounds(request=60, connection=0.3)) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rstrip("/").rpartition(":")[2]))
+        writer.write(HEADERS)
+        async with asyncio.timeout(15):
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""
+        writer.close()
+
+
+async def test_idle_connections_do_not_keep_senders_out(armed: Any) -> None:
+    """There are only so many at once; the oldest that says nothing makes room."""
+    inbox: Any = Inbox()
+    bounds = Bounds(request=60, connection=60, connections=5)
+    async with webhook(Listen("127.0.0.1", 0), TOKEN, armed, inbox, bounds) as url:
+        port = int(url.rstrip("/").rpartition(":")[2])
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(30)]
+        async with aiohttp.ClientSession() as session:
+            sent = session.post(url, json=BODY, headers={"Authorization": f"Bearer {TOKEN}"})
+            async with sent as answer:
+                assert answer.status == 200
+        async with asyncio.timeout(15):
+            for reader, _ in idle[:25]:
+                with contextlib.suppress(ConnectionResetError):
+                    assert await reader.read() == b""
+        for _, writer in idle:
+            writer.close()
+    assert len(inbox.bodies) == 1
+
+
+def test_the_token_is_not_for_scripts() -> None:
+    """It is gone from the environment that they inherit."""
+    environ = {"FANOUT_WEBHOOK_TOKEN": TOKEN, "OTHER": "x"}
+    assert token_of(environ) == TOKEN
+    assert environ == {"OTHER": "x"}
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer ", "Bearer a-token", "Basic x", f"{TOKEN} ", "ä", "\udce4"])

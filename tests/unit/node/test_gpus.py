@@ -1,11 +1,12 @@
 """Which GPU each process of a node sees."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from fanout.node.gpus import Gpus, gpus_of
+from fanout.node.gpus import Gpus, gpus_of, processors
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,15 @@ def test_one_for_each_process() -> None:
 def test_no_gpu_at_all() -> None:
     """Then nothing is said about them."""
     assert Gpus(()).take("process000") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "cores"),
+    [("max 100000", None), ("50000 100000", 1), ("100000 100000", 1), ("99999900000 100000", None), ("", None)],
+)
+def test_the_limit_of_a_container_bounds_slots(text: str, cores: int | None, tmp_path: Path) -> None:
+    """More processes than processors would only wait for each other; without a limit all cores count."""
+    quota = tmp_path / "cpu.max"
+    quota.write_text(text)
+    assert processors(quota) == (len(os.sched_getaffinity(0)) if cores is None else cores)
+    assert processors(tmp_path / "none") == len(os.sched_getaffinity(0))

@@ -1,5 +1,6 @@
 """Templates and references, and that no value can change what a command is."""
 
+import os
 import subprocess
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanout.errors import UserError
+from fanout.spec.command_line import CommandLine, render_command
 from fanout.spec.expressions import (
     Reference,
     Use,
@@ -14,7 +16,6 @@ from fanout.spec.expressions import (
     own_reference,
     parse_reference,
     render_arguments,
-    render_command,
     render_text,
     split_problem,
     template_uses,
@@ -100,7 +101,7 @@ def test_a_group_without_a_value_is_dropped() -> None:
     """All of it, words around the expression included; with a value only the brackets go."""
     template = "--a $[[--b ${{inputs.b}} c]] $[[--d ${{inputs.d}}]]"
     assert render_arguments(template, {"b": None, "d": "1"}, {}) == ["--a", "--d", "1"]
-    assert render_command(template, {"b": None, "d": "1"}, {}) == "--a  --d 1"
+    assert render_command(template, {"b": None, "d": "1"}, {}).text == "--a  --d '1'"
 
 
 @pytest.mark.parametrize("render", [render_arguments, render_command])
@@ -147,8 +148,9 @@ TEMPLATES = [
 ]
 
 
-def run(command: str) -> str:
-    return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
+def run(command: CommandLine) -> str:
+    environ = {**os.environ, **command.variables}
+    return subprocess.run(["sh", "-c", command.text], env=environ, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
@@ -175,23 +177,25 @@ def test_a_backslash_before_an_expression_cannot_eat_its_quotes() -> None:
 @pytest.mark.parametrize(
     ("template", "where"),
     [
-        ("echo `cat ${{inputs.x}}`", "inside backticks"),
-        ("echo $'a ${{inputs.x}}'", r"inside \$'...'"),
-        ("cat <<EOF\n${{inputs.x}}\nEOF", "below a here-document"),
-        ("(" * 100 + "${{inputs.x}}", "nested more than 50 deep"),
+        ("echo `cat ${{inputs.x}}`", "a backtick"),
+        ("echo $'a ${{inputs.x}}'", r"'\$''"),
+        ("cat <<EOF\n${{inputs.x}}\nEOF", "a here-document"),
+        ("(" * 100 + "${{inputs.x}}", "opens no subshell"),
+        ("$(" * 100 + "${{inputs.x}}", "nested more than 20 deep"),
     ],
 )
 def test_where_no_quoting_is_safe_the_command_is_refused(template: str, where: str) -> None:
-    """Rather than filled in with hope."""
+    """Rather than filled in with hope: every value but harmless ones."""
     with pytest.raises(UserError, match=where):
-        render_command(template, {"x": "1"}, {})
+        render_command(template, {"x": "a b"}, {})
 
 
 def test_an_expression_beside_a_here_document_is_fine() -> None:
-    """Only the lines below its start are text."""
-    assert render_command("cat > ${{outputs.o}} <<EOF\nx\nEOF", {}, {"o": "a b"}) == "cat > 'a b' <<EOF\nx\nEOF"
+    """As long as its value is harmless."""
+    filled = render_command("cat > ${{outputs.o}} <<EOF\nx\nEOF", {}, {"o": "/a/b"})
+    assert filled.text == "cat > /a/b <<EOF\nx\nEOF"
 
 
 def test_a_shift_is_no_here_document() -> None:
     """`1 << 2` in arithmetic has nothing below it."""
-    assert render_command("echo $((1 << 2))\necho ${{inputs.x}}", {"x": "1"}, {}).endswith("echo 1")
+    assert render_command("echo $((1 << 2))\necho ${{inputs.x}}", {"x": "1"}, {}).text.endswith("echo 1")

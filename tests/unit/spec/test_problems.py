@@ -429,8 +429,11 @@ def test_a_command_needs_its_command_and_names_that_exist(refuse: Refuse) -> Non
     assert refuse(command("command: 'echo ${{inputs.y}}', inputs: {x: 1}")) == [
         "pipeline.yml:5:16: jobs.a.command: the step has no input 'y'; there is 'x'"
     ]
-    [problem] = refuse(command("command: 'echo `cat ${{inputs.x}}`', inputs: {x: 1}"))
-    assert problem.endswith("inside backticks (write $(...) instead) cannot be filled in safely")
+    [problem] = refuse(command("command: 'echo `cat ${{inputs.x}}`', inputs: {x: a b}"))
+    assert problem.startswith(
+        "pipeline.yml:5:16: jobs.a.command: ${{inputs.x}} cannot be filled in safely: "
+        "its value is text with ' ' in it, and the command has a backtick. Let it stand as a word of its own"
+    )
 
 
 def test_a_step_name_is_checked(refuse: Refuse) -> None:
