@@ -28,6 +28,7 @@ class StepReport:
     planned: StepRound | None = None  # where its mini-batches are
     earlier: bool = False  # it had ended before this process came
     taken_from: str | None = None  # the earlier run whose step it took over
+    nodes: tuple[str, ...] = ()  # sentences about nodes on which attempts failed, where one stands out
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class ParallelRun(ParallelParts):
         if sealed is not None and await read(store, keys.concluded_json(at)) is not None:
             # A second supervisor may have come too late, made a queue all the same, and died.
             await remove_queues(store, self.outside.queues, at)
-            return self.report(sealed, await self.read_sealed(sealed), earlier=True)
+            return await self.report(sealed, await self.read_sealed(sealed), earlier=True)
         if sealed is None:
             self.observer.step_started(self.step)
         canceled = None if sealed else await read_cancelation(store, self.run.name, self.run.round)
@@ -78,9 +78,9 @@ class ParallelRun(ParallelParts):
             if ledger is None or not sealed.names(ledger.sealed(), ledger.fences.nodes):  # another one was faster
                 ledger = await self.read_sealed(sealed, report.absorb)
                 if await taken_over(store, at) is not None:
-                    return self.report(sealed, ledger, earlier=True)  # it took the step over: nothing here counts
+                    return await self.report(sealed, ledger, earlier=True)  # it took the step over: nothing here counts
             await self.conclude(sealed, ledger, report)
-        return self.report(sealed, ledger, earlier=earlier)
+        return await self.report(sealed, ledger, earlier=earlier)
 
     async def _work(
         self,

@@ -23,6 +23,7 @@ from fanout.run.record import RunRecord
 from fanout.spec.steps import ParallelStep
 from fanout.step import record as step_record
 from fanout.step.cancelation import Cancelation
+from fanout.step.failing_nodes import failing_nodes
 from fanout.step.fences import fenced_nodes
 from fanout.step.job_report import JobReport
 from fanout.step.ledger import Ledger
@@ -192,8 +193,9 @@ class ParallelParts:
         await reduce(source, row_format(uri), uri, self.outside.access)
         return True
 
-    def report(self, sealed: Seal, ledger: Ledger, *, earlier: bool) -> StepReport:
+    async def report(self, sealed: Seal, ledger: Ledger, *, earlier: bool) -> StepReport:
         """What there is to tell of the step's end."""
+        nodes = await failing_nodes(self.outside.store, self.at, ledger.failed_on, len(sealed.objects))
         outputs = result_uris(self.step, self.binding.outputs)
         return StepReport(
             step=self.step,
@@ -205,4 +207,5 @@ class ParallelParts:
             code=self.step.task.code,
             planned=self.planned_at,
             earlier=earlier,
+            nodes=tuple(nodes.lines()),
         )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fanout.errors import DamagedRecordError
 from fanout.plan.manifests import PlanSummary, read_summary
 from fanout.plan.parts import Part
+from fanout.step.failing_nodes import FailingNodes, failing_nodes
 from fanout.step.failure_groups import (
     FailureGroup,
     Kind,
@@ -116,6 +117,7 @@ class FailuresOfStep:
     mini_batches: tuple[FailedMiniBatch, ...]
     events: tuple[tuple[int, Event], ...]
     unfinished: tuple[tuple[int, int], ...]
+    nodes: FailingNodes = field(default_factory=FailingNodes)
 
 
 async def read_failures(store: "ObjectStore", at: StepRound, *, all_attempts: bool = False) -> FailuresOfStep | None:
@@ -143,6 +145,7 @@ async def read_failures(store: "ObjectStore", at: StepRound, *, all_attempts: bo
         mini_batches=found,
         events=tuple((node, event) for node, event in ledger.events if event.failure is not None),
         unfinished=tuple(spans(i for i in range(ledger.plan_total or 0) if ledger.outcome(i) is None)),
+        nodes=await failing_nodes(store, at, ledger.failed_on, len(ledger.sealed())),
     )
 
 

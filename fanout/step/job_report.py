@@ -23,6 +23,7 @@ from fanout.data.transfer import upload_file
 from fanout.errors import StoreError
 from fanout.step.attempts_csv import AttemptsFile
 from fanout.step.error_files import ErrorFiles
+from fanout.step.failing_nodes import failing_nodes
 from fanout.step.failure_groups import Source, group, occurrences
 from fanout.step.job_result import README, End, job_error, job_result, user_errors
 from fanout.step.ledger import Ledger
@@ -136,7 +137,8 @@ class JobReport:
         self._attempts.close()
         self._overview.close(self._clock.now(), seal)
         self.say(f"{seal.verdict.status}: {seal.verdict.reason}")
-        self._write_texts(self._end(seal, ledger))
+        nodes = await failing_nodes(self._store, self._record.at, ledger.failed_on, len(seal.objects))
+        self._write_texts(self._end(seal, ledger, tuple(nodes.lines())))
         names = files_below(self._folder)
         for at in range(0, len(names), AT_ONCE):
             await asyncio.gather(*map(self._upload, names[at : at + AT_ONCE]))
@@ -148,9 +150,9 @@ class JobReport:
         """Gives back the file that is open."""
         self._attempts.close()
 
-    def _end(self, seal: Seal, ledger: Ledger) -> End:
+    def _end(self, seal: Seal, ledger: Ledger, nodes: tuple[str, ...]) -> End:
         groups = group(occurrences(ledger.failures, ledger.events), self._source)
-        return End(self._source, seal, self._record.step.thresholds, ledger.attempts, groups)
+        return End(self._source, seal, self._record.step.thresholds, ledger.attempts, groups, nodes)
 
     def _write_texts(self, end: End) -> None:
         texts = {

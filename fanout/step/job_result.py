@@ -58,6 +58,7 @@ class End:
     thresholds: Thresholds
     attempts: int
     groups: tuple[FailureGroup, ...]
+    nodes: tuple[str, ...] = ()  # which of them stand out
 
     @property
     def completed_with_failures(self) -> bool:
@@ -135,6 +136,7 @@ def _verdict(end: End) -> Iterator[str]:
     if end.completed_with_failures:
         yield "WARNING: the step is Completed although not everything succeeded; its output is not complete."
     yield f"Took {end.seal.seconds:.1f} seconds in all."
+    yield from (f"Nodes: {line}" for line in end.nodes)
 
 
 def _counts(end: End) -> Iterator[str]:

@@ -46,6 +46,7 @@ class Ledger:
         self.voided: list[FailedAttempt] = []  # on fenced nodes
         self.events: list[tuple[int, Event]] = []
         self.attempts = 0
+        self.failed_on = Counter[int]()  # failed attempts by node, whatever they count
         self._objects: list[ResultObject] = []
         self._headers: list[str | None] = [None]
         self._header_numbers: dict[str | None, int] = {None: 0}
@@ -106,7 +107,7 @@ class Ledger:
                 self._settle_split(index)
         self.attempts = self._retried = 0
         self.failures = [failed for failed in self.failures if self._has_failed(failed.index)]
-        self.events, self.voided = [], []
+        self.events, self.voided, self.failed_on = [], [], Counter()
 
     @property
     def counts(self) -> Counts:
@@ -230,7 +231,7 @@ class Ledger:
     def _absorb(self, number: int, position: int, entry: Entry) -> None:
         index = entry.index
         self.attempts += 1
-        if self.fences.nodes and entry.failure is not None:
+        if entry.failure is not None:
             counted = self._without_fences(number, entry, entry.failure)
             if counted is None:
                 return
@@ -249,11 +250,10 @@ class Ledger:
             self._record(number, position, entry)
 
     def _without_fences(self, number: int, entry: Entry, failure: Failure) -> Entry | None:
-        """The failure as if the tries on fenced nodes had not been; None when it was one of them.
-
-        What was given up by mistake is to be tried again.
-        """
-        counted = self.fences.counted(self._objects[number].node, entry)
+        """The failure as if there had been no tries on fenced nodes; None when it was one: then it is tried again."""
+        node = self._objects[number].node
+        self.failed_on[node] += 1
+        counted = self.fences.counted(node, entry)
         if counted is None and len(self.voided) < KEPT_FAILURES:
             self.voided.append(FailedAttempt.of(entry, failure, self._objects[number].node))
         if entry.status is not Status.RETRIED and (counted is None or counted.status is Status.RETRIED):
@@ -262,9 +262,7 @@ class Ledger:
 
     def become(self, other: "Ledger") -> None:
         """From here on this is `other`, but for how many mini-batches are planned."""
-        planned = self.plan_total
-        vars(self).update(vars(other))
-        self.plan_total = planned
+        vars(self).update({**vars(other), "plan_total": self.plan_total})
 
     def _absorb_part(self, number: int, position: int, entry: Entry) -> None:
         """Takes in a result of a part, or of a mini-batch that was split."""

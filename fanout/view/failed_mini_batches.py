@@ -38,6 +38,8 @@ async def failed_lines(
 ) -> AsyncIterator[str]:
     """The failures of a step for people."""
     yield f"{paint.strong(found.at.step)}: {_state(found.seal, paint)}; {_numbers(found)}"
+    for line in found.nodes.lines():
+        yield INDENT + paint.warning(printable(redact(line)))
     for kind in found.kinds:
         yield ""
         yield paint.bad(f"{title(kind.group)}")
@@ -79,6 +81,7 @@ async def failed_fields(found: FailuresOfStep, batches: PlannedMiniBatches) -> A
         "reason": None if found.seal is None else redact(found.seal.verdict.reason),
         "counts": asdict(found.counts),
         "unfinished": [list(span) for span in found.unfinished],
+        **found.nodes.fields(),
     }
     for kind in found.kinds:
         yield _kind_fields(found, kind)

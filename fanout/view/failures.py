@@ -9,6 +9,7 @@ from fanout.run.observer import RunReport, StepReport
 from fanout.step.failure_groups import FailureGroup, Source, group, occurrences
 from fanout.step.job_result import headline, named, place
 from fanout.step.results import Cause
+from fanout.store.redact import redact
 from fanout.view.commands import Commands
 from fanout.view.output import Paint
 from fanout.view.text import indented, location, middle_left_out, number, printable
@@ -46,7 +47,7 @@ def failures_of(report: RunReport) -> list[StepFailures]:
         told = step.earlier and step.seal.verdict.completed
         source = Source(report.run, step.step.name, step.code)
         groups = () if told else group(occurrences(step.failures, step.events), source)
-        if groups or (step.error and not told):
+        if groups or (step.error and not told) or step.nodes:
             found.append(StepFailures(step, source, groups))
     return found
 
@@ -56,6 +57,9 @@ def failure_lines(failures: StepFailures, batches: MiniBatches, commands: Comman
     step, run = failures.report.step.name, failures.source.run
     if failures.report.error:
         yield from _command_lines(failures, commands, paint)
+    for line in failures.report.nodes:
+        yield paint.warning(f"{step}: {printable(redact(line))}")
+        yield ""
     for group_ in failures.groups[:MOST_GROUPS]:
         yield paint.bad(f"{step}: {title(group_)}")
         yield printable(indented(body(group_, failures.source), INDENT))

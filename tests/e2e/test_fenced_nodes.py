@@ -95,3 +95,13 @@ def test_a_node_that_loses_the_input_is_fenced(project: Project, retries: int) -
     verdict = json.loads(next(Path(project.folder, ".fanout/runs/r/score").glob("verdict.json")).read_text())
     assert verdict["counts"]["succeeded"] == FILES
     assert verdict["fenced"] == [1]
+    failures = project.fanout("failures", "r").stdout
+    assert "node 1 (" in failures
+    assert "is fenced: " in failures
+    assert "neither as failures nor as tries" in failures
+    [step] = [json.loads(line) for line in project.fanout("failures", "r", "--json").stdout.splitlines()[:1]]
+    assert [fence["node"] for fence in step["fenced"]] == [1]
+    assert step["fenced"][0]["failed"] == step["failed_by_node"]["1"] >= 3
+    result = next(Path(project.folder, ".fanout/runs/r/score/logs").glob("job_result.txt")).read_text()
+    assert "Nodes: node 1 (" in result
+    assert "is fenced: " in out  # once more in the summary
