@@ -1,5 +1,6 @@
 """`fanout run-one`: one mini-batch in the foreground, in this process."""
 
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -48,6 +49,7 @@ def run_one(
 
     run, mini_batch = _chosen(which)
     faulthandler.enable()  # a script that crashes the process shows where
+    faulthandler.register(signal.SIGQUIT, chain=True)  # Ctrl-\\, for one that Ctrl-C does not reach
     settings = wiring.settings_of(Path.cwd(), Where(store, profile=profile))
     record = asyncio.run(_record(run, step, settings))
     code, told = _code(record, new_code=new_code)
@@ -118,7 +120,7 @@ def _carry_out(prepared: "Prepared", record: "StepRecord", code: str, output: "O
     """Runs the script and says what became of it; whether all went well."""
     from fanout.node.one import Trial, surroundings, written
     from fanout.step.failure_groups import Source
-    from fanout.view.one import after, before, failed, left
+    from fanout.view.one import after, before, failed, interrupted, left
 
     source, paint, trial = Source(record.run, record.step.name, record.code_from), output.paint, Trial(prepared)
     _say(output, *before(prepared, source, code, paint))
@@ -127,18 +129,25 @@ def _carry_out(prepared: "Prepared", record: "StepRecord", code: str, output: "O
         try:
             _say(output, *after(trial.run(), paint))
             ended_well = True
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
+            _say(output, *interrupted(stop, trial.phase, source, paint))
+            if debug:
+                _debug(stop, prepared)
             raise
         except BaseException as error:  # noqa: BLE001 - user code, sys.exit included
             _say(output, *failed(error, trial.phase, source, paint))
             if debug:
-                from fanout.node.debugger import post_mortem
-
-                post_mortem(error, prepared.place.code)
+                _debug(error, prepared)
             else:
                 _say(output, paint.quiet("  --debug starts pdb there, --new-code takes the code folder as it is now"))
     _say(output, *left(written(prepared), prepared.place.scratch))
     return ended_well
+
+
+def _debug(error: BaseException, prepared: "Prepared") -> None:
+    from fanout.node.debugger import post_mortem
+
+    post_mortem(error, prepared.place.code)
 
 
 def _say(output: "Output", *lines: str) -> None:

@@ -126,6 +126,7 @@ class Node:
                 clock,
                 run_limit=record.step.retry_settings.timeout,
                 load_limit=record.step.limits.task_overhead_timeout,
+                init_limit=record.step.init_limit,
                 reads=record.recipe is not None,
                 kills=kills,
             )
@@ -379,14 +380,13 @@ class Node:
     def _finished(self, held: Held, done: Done, started: float, process: str) -> None:
         self.done += 1
         if done.failure is not None or (done.succeeded < done.items and self._checks_items):
-            self.failed += 1
-            done = as_failed(held, done)
+            self.failed, done = self.failed + 1, as_failed(held, done)
         decision = self._decide(held, done)
         if not decision.status.is_final:
             done = without_rows(done)
-        entry = entry_of(held, done, decision, process, started)
         if self._fetcher is not None:
             self._fetcher.release(held.fetched)
+        entry = entry_of(held, done, decision, process, started)
         self._committer.add(Finished(held, entry, done.rows, decision.retry_after))
 
     def _decide(self, held: Held, done: Done) -> Decision:

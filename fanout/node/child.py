@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from fanout.clock import SystemClock
 from fanout.errors import DamagedRecordError, EntryScriptError, FanoutError
-from fanout.node import entry_script, orders
+from fanout.node import entry_script, orders, stacks
 from fanout.node.channel import Channel
 from fanout.node.entry_script import (
     EntryScript,
@@ -140,6 +140,8 @@ def main(descriptor: int) -> None:
     if start.environ is not None:
         _move(start.cwd or ".", start.environ)
     _secrets()
+    if start.stack is not None:
+        stacks.arm(start.stack)
     settle_in(start)
     try:
         worker = prepare(start, channel.say)

@@ -130,7 +130,7 @@ def user_traceback(exc: BaseException) -> str:
     """The traceback as the script's author wants it: without our own frames, at most 16 KiB."""
     summary = traceback.TracebackException.from_exception(exc, capture_locals=False)
     for part in _chain(summary):
-        part.stack = traceback.StackSummary.from_list([f for f in part.stack if not _is_ours(f.filename)])
+        part.stack = traceback.StackSummary.from_list([f for f in part.stack if not is_ours(f.filename)])
     return _shorten("".join(summary.format()), TRACEBACK_LIMIT)
 
 
@@ -165,8 +165,9 @@ def _chain(summary: traceback.TracebackException) -> Iterator[traceback.Tracebac
             waiting += filter(None, (part.__cause__, part.__context__, *(part.exceptions or ())))
 
 
-def _is_ours(filename: str) -> bool:
-    return filename.startswith((OURS, "<frozen importlib", *PROFILERS))
+def is_ours(filename: str) -> bool:
+    """Whether a frame of this file is fanout's or Python's own, and says nothing about a script."""
+    return filename.startswith((OURS, "<frozen importlib", "<frozen runpy", *PROFILERS))
 
 
 def _shorten(text: str, limit: int) -> str:

@@ -104,6 +104,12 @@ class ForkServer:
             with contextlib.suppress(ConnectionError):
                 self._control.send(b"kill %d" % slot.pid)
 
+    def ask(self, slot: Forked) -> None:
+        """The slot writes where it is; nothing happens when it has ended."""
+        if self._control is not None and not slot.exited.done():
+            with contextlib.suppress(ConnectionError):
+                self._control.send(b"ask %d" % slot.pid)
+
     def close(self) -> None:
         """Neither a slot is left nor the server; called before the event loop is closed, if it has come to one."""
         if self._control is not None:

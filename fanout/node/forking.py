@@ -2,9 +2,9 @@
 
 A slot that is forked off is there in a few milliseconds, where a new interpreter takes sixty to eighty, and shares the
 memory of what was imported. Nothing but this loop runs here, no thread of ours and no user code, so that a copy is as
-good as new. Said to it: `fork` (with three descriptors: the slot's channel, its stdout and stderr), `kill <pid>`, and
-`tables` before slots that will read some. It answers `forked <pid>` or `failed <errno>`, and says `exited <pid> <code>`
-when a slot has ended and its process group with it.
+good as new. Said to it: `fork` (with three descriptors: the slot's channel, its stdout and stderr), `kill <pid>`, `ask
+<pid>` to make a slot write where it is, and `tables` before slots that will read some. It answers `forked <pid>` or
+`failed <errno>`, and says `exited <pid> <code>` when a slot has ended and its process group with it.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import signal
 import socket
 from collections.abc import Sequence
 
-from fanout.node import preloaded
+from fanout.node import preloaded, stacks
 
 LONGEST = 64
 """Bytes of a message."""
@@ -73,6 +73,8 @@ class _Forks:
                 _share()
             case [b"kill", pid] if int(pid) in self._slots.values():
                 _kill(int(pid))
+            case [b"ask", pid] if int(pid) in self._slots.values():
+                os.kill(int(pid), stacks.SIGNAL)  # it may have ended, but its number is nobody else's yet
         return bool(said)
 
     def _fork(self, passed: Sequence[int]) -> None:

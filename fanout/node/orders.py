@@ -41,6 +41,7 @@ class Start:
     json_records: bool = False  # mini-batches are lists of objects instead of DataFrames
     cwd: str | None = None  # where a copy of the fork server goes, with `environ` in place of the server's
     environ: Mapping[str, str] | None = None
+    stack: str | None = None  # the file that it writes where it is into, when it crashes or is asked
 
     def frame(self) -> bytes:
         return frames.encode({"t": "start", **asdict(self)})

@@ -12,8 +12,9 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
-from fanout.node import orders
+from fanout.node import orders, stacks
 from fanout.node.channel import BELL
 from fanout.node.fork_server import ForkServer
 from fanout.node.frames import FrameBuffer
@@ -22,6 +23,9 @@ from fanout.node.out_of_memory import OomKills, of_slot
 from fanout.node.spawn import Child, Placement, spawn
 from fanout.step.results import Cause, Failure
 
+STACK_LIMIT = 1.0
+"""Seconds that a process that is ended for taking too long gets to write where it is."""
+STACK_LOOK = 0.02
 PIPE_SIZE = 256 * 1024
 """Bytes of answers that a slot can be ahead of its node; what is more waits in the slot until the node has looked."""
 
@@ -48,6 +52,7 @@ class SlotProcess(asyncio.Protocol):
         self._answers = -1
         self._ended = asyncio.Event()
         self._is_garbled = self._is_watched = False
+        self.stack = ""  # where it was when it was killed, or crashed
 
     async def start(self) -> None:
         """The process runs and has been told what to load; `Ready` or `Broken` follows."""
@@ -128,6 +133,24 @@ class SlotProcess(asyncio.Protocol):
         if self._child is not None:
             self._child.kill()
 
+    def kill_with_stack(self) -> None:
+        """Ends the process as soon as it has written where it is, or after a moment in any case."""
+        if self._child is None or self._start.stack is None:
+            self.kill()
+        else:
+            self._child.ask()
+            self._kill_when_written(asyncio.get_running_loop().time() + STACK_LIMIT, 0)
+
+    def _kill_when_written(self, until: float, before: int) -> None:
+        """What is written is complete when it does not grow any more."""
+        if self._ended.is_set():
+            return
+        loop, size = asyncio.get_running_loop(), _size(Path(self._start.stack or ""))
+        if loop.time() >= until or 0 < size == before:
+            self.kill()
+        else:
+            loop.call_later(STACK_LOOK, self._kill_when_written, until, size)
+
     async def ended(self) -> None:
         """Returns when `on_end` has been called, or at once when there never was a process."""
         if self._child is not None:
@@ -135,6 +158,8 @@ class SlotProcess(asyncio.Protocol):
 
     def _died(self, exited: "asyncio.Future[int]") -> None:
         self._read_the_rest()
+        if self._start.stack is not None:
+            self.stack = stacks.taken(Path(self._start.stack), self._start.code)
         self._on_end(exited.result())
         self._ended.set()
 
@@ -150,6 +175,13 @@ class SlotProcess(asyncio.Protocol):
                 self._take_in(data)
         os.close(self._answers)
         self._answers = -1
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def pipe_to(channel: socket.socket) -> int:

@@ -7,6 +7,7 @@ it finds out goes to its `SlotEvents`; it decides nothing about retries.
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from fanout.clock import Clock
@@ -27,13 +28,11 @@ FAR_LONGER = 3.0
 SHUTDOWN_LIMIT = 30.0
 EXIT_LIMIT = 2.0
 """Seconds that a process gets to end after shutdown(): threads that a script has left behind would keep it for ever."""
-LEAST_INIT_LIMIT = 30.0
-"""Loading a script may take this long, in seconds, even when run() may not: libraries take their time."""
 
 ADVICE = {
-    Cause.TIME_LIMIT: "; retry_settings.timeout allows more",
-    Cause.INIT: "; retry_settings.timeout allows more",
-    Cause.LOAD_TIME_LIMIT: "; --task_overhead_timeout allows more",
+    Cause.TIME_LIMIT: "; retry_settings.timeout allows more (60 seconds when it is not given)",
+    Cause.INIT: "; --first_task_creation_timeout allows more (600 seconds when it is not given)",
+    Cause.LOAD_TIME_LIMIT: "; --task_overhead_timeout allows more (600 seconds when it is not given)",
 }
 
 
@@ -70,11 +69,12 @@ class Slot:
         *,
         run_limit: float,
         load_limit: float,
+        init_limit: float,
         reads: bool,
         kills: OomKills | None = None,
     ) -> None:
         self._make_process, self._next_name, self._events, self._clock = make_process, next_name, events, clock
-        self._run_limit, self._load_limit, self._reads = run_limit, load_limit, reads
+        self._run_limit, self._load_limit, self._init_limit, self._reads = run_limit, load_limit, init_limit, reads
         self._kills = kills
         self._process: SlotProcess | None = None
         self._tasks: deque[Held] = deque()
@@ -86,7 +86,7 @@ class Slot:
         self._overdue: Failure | None = None
         self.never_starts = False  # another process would fail in the same way
         self._blamed: Held | None = None  # which mini-batch is overdue
-        self._stopping = self._stopped = False
+        self._stopping = self._stopped = self._killed = False
         self.ready = False
         self.process_name = ""
         self.useless_starts = 0  # in a row
@@ -168,13 +168,13 @@ class Slot:
 
         The phase may have begun before that was heard: it is ended late by as much, and never early.
         """
-        if self._process is None or self._overdue is not None:
+        if self._process is None or self._overdue is not None or self._killed:
             return
         limit, cause, what = self._limit()
         if limit is not None and self._clock.monotonic() - self._since > limit:
             advice = ADVICE.get(cause, "")
             said = f"{what} took longer than {limit:g} seconds, so its process was killed{advice}"
-            self._end_for(Failure(cause, said))
+            self._end_for(Failure(cause, said), with_stack=True)
 
     def stop(self) -> None:
         """Asks the process to run shutdown() and leave; `slot_stopped` follows."""
@@ -184,11 +184,11 @@ class Slot:
         elif self.ready:
             self._process.write(Word.STOP.frame())
         else:
-            self._process.kill()
+            self.kill()
 
     def kill(self) -> None:
         """Ends the process now; what it was given comes back through the events."""
-        self._stopping = True
+        self._stopping = self._killed = True  # of what is killed no limit is looked at: it was not told to stop
         if self._process is not None:
             self._process.kill()
 
@@ -203,7 +203,7 @@ class Slot:
         if self._stopping:
             return SHUTDOWN_LIMIT, Cause.SHUTDOWN, "shutdown()"
         if not self.ready:
-            return max(self._run_limit, LEAST_INIT_LIMIT), Cause.INIT, "loading the script and init()"
+            return self._init_limit, Cause.INIT, "loading the script and init()"
         if not self._tasks:
             limit = self._run_limit + self._load_limit if self._withdrawn else None
             return limit, Cause.TIME_LIMIT, "a mini-batch that was withdrawn"
@@ -219,12 +219,12 @@ class Slot:
         else:
             self._started_at = after.started + after.load_seconds + after.run_seconds
 
-    def _end_for(self, failure: Failure) -> None:
+    def _end_for(self, failure: Failure, *, with_stack: bool = False) -> None:
         """The process is ended for something that the mini-batch it works on is to blame for, if it works on one."""
         self._overdue = self._overdue or failure
         self._blamed = self._tasks[0] if self._tasks else None
         if self._process is not None:
-            self._process.kill()
+            self._process.kill_with_stack() if with_stack else self._process.kill()
 
     def _answered(self, answer: Answer) -> None:
         match answer:
@@ -269,13 +269,13 @@ class Slot:
 
     def _ended(self, returncode: int) -> None:
         was_ready, self.ready = self.ready, False
-        failure = self._overdue or death(returncode, self._kills)
+        failure = self._with_stack(self._overdue or death(returncode, self._kills))
         given, self._tasks = list(self._tasks), deque()
         ran_withdrawn = bool(self._withdrawn)
         self._withdrawn.clear()
         if self._stopping:
             self._events.slot_unstarted(self, given)
-            self._has_stopped(Stopped(self._overdue))
+            self._has_stopped(Stopped(self._overdue and failure))
         elif given and self._blamed is not None and given[0] is not self._blamed:
             self._events.slot_unstarted(self, given)  # the one that was overdue has answered before the end after all
             self._events.slot_died(self)
@@ -290,6 +290,11 @@ class Slot:
         else:
             self.useless_starts += 1
             self._events.slot_broken(self, failure if was_ready else _as_init_failure(failure))
+
+    def _with_stack(self, failure: Failure) -> Failure:
+        """With where the process was, if it has written that: as a traceback, the sentence at its end."""
+        stack = "" if self._process is None else self._process.stack
+        return failure if failure.traceback or not stack else replace(failure, traceback=stack + failure.message)
 
     def _has_stopped(self, stopped: Stopped) -> None:
         if not self._stopped:

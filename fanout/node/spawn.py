@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fanout.node import stacks
 from fanout.node.fork_server import ForkServer
 
 
@@ -42,11 +43,15 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process that was started. `exited` becomes its exit code (negative: the signal); `kill` ends its group."""
+    """A process that was started. `exited` becomes its exit code (negative: the signal); `kill` ends its group.
+
+    `ask` makes it write where it is (`stacks`).
+    """
 
     pid: int
     exited: "asyncio.Future[int]"
     kill: Callable[[], None]
+    ask: Callable[[], None]
     placed: bool
     """Whether it is where its placement says; else it is told, and goes there itself."""
 
@@ -60,7 +65,7 @@ async def spawn(place: Placement, channel: socket.socket, forks: ForkServer | No
         if forks is not None and place.fanout_at is None and forks.serves(place.python, place.environ):
             with contextlib.suppress(ConnectionError):  # it has just died: the next slot comes from another one
                 slot = await forks.fork(files)
-                return Child(slot.pid, slot.exited, lambda: forks.kill(slot), placed=False)
+                return Child(slot.pid, slot.exited, lambda: forks.kill(slot), lambda: forks.ask(slot), placed=False)
         return _execute(place, *files)
 
 
@@ -83,6 +88,11 @@ def _execute(place: Placement, channel: int, stdout: int, stderr: int) -> Child:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
+    def ask() -> None:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, stacks.SIGNAL)
+
     def died() -> None:
         loop.remove_reader(pidfd)
         os.close(pidfd)
@@ -90,4 +100,4 @@ def _execute(place: Placement, channel: int, stdout: int, stderr: int) -> Child:
         exited.set_result(process.wait())
 
     loop.add_reader(pidfd, died)
-    return Child(process.pid, exited, kill, placed=True)
+    return Child(process.pid, exited, kill, ask, placed=True)

@@ -105,6 +105,7 @@ class Workspace:
             logging_level=record.step.logging_level,
             profiling_module=record.step.profiling_module,
             json_records=record.step.json_records,
+            stack=str(self.scratch / "stacks" / process),
         )
 
 

@@ -141,12 +141,15 @@ class RetrySettings:
     timeout: float = 60.0
 
 
+FIRST_TASK_TIMEOUT = 600.0
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The clocks of a parallel step, in seconds (reference, sections 8.1 and 9)."""
 
     task_overhead_timeout: float = 600.0
-    first_task_creation_timeout: float = 600.0
+    first_task_creation_timeout: float = FIRST_TASK_TIMEOUT
     progress_update_timeout: float | None = None  # None: 3 x (run timeout + task_overhead_timeout)
 
 
@@ -224,6 +227,15 @@ class ParallelStep(StepBase):
     def environment(self) -> Environment:
         """The environment of its task, where command steps have theirs."""
         return self.task.environment
+
+    @property
+    def init_limit(self) -> float:
+        """Seconds for loading the script and init(): until the run of a first mini-batch, in the reference's words.
+
+        Where first_task_creation_timeout is not given, not less than run() may take.
+        """
+        given = self.limits.first_task_creation_timeout
+        return given if given != FIRST_TASK_TIMEOUT else max(given, self.retry_settings.timeout)
 
 
 Step = CommandStep | ParallelStep

@@ -17,6 +17,7 @@ class Clocks:
     first_task: float
     progress: float
     init_failures: int  # in a row, on all nodes
+    init: float = 0.0  # before the first attempt has ended, in addition to `progress`: a script may load for long
 
     @classmethod
     def of(cls, step: ParallelStep, cores: int) -> "Clocks":
@@ -29,18 +30,22 @@ class Clocks:
             step.limits.first_task_creation_timeout,
             step.limits.progress_update_timeout or 3 * longest,
             INIT_TRIES * max(1, step.instance_count) * (step.max_concurrency_per_instance or cores),
+            0.0 if step.limits.progress_update_timeout else step.init_limit,
         )
 
-    def overrun(self, *, planned: int, since_start: float, since_progress: float) -> str | None:
-        """The sentence of the verdict when a clock has run out, else None."""
+    def overrun(
+        self, *, planned: int, since_start: float, since_progress: float, has_results: bool = True
+    ) -> str | None:
+        """The sentence of the verdict when a clock has run out, else None; without results scripts may still load."""
+        progress = self.progress if has_results else self.progress + self.init
         if planned == 0 and since_start > self.first_task:
             return (
                 f"no mini-batch was created in {self.first_task:g} seconds; if listing the input takes that long, "
                 "raise first_task_creation_timeout"
             )
-        if planned and since_progress > self.progress:
+        if planned and since_progress > progress:
             return (
-                f"no progress in {self.progress:g} seconds: no mini-batch has finished since; "
+                f"no progress in {progress:g} seconds: no mini-batch has finished since; "
                 "if they take that long, raise progress_update_timeout"
             )
         return None

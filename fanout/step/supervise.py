@@ -358,9 +358,8 @@ class Supervisor:
         failing = self._clocks.cannot_start(failures=self._failed_starts, since_start=now - self.since.begun)
         if failing is not None:
             return Verdict(VerdictStatus.FAILED, f"{failing}: {self._last_failed_start}")
-        reason = self._clocks.overrun(
-            planned=self.planned, since_start=now - self.since.begun, since_progress=now - self.since.news
-        )
+        since = {"since_start": now - self.since.begun, "since_progress": now - self.since.news}
+        reason = self._clocks.overrun(planned=self.planned, has_results=self.ledger.attempts > 0, **since)
         return None if reason is None else Verdict(VerdictStatus.FAILED, reason)
 
 

@@ -48,6 +48,12 @@ def failed(error: BaseException, phase: str, source: Source, paint: Paint) -> It
         yield printable(indented(source.restore(user_traceback(error)), _INDENT))
 
 
+def interrupted(stop: KeyboardInterrupt, phase: str, source: Source, paint: Paint) -> Iterator[str]:
+    """Where the script was when Ctrl-C came: of one that hangs, where it hangs."""
+    yield paint.warning(f"interrupted in {phase}:")
+    yield printable(indented(source.restore(user_traceback(stop)), _INDENT))
+
+
 def left(files: Sequence[Path], folder: Path) -> Iterator[str]:
     """Where the files are that the script has written."""
     if files:

@@ -43,6 +43,7 @@ class UserProcess:
         self._news = asyncio.Event()
         self._over = asyncio.Event()
         self._ending = False
+        self.stack = ""
         folders = {name: Path(path) for name, path in start.outputs.items()}
         self._outputs = OutputFolders(folders, Path(start.attempts), start.process)
 
@@ -60,6 +61,9 @@ class UserProcess:
 
     def kill(self) -> None:
         self._end(-9)
+
+    def kill_with_stack(self) -> None:
+        self.kill()
 
     async def ended(self) -> None:
         await self._over.wait()

@@ -10,7 +10,7 @@ from fanout.node import orders
 from fanout.node.frames import FrameBuffer
 from fanout.node.held import Held
 from fanout.node.orders import Answer, Broken, Done, Garbled, Loaded, Rang, Ready, Stopped, Task, Withdrawn
-from fanout.node.slot import EXIT_LIMIT, LEAST_INIT_LIMIT, SHUTDOWN_LIMIT, Slot, wanted
+from fanout.node.slot import EXIT_LIMIT, SHUTDOWN_LIMIT, Slot, wanted
 from fanout.step.results import Cause, Failure
 
 KILLED = -9
@@ -27,7 +27,7 @@ class Twin:
         self._buffer = FrameBuffer()
 
     async def start(self) -> None:
-        self.alive = True
+        self.alive, self.stack = True, ""
 
     def write(self, frame: bytes) -> None:
         for head, payload in self._buffer.feed(frame):
@@ -44,6 +44,10 @@ class Twin:
 
     def kill(self) -> None:
         self.end(KILLED)
+
+    def kill_with_stack(self) -> None:
+        self.stack = 'Stack at that moment (most recent call last):\n  File "score.py", line 3, in run\n'
+        self.kill()
 
     def end(self, returncode: int) -> None:
         if self.alive:
@@ -131,7 +135,16 @@ def bench(manual_clock: Any) -> Callable[..., Bench]:
             return processes[-1]
 
         names = iter(f"process{n:03d}" for n in range(100))
-        slot = Slot(process, lambda: next(names), heard, manual_clock, run_limit=run_limit, load_limit=5.0, reads=reads)
+        slot = Slot(
+            process,
+            lambda: next(names),
+            heard,
+            manual_clock,
+            run_limit=run_limit,
+            load_limit=5.0,
+            init_limit=30.0,
+            reads=reads,
+        )
         return Bench(slot, heard, manual_clock, processes)
 
     return make
@@ -164,6 +177,40 @@ async def test_run_has_a_time_limit(bench: Callable[..., Bench], held: Callable[
     b.pass_time(0.1)
     assert not b.process.alive
     assert [event[:3] for event in b.heard.take()] == [("done", 0, Cause.TIME_LIMIT), ("died",)]
+
+
+async def test_what_is_killed_in_the_middle_of_run_is_no_hanging_shutdown(
+    bench: Callable[..., Bench], held: Callable[..., Held]
+) -> None:
+    """Between the kill and the end of the process the limits are looked at, and say nothing of what was killed."""
+
+    class Dying(Twin):
+        def kill(self) -> None:
+            """Its end comes later."""
+
+    b = await bench().ready()
+    b.process.__class__ = Dying
+    b.slot.give([held(0)])
+    b.clock.advance(1000)
+    b.slot.kill()
+    b.pass_time(1000)
+    b.process.end(KILLED)
+    assert [event for event in b.heard.take() if event[0] == "stopped"] == [("stopped", None)]
+
+
+async def test_a_time_limit_shows_where_the_process_was(
+    bench: Callable[..., Bench], held: Callable[..., Held], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stack stands where a traceback would, with the sentence at its end."""
+    found: list[str] = []
+    b = await bench().ready()
+    monkeypatch.setattr(b.heard, "slot_done", lambda _slot, _held, done, _started: found.append(done.failure.traceback))
+    b.slot.give([held(0)])
+    b.pass_time(10.1)
+    [text] = found
+    lines = text.splitlines()
+    assert lines[:2] == ["Stack at that moment (most recent call last):", '  File "score.py", line 3, in run']
+    assert lines[2].startswith("run() took longer than 10 seconds, so its process was killed")
 
 
 async def test_a_process_that_talks_nonsense_is_replaced(
@@ -288,10 +335,10 @@ async def test_what_died_after_loading_keeps_its_items(bench: Callable[..., Benc
 
 @pytest.mark.parametrize("run_limit", [1.0, 100.0])
 async def test_loading_the_script_has_a_time_limit(bench: Callable[..., Bench], run_limit: float) -> None:
-    """init() may take as long as run(), and thirty seconds in any case (reference, section 9)."""
+    """init() has a limit of its own, whatever run() may take."""
     b = bench(run_limit=run_limit)
     await b.slot.start()
-    b.pass_time(max(run_limit, LEAST_INIT_LIMIT))
+    b.pass_time(30.0)
     assert b.process.alive
     b.pass_time(0.1)
     [(what, cause, message)] = b.heard.take()
@@ -446,7 +493,7 @@ async def test_a_process_that_cannot_be_started(manual_clock: Any) -> None:
     def process(name: str, on_answer: Callable[[Answer], None], on_end: Callable[[int], None]) -> Any:
         return Stillborn(name, on_answer, on_end)
 
-    slot = Slot(process, lambda: "p", Heard(), manual_clock, run_limit=1.0, load_limit=1.0, reads=False)
+    slot = Slot(process, lambda: "p", Heard(), manual_clock, run_limit=1.0, load_limit=1.0, init_limit=1.0, reads=False)
     with pytest.raises(OSError, match="no more processes"):
         await slot.start()
     slot.kill()

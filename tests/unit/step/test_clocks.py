@@ -31,9 +31,27 @@ def test_progress_follows_from_the_other_limits() -> None:
     task = EntryTask("score.py")
     limits = Limits(task_overhead_timeout=40.0, first_task_creation_timeout=7.0)
     step = ParallelStep(name="s", task=task, input_data="d", retry_settings=RetrySettings(timeout=10.0), limits=limits)
-    assert Clocks.of(step, cores=2) == Clocks(first_task=7.0, progress=150.0, init_failures=4)
+    assert Clocks.of(step, cores=2) == Clocks(first_task=7.0, progress=150.0, init_failures=4, init=7.0)
     said = Limits(progress_update_timeout=5.0)
     assert Clocks.of(ParallelStep(name="s", task=task, input_data="d", limits=said), cores=2).progress == 5.0
+
+
+def test_a_script_may_load_for_long_before_the_first_result() -> None:
+    """init() has a limit of its own, which the limit of run() does not cut short."""
+    clocks = replace(CLOCKS, init=600.0)
+    assert clocks.overrun(planned=1, since_start=690.0, since_progress=690.0, has_results=False) is None
+    assert clocks.overrun(planned=1, since_start=690.1, since_progress=690.1, has_results=False) is not None
+    assert clocks.overrun(planned=1, since_start=690.0, since_progress=90.1) is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "timeout", "limit"), [(600.0, 10.0, 600.0), (600.0, 3600.0, 3600.0), (2.0, 3600.0, 2.0)]
+)
+def test_how_long_init_may_take(given: float, timeout: float, limit: float) -> None:
+    """As long as first_task_creation_timeout says; where that says nothing, not less than run() may."""
+    limits, retries = Limits(first_task_creation_timeout=given), RetrySettings(timeout=timeout)
+    step = ParallelStep(name="s", task=EntryTask("s.py"), input_data="d", limits=limits, retry_settings=retries)
+    assert step.init_limit == limit
 
 
 def test_starts_that_may_fail() -> None:
