@@ -14,7 +14,7 @@ from fanout.cli.options import Where
 from fanout.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
     from fanout.engines.node_process import WarmNode
     from fanout.run.observer import RunReport
@@ -145,9 +145,10 @@ async def carry_out(
         commands = wiring.commands_of(settings, where)
         view = choose_view(sys.stdout, commands, outside.clock, json=json)
         with contextlib.closing(view), _advised(view, commands), _waits_in(view):
-            report = await until_stopped(
-                tale(outside, view), lambda: view.notice("stopping; again to leave at once"), view.close
-            )
+            async with _followed(outside, view):
+                report = await until_stopped(
+                    tale(outside, view), lambda: view.notice("stopping; again to leave at once"), view.close
+                )
             if report is None:
                 view.interrupted()
                 return ExitCode.CANCELED
@@ -181,3 +182,18 @@ def _waits_in(view: "RunView") -> "contextlib.AbstractContextManager[None]":
         loop.call_soon_threadsafe(view.notice, text)
 
     return said_by(say)
+
+
+@contextlib.asynccontextmanager
+async def _followed(outside: "Outside", view: "RunView") -> "AsyncIterator[None]":
+    """Meanwhile the view hears what has been running for long."""
+    import asyncio
+
+    from fanout.view.running import follow_running
+
+    following = asyncio.create_task(follow_running(outside.store, view, outside.clock))
+    try:
+        yield
+    finally:
+        following.cancel()
+        await asyncio.wait([following])

@@ -90,6 +90,10 @@ class Board:
         state = self._state(step)
         state.phase, state.reason = Phase.SKIPPED, reason
 
+    def running_steps(self) -> tuple[str, tuple[str, ...]]:
+        """The run, and its steps under way."""
+        return self.run, tuple(name for name, state in self.states.items() if state.phase is Phase.RUNNING)
+
     def first_failures(self, progress: Progress) -> Iterator[tuple[str, str]]:
         """The first failure of each kind, when it is there: a sentence, and the traceback below it."""
         if progress.step not in self._failures:

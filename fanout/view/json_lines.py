@@ -8,6 +8,7 @@ Every object has `event` and `time` (UTC, ISO 8601). Fields are added, never ren
     step_goes_on   step, total, done, again: [{mini_batches: [[first, last]], count, reason}]
                                                                a step that is taken up again, and why what is run again
     step_progress  step, counts, planned, seconds              at most one a second and step
+    running        step, mini_batches: [{mini_batch, seconds, limit}]  those that run for ten seconds or longer
     failure        step, cause, message, traceback, mini_batch, attempt, node, process
                                                                the first of its kind, at once
     step_ended     step, status, reason, counts, outputs: {name: URI}, logs, seconds, earlier,
@@ -39,6 +40,7 @@ from fanout.view.conclusion import run_has_failures
 from fanout.view.failures import MiniBatches, StepFailures, failures_of, items_of
 from fanout.view.first_failures import FirstFailures
 from fanout.view.output import Output
+from fanout.view.running import LongRunning
 
 SCHEMA = 1
 PROGRESS_EVERY = 1.0
@@ -51,7 +53,7 @@ class JsonLinesView:
         self._output, self._clock = output, clock
         self._told: dict[str, float] = {}
         self._failures: dict[str, FirstFailures] = {}
-        self._run = ""
+        self._run, self._under_way = "", dict[str, None]()
 
     @property
     def run(self) -> str:
@@ -73,6 +75,7 @@ class JsonLinesView:
         self._say("notice", text=redact(text))
 
     def step_started(self, step: Step) -> None:
+        self._under_way[step.name] = None
         self._say("step_started", step=step.name)
 
     def step_goes_on(self, step: Step, remaining: Remaining) -> None:
@@ -91,6 +94,14 @@ class JsonLinesView:
         numbers = {"counts": asdict(progress.counts), "planned": progress.planned}
         self._say("step_progress", step=progress.step, **numbers, seconds=round(progress.seconds, 3))
 
+    def running_steps(self) -> tuple[str, tuple[str, ...]]:
+        return self._run, tuple(self._under_way)
+
+    def step_runs(self, step: str, longest: tuple[LongRunning, ...]) -> None:
+        if longest:
+            shown = [{"mini_batch": o.index, "seconds": round(o.seconds, 1), "limit": o.limit} for o in longest]
+            self._say("running", step=step, mini_batches=shown)
+
     def _first_failures(self, progress: Progress) -> None:
         failures = self._failures[progress.step]
         for occurrence in failures.new(progress):
@@ -98,6 +109,7 @@ class JsonLinesView:
 
     def step_ended(self, report: StepReport) -> None:
         seal = report.seal
+        self._under_way.pop(report.step.name, None)
         self._say(
             "step_ended",
             step=report.step.name,

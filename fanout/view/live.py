@@ -1,5 +1,6 @@
 """A run on a terminal: one line a step, redrawn in place while the numbers move."""
 
+from collections.abc import Iterator
 from typing import TextIO
 
 from rich.console import Console
@@ -19,6 +20,7 @@ from fanout.view.commands import Commands
 from fanout.view.conclusion import conclude, has_failures, stopped_lines
 from fanout.view.failures import MiniBatches
 from fanout.view.output import output_to
+from fanout.view.running import LONG, MOST_SHOWN, LongRunning
 from fanout.view.text import duration, printable
 
 FRAMES_PER_SECOND = 5
@@ -35,6 +37,7 @@ class LiveView:
         self._console = Console(file=stream, highlight=False, no_color=not self._output.paint.on)
         self._board = Board()
         self._begun: dict[str, float] = {}
+        self._long: dict[str, tuple[float, tuple[LongRunning, ...]]] = {}  # by step: when it was read, and what
         self._live: Live | None = None
 
     @property
@@ -69,6 +72,12 @@ class LiveView:
         for sentence, traceback in self._board.first_failures(progress):
             self._above(sentence, "bold red")
             self._above(traceback)
+
+    def running_steps(self) -> tuple[str, tuple[str, ...]]:
+        return self._board.running_steps()
+
+    def step_runs(self, step: str, longest: tuple[LongRunning, ...]) -> None:
+        self._long[step] = self._clock.monotonic(), longest
 
     def step_ended(self, report: StepReport) -> None:
         self._board.end(report)
@@ -106,7 +115,19 @@ class LiveView:
         table.add_column(overflow="fold")
         for state in states:
             table.add_row(Text(state.step.name, style="bold"), self._bar(state), self._line(state))
+            for text in self._long_running(state):
+                table.add_row(Text(""), Text(""), text)
         return table
+
+    def _long_running(self, state: StepState) -> Iterator[Text]:
+        """A line for each mini-batch that runs for long; its seconds go on while nothing newer is heard."""
+        if state.phase is not Phase.RUNNING or state.step.name not in self._long:
+            return
+        read, longest = self._long[state.step.name]
+        for one in longest[:MOST_SHOWN]:
+            yield Text(one.words(self._clock.monotonic() - read), style="yellow", no_wrap=True, overflow="ellipsis")
+        if len(longest) > MOST_SHOWN:
+            yield Text(f"and {len(longest) - MOST_SHOWN} more for {LONG:g} s or longer", style="yellow")
 
     def _bar(self, state: StepState) -> ProgressBar | Text:
         if state.phase is not Phase.RUNNING:

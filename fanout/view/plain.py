@@ -10,6 +10,7 @@ from fanout.view.commands import Commands
 from fanout.view.conclusion import conclude, stopped_lines
 from fanout.view.failures import MiniBatches
 from fanout.view.output import Output
+from fanout.view.running import MOST_SHOWN, LongRunning, told_until
 from fanout.view.text import many, printable
 
 PROGRESS_EVERY = 5.0
@@ -23,6 +24,7 @@ class PlainView:
         self._output, self._commands, self._clock = output, commands, clock
         self._board = Board()
         self._told: dict[str, tuple[float, str]] = {}  # by step: when, and what
+        self._long: dict[str, dict[int, float]] = {}  # by step and mini-batch
 
     @property
     def run(self) -> str:
@@ -54,6 +56,16 @@ class PlainView:
         if now - when >= PROGRESS_EVERY and line != what:
             self._told[progress.step] = now, line
             self._output.line(f"{progress.step}: {line}")
+
+    def running_steps(self) -> tuple[str, tuple[str, ...]]:
+        return self._board.running_steps()
+
+    def step_runs(self, step: str, longest: tuple[LongRunning, ...]) -> None:
+        """Each mini-batch that runs for long is told of after ten seconds, twenty, forty, and so on."""
+        before, self._long[step] = self._long.get(step, {}), {one.index: told_until(one.seconds) for one in longest}
+        for one in longest[:MOST_SHOWN]:
+            if told_until(one.seconds) > before.get(one.index, 0.0):
+                self._output.line(f"{step}: {one.words()}")
 
     def step_ended(self, report: StepReport) -> None:
         self._board.end(report)

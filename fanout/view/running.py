@@ -4,6 +4,7 @@ Nodes say every few seconds what runs in them since when. It is read only for pe
 """
 
 import contextlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -53,6 +54,11 @@ def long_running(running: Mapping[int, float], limit: float) -> tuple[LongRunnin
     """Those that have been running for long, the longest first."""
     longest = sorted(running.items(), key=lambda one: (-one[1], one[0]))
     return tuple(LongRunning(index, seconds, limit) for index, seconds in longest if seconds >= LONG)
+
+
+def told_until(seconds: float) -> float:
+    """The last of ten seconds, twenty, forty and so on that have passed: so often a line is written of it; else 0."""
+    return LONG * 2.0 ** int(math.log2(seconds / LONG)) if seconds >= LONG else 0.0
 
 
 async def follow_running(store: "ObjectStore", view: Watcher, clock: Clock) -> None:

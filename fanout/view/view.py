@@ -4,9 +4,10 @@ from typing import Protocol
 
 from fanout.run.observer import RunObserver, RunReport
 from fanout.view.failures import MiniBatches
+from fanout.view.running import Watcher
 
 
-class RunView(RunObserver, Protocol):
+class RunView(RunObserver, Watcher, Protocol):
     """An observer that shows what it hears."""
 
     @property

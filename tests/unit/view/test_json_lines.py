@@ -7,6 +7,7 @@ from fanout.plan.minibatch import MiniBatch
 from fanout.step.remaining import Again, Remaining
 from fanout.step.verdict import Counts, VerdictStatus
 from fanout.view.json_lines import JsonLinesView
+from fanout.view.running import LongRunning
 
 
 @pytest.fixture
@@ -104,3 +105,16 @@ def test_a_run_that_completed_with_failures_says_so(
     for failed, expected in ((0, False), (3, True)):
         view.conclude(run_report(step_report(counts=Counts(10, succeeded=10 - failed, failed=failed))), {})
         assert events(output)[-1]["with_failures"] is expected
+
+
+def test_what_runs_for_long(view: JsonLinesView, output: Any, steps: Any, step_report: Any) -> None:
+    """An event with the seconds and the limit; none while nothing does."""
+    view.run_started("r", steps, False)
+    view.step_started(steps[1])
+    assert view.running_steps() == ("r", ("score",))
+    view.step_runs("score", ())
+    view.step_runs("score", (LongRunning(12, 44.04, 60.0),))
+    view.step_ended(step_report())
+    assert view.running_steps() == ("r", ())
+    [found] = [event for event in events(output) if event["event"] == "running"]
+    assert found["mini_batches"] == [{"mini_batch": 12, "seconds": 44.0, "limit": 60.0}]

@@ -8,6 +8,7 @@ from fanout.step.remaining import Again, Remaining
 from fanout.step.verdict import VerdictStatus
 from fanout.view.commands import Commands
 from fanout.view.live import LiveView
+from fanout.view.running import long_running
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -119,3 +120,21 @@ def test_the_first_failure_stays_above(
     assert "score: first failure of its kind: mini-batch 4, attempt 3, node 0, process001, given up" in text
     assert "   ValueError: no" in text
     view.close()
+
+
+def test_what_runs_for_long_has_a_line_whose_seconds_go_on(
+    terminal: Terminal, steps: Any, progress: Any, manual_clock: Any
+) -> None:
+    """A hang is seen while it lasts, with the limit that will end it; what has ended is gone with the next look."""
+    view = LiveView(terminal, Commands(), manual_clock)
+    view.run_started("r", steps, False)
+    view.step_started(steps[1])
+    view.step_progress(progress(1.0, succeeded=99))
+    assert view.running_steps() == ("r", ("score",))
+    view.step_runs("score", long_running({12: 40.0, 3: 11.0, 4: 2.0}, 60.0))
+    manual_clock.advance(4.0)
+    view.interrupted()
+    text = shown(terminal)
+    assert "mini-batch 12 runs for 44 s (limit 1 min 00 s)" in text
+    assert "mini-batch 3 runs for 15 s" in text
+    assert "mini-batch 4 " not in text

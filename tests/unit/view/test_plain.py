@@ -5,6 +5,7 @@ import pytest
 from fanout.step.remaining import Again, Remaining
 from fanout.view.commands import Commands
 from fanout.view.plain import PROGRESS_EVERY, PlainView
+from fanout.view.running import long_running
 
 
 @pytest.fixture
@@ -81,4 +82,16 @@ def test_the_first_failure_is_shown_at_once(
         "   Traceback (most recent call last):",
         '     File "/tmp/r-score-0-abc/code/score.py", line 3',
         "   ValueError: no",
+    ]
+
+
+def test_what_runs_for_long_is_told_of_ever_more_rarely(view: PlainView, output: Any, steps: Any) -> None:
+    """After ten seconds, twenty, forty: a log of an hour has a few lines of it; nothing of what is quick."""
+    view.run_started("r", steps, False)
+    view.step_started(steps[1])
+    for second in range(0, 100, 3):
+        view.step_runs("score", long_running({12: float(second), 7: 2.0}, 300.0))
+    lines = [line for line in output.stream.getvalue().splitlines() if "runs for" in line]
+    assert lines == [
+        f"score: mini-batch 12 runs for {words} (limit 5 min 00 s)" for words in ("12 s", "21 s", "42 s", "1 min 21 s")
     ]
