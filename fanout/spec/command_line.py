@@ -20,6 +20,9 @@ _HARMLESS = re.compile(r"[A-Za-z0-9_./:=@%+,-]+")
 _LARGEST = 100_000
 """Bytes of one value: Linux takes 128 KiB in one variable, its name included."""
 
+_HOLDS_VALUES = re.compile(r"(?:AZURE_ML_(?:INPUT|OUTPUT)|FANOUT_VALUE)_")
+"""The variables that hold values: arithmetic takes a name for what it holds, and runs a command that is in there."""
+
 _BEHIND_DOLLAR = re.compile(r"(?:\$\{?[\w!#@*?$-]*|[\\~])\Z", re.ASCII)
 _BEGINS_COMMAND = re.compile(r"(?:\A|[\s;&|(])\Z")
 _ASSIGNS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
@@ -75,7 +78,7 @@ def _fill(template: _Template, values: Sequence[str]) -> CommandLine:
     for number, value in enumerate(values):
         if "\0" in value or len(value.encode(errors="surrogatepass")) > _LARGEST:
             raise template.refused(number, "its value holds a NUL character, or is too large for an argument")
-    harmless = [_HARMLESS.fullmatch(value) is not None for value in values]
+    harmless = [bool(_HARMLESS.fullmatch(value)) and not _HOLDS_VALUES.search(value) for value in values]
     try:
         script = recognise(template.text, [v if fine else None for v, fine in zip(values, harmless, strict=True)])
     except Unrecognised as exc:
@@ -124,7 +127,10 @@ def _as_text(template: _Template, values: Sequence[str], harmless: Sequence[bool
         before = (before + value + after)[-_LOOK_BACK:]
     if (ending := _ends_document(template.text, values)) is not None:
         raise template.refused(ending, f"its value '{shorten(values[ending])}' would end the here-document it is in")
-    return CommandLine("".join(done))
+    text = "".join(done)
+    if len(_HOLDS_VALUES.findall(text)) > len(_HOLDS_VALUES.findall(template.text)):
+        raise template.refused(0, "it makes the name of a variable that holds a value")
+    return CommandLine(text)
 
 
 def _misread(before: str, value: str, after: str, *, braces: bool) -> str | None:
@@ -160,6 +166,8 @@ def _ends_document(template: str, values: Sequence[str]) -> int | None:
 def _kind(value: str) -> str:
     if not value:
         return "its value is empty text"
+    if _HOLDS_VALUES.search(value):
+        return f"its value '{shorten(value)}' names a variable that holds a value"
     first = next(char for char in value if not _HARMLESS.fullmatch(char))
     sort = "a path" if value.startswith("/") else "a URI" if "://" in value else "text"
     return f"its value is {sort} with '{shorten(first)}' in it"

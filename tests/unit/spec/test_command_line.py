@@ -366,6 +366,21 @@ def test_any_text_is_one_argument(value: str, bash: Callable[[CommandLine], list
     assert bash(command) == ["+", value, value, value, f"{value}."]
 
 
+@pytest.mark.parametrize(
+    ("template", "values"),
+    [
+        ("echo $((${{inputs.x}}))", {"x": "AZURE_ML_INPUT_y", "y": "a[$(touch CANARY)]"}),
+        ("m=([${{inputs.x}}]=1)", {"x": "AZURE_ML_INPUT_y", "y": "a[$(touch CANARY)]"}),
+        ("echo $((${{inputs.x}}${{inputs.z}}))", {"x": "AZURE_ML_", "z": "INPUT_y", "y": "a[$(touch CANARY)]"}),
+        ("(( ${{inputs.x}} > 1 ))", {"x": "FANOUT_VALUE_0"}),
+    ],
+)
+def test_no_value_names_a_variable_that_holds_one(template: str, values: dict[str, str]) -> None:
+    """Arithmetic takes a name for what the variable holds, evaluates that, and runs the command in its subscript."""
+    with pytest.raises(UnsafeValueError, match="a variable that holds a value"):
+        render_command(template, values, {})
+
+
 def test_harmless_values_are_text() -> None:
     """They are seen in the command as they are; others are in variables, and nothing of them is in the text."""
     command = render_command("a --x ${{inputs.x}} --y ${{inputs.y}}", {"x": "7", "y": "$(id)"}, {})
