@@ -23,6 +23,7 @@ from fanout.run.parallel_tick import Kept
 from fanout.run.standing import Standing
 from fanout.spec.settings import Settings, access_of
 from fanout.store.open import open_store
+from fanout.task_group import beside
 
 T = TypeVar("T")
 
@@ -107,14 +108,12 @@ async def held(queue: Queue, delivery: Delivery) -> AsyncIterator[None]:
             await _extend(queue, delivery, HELD)
             await asyncio.sleep(HELD / 3)
 
-    keeping = asyncio.create_task(keep())
-    try:
-        yield
-    except BaseException:
-        await _extend(queue, delivery, FAILED)
-        raise
-    finally:
-        keeping.cancel()
+    async with beside(keep(), "holding a message"):
+        try:
+            yield
+        except BaseException:
+            await _extend(queue, delivery, FAILED)
+            raise
 
 
 async def _extend(queue: Queue, delivery: Delivery, seconds: float) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from fanout.clock import Clock
 from fanout.errors import FanoutError, SettingsError
 from fanout.queue.port import Delivery, Queue
+from fanout.task_group import cut_off
 from handlers.container import container, log
 from handlers.worker import worker_of
 
@@ -49,8 +50,7 @@ async def _receive(queue: Queue, leaving: asyncio.Event) -> list[Delivery]:
         await asyncio.wait([receiving], timeout=ANSWER)
         return receiving.result() if receiving.done() else []
     finally:
-        receiving.cancel()
-        told.cancel()
+        await cut_off(receiving, told)
 
 
 def seconds_of(text: str | None) -> float:

@@ -19,6 +19,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import servers
+from tests.unheard import (  # noqa: F401 - hooks
+    pytest_collection_finish,
+    pytest_runtest_call,
+    pytest_runtest_protocol,
+    pytest_runtest_teardown,
+)
 
 # Four workers share two cores: how long an example takes says nothing about the code. In CI the examples are the same
 # each time, so that a change is judged by what it changes; elsewhere each run looks at others.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fanout.errors import RunError
 from fanout.store import keys
 from fanout.store.objects import delete, list_keys, list_names, read
+from fanout.task_group import all_of
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -62,7 +63,7 @@ async def _records(store: "ObjectStore", runs: Sequence[str]) -> list[str]:
             names = await list_names(store, f"{keys.RUNS}{run}/")
         return [f"{keys.RUNS}{run}/{name}" for name in names if name == "run.json" or name.startswith("redrive-")]
 
-    return [key for found in await asyncio.gather(*map(of, runs)) for key in found]
+    return [key for found in await all_of(map(of, runs)) for key in found]
 
 
 async def _code(store: "ObjectStore", records: Sequence[str]) -> set[str]:
@@ -79,4 +80,4 @@ async def _code(store: "ObjectStore", records: Sequence[str]) -> set[str]:
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             raise RunError(f"{key} cannot be read, so nobody knows which code it needs; nothing was removed") from exc
 
-    return set().union(*await asyncio.gather(*map(of, records)))
+    return set().union(*await all_of(map(of, records)))

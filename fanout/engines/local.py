@@ -15,6 +15,7 @@ from fanout.node.exits import GAVE_UP
 from fanout.node.out_of_memory import OomKills, of_node
 from fanout.step.supervise import Workforce
 from fanout.store.keys import StepRound
+from fanout.task_group import cut_off
 
 FINISH_LIMIT = 60.0
 """Seconds that nodes get for shutdown() and their last results."""
@@ -85,12 +86,13 @@ class LocalNodes:
         self._leaving = True
         self._say(b"stop\n")
         await self._wait(STOP_LIMIT)
-        for keeper in self._keepers:
-            keeper.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
+        await cut_off(*self._keepers)
 
     def trouble(self) -> str | None:
-        """Why no node is left, with the last thing one of them said."""
+        """Why no node is left, with the last thing one of them said; raises what keeping them has failed with."""
+        for keeper in self._keepers:
+            if keeper.done() and not keeper.cancelled():
+                keeper.result()
         if self._leaving or not all(keeper.done() for keeper in self._keepers):
             return None
         return f"no node is left: {self._last_words or 'they ended without a word'}"

@@ -35,7 +35,7 @@ from fanout.queue.port import QueuePair
 from fanout.step.fences import Fence
 from fanout.step.record import StepRecord
 from fanout.step.results import Event, Failure, Status
-from fanout.task_group import task_group
+from fanout.task_group import all_of, task_group
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ class Node:
             self.kill_slots()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EXIT_LIMIT):
-                    await asyncio.gather(*(slot.ended() for slot in self._slots))
+                    await all_of(slot.ended() for slot in self._slots)
 
     async def _work(self) -> Leaving:
         async with task_group() as tasks:
@@ -241,9 +241,9 @@ class Node:
             slot.kill() if slot.busy else slot.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SHUTDOWN_LIMIT + 2 * EXIT_LIMIT):
-                await asyncio.gather(*(slot.ended() for slot in self._slots))
+                await all_of(slot.ended() for slot in self._slots)
         self.kill_slots()
-        await asyncio.gather(*(slot.ended() for slot in self._slots))
+        await all_of(slot.ended() for slot in self._slots)
         # 5. What they gave back while they ended.
         if why is not Leaving.CANCELED:
             await self._intake.give_back()

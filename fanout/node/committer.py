@@ -23,6 +23,7 @@ from fanout.queue.port import Delivery, QueuePair
 from fanout.queue.signature import UNSIGNED, Signer
 from fanout.step import results
 from fanout.step.results import Entry, Event, Status
+from fanout.task_group import task_group, until_set
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,6 @@ class Committer:
         self._hurry = asyncio.Event()
         self._closing = False
         self._seq = 0
-        self._settling: set[asyncio.Task[None]] = set()
 
     def add(self, finished: Finished) -> None:
         """The attempt will be committed."""
@@ -116,24 +116,22 @@ class Committer:
 
     async def run(self) -> None:
         """Commits group after group. Raises StoreError when a result cannot be made durable: the node must then end."""
-        while not self._closing or self._gathered:
-            await self._news.wait()
-            await self._linger()
-            self._news.clear()
-            group, self._gathered = self._gathered, _Gathered()
-            if group:
-                await self._commit(group)
-        if self._settling:
-            await asyncio.wait(self._settling)
+        async with task_group() as settling:
+            while not self._closing or self._gathered:
+                await self._news.wait()
+                await self._linger()
+                self._news.clear()
+                group, self._gathered = self._gathered, _Gathered()
+                if group:
+                    await self._commit(group)
+                if group.finished:
+                    settling.create_task(self._settle(group.finished))
 
     async def _linger(self) -> None:
         self._hurry.clear()
         if self._closing or self._idle() or len(self._gathered.finished) >= COMPANY:
             return
-        waits = [asyncio.ensure_future(self._clock.sleep(LINGER)), asyncio.ensure_future(self._hurry.wait())]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
+        await until_set(self._hurry, self._clock.sleep(LINGER))
 
     async def _commit(self, group: _Gathered) -> None:
         for finished in group.finished:
@@ -145,10 +143,6 @@ class Committer:
         body = results.encode([f.entry for f in group.finished], [f.rows for f in group.finished], group.events)
         await self._write(self._seq, body)
         self._seq += 1
-        if group.finished:
-            task = asyncio.create_task(self._settle(group.finished))
-            self._settling.add(task)
-            task.add_done_callback(self._settling.discard)
 
     async def _settle(self, group: Sequence[Finished]) -> None:
         """A queue that refuses is a warning: what is not settled comes back when its visibility runs out."""

@@ -28,6 +28,7 @@ from fanout.plan.messages import Message
 from fanout.queue.port import Delivery, Queue
 from fanout.step.results import Cause, Event, Failure
 from fanout.store.keys import StepRound
+from fanout.task_group import all_of, task_group
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class Intake:
         self._events, self._signer = events, committer.signer
         self.forged = 0  # messages that were dropped: nobody who can read the store has sent them
         self._ready: deque[Held] = deque()
+        self._tasks = asyncio.TaskGroup()  # entered by `run`, which fails with any of them
         self._preparing: set[asyncio.Task[None]] = set()
         self._asked = asyncio.Event()
         self._closed = False
@@ -91,7 +93,8 @@ class Intake:
     async def run(self) -> None:
         """Receives as long as something is wanted; raises QueueError when the queue refuses for minutes."""
         try:
-            await self._receive()
+            async with task_group() as self._tasks:
+                await self._receive()
         finally:
             self._note_forged()
 
@@ -171,7 +174,7 @@ class Intake:
     async def give_back(self) -> None:
         """What has not started goes back to the queue at once, for others."""
         unstarted, self._ready = list(self._ready), deque()
-        await asyncio.gather(self._committer.give_back(unstarted), *self._returning)
+        await all_of([self._committer.give_back(unstarted), *self._returning])
 
     def return_idle(self, seconds: float) -> None:
         """What has waited for a slot for longer than `seconds` goes back, for nodes that have one; nothing more is
@@ -183,7 +186,7 @@ class Intake:
             log.info("%d mini-batches are given back: no slot is free for them", len(self._ready))
             unstarted, self._ready = list(self._ready), deque()
             self._pausing = True
-            task = asyncio.create_task(self._return(unstarted))
+            task = self._tasks.create_task(self._return(unstarted))
             self._returning.add(task)
             task.add_done_callback(self._returning.discard)
 
@@ -289,7 +292,7 @@ class Intake:
         if self._closed or (held.message.pointer is None and is_here):
             self._ready.append(held)
         else:
-            task = asyncio.create_task(self._prepare(held))
+            task = self._tasks.create_task(self._prepare(held))
             self._preparing.add(task)
             task.add_done_callback(self._prepared)
 
@@ -315,6 +318,4 @@ class Intake:
 
     def _prepared(self, task: asyncio.Task[None]) -> None:
         self._preparing.discard(task)
-        if not task.cancelled():
-            task.result()
         self._events.arrived()

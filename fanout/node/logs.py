@@ -16,6 +16,7 @@ from fanout.data.folder import files_below
 from fanout.data.transfer import upload_file
 from fanout.errors import StoreError
 from fanout.store.mask import mask_file
+from fanout.task_group import beside
 
 log = logging.getLogger(__name__)
 
@@ -93,9 +94,5 @@ async def kept_now_and_then(keeper: LogKeeper | None, clock: Clock) -> AsyncIter
             await clock.sleep(KEEP_EVERY)
             await keeper.keep()
 
-    keeping = asyncio.create_task(keep())
-    try:
+    async with beside(keep(), "keeping logs"):
         yield
-    finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)

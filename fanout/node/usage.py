@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanout.clock import Clock
+from fanout.task_group import beside
 
 if TYPE_CHECKING:
     from psutil import Process
@@ -125,12 +126,8 @@ async def usage_written(usage: Usage, interval: float, clock: Clock) -> AsyncIte
             await asyncio.to_thread(usage.look, datetime.fromtimestamp(clock.now(), UTC))
             await clock.sleep(interval)
 
-    keeping = asyncio.create_task(keep())
-    try:
+    async with beside(keep(), "measuring what the node uses"):
         yield
-    finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
 
 
 def _node() -> tuple[object, ...]:

@@ -25,6 +25,7 @@ from fanout.step.seal import step_seal
 from fanout.store import keys
 from fanout.store.keys import StepRound
 from fanout.store.objects import read
+from fanout.task_group import all_of, beside
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class Worker:
         failed = [*lost, *await self._put_aside(strange)]
         jobs = [self._mini_batches(at, theirs, end) for at, theirs in by_step.items()]
         jobs += [self._commands(at, theirs, end) for at, theirs in commands.items()]
-        for left in await asyncio.gather(*jobs):
+        for left in await all_of(jobs):
             failed += left
         return failed
 
@@ -108,18 +109,16 @@ class Worker:
         return []
 
     async def _commands(self, at: StepRound, theirs: Sequence[Delivery], end: float) -> list[Delivery]:
-        beating = asyncio.create_task(self._keep_holding(theirs))
         try:
-            if not (theirs := await self._genuine(at, theirs)):
-                return []
-            await self.command(at, end)
+            async with beside(self._keep_holding(theirs), "holding the messages of a command"):
+                if not (theirs := await self._genuine(at, theirs)):
+                    return []
+                await self.command(at, end)
         except RunError as exc:
             return await self._put_aside([(delivery, str(exc)) for delivery in theirs])
         except FanoutError as exc:
             log.warning("command step %s will be tried again: %s", at, exc)
             return list(theirs)
-        finally:
-            beating.cancel()
         return []
 
     async def _genuine(self, at: StepRound, orders: Sequence[Delivery]) -> list[Delivery]:
@@ -188,8 +187,8 @@ class Worker:
     async def _is_over(self, at: StepRound) -> bool:
         """Whether nobody wants results of the step any more."""
         store = self.outside.store
-        sealed, canceled = await asyncio.gather(step_seal(store, at), read(store, keys.cancel(at.run, at.round)))
-        return sealed is not None or canceled is not None
+        looks: list[Awaitable[object]] = [step_seal(store, at), read(store, keys.cancel(at.run, at.round))]
+        return any(found is not None for found in await all_of(looks))
 
     async def _node(self, at: StepRound) -> _Kept:
         """The node of the step, made when there is none."""

@@ -12,6 +12,7 @@ from fanout.queue.port import Delivery, Depth, QueuePair
 from fanout.queue.sqs_batches import BATCH_COUNT, DEAD_SUFFIX, receipt_batches, send_batches, sqs_name
 from fanout.queue.sqs_requests import LONGEST_POLL, SqsRequests, understood
 from fanout.store.access import Access
+from fanout.task_group import all_of
 
 DEPTH_LAG = 60.0  # AWS: the counts are right about a minute after the last change
 LONGEST_DELAY = 900
@@ -109,7 +110,7 @@ class SqsQueueService:
     async def open(self, name: str) -> QueuePair | None:
         stem = sqs_name(name)
         try:
-            main, dead = await asyncio.gather(self._url(stem), self._url(stem + DEAD_SUFFIX))
+            main, dead = await all_of([self._url(stem), self._url(stem + DEAD_SUFFIX)])
         except QueueGoneError:
             return None
         return self._pair(main, dead)

@@ -5,10 +5,10 @@ which may come twice: there each run of the command leaves its outputs in a plac
 that counts, and only that is published.
 """
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from fanout.commands.command import CommandEnd, CommandOrder, run_command
 from fanout.data import uris
@@ -27,6 +27,10 @@ from fanout.step.verdict import Counts, Verdict, VerdictStatus
 from fanout.store import keys
 from fanout.store.keys import StepRound
 from fanout.store.objects import list_keys, put, read
+from fanout.task_group import beside
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 def command_verdict(end: CommandEnd) -> Verdict:
@@ -117,11 +121,9 @@ class CommandRun:
     @contextlib.asynccontextmanager
     async def _until_canceled(self) -> AsyncIterator["asyncio.Task[Cancelation]"]:
         run, clock = self.run, self.outside.clock
-        watching = asyncio.create_task(until_canceled(self.outside.store, run.name, run.round, clock))
-        try:
+        looking = until_canceled(self.outside.store, run.name, run.round, clock)
+        async with beside(looking, "looking whether the run is canceled") as watching:
             yield watching
-        finally:
-            watching.cancel()
 
     async def _seal(self, end: CommandEnd, begun: float, objects: Mapping[int, int] | None = None) -> Seal:
         verdict, clock = command_verdict(end), self.outside.clock

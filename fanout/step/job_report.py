@@ -5,7 +5,6 @@ a local folder as results come in, and from there into the store when the step i
 ten seconds. None of it decides anything: a step is what its seal and its results say.
 """
 
-import asyncio
 import csv
 import os
 import socket
@@ -38,6 +37,7 @@ from fanout.store import keys
 from fanout.store.mask import mask_folder
 from fanout.store.objects import copy, list_keys, put, read
 from fanout.store.redact import secrets_of
+from fanout.task_group import all_of, beside
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -60,13 +60,8 @@ async def job_report(record: StepRecord, store: "ObjectStore", clock: Clock) -> 
         folder.mkdir()
         with closing(JobReport(record, store, clock, folder)) as report:
             await report.read_earlier()
-            keeping = asyncio.create_task(report.keep_overview())
-            try:
+            async with beside(report.keep_overview(), "keeping the overview of the step"):
                 yield report
-            finally:
-                keeping.cancel()
-                with suppress(asyncio.CancelledError):
-                    await keeping
 
 
 class JobReport:
@@ -141,7 +136,7 @@ class JobReport:
         self._write_texts(self._end(seal, ledger, tuple(nodes.lines())))
         names = files_below(self._folder)
         for at in range(0, len(names), AT_ONCE):
-            await asyncio.gather(*map(self._upload, names[at : at + AT_ONCE]))
+            await all_of(map(self._upload, names[at : at + AT_ONCE]))
         await self._put_overview()
         if self._record.step.copy_logs_to_parent:
             await self._copy_to_the_run()
@@ -192,7 +187,7 @@ class JobReport:
         names = [listed.key.removeprefix(prefix) async for listed in list_keys(self._store, prefix)]
         for at in range(0, len(names), AT_ONCE):
             some = names[at : at + AT_ONCE]
-            await asyncio.gather(*(copy(self._store, prefix + name, target + name) for name in some))
+            await all_of(copy(self._store, prefix + name, target + name) for name in some)
 
     def _key(self, name: str) -> str:
         return keys.logs(self._record.at) + name

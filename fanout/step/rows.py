@@ -18,6 +18,7 @@ from fanout.step.results import altered_rows, check_rows, lost_object
 from fanout.step.winners import ResultObject, Winner
 from fanout.store.keys import StepRound
 from fanout.store.objects import translated
+from fanout.task_group import cut_off
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -67,7 +68,7 @@ async def windows_in_order(
                 yield found
     finally:
         if ahead is not None and ahead[1] is not None:
-            ahead[1].cancel()
+            await cut_off(ahead[1])
 
 
 _Ahead = tuple[list[Winner], "asyncio.Task[list[Rows]] | None"]

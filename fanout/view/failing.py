@@ -1,6 +1,5 @@
 """Reads from the plan what the failures of a run are about."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from fanout.plan.minibatch import MiniBatch, decode
 from fanout.run.observer import RunReport
 from fanout.store import keys
 from fanout.store.keys import StepRound
+from fanout.task_group import all_of
 from fanout.view.failures import MOST_GROUPS, MiniBatches, failures_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ async def failing_mini_batches(store: "ObjectStore", report: RunReport) -> MiniB
         for group in failures.groups[:MOST_GROUPS]
         if group.first.index is not None
     ]
-    found = await asyncio.gather(*(_read(store, step.planned, index) for step, index in wanted))
+    found = await all_of(_read(store, step.planned, index) for step, index in wanted)
     return {
         (step.step.name, index): batch for (step, index), batch in zip(wanted, found, strict=True) if batch is not None
     }

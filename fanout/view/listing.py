@@ -11,6 +11,7 @@ from fanout.step.seal import Seal, read_seal
 from fanout.step.verdict import verdict_words
 from fanout.store import keys
 from fanout.store.objects import list_names
+from fanout.task_group import all_of
 from fanout.view.conclusion import paint_verdict
 from fanout.view.output import Paint
 from fanout.view.text import duration, many, moment
@@ -41,7 +42,7 @@ async def list_runs(store: "ObjectStore", most: int | None = None) -> list[Liste
             except (RunError, DamagedRecordError):
                 return None
 
-    found = await asyncio.gather(*map(look, await list_names(store, keys.RUNS)))
+    found = await all_of(map(look, await list_names(store, keys.RUNS)))
     runs = sorted(filter(None, found), key=lambda run: run.record.created, reverse=True)
     return runs[:most]
 

@@ -1,6 +1,5 @@
 """Where a run stands, read from the store: what `fanout status` shows, while it runs and ever after."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,6 +19,7 @@ from fanout.step.seal import Seal, read_seal, step_seal
 from fanout.step.verdict import Counts, VerdictStatus
 from fanout.store import keys
 from fanout.store.objects import read
+from fanout.task_group import all_of
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -73,8 +73,8 @@ async def read_status(store: "ObjectStore", record: RunRecord, settings: Setting
     settings = record.settings(settings)
     sealed = await read_seal(store, keys.run_verdict(record.name, record.round))
     ended = {step.name: await step_seal(store, record.at(step.name)) for step in record.pipeline.steps}
-    steps = await asyncio.gather(
-        *(_step(store, record, step, ended, settings, over=sealed is not None) for step in record.pipeline.steps)
+    steps = await all_of(
+        _step(store, record, step, ended, settings, over=sealed is not None) for step in record.pipeline.steps
     )
     changes = await code_changes(store, record.name)
     return RunStatus(record.name, record.created, record.pipeline.file, sealed, tuple(steps), record.round, changes)
