@@ -6,12 +6,11 @@ Its outputs are staged in folders of its own and published when it has succeeded
 import asyncio
 import contextlib
 import os
-import secrets
-import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +26,14 @@ from fanout.spec.steps import CommandStep, DataType
 from fanout.step.inputs import bring
 from fanout.step.record import BoundInput, BoundOutput
 from fanout.step.scratch import scratch_folder
-from fanout.store import keys
+from fanout.store import atomic, keys
 from fanout.store.access import Access
 from fanout.store.keys import StepRound
 from fanout.store.mask import mask_file
 from fanout.store.objects import translated
 from fanout.store.open import locate
 from fanout.store.redact import secrets_of
+from fanout.task_group import cut_off
 
 if TYPE_CHECKING:
     from fanout.step.cancelation import Cancelation
@@ -86,8 +86,7 @@ async def run_command(
             if reason is None:
                 await _publish(publish_to or order.outputs, staged, access)
         finally:
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)  # its processes are gone before its log is read
+            await cut_off(work)  # its processes are gone before its log is read
             if log.exists():
                 mask_file(log, secrets_of({**os.environ, **order.step.environment_variables}))
                 await upload_file(log, store, keys.logs(order.at) + LOG_FILE)
@@ -193,7 +192,7 @@ async def _publish(outputs: Mapping[str, BoundOutput], staged: Mapping[str, Path
         if uris.is_local(output.uri):
             with translated("write", uris.display(output.uri)):
                 for made, target in list(_pairs(place, Path(uris.to_path(output.uri)))):
-                    _move(made, target)
+                    await asyncio.to_thread(partial(atomic.move, made, target, durable=access.durable))
         elif output.type is DataType.URI_FILE:
             if place.is_file():
                 store, key = locate(output.uri, access)
@@ -214,17 +213,6 @@ def _pairs(place: Path, target: Path) -> Iterator[tuple[Path, Path]]:
 def _is_folder(path: Path) -> bool:
     # A link to a folder moves as the link it is: what it points at is not the command's.
     return path.is_dir() and not path.is_symlink()
-
-
-def _move(place: Path, target: Path) -> None:
-    """What is at `target` is replaced at once, by the whole of `place`."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        place.replace(target)
-    except OSError:  # on another file system
-        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-        shutil.move(place, partial)
-        partial.replace(target)
 
 
 @contextlib.asynccontextmanager

@@ -13,7 +13,8 @@ from fanout.data.listing import list_folder
 from fanout.errors import InputError
 from fanout.store.access import Access
 from fanout.store.again import again
-from fanout.store.appearing import appearing
+from fanout.store.atomic import appearing
+from fanout.store.folder import synced
 from fanout.store.objects import translated
 from fanout.store.open import locate
 from fanout.task_group import task_group
@@ -36,7 +37,7 @@ async def download_file(uri: str, target: Path, access: Access) -> None:
                 async for chunk in answer.stream(min_chunk_size=CHUNK):
                     file.write(chunk)
 
-    with appearing(target) as partial:
+    with appearing(target, durable=False) as partial:
         try:
             await again(store, lambda: download(partial))
         except FileNotFoundError as exc:
@@ -65,7 +66,8 @@ async def upload_file(file: Path, store: "ObjectStore", key: str) -> None:
 
     async def upload() -> None:
         with translated("write", key):
-            await obstore.put_async(store, key, file)
+            async with synced(store, key):
+                await obstore.put_async(store, key, file)
 
     await again(store, upload)
 

@@ -11,6 +11,7 @@ from fanout.errors import StoreError
 from fanout.events.event import ObjectEvent
 from fanout.run.outside import Outside
 from fanout.store.again import again
+from fanout.store.folder import synced
 from fanout.store.objects import translated
 from fanout.store.open import locate
 
@@ -98,7 +99,8 @@ async def _copy(source: "ObjectStore", key: str, version: str | None, target: "O
     async def stream() -> None:
         with translated("copy", key):
             answer = await obstore.get_async(source, key, options={"version": version} if version else None)
-            await obstore.put_async(target, name, answer.stream())
+            async with synced(target, name):
+                await obstore.put_async(target, name, answer.stream())
 
     try:
         await again(source, stream)

@@ -16,7 +16,7 @@ from fanout.data.mltable import FILE_NAME, MLTable, PathEntry, files_of
 from fanout.data.sections import Section
 from fanout.errors import InputError
 from fanout.mltable.text import to_text
-from fanout.store.appearing import appearing
+from fanout.store.atomic import appearing
 
 if TYPE_CHECKING:
     from fanout.store.access import Access
@@ -146,7 +146,7 @@ def _write(target: Path, content: bytes | Path, overwrite: Overwrite, written: l
     exists = target.exists()
     if exists and (overwrite is Overwrite.SKIP or (isinstance(content, Path) and target.samefile(content))):
         return
-    with appearing(target) as partial:
+    with appearing(target, durable=False) as partial:
         if isinstance(content, bytes):
             partial.write_bytes(content)
         else:

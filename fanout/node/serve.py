@@ -44,8 +44,9 @@ from fanout.step.node_status import NodeStatus
 from fanout.step.queues import open_queues
 from fanout.step.record import StepRecord
 from fanout.step.results import staged_folder
-from fanout.store import keys
+from fanout.store import atomic, keys
 from fanout.store.access import Access
+from fanout.store.folder import is_durable
 from fanout.store.keys import StepRound
 from fanout.store.objects import create
 from fanout.store.redact import secrets_of
@@ -230,17 +231,16 @@ def _stager(store: ObjectStore, record: StepRecord, place: Workspace) -> Stage:
             for file in files:
                 await upload_file(folder / file, store, f"{target}/{file}")
         else:
-            _move(folder, place.store_folder / target)
+            await asyncio.to_thread(_move, folder, place.store_folder / target, durable=is_durable(store, target))
         shutil.rmtree(folder, ignore_errors=True)
 
     return stage
 
 
-def _move(folder: Path, target: Path) -> None:
+def _move(folder: Path, target: Path, *, durable: bool) -> None:
     """What is there already stays: it belongs to an earlier entry of the same object, which is the one that counts."""
     if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        folder.rename(target)
+        atomic.move(folder, target, durable=durable)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ def open_queue_service(queue_uri: str | None, store_uri: str, access: Access, cl
     uri = queue_uri or _beside(store_uri)
     scheme, _, rest = uri.partition(":")
     if scheme == "sqlite" and rest:
-        return _sqlite(local_path(rest), clock)
+        return _sqlite(local_path(rest), access, clock)
     if scheme == "sqs":
         return _sqs(rest.strip("/"), access, clock)
     raise SettingsError(f"queue {uri!r}: expected sqlite:<folder>, sqs: or sqs://<region>")
@@ -33,10 +33,10 @@ def _beside(store_uri: str) -> str:
     raise SettingsError(f"store {store_uri}: no queue goes with a {scheme}: store; name one: sqlite:<folder> or sqs:")
 
 
-def _sqlite(folder: Path, clock: Clock) -> QueueService:
+def _sqlite(folder: Path, access: Access, clock: Clock) -> QueueService:
     from fanout.queue.sqlite import SqliteQueueService
 
-    return SqliteQueueService(folder, clock)
+    return SqliteQueueService(folder, clock, durable=access.durable)
 
 
 def _sqs(region: str, access: Access, clock: Clock) -> QueueService:

@@ -5,6 +5,7 @@ that only goes forward and is the same for all processes of a machine, so that s
 A pair lives in a folder of its own, so that making it and removing it are one rename each.
 """
 
+import asyncio
 import json
 import re
 import secrets
@@ -18,6 +19,7 @@ from fanout.clock import Clock
 from fanout.errors import QueueError
 from fanout.queue.port import Delivery, Depth, QueuePair
 from fanout.queue.sqlite_file import DATABASE, STATEMENTS, Database, build
+from fanout.store import atomic
 
 FIRST_POLL = 0.0005
 LONGEST_POLL = 0.005  # a waiting receiver notices a message of another process within this many seconds
@@ -41,14 +43,13 @@ class SqliteQueue:
 
     async def send(self, bodies: Sequence[str], delay: float = 0) -> None:
         due = self._clock.monotonic() + delay
-        with self._database.writing() as connection:
-            connection.executemany(self._sql.send, zip(bodies, repeat(due)))
+        await self._database.write(lambda connection: connection.executemany(self._sql.send, zip(bodies, repeat(due))))
 
     async def receive(self, limit: int, wait: float) -> list[Delivery]:
         deadline = self._clock.monotonic() + wait
         pause = FIRST_POLL
         while True:
-            if self._is_ready() and (deliveries := self._take(limit)):
+            if await self._database.read(self._is_ready) and (deliveries := await self._take(limit)):
                 return deliveries
             left = deadline - self._clock.monotonic()
             if left <= 0:
@@ -57,35 +58,42 @@ class SqliteQueue:
             pause = min(pause * 2, LONGEST_POLL)
 
     async def extend(self, held: Sequence[Delivery], seconds: float) -> list[Delivery]:
-        now = self._clock.monotonic()
         receipts = [_split(delivery.receipt) for delivery in held]
-        with self._database.writing() as connection:
-            kept = set(connection.execute(self._sql.extend, (now + seconds, json.dumps(receipts), now)).fetchall())
+        held_ones = json.dumps(receipts)
+
+        def hold(connection: sqlite3.Connection) -> set[tuple[int, int]]:
+            now = self._clock.monotonic()
+            return set(connection.execute(self._sql.extend, (now + seconds, held_ones, now)).fetchall())
+
+        kept = await self._database.write(hold)
         return [delivery for delivery, receipt in zip(held, receipts, strict=True) if receipt not in kept]
 
     async def delete(self, done: Sequence[Delivery]) -> None:
-        with self._database.writing() as connection:
-            connection.executemany(self._sql.delete, [_split(delivery.receipt) for delivery in done])
+        receipts = [_split(delivery.receipt) for delivery in done]
+        await self._database.write(lambda connection: connection.executemany(self._sql.delete, receipts))
 
     async def depth(self) -> Depth:
-        with self._database.reading() as connection:
-            total, held, delayed = connection.execute(self._sql.depth, {"now": self._clock.monotonic()}).fetchone()
+        now = {"now": self._clock.monotonic()}
+        total, held, delayed = await self._database.read(lambda db: db.execute(self._sql.depth, now).fetchone())
         return Depth(visible=total - held - delayed, held=held, delayed=delayed)
 
-    def _is_ready(self) -> bool:
+    def _is_ready(self, connection: sqlite3.Connection) -> bool:
         """Whether a look is worth the write lock."""
-        with self._database.reading() as connection:
-            return connection.execute(self._sql.ready, (self._clock.monotonic(),)).fetchone() is not None
+        return connection.execute(self._sql.ready, (self._clock.monotonic(),)).fetchone() is not None
 
-    def _take(self, limit: int) -> list[Delivery]:
+    async def _take(self, limit: int) -> list[Delivery]:
         """Up to `limit` messages that are due; those received too often go to the dead-letter queue on the way."""
-        now, token = self._clock.monotonic(), 2**62 + secrets.randbits(62)
-        due = now + self._visibility
-        with self._database.writing() as connection:
-            while rows := connection.execute(self._sql.find, (now, limit)).fetchall():
-                connection.executemany(self._sql.receive, [(due, token, number) for number, _, _ in rows])
-                if kept := self._bury(connection, rows, token, now):
-                    return [Delivery(body, f"{number}-{token}", count) for number, body, count in kept]
+        token = 2**62 + secrets.randbits(62)
+        kept = await self._database.write(lambda connection: self._received(connection, limit, token))
+        return [Delivery(body, f"{number}-{token}", count) for number, body, count in kept]
+
+    def _received(self, connection: sqlite3.Connection, limit: int, token: int) -> list[_Row]:
+        now = self._clock.monotonic()
+        while rows := connection.execute(self._sql.find, (now, limit)).fetchall():
+            due = now + self._visibility
+            connection.executemany(self._sql.receive, [(due, token, number) for number, _, _ in rows])
+            if kept := self._bury(connection, rows, token, now):
+                return kept
         return []
 
     def _bury(self, connection: sqlite3.Connection, rows: list[_Row], token: int, now: float) -> list[_Row]:
@@ -101,20 +109,21 @@ class SqliteQueue:
 class SqliteQueueService:
     """Queue pairs in `folder`, one sub-folder each; any number of processes of this machine may use them."""
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path, clock: Clock, *, durable: bool = True) -> None:
         self._folder = folder
+        self._durable = durable
         self._clock = clock
         self._open: dict[str, Database] = {}
 
     async def create(self, name: str, *, visibility: float, max_receives: int) -> QueuePair:
         """The pair exists with these settings; QueueError when it exists with others."""
         place = self._place(name)
-        if not (place / DATABASE).exists():
-            self._make(place, visibility, max_receives)
+        if not await asyncio.to_thread(_is_there, place):
+            await asyncio.to_thread(self._make, place, visibility, max_receives)
         pair = await self.open(name)
         if pair is None:
             raise QueueError(f"queue {place} was removed while it was being created")
-        found = self._open[name].settings()
+        found = self._open[name].settings
         if found != (visibility, max_receives):
             raise QueueError(
                 f"queue {place} exists with visibility {found[0]:g} s and max_receives {found[1]}, "
@@ -123,15 +132,19 @@ class SqliteQueueService:
         return pair
 
     async def open(self, name: str) -> QueuePair | None:
-        path = self._place(name) / DATABASE
-        if not path.exists():
+        place = self._place(name)
+        if not _is_there(place):
             return None
         database = self._open.get(name)
         if database is None or not database.is_current():
             if database is not None:
+                self._open.pop(name).close()
+            database = await asyncio.to_thread(Database, place / DATABASE)
+            if (other := self._open.get(name)) is not None:  # somebody else of this process has opened it meanwhile
                 database.close()
-            database = self._open[name] = Database(path)
-        visibility, max_receives = database.settings()
+                database = other
+            self._open[name] = database
+        visibility, max_receives = database.settings
         return QueuePair(
             main=SqliteQueue(database, "main", self._clock, visibility, max_receives),
             dead=SqliteQueue(database, "dead", self._clock, visibility, None),
@@ -165,13 +178,28 @@ class SqliteQueueService:
         """Builds the pair aside and renames it into place; whoever comes second finds the first one's."""
         aside = self._folder / f".new-{secrets.token_hex(8)}"
         try:
-            aside.mkdir(parents=True)
+            atomic.make_folder(aside, durable=self._durable)
             build(aside / DATABASE, visibility, max_receives)
+            if self._durable:
+                atomic.sync(aside)
             aside.rename(place)
+            if self._durable:
+                atomic.sync_folder(self._folder)
         except (OSError, sqlite3.Error) as exc:
             shutil.rmtree(aside, ignore_errors=True)
             if not (place / DATABASE).exists():
                 raise QueueError(f"queue {place} cannot be created: {exc}") from exc
+
+
+def _is_there(place: Path) -> bool:
+    """Whether the pair has its file; an empty one was torn by a power cut, and goes."""
+    try:
+        if (place / DATABASE).stat().st_size:
+            return True
+    except OSError:
+        return False
+    shutil.rmtree(place, ignore_errors=True)
+    return False
 
 
 def _split(receipt: str) -> tuple[int, int]:

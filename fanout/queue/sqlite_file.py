@@ -2,19 +2,27 @@
 
 # ruff: noqa: S608 - the only thing put into a statement is a table's name, one of two constants
 
+import asyncio
 import os
 import sqlite3
+import time
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from fanout.errors import QueueError, QueueGoneError
 
+T = TypeVar("T")
+
 DATABASE = "queue.sqlite3"
 BUSY_TIMEOUT = 30.0
+"""Seconds for which a transaction is tried while another process holds the file."""
+FIRST_TRY = 0.0005
+LONGEST_PAUSE = 0.02
 PAGE_SIZE = 16 * 1024
 """Bytes: several messages each, so that fewer pages are written for a thousand of them."""
 CHECKPOINT = 2048
@@ -73,7 +81,11 @@ STATEMENTS: Mapping[str, Statements] = {table: Statements.of(table) for table in
 
 
 class Database:
-    """One connection to a pair's file; says so when the file is no longer there, and translates errors."""
+    """One connection to a pair's file; says so when the file is no longer there, and translates errors.
+
+    Opening may take as long as another process holds the file, so it is done in a thread. From then on the event loop
+    is never held up: who finds the file held tries again after a pause.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -81,6 +93,31 @@ class Database:
         self._connection = _connect(path)
         self._identity = _identity(path.stat())
         self._forget_times_before(machine_start())
+        self.settings = self._settings()
+        self._connection.execute("PRAGMA busy_timeout = 0")
+
+    async def read(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """What `job` finds; QueueError when it cannot be read."""
+        return await self._patiently(self.reading, job)
+
+    async def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """What `job` returns, done in one transaction; QueueError when another process held the file all the time."""
+        return await self._patiently(self.writing, job)
+
+    async def _patiently(
+        self, opened: Callable[[], AbstractContextManager[sqlite3.Connection]], job: Callable[[sqlite3.Connection], T]
+    ) -> T:
+        pause, begun = FIRST_TRY, 0.0
+        while True:
+            try:
+                with opened() as connection:
+                    return job(connection)
+            except QueueError as exc:
+                begun = begun or time.monotonic()
+                if not _is_busy(exc.__cause__) or time.monotonic() - begun >= BUSY_TIMEOUT:
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -111,7 +148,7 @@ class Database:
         except FileNotFoundError:
             return False
 
-    def settings(self) -> tuple[float, int]:
+    def _settings(self) -> tuple[float, int]:
         """Visibility in seconds, and max_receives."""
         with self.reading() as connection:
             visibility, max_receives = connection.execute("SELECT visibility, max_receives FROM settings").fetchone()
@@ -146,10 +183,11 @@ class Database:
 
 def _connect(path: Path) -> sqlite3.Connection:
     try:
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # of a file that is being made
         connection.execute("PRAGMA journal_mode = WAL")
-        # In WAL mode NORMAL survives any kill of a process; only a power cut may lose the newest transactions.
+        # In WAL mode NORMAL keeps the file whole whatever happens. A power cut may cost the newest transactions, which
+        # need not be kept: what was deleted comes again and has its result; what was sent is missed, and sent again.
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
     except sqlite3.Error as exc:
@@ -176,6 +214,11 @@ def machine_start() -> int:
     except OSError:
         name = b"unknown"
     return zlib.crc32(name) % (2**31 - 1) + 1  # SQLite keeps 31 bits
+
+
+def _is_busy(error: BaseException | None) -> bool:
+    """Whether another process holds the file just now; all of SQLite's codes for that end alike."""
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _identity(found: os.stat_result) -> tuple[int, int]:

@@ -97,7 +97,7 @@ class ParallelParts:
         """step.json, created now or by an earlier supervisor."""
         store, key, place = self.outside.store, keys.step_json(self.at), self.run.place(self.step.name)
         recipe = planned.recipe_json if planned else summary.recipe if summary else None
-        ready = planned is not None or (summary is not None and place.continues is not None)
+        ready = planned is not None or summary is not None
         mine = StepRecord(
             run=self.run.name,
             step=self.step,

@@ -12,6 +12,7 @@ from fanout.plan.manifests import PlanSummary, Tally, next_shard, read_summary
 from fanout.run.bind import Outputs, bind
 from fanout.run.cancel import cancel
 from fanout.run.code_folders import changed_files, code_folder, store_snapshots, take_snapshots
+from fanout.run.mend import mend
 from fanout.run.new_code import named
 from fanout.run.observer import RunObserver, RunReport
 from fanout.run.outside import Outside
@@ -44,6 +45,7 @@ async def redrive(name: str, order: RedriveOrder, outside: Outside, observer: Ru
     the choice makes no sense.
     """
     record = await load_record(outside.store, name)
+    mended = await mend(outside.store, name)
     outside = replace(outside, settings=record.settings(outside.settings))
     if await read_seal(outside.store, keys.run_verdict(name, record.round)) is None:
         await _ended_first(record, order, outside, observer)
@@ -51,6 +53,8 @@ async def redrive(name: str, order: RedriveOrder, outside: Outside, observer: Ru
     if order.choice is not None:
         check_choice(record, order.choice, ends[order.choice.step])
     ways = next_round(record, ends, order.choice)
+    if mended is not None:
+        raise RunError(f"run {name}: {mended}; `fanout resume {name}` does that, then redrive it")
     again = [step for step in record.pipeline.steps if ways[step.name][0] is not Way.STAYS]
     if not again:
         observer.run_started(name, record.pipeline.steps, True)

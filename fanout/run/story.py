@@ -15,6 +15,7 @@ from fanout.run.bind import Binding, bind, result_uris
 from fanout.run.code_folders import code_folder, notices_of, store_snapshots, take_snapshots
 from fanout.run.environments import prepare_environments
 from fanout.run.graph import ends_others, hindrance, run_counts, run_verdict
+from fanout.run.mend import mend
 from fanout.run.names import check_name, make_name
 from fanout.run.new_code import take_new_code
 from fanout.run.observer import GOES_ON, RunObserver, RunReport, StepReport
@@ -60,11 +61,14 @@ async def resume(name: str, outside: Outside, observer: RunObserver, *, new_code
     RunError when there is none of this name, or new code is wanted for one that is over or canceled.
     """
     record = await load_record(outside.store, name)
-    ending, notices = await _ending(record, outside), list[str]()
+    mended = await mend(outside.store, name)
+    notices = [] if mended is None else [mended]
+    ending = await _ending(record, outside) if mended is None else None
     if new_code:
         if ending is not None:
             raise RunError(f"run {name} {ending}; with new code it can be redriven: fanout redrive {name} --new-code")
-        record, notices = await take_new_code(record, outside)
+        record, changed = await take_new_code(record, outside)
+        notices += changed
     observer.run_started(name, record.pipeline.steps, True, ending or GOES_ON)
     for notice in notices:
         observer.notice(notice)

@@ -4,6 +4,7 @@
     queue = "sqs:"                       # or sqlite:./folder; follows from the store when left out
     visibility = 30                      # seconds
     strict = true                        # exit code 1 when anything failed, also within the thresholds
+    durable = true                       # false: a folder is not synced, and a power cut may cost finished work
     [datastores]
     workspaceblobstore = "s3://bucket/blobs"
     [computes]
@@ -62,6 +63,7 @@ class Settings:
     region: str | None = None
     visibility: float = 30.0  # seconds
     max_receives: int = 5
+    durable: bool = True  # writes into folders of this machine are synced
     datastores: Mapping[str, str] = field(default_factory=dict)  # name -> URI
     computes: Mapping[str, str] = field(default_factory=dict)  # name -> engine
     strict: bool = False  # something failed within the thresholds: exit code 1 all the same
@@ -139,6 +141,7 @@ def access_of(settings: Settings, environ: Mapping[str, str]) -> Access:
         endpoint_url_sqs=settings.endpoint("sqs"),
         region=settings.region,
         datastores=settings.roots,
+        durable=settings.durable,
     )
 
 
@@ -183,6 +186,7 @@ def _resolved(keys: Keys, path: Path, profile: str | None) -> Settings:
         region=keys.region,
         visibility=30.0 if keys.visibility is None else keys.visibility,
         max_receives=5 if keys.max_receives is None else keys.max_receives,
+        durable=keys.durable is not False,
         datastores={name: uri(f"datastores.{name}", text) for name, text in keys.datastores.items()},
         computes=keys.computes,
         strict=bool(keys.strict),

@@ -32,6 +32,7 @@ class Keys:
     visibility: float | None = None
     max_receives: int | None = None
     strict: bool | None = None
+    durable: bool | None = None
     datastores: Mapping[str, str] = field(default_factory=dict)
     computes: Mapping[str, str] = field(default_factory=dict)
 

@@ -4,7 +4,9 @@ In mini-batch order: of two mini-batches that wrote a file of the same name the 
 changes nothing: a file that has moved already is where it belongs.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +17,10 @@ from fanout.data import uris
 from fanout.errors import DamagedRecordError, InputError
 from fanout.spec.steps import DataType
 from fanout.step.splits import StagedFiles
-from fanout.store import keys
+from fanout.store import atomic, keys
 from fanout.store.access import Access
 from fanout.store.again import again
+from fanout.store.folder import synced
 from fanout.store.keys import StepRound
 from fanout.store.objects import translated
 from fanout.store.open import locate
@@ -66,7 +69,8 @@ async def move(store: "ObjectStore", source: str, target: str, access: Access) -
     """The object `source` of the store is at the URI `target`; no error when it has moved already."""
     if isinstance(store, LocalStore) and uris.is_local(target) and store.prefix is not None:
         with translated("write", uris.display(target)):
-            _rename(Path(store.prefix) / source, Path(uris.to_path(target)))
+            job = partial(atomic.move, Path(store.prefix) / source, Path(uris.to_path(target)), durable=access.durable)
+            await asyncio.to_thread(job)
         return
     destination, key = locate(target, access)
 
@@ -76,20 +80,7 @@ async def move(store: "ObjectStore", source: str, target: str, access: Access) -
                 body = await obstore.get_async(store, source)
             except FileNotFoundError:
                 return
-            await obstore.put_async(destination, key, body.stream())
+            async with synced(destination, key):
+                await obstore.put_async(destination, key, body.stream())
 
     await again(destination, copy)
-
-
-def _rename(source: Path, target: Path) -> None:
-    if not source.exists():
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        source.rename(target)
-    except OSError:  # on another file system
-        import shutil
-
-        partial = target.with_name(f".{target.name}.part")
-        shutil.copyfile(source, partial)
-        partial.replace(target)

@@ -20,6 +20,7 @@ from fanout.step.row_format import RowFormat
 from fanout.step.rows import Rows, rows_in_order, windows_in_order
 from fanout.store.access import Access
 from fanout.store.again import again
+from fanout.store.folder import synced
 from fanout.store.keys import StepRound
 from fanout.store.objects import translated
 from fanout.store.open import locate
@@ -75,7 +76,7 @@ async def reduce(source: Source, row_format: RowFormat, uri: str, access: Access
 
 async def _write(content: "AsyncIterator[bytes | memoryview]", store: "ObjectStore", key: str) -> int:
     size, waiting = 0, bytearray()
-    async with obstore.open_writer_async(store, key, max_concurrency=WRITES) as writer:
+    async with synced(store, key), obstore.open_writer_async(store, key, max_concurrency=WRITES) as writer:
         async for part in content:
             if not waiting and len(part) >= WRITE_SIZE:  # as it is: it need not be copied
                 size += len(part)

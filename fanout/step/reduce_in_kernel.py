@@ -4,11 +4,11 @@ Only their checksums are computed here, beside the copying. Rows that go through
 twice more, and the buffers come from the system page by page: that takes two to three times as long.
 """
 
-import asyncio
 import os
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from io import FileIO
 from itertools import islice
 from pathlib import Path
@@ -19,8 +19,9 @@ from fanout.step.results import altered_rows, lost_object
 from fanout.step.rows import windows_of
 from fanout.step.winners import Winner
 from fanout.store import keys
-from fanout.store.appearing import appearing
-from fanout.store.objects import file_of
+from fanout.store.atomic import appearing
+from fanout.store.folder import file_of, is_durable
+from fanout.task_group import in_threads
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -52,11 +53,11 @@ async def join_in_kernel(source: "Source", headers: Sequence[str], store: "Objec
     output = file_of(store, key)
     if output is None or not _is_here(source) or not _are_long(source):
         return None
-    with appearing(output) as partial, partial.open("xb", buffering=0) as joined:
+    with appearing(output, durable=is_durable(store, key)) as aside, aside.open("xb", buffering=0) as joined:
         joined.write("".join(headers).encode())
         for window in windows_of(source.ledger.winners(), WINDOW):
             pieces = list(_pieces(source, window))
-            await _side_by_side(lambda: _copy(pieces, joined), lambda: _check(pieces))  # noqa: B023 - they end here
+            await in_threads(partial(_copy, pieces, joined), partial(_check, pieces))
         return joined.tell()
 
 
@@ -83,17 +84,6 @@ def _pieces(source: "Source", window: Sequence[Winner]) -> Iterator[_Piece]:
 
 def _follows(winner: Winner, other: Winner) -> bool:
     return winner.object == other.object and winner.start == other.start + other.length
-
-
-async def _side_by_side(*jobs: Callable[[], None]) -> None:
-    """Each has been done in a thread of its own, and is waited for even when this is cut off: files are closed next."""
-    tasks = [asyncio.create_task(asyncio.to_thread(job)) for job in jobs]
-    try:
-        await asyncio.wait(tasks)
-    finally:
-        await asyncio.wait(tasks)
-    for task in tasks:
-        task.result()
 
 
 def _copy(pieces: Sequence[_Piece], joined: FileIO) -> None:

@@ -10,6 +10,8 @@ import obstore
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fanout.store.folder import synced
+
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
@@ -45,7 +47,8 @@ async def write_parquet(source: "Source", store: "ObjectStore", key: str) -> int
                     waiting = []
             if waiting:
                 writer.write_table(pa.concat_tables(waiting))
-        await obstore.put_async(store, key, path)
+        async with synced(store, key):
+            await obstore.put_async(store, key, path)
         return path.stat().st_size
 
 

@@ -47,7 +47,7 @@ async def seal(store: "ObjectStore", key: str, mine: Seal) -> Seal:
 async def read_seal(store: "ObjectStore", key: str) -> Seal | None:
     """The seal at `key`, or None while there is none."""
     body = await read(store, key)
-    return None if body is None else _load(body, key)
+    return None if body is None else load_seal(body, key)
 
 
 async def step_seal(store: "ObjectStore", at: StepRound) -> Seal | None:
@@ -60,7 +60,8 @@ def _dump(mine: Seal) -> bytes:
     return json.dumps({**fields, "objects": {str(k): v for k, v in mine.objects.items()}}, indent=1).encode()
 
 
-def _load(body: bytes, key: str) -> Seal:
+def load_seal(body: bytes, key: str) -> Seal:
+    """The seal in `body`; DamagedRecordError, naming `key`, when it is anything else."""
     try:
         fields = checked.parse(body)
         if fields["version"] != 1:

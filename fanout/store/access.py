@@ -36,6 +36,7 @@ class Access:
     credentials: Credentials | None = field(default=None, repr=False)
     patience: float = PATIENCE  # seconds for which a request that fails for no fault of ours is tried again
     datastores: Datastores = NO_DATASTORES
+    durable: bool = True  # what is written into folders of this machine outlives a power cut
 
     @classmethod
     def from_environ(
@@ -48,11 +49,13 @@ class Access:
         region: str | None = None,
         anonymous: bool | None = None,
         datastores: Datastores | None = None,
+        durable: bool | None = None,
     ) -> "Access":
         """The AWS variables of `environ`, each overruled by the setting of the same name when that is given.
 
-        SettingsError when an endpoint is not an http(s) URL or holds credentials, when only half a key pair is set, or
-        when FANOUT_PATIENCE is not a number of seconds.
+        FANOUT_DURABLE overrules the setting of that name. SettingsError when an endpoint is not an http(s) URL or holds
+        credentials, when only half a key pair is set, when FANOUT_PATIENCE is not a number of seconds, or when
+        FANOUT_DURABLE is neither true nor false.
         """
         s3 = endpoint_url_s3 or endpoint_url or _configured(environ, "AWS_ENDPOINT_URL_S3")
         sqs = endpoint_url_sqs or endpoint_url or _configured(environ, "AWS_ENDPOINT_URL_SQS")
@@ -64,6 +67,7 @@ class Access:
             credentials=_credentials(environ) or (Credentials("test", "test") if LOCALSTACK in (s3, sqs) else None),
             patience=_patience(environ.get("FANOUT_PATIENCE")),
             datastores=datastores or Datastores.from_environ(environ),
+            durable=_durable(environ.get("FANOUT_DURABLE"), durable),
         )
 
     def child_environ(self) -> dict[str, str]:
@@ -75,6 +79,7 @@ class Access:
             "AWS_SKIP_SIGNATURE": "true" if self.anonymous else None,
             "FANOUT_PATIENCE": f"{self.patience:g}" if self.patience != PATIENCE else None,
             VARIABLE: self.datastores.to_text() if self.datastores else None,
+            "FANOUT_DURABLE": None if self.durable else "false",
         }
         if self.credentials:
             known["AWS_ACCESS_KEY_ID"] = self.credentials.access_key_id
@@ -139,6 +144,14 @@ def _patience(text: str | None) -> float:
     if not 0 < seconds <= 24 * 3600:
         raise SettingsError(f"FANOUT_PATIENCE: expected seconds, more than 0 and at most a day, got {text!r}")
     return seconds
+
+
+def _durable(text: str | None, setting: bool | None) -> bool:
+    if not text:
+        return True if setting is None else setting
+    if not _is_true(text) and text.strip().lower() not in ("0", "false", "no", "off"):
+        raise SettingsError(f"FANOUT_DURABLE: expected true or false, got {text!r:.80}")
+    return _is_true(text)
 
 
 def _is_true(text: str) -> bool:

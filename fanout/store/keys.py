@@ -1,8 +1,18 @@
 """Where everything of a run lives in the store (design, "A step's life in the store"). Pure."""
 
+import re
 from dataclasses import dataclass, replace
 
 RUNS = "runs/"
+_OF_A_RUN = r"run|verdict|verdict-\d+|cancel|cancel-\d+|redrive-\d+|ticking"
+_OF_A_STEP = r"step|plan|handed|reducing|settled|verdict|reused|concluded"
+_STEP = r"runs/[^/]+/[^/]+/(?:rounds/\d+/)?"
+_RECORD = re.compile(
+    rf"runs/[^/]+/(?:{_OF_A_RUN})\.json|{_STEP}(?:{_OF_A_STEP})\.json|{_STEP}(?:queues|nodes)/\d+"
+    r"|reuse/[^/]+\.json|deployments/[^/]+/deployment\.json|triggers/[^/]+/(?:starts|unstarted)/[^/]+\.json"
+)
+_SHARD = re.compile(rf"{_STEP}manifests/\d+\.jsonl")
+_LOG = re.compile(rf"{_STEP}logs/.+|runs/[^/]+/step-(?:logs|metrics)/.+", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,21 @@ class StepRound:
 def is_free(step: str) -> bool:
     """Whether a step may have this name: those of records of the run are taken."""
     return step not in ("run.json", "verdict.json", "cancel.json", "ticking.json")
+
+
+def is_record(key: str) -> bool:
+    """Whether this is the key of a record: one JSON value, which is never empty."""
+    return _RECORD.fullmatch(key) is not None
+
+
+def is_shard(key: str) -> bool:
+    """Whether this is the key of a manifest: lines of JSON, the last of which ends, too."""
+    return _SHARD.fullmatch(key) is not None
+
+
+def is_log(key: str) -> bool:
+    """Whether this is the key of a log or a report, from which nothing follows."""
+    return _LOG.fullmatch(key) is not None
 
 
 def run_json(run: str) -> str:

@@ -10,22 +10,20 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore
 
 from fanout.errors import StoreError
+from fanout.store import atomic
 from fanout.store.again import Tries, again, asked, patience_of
+from fanout.store.folder import create_file, file_of, is_durable, is_torn, synced
 from fanout.store.patience import pauses
 from fanout.store.redact import redact
 from fanout.store.skew import clock_trouble
 
 LIST_CHUNK = 1000
-_PART = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+"
-_AS_IT_STANDS = re.compile(f"{_PART}(?:/{_PART})*")
-"""Keys that are their file's path: in others obstore encodes characters."""
 _SERVER_ERROR = re.compile(r"<Code>([^<]*)</Code>\s*<Message>([^<]*)</Message>")
 _PERFORMED = re.compile(
     r"Error performing [A-Z]+ (?P<where>[a-z]+://[^/?\s]+)\S* in (?P<time>[0-9.]+(?P<unit>m?s)|[^\s,]+)"
@@ -77,7 +75,10 @@ async def create(store: ObjectStore, key: str, body: bytes) -> bool:
 async def _create_once(store: ObjectStore, key: str, body: bytes) -> bool:
     try:
         with translated("create", key):
-            await obstore.put_async(store, key, body, mode="create")
+            if (path := file_of(store, key)) is not None:
+                return await asyncio.to_thread(create_file, path, key, body, durable=is_durable(store, key))
+            async with synced(store, key):
+                await obstore.put_async(store, key, body, mode="create")
     except StoreError as exc:
         if isinstance(exc.__cause__, AlreadyExistsError):
             return False
@@ -90,16 +91,13 @@ async def put(store: ObjectStore, key: str, body: bytes) -> None:
 
     async def write() -> None:
         with translated("write", key), _missing_is_an_error("write", key):
-            await obstore.put_async(store, key, body)
+            if (path := file_of(store, key)) is not None:
+                await asyncio.to_thread(atomic.replace, path, body, durable=is_durable(store, key))
+                return
+            async with synced(store, key):
+                await obstore.put_async(store, key, body)
 
     await again(store, write)
-
-
-def file_of(store: ObjectStore, key: str) -> Path | None:
-    """The file of this machine that is the object at `key`; None where there is none, or obstore encodes its name."""
-    if not isinstance(store, LocalStore) or not store.prefix or _AS_IT_STANDS.fullmatch(key) is None:
-        return None
-    return Path(store.prefix, key)
 
 
 def is_surely_missing(store: ObjectStore, key: str) -> bool:
@@ -112,7 +110,7 @@ def is_surely_missing(store: ObjectStore, key: str) -> bool:
 
 
 async def read(store: ObjectStore, key: str) -> bytes | None:
-    """The whole object, or None when there is none."""
+    """The whole object, or None when there is none; a record of a folder that a power cut has torn is none."""
     if is_surely_missing(store, key):
         return None
 
@@ -122,9 +120,10 @@ async def read(store: ObjectStore, key: str) -> bytes | None:
             return bytes(await answer.bytes_async())
 
     try:
-        return await again(store, whole)
+        body = await again(store, whole)
     except FileNotFoundError:
         return None
+    return None if isinstance(store, LocalStore) and is_torn(key, body) else body
 
 
 async def read_range(store: ObjectStore, key: str, start: int, stop: int) -> bytes | None:
@@ -225,7 +224,8 @@ async def copy(store: ObjectStore, source: str, target: str) -> None:
 
     async def duplicate() -> None:
         with translated(action, target), _missing_is_an_error(action, target):
-            await obstore.copy_async(store, source, target)
+            async with synced(store, target):
+                await obstore.copy_async(store, source, target)
 
     await again(store, duplicate)
 

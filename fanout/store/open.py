@@ -10,12 +10,13 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store, from_url
+from obstore.store import MemoryStore, ObjectStore, S3Store, from_url
 
 from fanout.errors import MissingExtraError, SettingsError, StoreError
 from fanout.store.access import DEFAULT_REGION, Access
 from fanout.store.again import asked
 from fanout.store.credentials import s3_client, sign
+from fanout.store.folder import FolderStore
 from fanout.store.objects import reason, translated
 from fanout.store.patience import client_config, retry_config
 from fanout.store.redact import redact
@@ -46,7 +47,7 @@ def open_store(uri: str, access: Access) -> ObjectStore:
     """
     scheme = _scheme(uri)
     if scheme in ("", "file"):
-        return _local(uri)
+        return _local(uri, durable=access.durable)
     if scheme == "memory":
         return MemoryStore()
     if scheme in S3_SCHEMES:
@@ -59,7 +60,7 @@ def locate(uri: str, access: Access) -> tuple[ObjectStore, str]:
     """The store that holds the data at `uri`, one a bucket, and the key in it; local paths count from `/`."""
     scheme = _scheme(uri)
     if scheme in ("", "file"):
-        return _root(), local_path(uri).as_posix().lstrip("/")
+        return _root(access.durable), local_path(uri).as_posix().lstrip("/")
     if scheme in S3_SCHEMES:
         bucket, key = _bucket(uri)
         return _s3(bucket, access), key
@@ -120,17 +121,17 @@ def _bucket(uri: str) -> tuple[str, str]:
     return bucket, key.strip("/")
 
 
-def _local(uri: str) -> ObjectStore:
+def _local(uri: str, *, durable: bool) -> ObjectStore:
     path = local_path(uri)
     try:
-        return LocalStore(path, mkdir=True)
+        return FolderStore(path, mkdir=True, durable=durable)
     except (BaseError, OSError, ValueError) as exc:
         raise StoreError(f"cannot open {path}: {reason(exc)}") from exc
 
 
-@lru_cache(maxsize=1)
-def _root() -> ObjectStore:
-    return LocalStore("/")
+@lru_cache(maxsize=2)
+def _root(durable: bool) -> ObjectStore:
+    return FolderStore("/", durable=durable)
 
 
 @lru_cache(maxsize=256)

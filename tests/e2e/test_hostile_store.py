@@ -1,6 +1,10 @@
-"""Records of a run that were damaged: refused with key and reason, nothing lost; mended or removed, the run goes on."""
+"""Records of a run that were damaged: refused with key and reason, nothing lost; mended or removed, the run goes on.
+
+Those that only end too early, as a power cut leaves what was not synced, are made again without a hand.
+"""
 
 import os
+import random
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +15,11 @@ import pytest
 FILES = 16
 FIRST_RESULT = "score/results/000/00000000"
 DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    FIRST_RESULT: (lambda body: body[: len(body) // 2], "truncated or altered"),
-    "score/step.json": (lambda body: body[:-20], "not as written by this fanout"),
+    FIRST_RESULT: (lambda body: body[:20] + bytes(byte ^ 1 for byte in body[20:]), "truncated or altered"),
+    "score/step.json": (lambda body: body.replace(b'"visibility":1.0', b'"visibility":0.0'), "visibility is 0.0"),
     "score/plan.json": (lambda body: body.replace(b'"version": 1', b'"version": 9'), "version is 9"),
     "run.json": (lambda body: body.replace(b'"name": "r"', b'"name": "q"'), "it is about the run 'q'"),
-    "score/queues/000": (lambda body: body[:0], "not the note of a queue"),
+    "score/queues/000": (lambda body: body.replace(b"name", b"game"), "not the note of a queue"),
 }
 
 
@@ -59,7 +63,7 @@ def test_each_damaged_record_is_named_and_mended(small: Any, expected: Any, tool
 def test_a_damaged_result_that_is_removed_is_done_again(small: Any, expected: Any, tools: Any) -> None:
     """Its mini-batches, and those of later results of the same node, are tried once more; no row is lost or doubled."""
     run = _interrupted(small, tools)
-    (run / FIRST_RESULT).write_bytes(b"FNO1")
+    (run / FIRST_RESULT).write_bytes(b"FNO1 of another version")
     ended = small.fanout("resume", "r")
     assert ended.code == 3, ended.said
     assert "results/000/00000000: not a result object" in ended.said
@@ -83,6 +87,37 @@ def test_a_damaged_manifest_is_told_when_its_messages_are_sent_again(small: Any,
     path.write_bytes(whole)
     mended = small.fanout("resume", "r")
     assert mended.code == 0, mended.said
+    assert small.output() == expected(FILES)
+
+
+def _tear(path: Path, draw: random.Random) -> None:
+    """What a power cut leaves of a file that was not synced: nothing of its content, a part, or zeros."""
+    size = path.stat().st_size
+    os.truncate(path, draw.choice([0, 0, draw.randrange(size)]) if size else 0)
+    if draw.random() < 0.2:
+        path.write_bytes(bytes(size))
+
+
+RECORDS = ("step.json", "plan.json", "published.json", "settled.json", "verdict.json", "concluded.json")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_a_power_cut_tore_is_made_again(small: Any, expected: Any, tools: Any, seed: int) -> None:
+    """Of a run that was interrupted, or is over: any of its files cut short, `resume` ends with every row."""
+    draw = random.Random(seed)  # noqa: S311 - a drill
+    run = _interrupted(small, tools)
+    if seed % 2:
+        assert small.fanout("resume", "r").code == 0
+        (small.folder / "scores.txt").write_bytes(b"")
+    files = [*run.glob("score/results/*/*"), *run.glob("score/manifests/*"), *run.glob("score/queues/*")]
+    files += [path for name in (*RECORDS, "../verdict.json") if (path := run / "score" / name).exists()]
+    for path in draw.sample(files, draw.randrange(1, len(files))):
+        _tear(path, draw)
+    mended = small.fanout("resume", "r")
+    assert mended.code == 0, mended.said
+    assert small.output() == expected(FILES)
+    again = small.fanout("resume", "r")
+    assert "made again" not in again.said
     assert small.output() == expected(FILES)
 
 

@@ -168,6 +168,58 @@ async def test_failed_transaction_changes_nothing(service: SqliteQueueService) -
     assert [d.body for d in await queue.receive(9, 0)] == ["after"]
 
 
+@pytest.mark.parametrize("call", ["send", "receive", "extend", "delete"])
+async def test_a_file_that_another_process_holds_does_not_stop_the_loop(
+    service: SqliteQueueService, tmp_path: Path, call: str
+) -> None:
+    """Heartbeats and time limits go on meanwhile; what was asked for is done as soon as the file is free."""
+    queue = (await service.create("q", visibility=VISIBILITY, max_receives=5)).main
+    await queue.send(["held", "waiting"])
+    held = await queue.receive(1, 0)
+    other = sqlite3.connect(tmp_path / "queues" / "q" / "queue.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    calls = {
+        "send": lambda: queue.send(["new"]),
+        "receive": lambda: queue.receive(1, 0),
+        "extend": lambda: queue.extend(held, 10),
+        "delete": lambda: queue.delete(held),
+    }
+    task: asyncio.Task[Any] = asyncio.create_task(calls[call]())
+    for _ in range(20):  # the loop turns; where the call stood still this would take thirty seconds, and the call fail
+        await asyncio.sleep(0.001)
+    assert not task.done()
+    other.execute("ROLLBACK")
+    await task
+    expected = {"send": (2, 1), "receive": (0, 2), "extend": (1, 1), "delete": (1, 0)}
+    depth = await queue.depth()
+    assert (depth.visible, depth.held) == expected[call]
+    other.close()
+
+
+async def test_a_file_that_is_held_for_too_long(
+    service: SqliteQueueService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not waited for without end."""
+    queue = (await service.create("q", visibility=VISIBILITY, max_receives=5)).main
+    monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT", 0.01)
+    other = sqlite3.connect(tmp_path / "queues" / "q" / "queue.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(QueueError, match="locked"):
+        await queue.send(["one"])
+    other.close()
+
+
+async def test_an_empty_file_is_no_queue(service: SqliteQueueService, tmp_path: Path) -> None:
+    """A power cut may have left it; the pair can be made again."""
+    await service.create("q", visibility=VISIBILITY, max_receives=5)
+    await service.close()
+    for file in (tmp_path / "queues" / "q").iterdir():
+        file.write_bytes(b"")
+    assert await service.open("q") is None
+    pair = await service.create("q", visibility=VISIBILITY, max_receives=5)
+    await pair.main.send(["one"])
+
+
 CONSUMER = """
 import asyncio, json, sys
 from pathlib import Path

@@ -1,5 +1,9 @@
 """Output files: those of the winners are in the outputs, once, and nowhere else."""
 
+import asyncio
+import subprocess
+import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -123,3 +127,45 @@ async def test_a_file_in_the_way_is_an_error_with_its_name(outputs: Mapping[str,
     staged = [await _stage(store, "0-0-000", {"plots/a/b": b"x"})]
     with pytest.raises(StoreError, match="plots/a/b"):
         await publish_files(store, AT, staged, outputs, ACCESS)
+
+
+PUBLISHER = """
+import asyncio, sys
+from fanout.spec.steps import DataType
+from fanout.step.output_files import publish_files
+from fanout.step.record import BoundOutput
+from fanout.step.splits import StagedFiles
+from fanout.store.access import Access
+from fanout.store.keys import StepRound
+from fanout.store.open import open_store
+
+store, access = open_store(sys.argv[1], Access.from_environ({})), Access.from_environ({})
+staged = [StagedFiles(f"{n}-0-000", (f"plots/{n}",)) for n in range(int(sys.argv[3]))]
+print("ready", flush=True)
+sys.stdin.readline()
+print(asyncio.run(publish_files(store, StepRound("r", "s"), staged, {"plots": BoundOutput(sys.argv[2])}, access)))
+"""
+
+
+@pytest.mark.parametrize("where", ["same", "other"])
+async def test_two_supervisors_publish_at_once(tmp_path: Path, where: str) -> None:
+    """On one file system and across two both end well, with every file in its output, whole, and nothing else there."""
+    number, store = 100, LocalStore(tmp_path / "store", mkdir=True)
+    for index in range(number):
+        await _stage(store, f"{index}-0-000", {f"plots/{index}": b"%d" % index * 20_000})
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if where == "other" else tmp_path) as folder:
+        command = [sys.executable, "-c", PUBLISHER, str(tmp_path / "store"), uris.from_path(Path(folder)), str(number)]
+        publishers = [
+            subprocess.Popen(  # noqa: ASYNC220 - nothing else runs in this loop
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            for _ in range(2)
+        ]
+        assert [publisher.stdout and publisher.stdout.readline() for publisher in publishers] == ["ready\n"] * 2
+        for publisher in publishers:
+            assert publisher.stdin is not None
+            publisher.stdin.write("\n")
+            publisher.stdin.flush()
+        ends = [await asyncio.to_thread(publisher.communicate, timeout=60) for publisher in publishers]
+        assert ends == [(f"{number}\n", "")] * 2
+        assert _found(Path(folder)) == {str(index): b"%d" % index * 20_000 for index in range(number)}

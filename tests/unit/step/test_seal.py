@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from obstore.store import ObjectStore
+from obstore.store import LocalStore, ObjectStore
 
 from fanout.errors import DamagedRecordError
 from fanout.step.seal import Seal, read_seal, seal, step_seal
@@ -65,9 +65,22 @@ async def test_a_damaged_seal_is_refused(store: ObjectStore, change: dict[str, o
         await read_seal(store, KEY)
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"\xff", b'{"version": 1', b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"\xff", b"[" * 100_000])
 async def test_what_is_no_seal_is_refused(store: ObjectStore, body: bytes) -> None:
-    """Truncated or foreign objects are refused by name."""
+    """Foreign objects are refused by name."""
     await put(store, KEY, body)
     with pytest.raises(DamagedRecordError, match=KEY):
         await read_seal(store, KEY)
+
+
+@pytest.mark.parametrize("body", [b"", bytes(100), b'{"version": 1', b'{"version": 1, "verdict": {"status": "Comp'])
+async def test_a_seal_that_ends_too_early(store: ObjectStore, body: bytes) -> None:
+    """In a folder that is what a power cut leaves, and the step is sealed again; elsewhere it is refused."""
+    await put(store, KEY, body)
+    if not isinstance(store, LocalStore):
+        with pytest.raises(DamagedRecordError, match=KEY):
+            await read_seal(store, KEY)
+        return
+    assert await read_seal(store, KEY) is None
+    assert await seal(store, KEY, MINE) == MINE
+    assert await seal(store, KEY, replace(MINE, seconds=2.0)) == MINE
