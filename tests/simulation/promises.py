@@ -12,7 +12,7 @@ from itertools import islice
 from fanout.errors import DamagedRecordError
 from fanout.step import results
 from fanout.step.results import Entry, Status
-from fanout.step.seal import Seal, _load
+from fanout.step.seal import Seal, load_seal
 from fanout.step.verdict import Counts, VerdictStatus, judge
 from fanout.store import keys
 from tests.simulation.scenario import Scenario
@@ -93,7 +93,7 @@ def ending(simulation: Simulation) -> Ending | None:
     body = bucket.look(keys.verdict(AT))
     if body is None:
         return None
-    seal, most = _load(body, keys.verdict(AT)), simulation.scenario.max_retries
+    seal, most = load_seal(body, keys.verdict(AT)), simulation.scenario.max_retries
     found: list[Found] = []
     for node, count in sorted(seal.objects.items()):
         for seq in range(count):
