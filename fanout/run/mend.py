@@ -75,7 +75,8 @@ def _is_torn_result(path: Path) -> bool:
             end = results.index_size(head, str(path))
             if size < end:
                 return True
-            return size < results.size_of(head + file.read(max(0, end - len(head))), str(path))
+            index = results.decode_index(head + file.read(max(0, end - len(head))), str(path))
+            return size < index.rows_at + sum(index.entries.columns.length)
         except DamagedRecordError:
             return False
 

@@ -260,12 +260,6 @@ def decode_index(head: bytes, key: str) -> ResultIndex:
     return ResultIndex(entries, events, rows_at=end)
 
 
-def size_of(head: bytes, key: str) -> int:
-    """Bytes of the whole object, whose index is in `head`."""
-    index = decode_index(head, key)
-    return index.rows_at + sum(index.entries.columns.length)
-
-
 def check_rows(part: bytes | memoryview, crc: int, key: str, index: int) -> None:
     """`part` is what the entry for mini-batch `index` was written with; else DamagedRecordError."""
     if (zlib.crc32(part) if part else 0) != crc:
