@@ -26,6 +26,7 @@ class StepReport:
     logs: str = ""  # URI of its logs
     code: str | None = None  # the code folder it was taken from
     planned: StepRound | None = None  # where its mini-batches are
+    notes: tuple[str, ...] = ()  # what somebody who reads its output should know
     earlier: bool = False  # it had ended before this process came
     taken_from: str | None = None  # the earlier run whose step it took over
     nodes: tuple[str, ...] = ()  # sentences about nodes on which attempts failed, where one stands out

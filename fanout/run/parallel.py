@@ -80,7 +80,7 @@ class ParallelRun(ParallelParts):
                 if await taken_over(store, at) is not None:
                     return await self.report(sealed, ledger, earlier=True)  # it took the step over: nothing here counts
             await self.conclude(sealed, ledger, report)
-        return await self.report(sealed, ledger, earlier=earlier)
+        return await self.report(sealed, ledger, earlier=earlier, notes=report.notes)
 
     async def _work(
         self,

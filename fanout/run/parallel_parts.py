@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -28,6 +28,7 @@ from fanout.step.fences import fenced_nodes
 from fanout.step.job_report import JobReport
 from fanout.step.ledger import Ledger
 from fanout.step.output_files import publish_files
+from fanout.step.output_notes import overwritten, stale
 from fanout.step.queues import remove_queues
 from fanout.step.reading import ResultReader, absorb_sealed, first_ledger
 from fanout.step.record import StepRecord
@@ -181,7 +182,12 @@ class ParallelParts:
             uri = append_row_uri(self.step, self.binding.outputs)
             if uri is not None and not await self._reduced(Source(store, at, ledger), uri, go_on):
                 return False
-            await publish_files(store, at, ledger.staged(), self.binding.outputs, self.outside.access)
+            outputs, access = self.binding.outputs, self.outside.access
+            await publish_files(store, at, ledger.staged(), outputs, access)
+            report.notes = [
+                *overwritten(ledger.staged(), outputs),
+                *await stale(ledger.staged(), outputs, access, uri),
+            ]
         await report.publish(sealed, ledger)
         await remove_queues(store, self.outside.queues, at)
         await put(store, keys.concluded_json(at), b"{}")
@@ -193,7 +199,7 @@ class ParallelParts:
         await reduce(source, row_format(uri), uri, self.outside.access)
         return True
 
-    async def report(self, sealed: Seal, ledger: Ledger, *, earlier: bool) -> StepReport:
+    async def report(self, sealed: Seal, ledger: Ledger, *, earlier: bool, notes: Sequence[str] = ()) -> StepReport:
         """What there is to tell of the step's end."""
         nodes = await failing_nodes(self.outside.store, self.at, ledger.failed_on, len(sealed.objects))
         outputs = result_uris(self.step, self.binding.outputs)
@@ -208,4 +214,5 @@ class ParallelParts:
             planned=self.planned_at,
             earlier=earlier,
             nodes=tuple(nodes.lines()),
+            notes=tuple(notes),
         )

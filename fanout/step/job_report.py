@@ -78,6 +78,7 @@ class JobReport:
         self._overview.open(socket.gethostname())
         self._master = [master_line(clock.now(), f"supervising {record.at}, fanout {__version__}")]
         self._latest: Progress | None = None
+        self.notes: list[str] = []  # what somebody who reads the output should know
         self._unwritten: list[tuple[int, ResultIndex]] = []
         self._unwritten_attempts = 0
 
@@ -147,7 +148,7 @@ class JobReport:
 
     def _end(self, seal: Seal, ledger: Ledger, nodes: tuple[str, ...]) -> End:
         groups = group(occurrences(ledger.failures, ledger.events), self._source)
-        return End(self._source, seal, self._record.step.thresholds, ledger.attempts, groups, nodes)
+        return End(self._source, seal, self._record.step.thresholds, ledger.attempts, groups, nodes, tuple(self.notes))
 
     def _write_texts(self, end: End) -> None:
         texts = {

@@ -59,6 +59,7 @@ class End:
     attempts: int
     groups: tuple[FailureGroup, ...]
     nodes: tuple[str, ...] = ()  # which of them stand out
+    notes: tuple[str, ...] = ()  # what somebody who reads the output should know
 
     @property
     def completed_with_failures(self) -> bool:
@@ -135,6 +136,7 @@ def _verdict(end: End) -> Iterator[str]:
     yield f"Why: {verdict.reason}"
     if end.completed_with_failures:
         yield "WARNING: the step is Completed although not everything succeeded; its output is not complete."
+    yield from (f"NOTE: {note}" for note in end.notes)
     yield f"Took {end.seal.seconds:.1f} seconds in all."
     yield from (f"Nodes: {line}" for line in end.nodes)
 

@@ -66,6 +66,7 @@ def paint_verdict(verdict: Verdict, paint: Paint, counts: Counts) -> str:
 
 def _warnings(report: RunReport, paint: Paint) -> Iterator[str]:
     for step in report.steps:
+        yield from (paint.warning(f"WARNING: {step.step.name}: {printable(note)}") for note in step.notes)
         yield from (paint.quiet(f"note: {step.step.name}: {note}") for note in notes(step))
     """With several steps the last line has no room for what failed in each."""
     if len(report.steps) > 1:

@@ -11,7 +11,7 @@ Every object has `event` and `time` (UTC, ISO 8601). Fields are added, never ren
     running        step, mini_batches: [{mini_batch, seconds, limit}]  those that run for ten seconds or longer
     failure        step, cause, message, traceback, mini_batch, attempt, node, process
                                                                the first of its kind, at once
-    step_ended     step, status, reason, counts, outputs: {name: URI}, logs, seconds, earlier,
+    step_ended     step, status, reason, counts, outputs: {name: URI}, logs, seconds, earlier, notes: [text],
                    taken_from: the run whose outputs these are, else null
     step_skipped   step, reason
     failures       step, count, mini_batches, given_up, cause, message, traceback, first: {mini_batch, attempt, node,
@@ -120,6 +120,7 @@ class JsonLinesView:
             logs=report.logs,
             seconds=round(seal.seconds, 3),
             earlier=report.earlier,
+            notes=[redact(note) for note in report.notes],
             taken_from=report.taken_from,
         )
 
