@@ -5,6 +5,7 @@ it may stop anywhere and be done again: manifests are created once, and a messag
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from fanout.plan.manifests import (
 from fanout.plan.messages import INLINE_LIMIT, Message, Pointer, encode, encode_first
 from fanout.plan.parts import Part
 from fanout.plan.source import PlannedInput
+from fanout.plan.stopping import in_thread, until
 from fanout.queue.port import Queue
 from fanout.queue.signature import UNSIGNED, Signer
 from fanout.store import keys
@@ -118,7 +120,7 @@ async def publish(
     if summary is not None:
         await outbox.send(gate(_stored(store, outbox, summary, range(summary.shards))))
         return summary
-    planned, tally = await asyncio.to_thread(plan), Tally()
+    planned, tally = await in_thread(plan), Tally()
     await outbox.send(gate(_written(planned.batches, store, outbox, tally)))
     summary = tally.summary(planned.recipe_json)
     await write_summary(store, outbox.planned, summary)
@@ -166,17 +168,19 @@ async def _written(
     batches: Iterator["MiniBatch"], store: "ObjectStore", outbox: Outbox, tally: Tally
 ) -> AsyncGenerator[Shard]:
     """The shards of a new plan, each when it is in the store, while a thread plans the next one."""
-    ahead = _plan_ahead(batches, 0)
+    stop = threading.Event()
+    ahead = _plan_ahead(batches, 0, stop)
     try:
         while (shard := await asyncio.shield(ahead)).lines:
-            ahead = _plan_ahead(batches, shard.number + 1)
+            ahead = _plan_ahead(batches, shard.number + 1, stop)
             await write_shard(store, outbox.planned, shard)
             tally.add(shard)
             yield shard
     finally:
-        # A thread cannot be cancelled: whoever gives up here waits until it has come to its end.
+        # A thread cannot be cancelled: whoever gives up here asks it to stop, and waits until it has come to its end.
+        stop.set()
         await asyncio.gather(ahead, return_exceptions=True)
 
 
-def _plan_ahead(batches: Iterator["MiniBatch"], number: int) -> "asyncio.Task[Shard]":
-    return asyncio.create_task(asyncio.to_thread(next_shard, batches, number))
+def _plan_ahead(batches: Iterator["MiniBatch"], number: int, stop: threading.Event) -> "asyncio.Task[Shard]":
+    return asyncio.create_task(asyncio.to_thread(until, stop, lambda: next_shard(batches, number)))

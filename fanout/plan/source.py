@@ -13,6 +13,7 @@ from fanout.plan.division import ByRank, Division, decide_division
 from fanout.plan.minibatch import MiniBatch
 from fanout.plan.spilled import NOWHERE, Spill
 from fanout.plan.split import split_list
+from fanout.plan.stopping import stoppable
 from fanout.spec.steps import DataType, InputMode, ParallelStep
 
 if TYPE_CHECKING:
@@ -65,4 +66,4 @@ def plan_ranks(step: ParallelStep) -> PlannedInput:
 
 
 def _files_at(uri: str, type_: DataType, access: "Access") -> Iterator[str]:
-    return iter((find_file(uri, access).uri,)) if type_ is DataType.URI_FILE else list_uris(uri, access)
+    return iter((find_file(uri, access).uri,)) if type_ is DataType.URI_FILE else stoppable(list_uris(uri, access))

@@ -27,6 +27,7 @@ from fanout.plan.minibatch import MiniBatch
 from fanout.plan.spill import RECIPE, split_by_columns
 from fanout.plan.spilled import Spill
 from fanout.plan.split import check_keys, split_list, split_partitions
+from fanout.plan.stopping import stoppable
 from fanout.plan.survivors import split_survivors
 from fanout.plan.tables import TableReader, split_blocks, split_rows
 from fanout.spec.steps import DataType, InputMode, ParallelStep
@@ -67,7 +68,7 @@ def plan_records(step: ParallelStep, uri: str, type_: DataType, access: "Access"
         raise InputError(f"{step.name}: --amlbi_file_format jsonl needs a uri_file or a uri_folder of JSON lines")
     recipe, division = TableRecipe(JsonLines()), ByRows(step.mini_batch_rows or 1)
     listed = iter((find_file(uri, access),)) if type_ is DataType.URI_FILE else list_folder(uri, access)
-    files = (entry for entry in listed if entry.size)
+    files = stoppable(entry for entry in listed if entry.size)
     return mini_batches_of_table(files, recipe, division, access), division, recipe
 
 
@@ -78,7 +79,7 @@ def is_table(mltable: MLTable, mode: InputMode | None) -> bool:
 
 def _listed_files(mltable: MLTable, mode: InputMode | None, access: "Access") -> Iterator[str]:
     """The files of an MLTable as a list; without a reader they are its rows, which `take` and `skip` count."""
-    files = list_uris(mltable, access, mounted=mode not in (None, InputMode.DIRECT))
+    files = stoppable(list_uris(mltable, access, mounted=mode not in (None, InputMode.DIRECT)))
     if mltable.is_tabular:
         return files
     limits = row_limits(mltable.transformations)
@@ -96,7 +97,7 @@ def _limited(files: Iterator[str], limits: RowLimits) -> Iterator[str]:
 
 def _of_table(mltable: MLTable, division: Division, access: "Access", spill: Spill) -> Planned:
     # The recipe is judged by the first few files; the others wait in the listing, so that it is made once.
-    head, files = tee(entry for entry in list_files(mltable, access) if entry.size)
+    head, files = tee(stoppable(entry for entry in list_files(mltable, access) if entry.size))
     recipe = resolve_recipe(mltable, (e.uri for e in head), lambda uri, size: read_head(uri, size, access))
     del head
     if isinstance(division, ByPartition) and _is_regrouped(recipe, division.keys):

@@ -3,7 +3,6 @@
 `fanout.run.parallel` stays with a step from its plan to its end; `fanout.run.parallel_tick` looks in now and then.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -14,6 +13,7 @@ from fanout.plan.manifests import PlanSummary
 from fanout.plan.publish import Outbox
 from fanout.plan.source import PlannedInput, plan_mini_batches, plan_ranks
 from fanout.plan.spilled import Spill
+from fanout.plan.stopping import in_thread
 from fanout.queue.port import QueuePair
 from fanout.queue.signature import Signer, new_key
 from fanout.run.bind import Binding, append_row_uri, result_uris
@@ -92,7 +92,7 @@ class ParallelParts:
             first = next(planned.batches, None)
             return planned if first is None else replace(planned, batches=chain([first], planned.batches))
 
-        return await asyncio.to_thread(look)
+        return await in_thread(look)
 
     async def record(self, planned: PlannedInput | None, summary: PlanSummary | None) -> StepRecord:
         """step.json, created now or by an earlier supervisor."""
