@@ -1,6 +1,7 @@
 """Planning in a thread that stops when nobody waits for it any more."""
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Iterator
 from itertools import count
@@ -61,8 +62,8 @@ async def test_a_canceled_publication_stops_the_shard_that_is_planned_ahead() ->
 def test_without_a_plan_that_is_stopped_nothing_changes() -> None:
     """All items, in a thread that may be stopped and in any other."""
     assert list(stoppable(iter(range(3)))) == [0, 1, 2]
-    stop = threading.Event()
-    assert until(stop, lambda: list(stoppable(iter(range(3))))) == [0, 1, 2]
+    stop, here = threading.Event(), contextvars.copy_context()
+    assert here.run(until, stop, lambda: list(stoppable(iter(range(3))))) == [0, 1, 2]
     stop.set()
     with pytest.raises(Stopped):
-        until(stop, lambda: list(stoppable(iter(range(3)))))
+        here.run(until, stop, lambda: list(stoppable(iter(range(3)))))
