@@ -19,6 +19,8 @@ _DEPTH_LIMIT = 20
 _BLANK, _ENDS = " \t", " \t\n;&|<>()"
 _NUMBER = re.compile(r"[0-9]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CHANGE = re.compile(r"(?::?[-+]|%%?|##?)[A-Za-z0-9_./*?-]*")
+"""A default, or what is cut off: plain text and patterns, in which nothing is computed."""
 _SPECIAL = frozenset("@*?$!#-0123456789")
 _SKIPPED = frozenset({"if", "then", "elif", "else", "fi", "while", "until", "do", "done", "!", "{", "}", "time"})
 _UNRECOGNISED_WORDS = frozenset({"case", "esac", "select", "function", "coproc", "[[", "]]"})
@@ -246,11 +248,12 @@ class _Reader:
         braced = bool(self._take("{"))
         name = _NAME.match(self._text, self._at)
         if name is not None:
-            self._at = name.end()
+            change = _CHANGE.match(self._text, name.end()) if braced else None
+            self._at = name.end() if change is None else change.end()
             if braced and not self._take("}"):
-                raise Unrecognised("a parameter expansion other than $NAME and ${NAME}")
+                raise Unrecognised("a parameter expansion other than $NAME, ${NAME}, ${NAME:-text} and ${NAME%pattern}")
         elif braced:
-            raise Unrecognised("a parameter expansion other than $NAME and ${NAME}")
+            raise Unrecognised("'${' without the name of a variable")
         elif self._take("("):
             self._list(closing=True, depth=depth + 1)
         elif self._peek() in _SPECIAL and self._peek():
