@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fanout.advice import advised
 from fanout.cli import options
 from fanout.cli.options import Where
 from fanout.errors import ExitCode, RunError
@@ -131,7 +132,7 @@ async def _why_nothing(store: "ObjectStore", record: "RunRecord", steps: "Sequen
         if (earlier := await taken_over(store, record.at(step.name))) is not None:
             return (
                 f"{step.name} was taken over from run {earlier.run}; what it printed there: "
-                f"fanout logs {earlier.run} --step {earlier.step}"
+                f"{advised().logs(earlier.run, earlier.step)}"
             )
     return "nothing was printed so far by what was asked for"
 
@@ -174,5 +175,5 @@ async def newest_or(store: "ObjectStore", run: str | None) -> "RunRecord":
         return await load_record(store, await full_name(store, run))
     newest = await list_runs(store, 1)
     if not newest:
-        raise RunError("there are no runs in this store; `fanout run PIPELINE` makes one")
+        raise RunError(f"there are no runs in this store; `{advised().run('PIPELINE')}` makes one")
     return newest[0].record

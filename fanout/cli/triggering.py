@@ -95,7 +95,7 @@ def show(
                 typer.echo(json_format.dumps(trigger_fields(wanted, standing, starts, letters)))
                 return
             output = output_to(sys.stdout)
-            for line in trigger_lines(wanted, standing, starts, letters, output.paint):
+            for line in trigger_lines(wanted, standing, starts, letters, output.paint, str(pipeline)):
                 output.line(line)
 
     asyncio.run(tell())

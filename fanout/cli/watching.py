@@ -84,7 +84,9 @@ async def _carry_out(
         view = (
             JsonWatchView(Output(sys.stdout), outside.clock)
             if json
-            else PlainWatchView(output_to(sys.stdout), wiring.commands_of(settings, where), outside.clock)
+            else PlainWatchView(
+                output_to(sys.stdout), wiring.commands_of(settings, where), outside.clock, pipeline.file
+            )
         )
         stopping = asyncio.Event()
         await until_drained(story.watch(pipeline, outside, view, chosen, stopping), stopping.set, lambda: None)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fanout.advice import advise_with
 from fanout.cli.options import Where
 from fanout.errors import RunError, SettingsError
 from fanout.spec.locations import local_path, uri_of
@@ -27,8 +28,15 @@ if TYPE_CHECKING:
 def settings_of(start: Path, where: Where) -> Settings:
     """What holds for a pipeline file or folder: option, else environment, else fanout.toml, else the default.
 
-    Relative folders in options and in FANOUT_STORE and FANOUT_QUEUE start from the current one.
+    Relative folders in options and in FANOUT_STORE and FANOUT_QUEUE start from the current one. Commands that messages
+    recommend have what it takes to come to the same.
     """
+    settings = _settings_of(start, where)
+    advise_with(lambda: commands_of(settings, where))
+    return settings
+
+
+def _settings_of(start: Path, where: Where) -> Settings:
     settings = load_settings(start, where.profile, os.environ)
     if store := _first("--store", where.store, "FANOUT_STORE"):
         # The queue of fanout.toml belongs to the store beside it.
@@ -173,7 +181,7 @@ def commands_of(settings: Settings, where: Where) -> "Commands":
 def _found(folder: Path, where: Where) -> Settings | None:
     """What holds in a folder without any option but the profile; None when that cannot be told there."""
     try:
-        return settings_of(folder, Where(profile=where.profile))
+        return _settings_of(folder, Where(profile=where.profile))
     except SettingsError:
         return None
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fanout.advice import advised
 from fanout.cli import options
 from fanout.cli.options import Where
 from fanout.errors import ExitCode, RunError
@@ -89,4 +90,4 @@ async def _step_under_way(store: "ObjectStore", record: "RunRecord") -> str:
             continue
         if await read(store, keys.step_json(record.at(step.name))) is not None:
             return step.name
-    raise RunError(f"no parallel step of run {run} is under way; `fanout status {run}` shows where it stands")
+    raise RunError(f"no parallel step of run {run} is under way; `{advised().status(run)}` shows where it stands")

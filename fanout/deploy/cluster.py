@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from fanout.advice import advised
 from fanout.clock import SystemClock
 from fanout.deploy.kubernetes import STORAGE, Cluster, WorkQueue
 from fanout.deploy.parameters import Size, stack_name
@@ -90,7 +91,7 @@ async def lent_to(run: str, step: str | None, store: "ObjectStore", settings: Se
     record = await load_record(store, run)
     if await read(store, keys.run_verdict(run, record.round)) is not None:
         raise RunError(
-            f"run {run} is over, and has no work for nodes; `fanout redrive {run}` does again what failed in it"
+            f"run {run} is over, and has no work for nodes; `{advised().redrive(run)}` does again what failed in it"
         )
     steps = {one.name: one for one in record.pipeline.steps if isinstance(one, ParallelStep)}
     if step is not None and step not in steps:
@@ -116,7 +117,8 @@ async def work_queue(name: str, settings: Settings, access: Access) -> tuple[Wor
         urls = {key: await service.url(f"{stack_name(name)}-{queue}") for key, queue in QUEUES.items()}
     except QueueGoneError as exc:
         raise RunError(
-            f"there is no deployment named {name} here, whose queue workers could work on: `fanout deploy` makes one; "
+            f"there is no deployment named {name} here, whose queue workers could work on: "
+            f"`{advised().deploy('PIPELINE')}` makes one; "
             "`--run RUN` gives nodes for a run instead"
         ) from exc
     finally:

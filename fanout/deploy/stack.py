@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from fanout.advice import advised
 from fanout.errors import InfrastructureError, MissingExtraError, RunError, SettingsError
 from fanout.store.access import Access
 from fanout.store.credentials import client_arguments
@@ -77,7 +78,7 @@ class Stack:
         if standing is not None and standing.status in _CANNOT_UPDATE:
             raise RunError(
                 f"stack {self.name} is in state {standing.status} and cannot be updated; remove it with "
-                f"`fanout destroy`, then deploy again"
+                f"`{advised().destroy(self.name.removeprefix('fanout-'))}`, then deploy again"
             )
         with self._translated("prepare"):
             made = self._client.create_change_set(

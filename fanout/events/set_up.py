@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from fanout.advice import advised
 from fanout.errors import QueueGoneError, SettingsError
 from fanout.events.inbox import inbox_name, is_webhook, uses_sqs
 from fanout.events.notification import (
@@ -99,7 +100,9 @@ async def look(trigger: Trigger, outside: Outside) -> Standing:
 
 def _bucket(trigger: Trigger) -> str:
     if not trigger.root.startswith("s3://"):
-        raise SettingsError("a trigger on a folder needs no notification: `fanout watch` looks at the folder itself")
+        raise SettingsError(
+            f"a trigger on a folder needs no notification: `{advised().watch('PIPELINE')}` looks at the folder itself"
+        )
     return trigger.root.removeprefix("s3://")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from obstore.store import ObjectStore
 
+from fanout.advice import advised
 from fanout.data.folder import files_below
 from fanout.errors import RunError
 from fanout.node import child, entry_script
@@ -85,7 +86,9 @@ async def _planned(record: StepRecord, index: int, store: ObjectStore) -> MiniBa
     at = record.at.in_round(record.planned_in)
     summary = await read_summary(store, at)
     if summary is None:
-        raise RunError(f"step {at.step} of run {at.run} has not been planned to the end; `fanout resume` does that")
+        raise RunError(
+            f"step {at.step} of run {at.run} has not been planned to the end; `{advised().resume(at.run)}` does that"
+        )
     if index >= summary.mini_batches:
         raise RunError(f"step {at.step} has no mini-batch {index}: it has {summary.mini_batches}, counted from 0")
     return await read_mini_batch(store, at, index)

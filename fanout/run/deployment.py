@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from fanout import __version__
+from fanout.advice import advised
 from fanout.data import uris
 from fanout.errors import DamagedRecordError, InputError, RunError
 from fanout.run.bind import bind_outputs
@@ -91,7 +92,7 @@ async def read_deployment(store: "ObjectStore", name: str) -> Deployment:
     key = keys.deployment_json(check_name(name))
     body = await read(store, key)
     if body is None:
-        raise RunError(f"there is no deployment named {name} in this store; `fanout deploy` makes one")
+        raise RunError(f"there is no deployment named {name} in this store; `{advised().deploy('PIPELINE')}` makes one")
     try:
         fields = checked.parse(body)
         if fields["version"] != 1:

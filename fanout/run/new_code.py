@@ -6,6 +6,7 @@ code it had; after it, the run has the new code, and `fanout resume` goes on wit
 
 from collections.abc import Mapping, Sequence
 
+from fanout.advice import advised
 from fanout.errors import RunError
 from fanout.run.code_folders import changed_files, code_folder, notices_of, store_snapshots, take_snapshots
 from fanout.run.outside import Outside
@@ -42,7 +43,7 @@ async def take_new_code(record: RunRecord, outside: Outside) -> tuple[RunRecord,
     if any(winner.code.get(step) != digest for step, digest in digests.items()):
         raise RunError(
             f"another process has given run {record.name} other code in the same moment, and the run goes on with "
-            f"that; to replace it by yours: fanout resume {record.name} --new-code"
+            f"that; to replace it by yours: {advised().resume(record.name, new_code=True)}"
         )
     return winner, ["another process has brought the same code in the same moment"]
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from fanout import __version__
+from fanout.advice import advised
 from fanout.errors import DamagedRecordError, RunError
 from fanout.queue.signature import Signer
 from fanout.run.names import check_name
@@ -82,8 +83,8 @@ async def create_record(store: "ObjectStore", record: RunRecord) -> None:
     """The run exists from here on; RunError when there is one of this name already."""
     if not await try_create(store, record):
         raise RunError(
-            f"there is a run named {record.name} already: see it with `fanout status {record.name}`, go on with it "
-            f"with `fanout resume {record.name}`, or choose another name with --name"
+            f"there is a run named {record.name} already: see it with `{advised().status(record.name)}`, go on with it "
+            f"with `{advised().resume(record.name)}`, or choose another name with --name"
         )
 
 
@@ -114,8 +115,8 @@ async def open_round(store: "ObjectStore", record: RunRecord) -> None:
     }
     if not await create(store, keys.redrive_json(record.name, record.round), json.dumps(fields, indent=1).encode()):
         raise RunError(
-            f"run {record.name} is being redriven already: see it with `fanout status {record.name}`, or go on with "
-            f"it with `fanout resume {record.name}`"
+            f"run {record.name} is being redriven already: see it with `{advised().status(record.name)}`, or go on "
+            f"with it with `{advised().resume(record.name)}`"
         )
 
 
@@ -152,7 +153,9 @@ async def full_name(store: "ObjectStore", name: str) -> str:
         more = f" and {len(meant) - MOST_MEANT} more" if len(meant) > MOST_MEANT else ""
         raise RunError(f"{len(meant)} runs have names that begin with {name}: {', '.join(meant[:MOST_MEANT])}{more}")
     hint = suggest(name, names) if names else ""
-    raise RunError(f"there is no run named {name} in this store{hint or '; `fanout list` shows those there are'}")
+    raise RunError(
+        f"there is no run named {name} in this store{hint or f'; `{advised().list()}` shows those there are'}"
+    )
 
 
 async def signer_of(store: "ObjectStore", name: str) -> Signer | None:
@@ -218,7 +221,7 @@ async def _first_round(store: "ObjectStore", name: str) -> RunRecord:
     key = keys.run_json(check_name(name))
     body = await read(store, key)
     if body is None:
-        raise RunError(f"there is no run named {name} in this store; `fanout list` shows those there are")
+        raise RunError(f"there is no run named {name} in this store; `{advised().list()}` shows those there are")
     try:
         fields = checked.parse(body)
         if fields["version"] != 1:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from fanout.advice import advised
 from fanout.errors import InputError, RunError
 from fanout.plan.manifests import PlanSummary, Tally, next_shard, read_summary
 from fanout.run.bind import Outputs, bind
@@ -54,7 +55,7 @@ async def redrive(name: str, order: RedriveOrder, outside: Outside, observer: Ru
         check_choice(record, order.choice, ends[order.choice.step])
     ways = next_round(record, ends, order.choice)
     if mended is not None:
-        raise RunError(f"run {name}: {mended}; `fanout resume {name}` does that, then redrive it")
+        raise RunError(f"run {name}: {mended}; `{advised().resume(name)}` does that, then redrive it")
     again = [step for step in record.pipeline.steps if ways[step.name][0] is not Way.STAYS]
     if not again:
         observer.run_started(name, record.pipeline.steps, True)
@@ -81,7 +82,7 @@ async def _ended_first(record: RunRecord, order: RedriveOrder, outside: Outside,
     if order.choice is not None:
         raise RunError(
             f"run {name} was stopped before its end, so not all that failed is known; all that did not succeed is run "
-            f"again by: fanout redrive {name}"
+            f"again by: {advised().redrive(name)}"
         )
     if order.new_code:  # before anything is ended: a folder that cannot be read changes nothing
         await take_snapshots(record.pipeline, outside)

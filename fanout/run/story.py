@@ -9,6 +9,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from fanout.advice import advised
 from fanout.errors import InputError, RunError
 from fanout.queue.signature import new_key
 from fanout.run.bind import Binding, bind, result_uris
@@ -66,7 +67,9 @@ async def resume(name: str, outside: Outside, observer: RunObserver, *, new_code
     ending = await _ending(record, outside) if mended is None else None
     if new_code:
         if ending is not None:
-            raise RunError(f"run {name} {ending}; with new code it can be redriven: fanout redrive {name} --new-code")
+            raise RunError(
+                f"run {name} {ending}; with new code it can be redriven: {advised().redrive(name, new_code=True)}"
+            )
         record, changed = await take_new_code(record, outside)
         notices += changed
     observer.run_started(name, record.pipeline.steps, True, ending or GOES_ON)

@@ -117,6 +117,8 @@ async def first_ledger(store: "ObjectStore", at: StepRound, continues: Continued
     if continues is None:
         ledger = Ledger(checks_items=step.thresholds.checks_items)
         ledger.fences = Fences(max_retries=step.retry_settings.max_retries)
+        if at.round > 1:  # done anew: its results are where this round is
+            ledger.begin_round(at.round)
         return ledger
     before = at.in_round(continues.round)
     sealed, record = await step_seal(store, before), await read_record(store, before)

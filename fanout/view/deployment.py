@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from fanout.advice import advised
 from fanout.deploy.arrivals import is_same
 from fanout.deploy.stack import Change
 from fanout.deploy.story import Difference, Doomed, Wanted
@@ -57,7 +58,8 @@ def doomed_lines(name: str, store: str, doomed: Doomed) -> Iterator[str]:
     if doomed.stack:
         yield f"stack fanout-{name} goes, with its queues, functions, roles, alarms and the functions' logs"
     if doomed.waiting:
-        yield f"{many(doomed.waiting, 'message')} in its queues go; `fanout resume` goes on with runs under way"
+        go_on = f"`{advised().resume('RUN')}` goes on with runs under way"
+        yield f"{many(doomed.waiting, 'message')} in its queues go; {go_on}"
     if remains.data:
         yield f"ALL of {where} goes: {many(len(remains.keys), 'object')}, runs, outputs and logs"
     elif remains.keys:

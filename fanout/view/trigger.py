@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
+from fanout.advice import advised
 from fanout.events.records import Letter
 from fanout.events.set_up import Standing
 from fanout.spec.steps import Trigger
@@ -15,18 +16,23 @@ MOST_SHOWN = 20
 
 
 def trigger_lines(
-    trigger: Trigger, standing: Standing | None, starts: int, letters: Sequence[Letter], paint: Paint
+    trigger: Trigger,
+    standing: Standing | None,
+    starts: int,
+    letters: Sequence[Letter],
+    paint: Paint,
+    file: str = "PIPELINE",
 ) -> Iterator[str]:
-    """`standing` is None for a folder, which needs nobody to tell."""
+    """`standing` is None for a folder, which needs nobody to tell; `file` is the pipeline file, for commands."""
     yield f"{paint.strong(trigger.name)}: {what_is_watched(trigger)}, {how_many(trigger)}"
     if standing is not None:
-        yield f"  notification  {_notification(standing, paint)}"
+        yield f"  notification  {_notification(standing, paint, file)}"
         if standing.inbox is not None:
             yield f"  queue         {many(standing.inbox.total, 'message')}, {number(standing.inbox.held)} of them held"
         if standing.dead is not None and standing.dead.total:
             yield f"  dead letters  {paint.warning(many(standing.dead.total, 'message'))} in the dead-letter queue"
     yield f"  runs          {many(starts, 'run')} not over"
-    yield from _letter_lines(letters, paint)
+    yield from _letter_lines(letters, paint, file)
 
 
 def trigger_fields(
@@ -56,22 +62,26 @@ def trigger_fields(
     }
 
 
-def _notification(standing: Standing, paint: Paint) -> str:
+def _notification(standing: Standing, paint: Paint, file: str) -> str:
     if standing.is_set and standing.there is not None:
         return f"set: tells {standing.there.queue}"
     if standing.there is None:
-        return paint.warning("not set; `fanout trigger set` does")
+        return paint.warning(f"not set; `{advised().trigger('set', file)}` does")
     there = f"{standing.there.prefix}*{standing.there.suffix}, {standing.there.queue}"
-    return paint.warning(f"another one than the pipeline file says ({printable(there)}); `fanout trigger set` mends it")
+    return paint.warning(
+        f"another one than the pipeline file says ({printable(there)}); `{advised().trigger('set', file)}` mends it"
+    )
 
 
-def _letter_lines(letters: Sequence[Letter], paint: Paint) -> Iterator[str]:
+def _letter_lines(letters: Sequence[Letter], paint: Paint, file: str) -> Iterator[str]:
     failed = [letter for letter in letters if not letter.gone]
     gone = len(letters) - len(failed)
     if gone:
         yield f"  gone          {many(gone, 'start')} whose objects were replaced or removed before"
     if failed:
-        yield paint.bad(f"  given up      {many(len(failed), 'start')}; `fanout watch --retry` tries them again")
+        yield paint.bad(
+            f"  given up      {many(len(failed), 'start')}; `{advised().watch(file, retry=True)}` tries them again"
+        )
     for letter in failed[:MOST_SHOWN]:
         what = ", ".join(printable(event.key) for event in letter.events[:3]) or letter.name
         yield f"    {moment(letter.at)}  {what}: {printable(letter.reason)}"

@@ -63,8 +63,8 @@ class _Notices(Unwatched):
 class PlainWatchView:
     """A WatchObserver for people."""
 
-    def __init__(self, output: Output, commands: Commands, clock: Clock) -> None:
-        self._output, self._commands, self._clock = output, commands, clock
+    def __init__(self, output: Output, commands: Commands, clock: Clock, file: str = "PIPELINE") -> None:
+        self._output, self._commands, self._clock, self._file = output, commands, clock, file
         self._ignored = Counter[str]()
 
     def watching(self, trigger: Trigger, told_by: str, taken_up: int) -> None:
@@ -88,7 +88,11 @@ class PlainWatchView:
                     self._say(self._output.paint.quiet(text))
 
     def start_failed(self, objects: int, reason: str, pause: float | None) -> None:
-        then = "given up: see `fanout trigger show`" if pause is None else f"tried again in {duration(pause)}"
+        then = (
+            f"given up: see `{self._commands.trigger('show', self._file)}`"
+            if pause is None
+            else f"tried again in {duration(pause)}"
+        )
         text = f"no run could be started for {many(objects, 'object')}: {printable(reason)}; {then}"
         self._say(self._output.paint.bad(text))
 

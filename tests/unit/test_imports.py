@@ -12,7 +12,7 @@ import fanout
 
 PACKAGE = Path(fanout.__file__).parent
 ORDER = (
-    ("errors", "clock", "memory", "task_group"),
+    ("errors", "advice", "clock", "memory", "task_group"),
     ("store",),
     ("spec",),
     ("environments",),

@@ -304,3 +304,20 @@ async def test_two_at_once(world: Any, notes: Any, score: Any, pipeline: Any, fa
     assert "is being redriven already" in str(error)
     assert sorted(world.engine.answered) == [3, 7]
     assert _rows(tmp_path) == ROWS
+
+
+async def test_a_step_that_could_not_be_planned_is_done_anew(
+    world: Any, notes: Any, score: Any, pipeline: Any, tmp_path: Path
+) -> None:
+    """Its data was put right since; the rows of the later round are read where that round has left them."""
+    files = sorted((tmp_path / "in").iterdir())
+    for file in files:
+        file.unlink()
+    report = await start(pipeline(score()), world.outside, notes, "r")
+    assert not report.verdict.completed
+    for file in files:
+        file.touch()
+    report = await redrive("r", EVERYTHING, world.outside, notes)
+    assert report.verdict.completed, report.verdict.reason
+    assert _rows(tmp_path) == ROWS
+    assert (await resume("r", world.outside, notes)).verdict.completed

@@ -48,7 +48,7 @@ def test_plain_lines(manual_clock: Any) -> None:
     assert "in/0\ufffd.csv, in/1\ufffd.csv, in/2\ufffd.csv and 2 more: run shop-5-objects-1" in said
     assert said.count("it is written by the runs themselves") == 1
     assert "no run could be started for 3 objects: AccessDenied; tried again in 4.0 s" in said
-    assert "given up: see `fanout trigger show`" in said
+    assert "given up: see `fanout trigger show PIPELINE`" in said
     assert "shop-5-objects-1 Failed in 2.5 s: step a: no" in said
     assert "fanout failures shop-5-objects-1" in said
     assert "\x1b" not in said
@@ -70,7 +70,7 @@ def test_json_lines(manual_clock: Any) -> None:
     ("standing", "word"),
     [
         (Standing(OURS, OURS, Depth(3, 1, 0), Depth(0, 0, 0)), "set: tells arn:aws:sqs:::fanout-shop"),
-        (Standing(OURS, None), "not set; `fanout trigger set` does"),
+        (Standing(OURS, None), "not set; `fanout trigger set PIPELINE` does"),
         (Standing(OURS, Notification("fanout-shop", OURS.queue)), "another one than the pipeline file says"),
         (None, "0 runs not over"),
     ],
@@ -81,7 +81,7 @@ def test_how_a_trigger_stands(standing: Standing | None, word: str) -> None:
     text = "\n".join(trigger_lines(TRIGGER, standing, 0, letters, Paint()))
     assert word in text
     assert "in/0\ufffd.csv: AccessDenied" in text
-    assert "`fanout watch --retry` tries them again" in text
+    assert "`fanout watch PIPELINE --retry` tries them again" in text
     assert "1 start whose objects were replaced or removed before" in text
     fields = trigger_fields(TRIGGER, standing, 0, letters)
     assert json.loads(json.dumps(fields))["unstarted"][0]["reason"] == "AccessDenied"
