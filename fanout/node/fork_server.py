@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 AT_THE_START = ("PYTHON", "LD_", "MALLOC_", "GLIBC_", "OPENSSL_", "LC_", "LANG", "HOME")
 """Beginnings of the names of variables that count while an interpreter and its libraries start, and not later."""
 END_LIMIT = 5.0
+"""Seconds in which the server, or a slot that it is to kill, has ended; a server that does not see to it is ended."""
+ANSWER_LIMIT = 30.0
+"""Seconds in which it has forked: it may import still. One that is stopped, or hangs, never does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +92,29 @@ class ForkServer:
     async def fork(self, files: Sequence[int]) -> Forked:
         """A new slot with these descriptors as channel, stdout and stderr.
 
-        OSError when there can be none, ConnectionError when the server has died meanwhile.
+        OSError when there can be none, ConnectionError when the server has died meanwhile, or does not answer.
         """
+        import asyncio
+
         control = self._ready()
         socket.send_fds(control, [b"fork"], files)
         assert self._loop is not None  # noqa: S101 - `_ready` has set it
         answer: asyncio.Future[Forked] = self._loop.create_future()
         self._asked.append(answer)
-        return await answer
+        try:
+            async with asyncio.timeout(ANSWER_LIMIT):
+                return await answer
+        except TimeoutError:
+            self._end(control)
+            raise ConnectionResetError("the fork server did not answer") from None
 
     def kill(self, slot: Forked) -> None:
         """Ends the slot and everything in its group, now; nothing happens when it has ended."""
-        if self._control is not None and not slot.exited.done():
-            with contextlib.suppress(ConnectionError):
-                self._control.send(b"kill %d" % slot.pid)
+        if self._control is None or self._loop is None or slot.exited.done():
+            return
+        with contextlib.suppress(ConnectionError, BlockingIOError):
+            self._control.send(b"kill %d" % slot.pid)
+        self._loop.call_later(END_LIMIT, self._see_to_the_end, slot, self._control)
 
     def ask(self, slot: Forked) -> None:
         """The slot writes where it is; nothing happens when it has ended."""
@@ -148,6 +160,17 @@ class ForkServer:
             self.kill(slot)
         else:
             answer.set_result(slot)
+
+    def _see_to_the_end(self, slot: Forked, control: socket.socket) -> None:
+        """A server that is stopped hears nothing: its slots end with it, and no node waits for them for ever."""
+        if not slot.exited.done():
+            self._end(control)
+
+    def _end(self, control: socket.socket) -> None:
+        """The server is ended, and whoever waits for it told, unless another one has taken its place."""
+        if control is self._control and self._process is not None:
+            self._process.kill()
+            self._has_gone(control)
 
     def _has_gone(self, control: socket.socket) -> None:
         """It and its slots are dead, or will be in a moment: the kernel ends them with it."""

@@ -30,6 +30,7 @@ def main() -> int:
         supervisor_kills=arguments.supervisor_kills,
         by_hand=arguments.by_hand,
         lasts=arguments.lasts,
+        server_every=arguments.server_every,
     )
     print(f"{arguments.mini_batches} mini-batches, {arguments.world}, seed {arguments.seed}", flush=True)
     with _folder(keep=arguments.keep) as name, world(arguments.world, Path(name)) as place:
@@ -114,6 +115,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--slot-every", type=float, default=1.0, help="seconds between killed slots; 0 for never")
     parser.add_argument("--node-every", type=float, default=10.0, help="seconds between killed nodes; 0 for never")
     parser.add_argument("--pause-every", type=float, default=25.0, help="seconds between paused nodes; 0 for never")
+    parser.add_argument("--server-every", type=float, default=0.0, help="seconds between stopped fork servers")
     parser.add_argument("--supervisor-kills", type=int, default=2, help="each followed by `fanout resume`")
     parser.add_argument("--lasts", type=float, default=math.inf, help="seconds after which the weather clears up")
     parser.add_argument("--by-hand", type=int, default=0, help="nodes that join with `fanout node`, each in a session")

@@ -22,6 +22,11 @@ def slots_of(node: int) -> list[int]:
     return [pid for server in _children(node) for pid in _children(server)]
 
 
+def servers_of(node: int) -> list[int]:
+    """The fork server of a node."""
+    return [pid for pid in _children(node) if "fork" in _command(pid)]
+
+
 def strike(pid: int, number: signal.Signals) -> bool:
     """Sends the signal; whether the process was still there to get it."""
     try:

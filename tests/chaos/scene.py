@@ -11,6 +11,8 @@ from pathlib import Path
 
 FANOUT = Path(sys.executable).with_name("fanout")
 STEP = "work"
+SLOTS = 2
+"""Of each node."""
 ROWS = 3
 """Rows that each mini-batch returns."""
 
@@ -31,7 +33,7 @@ jobs:
     mini_batch_size: "1"
     max_concurrency_per_instance: {slots}
     resources: {{instance_count: {nodes}}}
-    retry_settings: {{max_retries: {retries}, timeout: 60}}
+    retry_settings: {{max_retries: {retries}, timeout: 20}}
     mini_batch_error_threshold: 0
     inputs:
       data: ${{{{parent.inputs.files}}}}
@@ -126,7 +128,7 @@ def make_scene(
     *,
     mini_batches: int,
     nodes: int = 2,
-    slots: int = 2,
+    slots: int = SLOTS,
     seconds: float = 0.01,
     visibility: float = 5,
     store: str | None = None,

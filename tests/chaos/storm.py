@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.chaos.processes import by_hand, nodes_of, slots_of, strike
+from tests.chaos.processes import by_hand, nodes_of, servers_of, slots_of, strike
 from tests.chaos.scene import Scene
 from tests.chaos.weather import Blow, Weather
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import subprocess
 
 CALM = (math.inf, Blow.SLOT)
+BELOW = {Blow.SLOT: slots_of, Blow.SERVER: servers_of}
+"""What of a node is struck."""
 LOOK_EVERY = 0.02
 LEAVE_LIMIT = 30.0
 """Seconds after the end of the run in which nodes that were orphaned or paused must have left by themselves."""
@@ -98,11 +100,11 @@ class Storm:
     def _strike(self, blow: Blow) -> None:
         there = [*nodes_of(self.scene.run), *by_hand(self.scene.run)]
         nodes = [pid for pid in there if pid not in self._paused]
-        victims = [slot for node in nodes for slot in slots_of(node)] if blow is Blow.SLOT else nodes
+        victims = [pid for node in nodes for pid in BELOW[blow](node)] if blow in BELOW else nodes
         if not victims:
             return
         victim = self._chance.choice(victims)
-        if strike(victim, signal.SIGSTOP if blow is Blow.PAUSE else signal.SIGKILL):
+        if strike(victim, signal.SIGSTOP if blow in (Blow.PAUSE, Blow.SERVER) else signal.SIGKILL):
             self._landed[blow] += 1
             if blow is Blow.PAUSE:
                 self._paused[victim] = time.monotonic() + self.weather.pause_for

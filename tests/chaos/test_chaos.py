@@ -40,7 +40,9 @@ def test_bad_weather_changes_no_byte(tmp_path: Path) -> None:
     assert list(contradictions(history, passed.blows)) == []
     assert passed.left_behind == []
     assert passed.blows[Blow.SUPERVISOR] == 2
-    assert min(passed.blows[blow] for blow in Blow) > 0, "weather without blows shows nothing"
+    assert min(passed.blows[blow] for blow in Blow if blow is not Blow.SERVER) > 0, (
+        "weather without blows shows nothing"
+    )
 
 
 def _entry(index: int, attempt: int, status: Status) -> Entry:

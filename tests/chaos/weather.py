@@ -15,6 +15,7 @@ class Blow(StrEnum):
     SLOT = "slots killed"
     NODE = "nodes killed"
     PAUSE = "nodes paused"
+    SERVER = "fork servers stopped"
     SUPERVISOR = "supervisors killed"
 
 
@@ -23,7 +24,7 @@ class Weather:
     """How bad it is, and for how long; all times in seconds, 0 for never.
 
     `pause_for` is longer than the visibility, to be of any use. `by_hand`: so many nodes join the run without its
-    supervisor, are struck like the others, and are replaced when they are gone.
+    supervisor, are struck like the others, and are replaced when they are gone. Fork servers are stopped for ever.
     """
 
     seed: int
@@ -33,11 +34,17 @@ class Weather:
     pause_for: float = 0.0
     supervisor_kills: int = 2
     by_hand: int = 0
+    server_every: float = 0.0
     lasts: float = math.inf
 
     def forecast(self) -> Iterator[tuple[float, Blow]]:
         """When which blow falls, seconds from the beginning; supervisors go by progress instead."""
-        every = {Blow.SLOT: self.slot_every, Blow.NODE: self.node_every, Blow.PAUSE: self.pause_every}
+        every = {
+            Blow.SLOT: self.slot_every,
+            Blow.NODE: self.node_every,
+            Blow.PAUSE: self.pause_every,
+            Blow.SERVER: self.server_every,
+        }
         merged = heapq.merge(*(self._series(blow, seconds) for blow, seconds in every.items() if seconds))
         return takewhile(lambda at_blow: at_blow[0] < self.lasts, merged)
 

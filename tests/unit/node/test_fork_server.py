@@ -224,3 +224,41 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+async def test_a_stopped_server_is_ended_when_it_is_to_fork(
+    launch: Launch, write_script: WriteScript, forks: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It never answers; the slot is an interpreter of its own, and later ones come from another server."""
+    monkeypatch.setattr("fanout.node.fork_server.ANSWER_LIMIT", 0.3)
+    write_script("def run(b): return b\n")
+    forks.launch()
+    first = _server(forks)
+    os.kill(first, signal.SIGSTOP)
+    slot = await launch(server=forks)
+    assert (await slot.run()).succeeded == 2
+    assert not _runs(first)
+    monkeypatch.undo()
+    assert (await (await launch(server=forks)).run()).succeeded == 2
+    assert _server(forks) != first
+
+
+async def test_a_stopped_server_is_ended_when_it_is_to_kill(
+    launch: Launch, write_script: WriteScript, forks: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a slot that died, or is at its time limit, would hold its mini-batch for as long as that is stopped."""
+    monkeypatch.setattr("fanout.node.fork_server.END_LIMIT", 0.3)
+    write_script("import time\ndef run(b): time.sleep(1e6)\n")
+    slot = await launch(server=forks)
+    slot.give()
+    server = _server(forks)
+    os.kill(server, signal.SIGSTOP)
+    os.kill(slot.process.pid, signal.SIGKILL)
+    slot.process.kill()
+    assert await slot.ended() == -signal.SIGKILL
+    assert not _runs(server)
+
+
+def _server(forks: ForkServer) -> int:
+    assert forks._process is not None
+    return forks._process.pid

@@ -32,9 +32,7 @@ async def test_what_is_said_of_nodes() -> None:
     """With the machine; what failed on a fenced node is no part of the others' share."""
     store = MemoryStore()
     await put(store, keys.node(AT, 2), b'{"host": "gamma"}')
-    await create_fence(
-        store, AT, Fence(1, "beta", "all 5 mini-batches that it tried failed", "OSError: no\nspace", 1.0)
-    )
+    await create_fence(store, AT, Fence(1, "beta", "all 5 mini-batches failed", "OSError: no\nspace", 1.0))
     found = await failing_nodes(store, AT, {1: 43, 2: 7}, 3)
     fenced, standing_out = found.lines()
     assert fenced.startswith("node 1 (beta) is fenced: all 5 mini-batches failed; 43 attempts that failed on it count ")
