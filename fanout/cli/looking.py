@@ -145,11 +145,9 @@ async def _show_logs(
 
     from fanout.step.seal import read_seal
     from fanout.store import keys
-    from fanout.view.logs import LogReader
+    from fanout.view.logs import LogReader, log_writer
 
-    def write(chunk: bytes) -> None:
-        sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
+    write = log_writer(sys.stdout)
 
     readers = [
         LogReader(store, keys.logs(record.at(step)), choice, write, whose=f"{step}: " if len(steps) > 1 else "")

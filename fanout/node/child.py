@@ -32,6 +32,7 @@ from fanout.node.entry_script import (
 )
 from fanout.node.forking import serve_forks
 from fanout.node.orders import Done, Start, Task, Word
+from fanout.node.orphans import adopt, end_children
 from fanout.node.permanent import advice, is_permanent
 from fanout.node.rows import RowEncoder, read_settings
 from fanout.node.staging import OutputFolders
@@ -131,6 +132,7 @@ def _context(task: Task, batch: MiniBatch) -> MiniBatchContext:
 def main(descriptor: int) -> None:
     """The life of the process: start, init, run after run, shutdown."""
     _die_with_the_node()
+    adopt()
     _offer_itself()
     channel = Channel(descriptor)
     first = channel.start_frame()
@@ -183,6 +185,7 @@ def _leave_without_waiting(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # the script may have closed or replaced it
             stream.flush()
+    end_children()
     os._exit(code)
 
 

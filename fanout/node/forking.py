@@ -16,6 +16,7 @@ import socket
 from collections.abc import Sequence
 
 from fanout.node import preloaded, stacks
+from fanout.node.orphans import adopt, end_children
 
 LONGEST = 64
 """Bytes of a message."""
@@ -31,6 +32,7 @@ class InSlot(Exception):  # noqa: N818 - no error: how a copy leaves the loop of
 def serve_forks(descriptor: int) -> int:
     """Forks slots until the node is gone, which ends them all; comes back in each slot, with its channel."""
     _share()
+    adopt()
     try:
         _Forks(socket.socket(fileno=descriptor)).serve()
     except InSlot as here:
@@ -112,11 +114,13 @@ class _Forks:
         os.close(pidfd)
         _kill(pid)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        end_children(kept=self._slots.values())  # what had left the group came here
         self._control.send(b"exited %d %d" % (pid, code))
 
     def _end_all(self) -> None:
         for pid in self._slots.values():
             _kill(pid)
+        end_children()
 
 
 def _kill(pid: int) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from fanout.node import stacks
 from fanout.node.fork_server import ForkServer
+from fanout.node.orphans import end_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ def _execute(place: Placement, channel: int, stdout: int, stderr: int) -> Child:
 
     def kill() -> None:
         if process.returncode is None:
+            end_tree(process.pid)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 

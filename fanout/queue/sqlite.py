@@ -179,6 +179,7 @@ class SqliteQueueService:
         aside = self._folder / f".new-{secrets.token_hex(8)}"
         try:
             atomic.make_folder(aside, durable=self._durable)
+            aside.chmod(0o700)
             build(aside / DATABASE, visibility, max_receives)
             if self._durable:
                 atomic.sync(aside)

@@ -43,6 +43,13 @@ CREATE INDEX dead_due ON dead (due);
 """
 
 
+_OBJECTS = {("table", name) for name in ("settings", "main", "dead")} | {
+    ("index", name) for name in ("main_due", "dead_due")
+}
+_COMPUTED = ("VIRTUAL", "GENERATED", "CHECK", " AS ", "AS(")
+"""What a table of ours never has, and what would run when it is read or written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statements:
     """The SQL of one of the two tables."""
@@ -91,6 +98,7 @@ class Database:
         self.path = path
         self._file = str(path)
         self._connection = _connect(path)
+        _check_schema(self._connection, path)
         self._identity = _identity(path.stat())
         self._forget_times_before(machine_start())
         self.settings = self._settings()
@@ -184,6 +192,7 @@ class Database:
 def _connect(path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # of a file that is being made
         connection.execute("PRAGMA journal_mode = WAL")
         # In WAL mode NORMAL keeps the file whole whatever happens. A power cut may cost the newest transactions, which
@@ -193,6 +202,20 @@ def _connect(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as exc:
         raise QueueError(f"queue {path.parent} cannot be opened: {exc}") from exc
     return connection
+
+
+def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
+    """QueueError when the file has anything but our tables: a view in the place of one may be without end."""
+    try:
+        found = connection.execute("SELECT type, name, upper(sql) FROM sqlite_schema LIMIT 20").fetchall()
+    except sqlite3.Error as exc:
+        raise QueueError(f"queue {path.parent} cannot be opened: {exc}") from exc
+    known = {(type_, name) for type_, name, _ in found} == _OBJECTS
+    if not known or any(word in sql for *_, sql in found for word in _COMPUTED):
+        raise QueueError(
+            f"queue {path.parent}: {path.name} has been replaced, its tables are not those of a queue; remove the "
+            "folder, and `fanout resume` sends its messages anew"
+        )
 
 
 def build(path: Path, visibility: float, max_receives: int) -> None:

@@ -24,6 +24,8 @@ from fanout.store.redact import redact
 if TYPE_CHECKING:
     from obstore.store import S3Config
 
+PRIVATE = 0o700
+"""The mode of a folder that holds runs: their logs, code and data are for the user that runs them."""
 S3_SCHEMES = ("s3", "s3a")
 OTHER_SCHEMES = ("gs", "az", "azure", "adl", "abfs", "abfss", "wasb", "wasbs", "http", "https")
 # Hadoop's older way to name a container of Azure's: the same place as abfss: has another host.
@@ -73,8 +75,16 @@ def locate(uri: str, access: Access) -> tuple[ObjectStore, str]:
 
 
 async def ensure_bucket(uri: str, access: Access) -> None:
-    """The bucket of `uri` can be used: made when it is missing on a server of one's own, else StoreError says so."""
-    if _scheme(uri) not in S3_SCHEMES:
+    """The bucket of `uri` can be used: made when it is missing on a server of one's own, else StoreError says so.
+
+    In a folder, what holds runs and code is closed to other users, also where the folder itself is not.
+    """
+    scheme = _scheme(uri)
+    if scheme in ("", "file"):
+        with translated("use", uri):
+            for name in ("runs", "code", "queues", "scratch"):
+                (local_path(uri) / name).mkdir(mode=PRIVATE, exist_ok=True)
+    if scheme not in S3_SCHEMES:
         return
     bucket, _ = _bucket(uri)
     try:
@@ -124,7 +134,11 @@ def _bucket(uri: str) -> tuple[str, str]:
 def _local(uri: str, *, durable: bool) -> ObjectStore:
     path = local_path(uri)
     try:
-        return FolderStore(path, mkdir=True, durable=durable)
+        is_new = not path.exists()
+        store = FolderStore(path, mkdir=True, durable=durable)
+        if is_new:
+            path.chmod(PRIVATE)
+        return store
     except (BaseError, OSError, ValueError) as exc:
         raise StoreError(f"cannot open {path}: {reason(exc)}") from exc
 

@@ -8,6 +8,7 @@ from fanout.store.redact import redact
 
 # All control characters but newline and tab: what user code says must not move the cursor or change colours.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def duration(seconds: float) -> str:
@@ -61,6 +62,12 @@ def location(uri: str) -> str:
 def printable(text: str) -> str:
     """`text` fit for a terminal: without credentials and control characters."""
     return _CONTROL.sub("\ufffd", redact(text))
+
+
+def plain(text: str) -> str:
+    """`text` as a terminal may show it: colours are gone, progress bars are lines, other controls are marked."""
+    lines = _COLOUR.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROL.sub("\ufffd", lines)
 
 
 def moment(at: float) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,3 +64,31 @@ def test_an_endpoint_of_the_settings_file_is_said_first(project: Any) -> None:
     project.environ.update({"FANOUT_PATIENCE": "0.1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"})
     ended = project.fanout("run", "pipeline.yml", "--store", "s3://bucket/runs")
     assert ended.stderr.splitlines()[:1] == [f"settings of {file}: endpoint http://127.0.0.1:1"]
+
+
+def _open_to_others(folder: Path) -> list[str]:
+    """What other users could read or list below `folder`, closed folders left out with all that is in them."""
+    if folder.lstat().st_mode & 0o077 == 0:
+        return []
+    found = [str(folder)]
+    if folder.is_dir():
+        found += [path for entry in sorted(folder.iterdir()) for path in _open_to_others(entry)]
+    return found
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_stores_are_for_their_user_alone(project: Any, mask: int) -> None:
+    """Code, logs, queues and results are closed to others whatever the umask; outputs have the user's own mode."""
+    before = os.umask(mask)
+    try:
+        assert project.fanout("run", "pipeline.yml").code == 0
+        assert project.fanout("run", "pipeline.yml", "--store", "new/store").code == 0
+        (project.folder / "there").mkdir(mode=0o755)
+        assert project.fanout("run", "pipeline.yml", "--store", "there").code == 0
+    finally:
+        os.umask(before)
+    assert _open_to_others(project.folder / ".fanout") == []
+    assert _open_to_others(project.folder / "new" / "store") == []
+    opened = _open_to_others(project.folder / "there")
+    assert opened in ([str(project.folder / "there")], [])
+    assert (project.folder / "scores.txt").stat().st_mode & 0o777 == 0o666 & ~mask

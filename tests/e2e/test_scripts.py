@@ -114,6 +114,38 @@ def test_threads_and_children_left_running_do_not_keep_a_run_from_ending(project
     tools.wait_until(lambda: not tools.alive(children))
 
 
+DAEMONS = """\
+    import os, subprocess, sys
+    from pathlib import Path
+
+    DAEMON = "import os, time; os.fork() and os._exit(0); os.setsid(); print(os.getpid(), flush=True); time.sleep(600)"
+
+    def init():
+        for command in ([sys.executable, "-c", DAEMON], ["setsid", "sh", "-c", "echo $$; exec sleep 600"]):
+            started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            Path(os.environ["MARKS"], f"0-0-{int(started.stdout.readline())}-0").touch()
+
+    def run(mini_batch, context):
+        if os.environ["ENDS"] == "by itself" and context.minibatch_index % 20 == 7:
+            os._exit(3)
+        if os.environ["ENDS"] == "at its limit" and context.minibatch_index == 7:
+            os.kill(os.getpid(), 19)
+        return mini_batch
+"""
+
+
+@pytest.mark.parametrize("ends", ["with the step", "by itself", "at its limit"])
+def test_daemons_end_with_their_slot(project: Any, tools: Any, ends: str) -> None:
+    """What has left the slot's session and lost its parent is the slot's all the same, however that ends."""
+    project.write("src/score.py", DAEMONS)
+    project.environ.update({"ENDS": ends})
+    ended = project.fanout("run", "pipeline.yml", "--set", "jobs.score.retry_settings={max_retries: 0, timeout: 2}")
+    assert ended.code in (0, 1), ended.said
+    daemons = [pid for _, _, pid in project.attempts()]
+    assert len(daemons) >= 4
+    tools.wait_until(lambda: not tools.alive(daemons))
+
+
 def test_retried_mini_batch_counts_once(project: Any) -> None:
     """Failing at first and succeeding then is a success, even under the strictest thresholds."""
     project.write(

@@ -1,6 +1,7 @@
 """The embedded queue where it is more than the contract: files, processes, order, time."""
 
 import asyncio
+import contextlib
 import json
 import sqlite3
 import subprocess
@@ -379,3 +380,28 @@ async def test_messages_outlive_a_restart_of_the_machine(
     assert (await same.main.depth()).held == 3, "whoever opens it next leaves it as it is"
     await restarted.close()
     await again.close()
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n) SELECT i AS id, '' AS body, 0.0 AS due, "
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        f"DROP TABLE main; CREATE VIEW main AS {ENDLESS} 0 AS receive_count, 0 AS token FROM n",
+        f"CREATE VIEW more AS {ENDLESS} 0 AS receive_count, 0 AS token FROM n",
+        "CREATE TRIGGER again AFTER UPDATE ON main BEGIN DELETE FROM main; END",
+        "DROP TABLE dead",
+        "ALTER TABLE main ADD COLUMN more TEXT GENERATED ALWAYS AS (hex(body))",
+        "ALTER TABLE main ADD COLUMN more INTEGER CHECK (more < 7)",
+    ],
+)
+async def test_a_file_that_is_no_queue_is_refused(tmp_path: Path, change: str) -> None:
+    """Somebody put another database in its place: nothing of it is read, however much there seems to be."""
+    place = tmp_path / "pair"
+    place.mkdir()
+    sqlite_file.build(place / sqlite_file.DATABASE, 30.0, 5)
+    with contextlib.closing(sqlite3.connect(place / sqlite_file.DATABASE)) as connection:
+        connection.executescript(change)
+    with pytest.raises(QueueError, match=r"queue\.sqlite3 has been replaced, its tables are not those of a queue"):
+        sqlite_file.Database(place / sqlite_file.DATABASE)

@@ -1,8 +1,14 @@
+import os
+import pty
+import tty
+from pathlib import Path
+from typing import TextIO
+
 import pytest
 from obstore.store import MemoryStore
 
 from fanout.store.objects import put
-from fanout.view.logs import LogChoice, LogReader
+from fanout.view.logs import LogChoice, LogReader, log_writer
 
 LOGS = "runs/r/s/logs/"
 NAMES = (
@@ -54,3 +60,35 @@ async def test_following_passes_on_what_is_new() -> None:
         await put(store, f"{LOGS}user/stdout/0/process000.stdout.txt", text)
         await reader.pass_on()
     assert written.decode() == "==> user/stdout/0/process000.stdout.txt <==\none\ntwo\n"
+
+
+def _terminal() -> tuple[int, TextIO]:
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    return ours, os.fdopen(theirs, "w", encoding="utf-8")
+
+
+SPOKEN = "a\x1b[31mred\x1b[0m \x1b]0;title\x07\x1b[2J\x1b[1A ü 10%\r20%\r\nend\x9b\n".encode()
+
+
+def test_logs_do_not_control_a_terminal() -> None:
+    """Colours are left out, a progress bar becomes lines; what moves the cursor or sets a title is marked."""
+    ours, stream = _terminal()
+    with stream:
+        write = log_writer(stream)
+        write(SPOKEN)
+        for byte in SPOKEN:  # however it is cut
+            write(bytes([byte]))
+        shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    assert "\x9b" not in shown
+    assert "ared \ufffd]0;title\ufffd\ufffd[2J\ufffd[1A ü 10%\n20%\nend\ufffd\n" in shown
+
+
+def test_logs_go_elsewhere_as_they_are(tmp_path: Path) -> None:
+    """A file or a pipe gets every byte: programs read it, and `less -R` shows the colours."""
+    with (tmp_path / "out").open("w") as stream:
+        log_writer(stream)(SPOKEN + b"\xff\x00")
+    assert (tmp_path / "out").read_bytes() == SPOKEN + b"\xff\x00"
