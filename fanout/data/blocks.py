@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from fanout.data import uris
+from fanout.data.changes import Change
 from fanout.data.columns import convert_column, object_values, to_values
 from fanout.data.filters import parse_filter, rows_that_pass
 from fanout.data.marks import Mark, mark_of
@@ -45,6 +46,7 @@ class Block:
     uris: Sequence[str]
     sources: "Array"  # of each row, the index into `uris`
     marks: Mapping[str, Mark] = field(default_factory=dict)  # of columns that gaps have changed
+    changes: tuple[Change, ...] = ()  # what the types have made of values, before any transformation
 
     def only(self, mask: "Array") -> "Block":
         """The rows for which `mask` is true."""

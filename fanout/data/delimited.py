@@ -27,20 +27,31 @@ _NOTHING = re.compile(rb"\n*\Z")
 def read_table(
     body: bytes, reader: Delimited, types: Mapping[str, ColumnType], leave_out: frozenset[str] = frozenset()
 ) -> "pa.Table":
-    """The records of `body`, UTF-8 without its header line, as columns with these names and types.
+    """As `read_both`, the values alone."""
+    return read_both(body, reader, types, leave_out)[1]
+
+
+def read_both(
+    body: bytes, reader: Delimited, types: Mapping[str, ColumnType], leave_out: frozenset[str] = frozenset()
+) -> "tuple[pa.Table, pa.Table]":
+    """The records as they were read, columns that did not fit their type as texts, and their values.
+
+    The values are the records of `body`, UTF-8 without its header line, as columns with these names and types.
 
     A short record is filled up with nulls, a long one adds columns of text called ColumnK; a value that does not fit
     its type is null. UnicodeDecodeError when the text is not UTF-8. Columns in `leave_out` may be missing.
     """
     table = _read_typed(body, reader, types, leave_out)
-    return convert_texts(read_texts(body, reader, tuple(types)), types) if table is None else table
+    if table is None:
+        table = read_texts(body, reader, tuple(types))
+    return table, convert_texts(table, types)
 
 
-def read_texts(body: bytes, reader: Delimited, names: Sequence[str]) -> "pa.Table":
-    """As `read_table`, with every column as text."""
+def read_texts(body: bytes, reader: Delimited, names: Sequence[str], only: Sequence[str] = ()) -> "pa.Table":
+    """As `read_table`, with every column as text; `only` these, or more."""
     import pyarrow as pa
 
-    table = _by_pyarrow(body, reader, dict.fromkeys(names, pa.string()))
+    table = _by_pyarrow(body, reader, dict.fromkeys(names, pa.string()), only)
     return _by_record(body, reader, names) if table is None else table
 
 
@@ -51,8 +62,7 @@ def _read_typed(
     if any(t.kind is Kind.INT for t in types.values()) and _may_be_hexadecimal(body):
         return None  # pyarrow takes such for numbers
     fast = {name: _fast_type(t) for name, t in types.items()}
-    table = _by_pyarrow(body, reader, fast, [name for name in types if name not in leave_out])
-    return None if table is None else convert_texts(table, types)
+    return _by_pyarrow(body, reader, fast, [name for name in types if name not in leave_out])
 
 
 def _may_be_hexadecimal(body: bytes) -> bool:

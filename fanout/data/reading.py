@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.data import delta, parquet, uris
 from fanout.data.blocks import Block
+from fanout.data.changes import Change
 from fanout.data.columns import convert_texts, object_values, text_values, to_frame, to_values
-from fanout.data.delimited import read_table, read_texts
+from fanout.data.delimited import read_both, read_texts
 from fanout.data.jsonlines import Row, read_rows, to_columns
 from fanout.data.marks import Mark, mark_of
+from fanout.data.narrowed import changes_in, has_leading_zeros, lost_in_json, numbers_of
 from fanout.data.readers import Delimited, DeltaLake, HeaderMode, JsonLines, Parquet, to_utf8
 from fanout.data.recipe import PATH, TableRecipe
 from fanout.data.records import column_names, header_end, split_records
@@ -34,13 +36,14 @@ def read_block(recipe: TableRecipe, pieces: Sequence[Part]) -> Block:
     """
     import numpy as np
 
-    columns, marks, counts = _read_columns(recipe, [Section.of(piece) for piece in pieces])
+    changes: list[Change] = []
+    columns, marks, counts = _read_columns(recipe, [Section.of(piece) for piece in pieces], changes)
     names = [piece.uri for piece in pieces]
     sources = np.repeat(np.arange(len(pieces)), counts)
     if recipe.include_path_column:
         columns.pop(PATH, None)
         columns = {PATH: object_values([_path_text(uri) for uri in names])[sources], **columns}
-    return Block(to_frame(columns, len(sources)), names, sources, marks)
+    return Block(to_frame(columns, len(sources)), names, sources, marks, tuple(changes))
 
 
 def _path_text(uri: str) -> str:
@@ -52,15 +55,18 @@ _Columns = tuple[dict[str, "Array"], dict[str, Mark]]
 
 
 def _read_columns(
-    recipe: TableRecipe, pieces: Sequence[Section]
+    recipe: TableRecipe, pieces: Sequence[Section], changes: list[Change]
 ) -> tuple[dict[str, "Array"], dict[str, Mark], list[int]]:
-    """The columns of all pieces together, what gaps did to them, and how many rows each piece gave."""
+    """The columns of all pieces together, what gaps did to them, and how many rows each piece gave.
+
+    What their types have changed is added to `changes`.
+    """
     match recipe.reader:
         case Delimited() as reader:
-            tables = [_read_delimited(recipe, reader, piece) for piece in pieces]
+            tables = [_read_delimited(recipe, reader, piece, changes) for piece in pieces]
             return *_join(_settled(recipe, reader, tables) if tables else []), [t.num_rows for t in tables]
         case JsonLines() as reader:
-            return _read_json_lines(recipe, reader, pieces)
+            return _read_json_lines(recipe, reader, pieces, changes)
         case Parquet() | DeltaLake():
             tables = [_read_parquet(recipe, piece) for piece in pieces]
             return *_join(tables), [table.num_rows for table in tables]
@@ -90,10 +96,10 @@ def _below_each_other(tables: "Sequence[pa.Table]") -> "pa.Table":
     return pa.concat_tables(map(parquet.with_plain_texts, tables), promote_options="permissive")
 
 
-def _read_delimited(recipe: TableRecipe, reader: Delimited, piece: Section) -> "pa.Table":
+def _read_delimited(recipe: TableRecipe, reader: Delimited, piece: Section, changes: list[Change]) -> "pa.Table":
     try:
         body = to_utf8(read_bytes(piece), reader.encoding, from_start=piece.from_start)
-        return _delimited_rows(recipe, reader, piece, body)
+        return _delimited_rows(recipe, reader, piece, body, changes)
     except UnicodeDecodeError as exc:
         raise InputError(
             f"{uris.display(piece.uri)}: not {reader.encoding} at byte {exc.start} of what was read from byte "
@@ -101,7 +107,9 @@ def _read_delimited(recipe: TableRecipe, reader: Delimited, piece: Section) -> "
         ) from exc
 
 
-def _delimited_rows(recipe: TableRecipe, reader: Delimited, piece: Section, body: bytes) -> "pa.Table":
+def _delimited_rows(
+    recipe: TableRecipe, reader: Delimited, piece: Section, body: bytes, changes: list[Change]
+) -> "pa.Table":
     header = b""
     if piece.from_start and recipe.has_header(piece.uri):
         end = header_end(body, multi_line=reader.support_multi_line)
@@ -109,11 +117,39 @@ def _delimited_rows(recipe: TableRecipe, reader: Delimited, piece: Section, body
     if piece.cut == "rows" and not reader.support_multi_line:
         body = b"".join([line for line in _LINES.findall(body) if line != b"\n"][piece.start : piece.stop])
     if reader.header is HeaderMode.ALL_FILES_DIFFERENT_HEADERS:
-        table = read_texts(body, reader, _names_in(header, reader))
-    else:
-        table = read_table(body, reader, {c.name: c.type for c in recipe.columns}, recipe.unneeded)
+        return _slice(read_texts(body, reader, _names_in(header, reader)), reader, piece)
+    written, table = read_both(body, reader, {c.name: c.type for c in recipe.columns}, recipe.unneeded)
+    written, table = _slice(written, reader, piece), _slice(table, reader, piece)
+    changes += _changes(recipe, reader, piece, body, 1 if header else 0, written, table)
+    return table
+
+
+def _slice(table: "pa.Table", reader: Delimited, piece: Section) -> "pa.Table":
+    """The rows of the piece, where lines could not be cut before they were read."""
     lines_cut = piece.cut != "rows" or not reader.support_multi_line
     return table if lines_cut else table.slice(piece.start, piece.stop - piece.start)
+
+
+def _changes(
+    recipe: TableRecipe,
+    reader: Delimited,
+    piece: Section,
+    body: bytes,
+    header: int,
+    written: "pa.Table",
+    values: "pa.Table",
+) -> tuple[Change, ...]:
+    """What the types have changed; texts are read again only where a number may have lost its zeros."""
+    columns, start = recipe.columns, piece.start if piece.cut == "bytes" else 0
+    numbers = [name for name in numbers_of(columns, recipe.unneeded) if name in written.column_names]
+    line = None if reader.support_multi_line else header + 1 + (piece.start if piece.cut == "rows" else 0)
+    found = changes_in(written, values, columns, piece.uri, start, line)
+    typed = [name for name in numbers if written.schema.field(name).type == values.schema.field(name).type]
+    if not typed or not reader.delimiter.isascii() or not has_leading_zeros(body, reader.delimiter):
+        return found
+    again = _slice(read_texts(body, reader, [column.name for column in columns], typed), reader, piece)
+    texts = again.select([name for name in typed if name in again.column_names])
+    return found + changes_in(texts, values, columns, piece.uri, start, line)
 
 
 def _names_in(header: bytes, reader: Delimited) -> tuple[str, ...]:
@@ -136,14 +172,16 @@ def _settled(recipe: TableRecipe, reader: Delimited, tables: "list[pa.Table]") -
 
 
 def _read_json_lines(
-    recipe: TableRecipe, reader: JsonLines, pieces: Sequence[Section]
+    recipe: TableRecipe, reader: JsonLines, pieces: Sequence[Section], changes: list[Change]
 ) -> tuple[dict[str, "Array"], dict[str, Mark], list[int]]:
     import pyarrow as pa
 
     parts = [_json_rows(reader, piece) for piece in pieces]
     wanted = {name: type_ for name, type_ in early_conversions(recipe.steps) if type_.kind is not Kind.DATETIME}
     known = {column.name: column.type for column in recipe.columns}
-    columns = to_columns([row for part in parts for row in part], known, wanted)
+    rows = [row for part in parts for row in part]
+    columns = to_columns(rows, known, wanted)
+    changes += lost_in_json(rows, columns, pieces[0].uri if pieces else "")
     return *_join([pa.table(columns)]), [len(part) for part in parts]
 
 

@@ -28,6 +28,8 @@ class Column:
 
     name: str
     type: ColumnType
+    given: bool = False  # by the MLTable, instead of shown by the data
+    bits: bool = False  # a boolean that is written as 0 and 1 there
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from fanout.data.readers import SAMPLE_ROWS, Delimited, DeltaLake, HeaderMode, J
 from fanout.data.recipe import Column, TableRecipe
 from fanout.data.records import column_names, split_records
 from fanout.data.transformations import early_conversions
-from fanout.data.types import STRING, ColumnType, Kind, infer
+from fanout.data.types import STRING, ColumnType, Kind, are_bits, infer
 from fanout.errors import InputError
 
 HEAD_SIZE = 64 * 1024
@@ -63,7 +63,13 @@ def _resolve_delimited(table: MLTable, reader: Delimited, files: Iterable[str], 
         texts = dict(zip(column_names(head.header, width), by_column, strict=True))
     overrides, wanted = dict(reader.overrides), dict(early_conversions(table.transformations))
     shown = {name: overrides.get(name) or _inferred(reader, values) for name, values in texts.items()}
-    columns = (Column(name, wanted.get(name, type_) if type_ == STRING else type_) for name, type_ in shown.items())
+    columns = []
+    for name, type_ in shown.items():
+        bits = type_.kind is Kind.BOOLEAN and name not in overrides and are_bits(texts[name])
+        if type_ == STRING and name in wanted:
+            columns.append(Column(name, wanted[name], given=True))
+        else:
+            columns.append(Column(name, type_, given=name in overrides, bits=bits))
     return TableRecipe(reader, tuple(columns), table.transformations, head.header_uri)
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from fanout.data.changes import Change
+
     Array = np.ndarray[Any, Any]
 
 __all__ = ["Section", "read_block", "read_pieces", "transform_rows"]
@@ -28,8 +30,13 @@ def read_pieces(recipe: TableRecipe, pieces: Sequence[Part]) -> "pd.DataFrame":
     Take, skip and sample are not applied: they are the planner's (see `TableRecipe.global_rows`). InputError when a
     piece cannot be read, naming its file.
     """
+    return read_counted(recipe, pieces)[0]
+
+
+def read_counted(recipe: TableRecipe, pieces: Sequence[Part]) -> "tuple[pd.DataFrame, tuple[Change, ...]]":
+    """As `read_pieces`, and what the types of the columns have changed in all rows of the pieces."""
     block = transform(read_block(recipe, pieces), recipe.steps)
-    return finish(block.frame, block.marks)
+    return finish(block.frame, block.marks), block.changes
 
 
 def transform_rows(block: Block, recipe: TableRecipe, rows: GlobalRows) -> "Array":

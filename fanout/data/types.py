@@ -177,6 +177,11 @@ def infer(texts: Sequence[str | None]) -> ColumnType:
     return STRING if formats is None else ColumnType(Kind.DATETIME, formats=formats)
 
 
+def are_bits(texts: Sequence[str | None]) -> bool:
+    """Whether all of `texts`, as far as there are any, are whole numbers that are 0 or 1."""
+    return {_kind(text) for text in dict.fromkeys(texts) if text is not None} == {_BIT}
+
+
 _BIT = "bit"  # a whole number that is 0 or 1, however it is written
 
 

@@ -39,6 +39,7 @@ def entry_of(held: Held, done: Done, decision: Decision, process: str, started: 
         message.part,
         message.copy,
         message.failed_on if done.failure is not None else (),
+        done.changes,
     )
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fanout.clock import SystemClock
 from fanout.errors import DamagedRecordError, EntryScriptError, FanoutError
@@ -43,6 +43,9 @@ from fanout.plan.parts import Part
 from fanout.step.results import Cause, Failure, attempt_name
 from fanout.step.row_format import RowFormat
 from fanout.store.redact import redact, secrets_of
+
+if TYPE_CHECKING:
+    from fanout.data.changes import Change
 
 CLOCK = SystemClock()
 PR_SET_PDEATHSIG = 1
@@ -80,9 +83,12 @@ class Worker:
             cause = Cause.DAMAGED if isinstance(exc, DamagedRecordError) else Cause.LOAD
             return self._failed(cause, exc, Done(items, 0, time.perf_counter() - begun, 0.0, started=started))
         load_seconds = time.perf_counter() - begun
-        if self.reads:
-            self.send(orders.loaded_frame(items, load_seconds))
-        return self._run(task, batch, data, started, load_seconds)
+        if not self.reads:
+            return self._run(task, batch, data, started, load_seconds)
+        self.send(orders.loaded_frame(items, load_seconds))
+        changes = self.load.changes if isinstance(self.load, TableReader) and part is None else ()
+        done = self._run(task, batch, data, started, load_seconds)
+        return done._replace(changes=changes) if changes and done.failure is None else done
 
     def _run(self, task: Task, batch: MiniBatch, data: Any, started: float, load_seconds: float) -> Done:
         items = len(data)  # now: run() may change it
@@ -212,7 +218,7 @@ def prepare(start: Start, send: Callable[[bytes], None]) -> Worker:
     reader = _of_objects if start.json_records else _of_frames
     return Worker(
         script=entry_script.load(start.entry_script, start.code),
-        load=_paths if start.recipe is None else _table_reader(start.recipe, Path(start.input_dir), reader()),
+        load=_paths if start.recipe is None else TableReader(start.recipe, Path(start.input_dir), reader()),
         reads=start.recipe is not None,
         encoder=RowEncoder(row_format, read_settings(start.code, start.entry_script)),
         folders=folders,
@@ -281,37 +287,45 @@ def _path(uri: str) -> str:
     return to_path(uri) if is_local(uri) else uri
 
 
-def _table_reader(recipe_json: str, scratch: Path, read_pieces: Callable[..., Any]) -> Load:
-    from fanout.data.recipe import from_json
-    from fanout.data.uris import is_local
-    from fanout.memory import keep_freed_memory
+class TableReader:
+    """Reads mini-batches of a table; `changes` is what the types of its columns have changed in the last one."""
 
-    keep_freed_memory()
-    recipe = from_json(recipe_json, "the step's table recipe")
+    def __init__(self, recipe_json: str, scratch: Path, read_pieces: Callable[..., Any]) -> None:
+        from fanout.data.recipe import from_json
+        from fanout.memory import keep_freed_memory
 
-    def read(batch: MiniBatch) -> Any:
+        keep_freed_memory()
+        self._recipe, self._scratch = from_json(recipe_json, "the step's table recipe"), scratch
+        self._read_pieces = read_pieces
+        self.changes: tuple[Change, ...] = ()
+
+    def __call__(self, batch: MiniBatch) -> Any:
+        data, self.changes = self._read(batch)
+        return data
+
+    def _read(self, batch: MiniBatch) -> Any:
+        from fanout.data.uris import is_local
+
         if all(is_local(piece.uri) for piece in batch.pieces):
-            return read_pieces(recipe, batch.pieces)
+            return self._read_pieces(self._recipe, batch.pieces)
         from fanout.data.at_hand import at_hand
         from fanout.store.access import Access
 
-        access = Access.from_environ(os.environ)
-        with at_hand(batch.pieces, access, parquet=recipe.is_parquet, scratch=scratch) as pieces:
-            return read_pieces(recipe, pieces)
-
-    return read
+        access, is_parquet = Access.from_environ(os.environ), self._recipe.is_parquet
+        with at_hand(batch.pieces, access, parquet=is_parquet, scratch=self._scratch) as pieces:
+            return self._read_pieces(self._recipe, pieces)
 
 
 def _of_frames() -> Callable[..., Any]:
-    from fanout.data.table import read_pieces
+    from fanout.data.table import read_counted
 
-    return read_pieces
+    return read_counted
 
 
 def _of_objects() -> Callable[..., Any]:
     from fanout.data.json_objects import read_objects
 
-    return read_objects
+    return lambda recipe, pieces: (read_objects(recipe, pieces), ())
 
 
 def _failure(cause: Cause, exc: BaseException) -> Failure:

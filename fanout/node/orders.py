@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from fanout.data import changes
+from fanout.data.changes import Change
 from fanout.node import frames
 from fanout.plan.minibatch import MiniBatch
 from fanout.plan.parts import Part
@@ -148,10 +150,18 @@ class Done(NamedTuple):  # there is one for every mini-batch: made in a third of
     files: tuple[str, ...] = ()
     failure: Failure | None = None
     started: float | None = None
+    changes: tuple[Change, ...] = ()  # what the types of a table's columns have made of values
 
     def frame(self) -> bytes:
-        items, succeeded, load_seconds, run_seconds, rows_written, rows, header, files, failure, started = self
-        if header is None and failure is None and not files and started is not None and rows_written < checked.LARGEST:
+        items, succeeded, load_seconds, run_seconds, rows_written, rows, header, files, failure, started, changed = self
+        if (
+            header is None
+            and failure is None
+            and not files
+            and not changed
+            and started is not None
+            and rows_written < checked.LARGEST
+        ):
             numbers = (items, succeeded, rows_written, load_seconds, run_seconds, started)
             return _DONE_FRAME.pack(_DONE.size, len(rows), b"D", *numbers) + rows
         fields: dict[str, Any] = {"t": "done", "n": self[:5], "b": started}
@@ -161,6 +171,8 @@ class Done(NamedTuple):  # there is one for every mini-batch: made in a third of
             fields["f"] = files
         if failure is not None:
             fields["x"] = _failure_fields(failure)
+        if changed:
+            fields["c"] = [change.to_list() for change in changed]
         return frames.encode(fields, rows)
 
 
@@ -269,6 +281,7 @@ def _done(header: Mapping[str, Any], payload: bytes) -> Done:
         _files(header["f"]) if "f" in header else (),
         _failure(header.get("x")),
         None if header["b"] is None else checked.seconds(header["b"], "the time of a beginning"),
+        tuple(map(changes.from_list, header.get("c", ()))),
     )
 
 

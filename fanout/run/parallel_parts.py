@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from fanout.data import uris
+from fanout.data.changes import located
 from fanout.plan.manifests import PlanSummary
 from fanout.plan.publish import Outbox
 from fanout.plan.source import PlannedInput, plan_mini_batches, plan_ranks
@@ -163,6 +164,7 @@ class ParallelParts:
             self.outside.clock.now(),
             outcome.seconds,
             tuple(sorted(outcome.ledger.fences.nodes)),
+            tuple(map(located, outcome.ledger.changes.all())),
         )
 
     async def read_sealed(self, sealed: Seal, also: Callable[[int, ResultIndex], None] | None = None) -> Ledger:

@@ -2,18 +2,18 @@
 
 import platform
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, cast
 
+from fanout.spec.append_row import append_row_to, rows_at
 from fanout.spec.arguments import Options, read_options
 from fanout.spec.bindings import STAND_IN
 from fanout.spec.check import INT_MAX, any_text, choice, expected, flag, number, text, texts, whole
 from fanout.spec.common import Reading, base_values, code_folder, read_base, read_environment
 from fanout.spec.entry_script import script_problems
 from fanout.spec.fields import Fields
-from fanout.spec.locations import check_table, data_uri, local_path
+from fanout.spec.locations import check_table
 from fanout.spec.nodes import Node, ScalarNode
 from fanout.spec.overrides import is_option
 from fanout.spec.report import Wrong, shorten, suggest
@@ -22,11 +22,10 @@ from fanout.spec.steps import (
     DataType,
     EntryTask,
     Environment,
+    InputMode,
     Limits,
     LiteralInput,
     MiniBatchSize,
-    Output,
-    OutputMode,
     ParallelStep,
     RetrySettings,
     StepOutput,
@@ -34,6 +33,7 @@ from fanout.spec.steps import (
 )
 from fanout.spec.templates import check_arguments, own_name
 
+FEW_BYTES = 10_000
 TIMEOUT_MAX = 259_200
 _SIZE = re.compile(r"([0-9]{1,18})(\s*)([kKmMgG][bB])?")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -89,7 +89,7 @@ def read_parallel(reading: Reading) -> ParallelStep:
     base = read_base(reading, fields)
     task, options = _read_task(reading, fields)
     if task.append_row_to is not None and task.append_row_to not in base.outputs:
-        base = replace(base, outputs={**base.outputs, task.append_row_to: _rows_at(fields.fields("task"))})
+        base = replace(base, outputs={**base.outputs, task.append_row_to: rows_at(fields.fields("task"))})
     step = ParallelStep(
         **base_values(base),
         **_cutting(reading, fields, options),
@@ -124,6 +124,8 @@ def _cutting(reading: Reading, fields: Fields, options: Options) -> dict[str, An
     major = reading.inputs.get(name)
     if _is_cut_one_way(fields) and isinstance(major, DataInput | StepOutput) and major.type is DataType.URI_FOLDER:
         _check_cut_of_files(fields, name, size, rows, keys)
+    if size is not None and isinstance(major, DataInput | StepOutput):
+        _notice_bytes(fields, size, major)
     if records and rows is None:
         rows = size.number if size is not None else options.take("amlbi_mini_batch_rows", whole(1), 1)
     return {
@@ -134,6 +136,14 @@ def _cutting(reading: Reading, fields: Fields, options: Options) -> dict[str, An
         "rank_mini_batch_count": ranks,
         "json_records": records and not ranks,
     }
+
+
+def _notice_bytes(fields: Fields, size: MiniBatchSize, major: DataInput | StepOutput) -> None:
+    """A bare number is bytes of a table, as on Azure, and few of them: hardly what was meant."""
+    node, table = fields.get("mini_batch_size"), major.type is DataType.MLTABLE
+    if node and table and major.mode in (None, InputMode.DIRECT) and not size.unit and size.number < FEW_BYTES:
+        why = f"of a table that is read this is {size.number:,} bytes a mini-batch, not rows; for rows write "
+        fields.report.notice(node.origin, f"{why}mini_batch_rows: {size.number}")
 
 
 def _wants_json_records(options: Options) -> bool:
@@ -231,37 +241,13 @@ def _read_task(reading: Reading, fields: Fields) -> tuple[EntryTask, Options]:
         entry_script=script,
         code=code,
         program_arguments=arguments,
-        append_row_to=_append_row_to(task, outputs),
+        append_row_to=append_row_to(task, outputs),
         environment=environment,
     )
     task.no_effect("model")
     task.ignore("description")
     task.close(_BESIDE_TASK)
     return value, options
-
-
-def _append_row_to(task: Fields, outputs: Mapping[str, Output]) -> str | None:
-    """The output that gets the rows: one of the step's, or a new one where the file says a path in its place."""
-    node = task.get("append_row_to")
-    if not isinstance(node, ScalarNode) or not _is_path(node.text.strip()):
-        return own_name(node, "outputs", outputs, task.report)
-    return "append_row_to" if "append_row_to" not in outputs else "append_row_to_path"
-
-
-def _is_path(text: str) -> bool:
-    return "${{" not in text and ("/" in text or "." in text)
-
-
-def _rows_at(task: Fields) -> Output:
-    """The output at the path that is the value of `append_row_to`."""
-
-    def check(node: Node) -> Output:
-        uri = data_uri(node)
-        local = local_path(uri)
-        is_folder = text(node).strip().endswith("/") or (local is not None and local.is_dir())
-        return Output(DataType.URI_FOLDER if is_folder else DataType.URI_FILE, OutputMode.RW_MOUNT, uri)
-
-    return task.take("append_row_to", check, Output())
 
 
 def _code(task: Fields, step: Fields) -> str | None:

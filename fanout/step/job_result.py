@@ -6,6 +6,7 @@ Whatever is written here has been redacted: messages and tracebacks are user cod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from fanout.data import changes
 from fanout.spec.steps import Thresholds
 from fanout.step.failure_groups import FailureGroup, Occurrence, Source
 from fanout.step.seal import Seal
@@ -70,7 +71,7 @@ class End:
 def job_result(end: End) -> str:
     """job_result.txt."""
     lines = [*_verdict(end), "", *_counts(end), "", *_thresholds(end.thresholds), ""]
-    lines += [*_top_failures(end), *_where_to_start(end)]
+    lines += [*_changed(end), *_top_failures(end), *_where_to_start(end)]
     return redact("\n".join(lines) + "\n")
 
 
@@ -163,6 +164,17 @@ def _thresholds(t: Thresholds) -> Iterator[str]:
     yield f"  mini_batch_error_threshold: {_limit(t.mini_batch_error_threshold)}"
     percent = "100 % (any number may fail)" if t.allowed_failed_percent >= 100 else f"{t.allowed_failed_percent:g} %"
     yield f"  allowed_failed_percent: {percent}"
+
+
+def _changed(end: End) -> Iterator[str]:
+    """Values that the types of the table's columns have changed, and the settings that keep them."""
+    if not end.seal.changes:
+        return
+    yield "Values that the types of the table's columns changed (to keep them: infer_column_types, in the MLTable):"
+    for what, setting in changes.lines(end.seal.changes):
+        yield f"  {what}"
+        yield f"    {setting}"
+    yield ""
 
 
 def _top_failures(end: End) -> Iterator[str]:

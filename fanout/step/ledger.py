@@ -10,6 +10,7 @@ from array import array
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
+from fanout.data.changes import Changes
 from fanout.errors import DamagedRecordError
 from fanout.plan.parts import Part
 from fanout.step.failed_attempt import FailedAttempt
@@ -45,7 +46,7 @@ class Ledger:
         self.failures: list[FailedAttempt] = []
         self.voided: list[FailedAttempt] = []  # on fenced nodes
         self.events: list[tuple[int, Event]] = []
-        self.attempts = 0
+        self.attempts = self._retried = 0
         self.failed_on = Counter[int]()  # failed attempts by node, whatever they count
         self._objects: list[ResultObject] = []
         self._headers: list[str | None] = [None]
@@ -54,20 +55,14 @@ class Ledger:
         self._files: dict[int, StagedFiles] = {}
         self._splits: dict[int, Split] = {}
         self._last_files: list[StagedFiles] = []
-        self._outcome = bytearray()
-        self._tries = bytearray()
-        self._object = array("I")
-        self._position = array("I")
-        self._start = array("Q")
-        self._length = array("Q")
-        self._crc = array("I")
-        self._header = array("I")
-        self._items = array("I")
-        self._succeeded = array("I")
-        self._rows = array("I")
+        self._outcome, self._tries = bytearray(), bytearray()
+        self._object, self._position = array("I"), array("I")
+        self._start, self._length = array("Q"), array("Q")
+        self._crc, self._header = array("I"), array("I")
+        self._items, self._succeeded, self._rows = array("I"), array("I"), array("I")
         self._unanswered = Unanswered()
         self._by_outcome = [0, 0, 0, 0, 0, 0]
-        self._retried = 0
+        self.changes = Changes()  # of mini-batches whose rows count
         self._item_sum = self._succeeded_sum = self._row_sum = 0
 
     def absorb(self, node: int, seq: int, index: ResultIndex) -> None:
@@ -80,11 +75,13 @@ class Ledger:
         self._objects.append(ResultObject(node, seq, index.rows_at, self._round))
         if entries and highest >= len(self._outcome):
             self._grow(highest + 1)
+        changed = {each: found for each, found in index.changes.items() if not self._has_rows(each)}
         if entries.are_plain and self._are_open(entries.columns.index):
             self._absorb_successes(number, entries)
         else:
             for position, entry in enumerate(entries):
                 self._absorb(number, position, entry)
+        self.changes.take_in(changed, self._has_rows)
         self.events += [(node, event) for event in index.events]
         self._last_files += left_at_shutdown(index.events, node, seq, self._round)
 
@@ -198,6 +195,9 @@ class Ledger:
             else:
                 yield self._files[index]
         yield from self._last_files
+
+    def _has_rows(self, index: int) -> bool:
+        return self._outcome[index] in _WITH_ROWS
 
     def _are_open(self, indexes: Sequence[int]) -> bool:
         """Whether nothing counts of any of these mini-batches so far, and each is there once."""

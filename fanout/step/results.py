@@ -10,20 +10,19 @@ import json
 import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from itertools import accumulate
 from typing import Any, overload
 
+from fanout.data.changes import Change, by_mini_batch
 from fanout.errors import DamagedRecordError
 from fanout.plan.parts import Part, read_part
 from fanout.step.columns import Columns, check_places, unpack
 from fanout.store import checked
 
-MAGIC = b"FNO2"
-PREFIX = struct.Struct(">4sII")
-VERSION = 2
+MAGIC, PREFIX, VERSION = b"FNO2", struct.Struct(">4sII"), 2
 FIRST_READ = 64 * 1024
 """Bytes of a first ranged read: the whole index of an ordinary object."""
 
@@ -103,6 +102,7 @@ class Entry:
     part: Part | None = None
     copy: bool = False
     failed_on: tuple[int, ...] = ()  # nodes on which earlier tries have failed; kept with failures only
+    changes: tuple[Change, ...] = ()  # what the types of a table's columns have made of values; not read back
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +197,7 @@ class ResultIndex:
     entries: Entries
     events: tuple[Event, ...]
     rows_at: int
+    changes: Mapping[int, tuple[Change, ...]] = field(default_factory=dict)  # by mini-batch
 
 
 def folder_of(entry: Entry) -> str:
@@ -229,6 +230,7 @@ def encode(entries: Sequence[Entry], rows: Sequence[bytes], events: Sequence[Eve
         "headers": _headers(entries)[1:],
         "more": [(place, more) for place, entry in enumerate(entries) if (more := _more(entry))],
         "events": [_event_to_list(event) for event in events],
+        "changes": [(entry.index, [c.to_list() for c in entry.changes]) for entry in entries if entry.changes],
     }
     index = _compose(fields).encode() + b"\n" + numbers.pack()
     return b"".join((PREFIX.pack(MAGIC, len(index), zlib.crc32(index)), index, *rows))
@@ -255,9 +257,10 @@ def decode_index(head: bytes, key: str) -> ResultIndex:
         numbers = unpack(memoryview(head)[line + 1 : end], checked.whole(fields["entries"], "the number of entries"))
         entries = _entries(fields, numbers)
         events = tuple(_event_from_list(line) for line in fields["events"])
+        changes = by_mini_batch(fields.get("changes", ()), entries.columns.index)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"{key}: {exc}") from exc
-    return ResultIndex(entries, events, rows_at=end)
+    return ResultIndex(entries, events, end, changes)
 
 
 def check_rows(part: bytes | memoryview, crc: int, key: str, index: int) -> None:

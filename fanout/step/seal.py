@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fanout.data import changes
+from fanout.data.changes import Change
 from fanout.errors import DamagedRecordError
 from fanout.step.verdict import Counts, Verdict, VerdictStatus
 from fanout.store import checked, keys
@@ -28,6 +30,7 @@ class Seal:
     at: float = 0.0  # epoch seconds
     seconds: float = 0.0  # from the start of the step
     fenced: tuple[int, ...] = ()
+    changes: tuple[Change, ...] = ()  # what the types of a table's columns have made of values
     version: int = 1
 
     def names(self, objects: Mapping[int, int], fenced: Collection[int]) -> bool:
@@ -57,7 +60,9 @@ async def step_seal(store: "ObjectStore", at: StepRound) -> Seal | None:
 
 def _dump(mine: Seal) -> bytes:
     fields = asdict(mine)
-    return json.dumps({**fields, "objects": {str(k): v for k, v in mine.objects.items()}}, indent=1).encode()
+    changed = [change.to_list() for change in mine.changes]
+    objects = {str(k): v for k, v in mine.objects.items()}
+    return json.dumps({**fields, "objects": objects, "changes": changed}, indent=1).encode()
 
 
 def load_seal(body: bytes, key: str) -> Seal:
@@ -73,6 +78,7 @@ def load_seal(body: bytes, key: str) -> Seal:
             at=checked.seconds(fields["at"], "at"),
             seconds=checked.seconds(fields["seconds"], "seconds"),
             fenced=checked.numbers(fields.get("fenced", []), "fenced"),
+            changes=tuple(map(changes.from_list, fields.get("changes", ()))),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"{key}: {exc}") from exc

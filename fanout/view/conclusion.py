@@ -1,7 +1,9 @@
 """The end of a run for people: what failed, then the verdict, where the outputs are, and where to look."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from fanout.data import changes
+from fanout.data.changes import Change
 from fanout.run.graph import run_counts
 from fanout.run.observer import RunReport, StepReport
 from fanout.spec.steps import ParallelStep
@@ -13,6 +15,8 @@ from fanout.view.commands import Commands
 from fanout.view.failures import MiniBatches, failure_lines, failures_of
 from fanout.view.output import Output, Paint
 from fanout.view.text import duration, location, many, number, printable
+
+MOST_CHANGES = 5
 
 
 def conclude(report: RunReport, batches: MiniBatches, commands: Commands, output: Output) -> None:
@@ -29,6 +33,8 @@ def conclusion(report: RunReport, batches: MiniBatches, commands: Commands, pain
     for failures in found:
         yield from failure_lines(failures, batches, commands, paint)
     yield from _warnings(report, paint)
+    for step in report.steps:
+        yield from changed_values(step.step.name, step.seal.changes, paint)
     yield _verdict_line(report, paint)
     yield from _places(report, commands)
 
@@ -40,6 +46,18 @@ def stopped_lines(run: str, commands: Commands) -> Iterator[str]:
         return
     yield f"stopped; go on with: {commands.resume(run)}"
     yield f"  after a change of the code: {commands.resume(run, new_code=True)}"
+
+
+def changed_values(step: str, found: Sequence[Change], paint: Paint) -> Iterator[str]:
+    """Values that the types of a table's columns have changed: a line each, and the setting that keeps them."""
+    if not found:
+        return
+    yield paint.warning(f"{step}: types of columns changed values, as on Azure; to keep them, in the MLTable's reader:")
+    for what, setting in list(changes.lines(found))[:MOST_CHANGES]:
+        yield printable(f"  {what}")
+        yield printable(f"    infer_column_types: {{{setting}}}")
+    if len(found) > MOST_CHANGES:
+        yield f"  and {len(found) - MOST_CHANGES} more, which job_result.txt names"
 
 
 def has_failures(report: StepReport) -> bool:

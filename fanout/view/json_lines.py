@@ -12,7 +12,8 @@ Every object has `event` and `time` (UTC, ISO 8601). Fields are added, never ren
     failure        step, cause, message, traceback, mini_batch, attempt, node, process
                                                                the first of its kind, at once
     step_ended     step, status, reason, counts, outputs: {name: URI}, logs, seconds, earlier, notes: [text],
-                   taken_from: the run whose outputs these are, else null
+                   taken_from: the run whose outputs these are, else null,
+                   changed_values: [{column, how, count, example, place, setting}]   by the types of a table's columns
     step_skipped   step, reason
     failures       step, count, mini_batches, given_up, cause, message, traceback, first: {mini_batch, attempt, node,
                    process, items}                             after the last step; failures that are alike are one
@@ -25,11 +26,12 @@ run() returned nothing for them). `status` is Completed, Failed or Canceled. `at
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
 from fanout.clock import Clock
+from fanout.data.changes import Change, lines, place
 from fanout.run.observer import GOES_ON, RunReport, StepReport
 from fanout.spec.steps import Step
 from fanout.step.failure_groups import FailureGroup, Occurrence, Source
@@ -122,6 +124,7 @@ class JsonLinesView:
             earlier=report.earlier,
             notes=[redact(note) for note in report.notes],
             taken_from=report.taken_from,
+            changed_values=changed_fields(seal.changes),
         )
 
     def step_skipped(self, step: Step, reason: str) -> None:
@@ -166,6 +169,21 @@ def _failure(occurrence: Occurrence, source: Source) -> Mapping[str, object]:
         "node": occurrence.node,
         "process": occurrence.process,
     }
+
+
+def changed_fields(found: Sequence[Change]) -> list[dict[str, object]]:
+    """Values that the types of a table's columns have changed, for programs."""
+    return [
+        {
+            "column": redact(change.column),
+            "how": change.how.value,
+            "count": change.count,
+            "example": redact(change.text),
+            "place": redact(place(change)),
+            "setting": redact(setting),
+        }
+        for change, (_, setting) in zip(found, lines(found), strict=True)
+    ]
 
 
 def _group(failures: StepFailures, group: FailureGroup, batches: MiniBatches) -> Mapping[str, object]:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from fanout.data import changes
 from fanout.step.code_change import CodeChange
 from fanout.step.seal import Seal
 from fanout.step.verdict import Counts
 from fanout.view.commands import Commands
-from fanout.view.conclusion import paint_verdict
+from fanout.view.conclusion import MOST_CHANGES, paint_verdict
+from fanout.view.json_lines import changed_fields
 from fanout.view.output import Paint
 from fanout.view.status import RunStatus, StepStatus
 from fanout.view.text import duration, location, many, mini_batches, moment, number, printable
@@ -95,6 +97,8 @@ def _details(step: StepStatus, run: str, commands: Commands) -> Iterator[str]:
         yield printable(step.seal.verdict.reason)
     for name, uri in sorted(step.outputs.items()):
         yield f"{name}: {location(uri)}"
+    if step.seal is not None:
+        yield from (f"{printable(what)}" for what, _ in changes.lines(step.seal.changes[:MOST_CHANGES]))
     if step.seal is not None and not step.seal.verdict.completed:
         yield f"look closer: {commands.logs(run, step.name)}"
 
@@ -115,4 +119,5 @@ def _step_fields(step: StepStatus) -> dict[str, object]:
         "outputs": dict(step.outputs),
         "logs": step.logs,
         "taken_from": step.taken_from,
+        "changed_values": [] if step.seal is None else changed_fields(step.seal.changes),
     }

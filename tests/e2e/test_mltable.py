@@ -94,6 +94,51 @@ def test_scripts_of_both_kinds_use_mltable(tables: Any) -> None:
     assert "- file: ./a.csv\n" in saved
 
 
+def test_values_that_types_change_are_said(tables: Any) -> None:
+    """One line a column at the end of the run, in job_result.txt and for programs: counted once, retries included."""
+    head = "".join(f"{n},0{n},{n % 2}\n" for n in range(250))
+    tables.write("rows/a.csv", "price,code,flag\n" + head + "".join(f"{n}.5,7,x\n" for n in range(250, 290)))
+    tables.write("rows/MLTable", "paths: [{file: a.csv}]\ntransformations: [read_delimited]\n")
+    tables.write("pipeline.yml", PIPELINE.replace("mini_batch_rows: 3", "mini_batch_rows: 50"))
+    tables.write(
+        "src/score.py",
+        "def run(rows, context):\n"
+        "    assert context.minibatch_index % 2 or context.retry_count\n"
+        "    return [int(price) for price in rows.price]\n",
+    )
+    ended = tables.fanout("run", "pipeline.yml", "--name", "typed")
+    assert ended.code == 0, ended.said
+    assert tables.output("scores.jsonl") == "".join(f"{n}\n" for n in range(290)).encode()
+    lines = [
+        "column code: 250 values such as 00 (a.csv:2) lost their leading zeros",
+        "column flag: 250 values such as 0 (a.csv:2) became booleans",
+        "column flag: 40 values such as x (a.csv:252) became null",
+        "column price: 40 values such as 250.5 (a.csv:252) became whole numbers",
+    ]
+    [result] = (tables.folder / ".fanout/runs/typed/score").rglob("job_result.txt")
+    for said in (ended.said, result.read_text(), tables.fanout("status", "typed").said):
+        assert [line.strip() for line in said.splitlines() if line.strip().startswith("column ")] == lines
+    assert "infer_column_types: {column_type_overrides: [{columns: price, column_type: float}]}" in ended.said
+    [_, step] = json.loads(tables.fanout("status", "typed", "--json").said)["steps"]
+    assert [(one["column"], one["how"], one["count"]) for one in step["changed_values"]][-1] == ("price", "cut", 40)
+
+
+def test_the_setting_that_is_shown_keeps_them(tables: Any) -> None:
+    """Written as the line says it, the table holds what the file does."""
+    head = "".join(f"{n}\n" for n in range(250))
+    tables.write("rows/a.csv", f"price\n{head}250.5\n")
+    overrides = "{column_type_overrides: [{columns: price, column_type: float}]}"
+    tables.write(
+        "rows/MLTable",
+        f"paths: [{{file: a.csv}}]\ntransformations: [{{read_delimited: {{infer_column_types: {overrides}}}}}]\n",
+    )
+    tables.write("src/score.py", "def run(rows):\n    return list(rows.price)\n")
+    ended = tables.fanout("run", "pipeline.yml")
+    assert ended.code == 0, ended.said
+    assert tables.output("scores.jsonl").endswith(b"249.0\n250.5\n")
+    assert "column price" not in ended.said
+
+
 def test_the_package_comes_first_where_it_is_installed(tables: Any, tmp_path: Path) -> None:
     """Both kinds of steps get what the environment's own mltable is, not ours."""
     tables.write(

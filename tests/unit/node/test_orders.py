@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fanout.data.changes import Change, How
 from fanout.node import orders
 from fanout.node.frames import FrameBuffer
 from fanout.node.orders import Answer, Broken, Done, Garbled, Loaded, Order, Ready, Start, Stopped, Task, Word
@@ -19,6 +20,9 @@ FAILURES = st.builds(Failure, st.sampled_from(Cause), st.text(), st.text())
 COUNTS = st.integers(0, 2**31 - 1)
 SECONDS = st.floats(0, 1e9)
 NAMES = st.lists(st.text("abc /.é", min_size=1).filter(lambda name: name[0] != "/" and ".." not in name))
+CHANGES = st.lists(
+    st.builds(Change, st.text(max_size=9), st.sampled_from(How), COUNTS, st.text(max_size=9), st.text(), COUNTS, COUNTS)
+)
 DONE = st.builds(
     Done,
     COUNTS,
@@ -31,6 +35,7 @@ DONE = st.builds(
     NAMES.map(tuple),
     st.none() | FAILURES,
     st.none() | SECONDS,
+    CHANGES.map(tuple),
 )
 PARTS = st.none() | st.builds(lambda start, items: Part(start, start + items), COUNTS, st.integers(1, 100))
 TASKS = st.lists(
