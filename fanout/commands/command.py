@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from obstore.store import LocalStore, ObjectStore
 
 from fanout.commands.guard import guarded
+from fanout.commands.printed import Printed, Say
 from fanout.data import uris
 from fanout.data.transfer import upload_file, upload_folder
 from fanout.node.surroundings import STAND_INS
@@ -68,15 +69,19 @@ async def run_command(
     access: Access,
     canceled: "asyncio.Future[Cancelation] | None" = None,
     publish_to: Mapping[str, BoundOutput] | None = None,
+    on_line: Say | None = None,
 ) -> CommandEnd:
     """Runs the command to its end, or until `canceled` is done; its outputs are published when it ended with 0.
 
     They are published at `publish_to` when that is given: where two may run the command at once, a seal says later
-    whose outputs count.
+    whose outputs count. `on_line` is told what the command prints, while it runs.
     """
+    secrets = secrets_of({**os.environ, **order.step.environment_variables})
     async with _scratch(order, store) as scratch:
         staged, log = _stage(order.outputs, scratch / "outputs"), scratch / "std_log.txt"
         work = asyncio.ensure_future(_work(order, store, access, staged, scratch, log))
+        printed = Printed(log, secrets, on_line or (lambda _: None))
+        following = asyncio.ensure_future(printed.follow()) if on_line is not None else None
         try:
             waits: list[asyncio.Future[Any]] = [work] if canceled is None else [work, canceled]
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -87,8 +92,11 @@ async def run_command(
                 await _publish(publish_to or order.outputs, staged, access)
         finally:
             await cut_off(work)  # its processes are gone before its log is read
+            if following is not None:
+                await cut_off(following)
+                printed.end()
             if log.exists():
-                mask_file(log, secrets_of({**os.environ, **order.step.environment_variables}))
+                mask_file(log, secrets)
                 await upload_file(log, store, keys.logs(order.at) + LOG_FILE)
         return CommandEnd(reason, _end_of(log))
 

@@ -63,7 +63,13 @@ class CommandRun:
         self.observer.step_started(self.step)
         begun = self.outside.clock.monotonic()
         async with self._until_canceled() as canceled:
-            end = await run_command(self._order, self.outside.store, self.outside.access, canceled)
+            end = await run_command(
+                self._order,
+                self.outside.store,
+                self.outside.access,
+                canceled,
+                on_line=lambda text: self.observer.step_printed(self.step, text),
+            )
         sealed = await self._seal(end, begun)
         return self.report(sealed, said="" if sealed.verdict.completed else end.said)
 

@@ -11,6 +11,7 @@ Every object has `event` and `time` (UTC, ISO 8601). Fields are added, never ren
     running        step, mini_batches: [{mini_batch, seconds, limit}]  those that run for ten seconds or longer
     failure        step, cause, message, traceback, mini_batch, attempt, node, process
                                                                the first of its kind, at once
+    step_printed   step, text                                  a line that a command prints, while it runs
     step_ended     step, status, reason, counts, outputs: {name: URI}, logs, seconds, earlier, notes: [text],
                    taken_from: the run whose outputs these are, else null,
                    changed_values: [{column, how, count, example, place, setting}]   by the types of a table's columns
@@ -86,6 +87,9 @@ class JsonLinesView:
             for one in remaining.again
         ]
         self._say("step_goes_on", step=step.name, total=remaining.total, done=remaining.done, again=again)
+
+    def step_printed(self, step: Step, text: str) -> None:
+        self._say("step_printed", step=step.name, text=redact(text))
 
     def step_progress(self, progress: Progress) -> None:
         self._first_failures(progress)

@@ -67,6 +67,9 @@ class LiveView:
         for line in remaining_lines(step, remaining):
             self._above(line, "bright_black")
 
+    def step_printed(self, step: Step, text: str) -> None:
+        self._above(f"{step.name} | {text}", "")
+
     def step_progress(self, progress: Progress) -> None:
         self._board.progress(progress)
         for sentence, traceback in self._board.first_failures(progress):

@@ -46,6 +46,9 @@ class PlainView:
         for line in remaining_lines(step, remaining):
             self._output.line(self._output.paint.quiet(line))
 
+    def step_printed(self, step: Step, text: str) -> None:
+        self._output.line(f"{step.name} | {printable(text)}")
+
     def step_progress(self, progress: Progress) -> None:
         state = self._board.progress(progress)
         for sentence, traceback in self._board.first_failures(progress):

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 STUCK = """\
 import os, time
 from pathlib import Path
@@ -142,3 +144,45 @@ def test_one_failure_ends_the_steps_that_run(project: Any, tools: Any) -> None:
     assert len(pids) == 2
     assert not tools.alive(pids)
     assert not (project.marks / "behind").exists()
+
+
+@pytest.mark.parametrize("json", [False, True])
+def test_what_a_command_prints_is_seen_while_it_runs(empty_project: Any, json: bool) -> None:
+    """With the name of its step; without control characters and credentials; and it is in the log as before."""
+    empty_project.write(
+        "pipeline.yml",
+        """\
+        type: pipeline
+        jobs:
+          train:
+            type: command
+            environment_variables: {DB_PASSWORD: hunter2hunter2}
+            command: |
+              echo "epoch 1 $DB_PASSWORD"; printf '\\033[31mred\\n'
+              until [ -e go ]; do sleep 0.05; done; echo "epoch 2"
+            code: ./src
+        """,
+    )
+    empty_project.write("src/a", "")
+    go = empty_project.folder / "go"
+    text = (empty_project.folder / "pipeline.yml").read_text().replace("-e go", f"-e {go}")
+    empty_project.write("pipeline.yml", text)
+    process = empty_project.start("run", "pipeline.yml", "--name", "r", *(["--json"] if json else []))
+    seen = []
+    while not any("red" in line for line in seen):
+        seen.append(process.stdout.readline())
+        assert seen[-1], process.communicate()
+    go.touch()
+    rest, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    said = "".join(seen) + rest
+    assert "hunter2" not in said
+    assert "\x1b" not in said
+    if json:
+        assert '"event": "step_printed"' in said
+    else:
+        assert "train | epoch 1 " in said
+        assert "train | epoch 2\n" in said
+    logs = empty_project.fanout("logs", "r").stdout
+    assert "epoch 1" in logs
+    assert "hunter2" not in logs

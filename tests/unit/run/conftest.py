@@ -113,6 +113,7 @@ class Notes:
     said: list[str] = field(default_factory=list)
     reports: list[StepReport] = field(default_factory=list)
     remaining: list[Remaining] = field(default_factory=list)
+    printed: list[str] = field(default_factory=list)
 
     def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool, how: str = "goes on") -> None:
         taken_up = "resumed" if how == "goes on" else how
@@ -127,6 +128,9 @@ class Notes:
     def step_goes_on(self, step: Step, remaining: Remaining) -> None:
         assert step.kind == "parallel"
         self.remaining.append(remaining)
+
+    def step_printed(self, step: Step, text: str) -> None:
+        self.printed.append(f"{step.name} {text}")
 
     def step_progress(self, progress: Any) -> None:
         pass
