@@ -14,7 +14,7 @@ from fanout.cli.options import Where
 from fanout.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
     from fanout.engines.node_process import WarmNode
     from fanout.run.observer import RunReport
@@ -137,15 +137,17 @@ async def carry_out(
     """Shows a run from its start to its end; the exit code that its verdict asks for."""
     from fanout.cli import wiring
     from fanout.cli.signals import until_stopped
+    from fanout.task_group import beside
     from fanout.view.choose import choose_view
     from fanout.view.conclusion import run_has_failures
     from fanout.view.failing import failing_mini_batches
+    from fanout.view.running import follow_running
 
     async with wiring.outside_of(settings, warm) as outside:
         commands = wiring.commands_of(settings, where)
         view = choose_view(sys.stdout, commands, outside.clock, json=json)
         with contextlib.closing(view), _advised(view, commands), _waits_in(view):
-            async with _followed(outside, view):
+            async with beside(follow_running(outside.store, view, outside.clock), "looking at what runs"):
                 report = await until_stopped(
                     tale(outside, view), lambda: view.notice("stopping; again to leave at once"), view.close
                 )
@@ -182,18 +184,3 @@ def _waits_in(view: "RunView") -> "contextlib.AbstractContextManager[None]":
         loop.call_soon_threadsafe(view.notice, text)
 
     return said_by(say)
-
-
-@contextlib.asynccontextmanager
-async def _followed(outside: "Outside", view: "RunView") -> "AsyncIterator[None]":
-    """Meanwhile the view hears what has been running for long."""
-    import asyncio
-
-    from fanout.view.running import follow_running
-
-    following = asyncio.create_task(follow_running(outside.store, view, outside.clock))
-    try:
-        yield
-    finally:
-        following.cancel()
-        await asyncio.wait([following])

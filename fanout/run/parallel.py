@@ -15,6 +15,7 @@ from fanout.plan.publish import Outbox, publish, send_some
 from fanout.plan.source import PlannedInput
 from fanout.queue.port import QueuePair
 from fanout.queue.signature import Signer
+from fanout.run.earlier_legs import CountedWorkforce, attempts_under_way, seconds_since
 from fanout.run.observer import StepReport
 from fanout.run.parallel_parts import ParallelParts
 from fanout.run.reuse import taken_over
@@ -134,7 +135,12 @@ class ParallelRun(ParallelParts):
             self.outside.engine.nodes(self.at, self.step.instance_count) as workforce,
             self._publishing(planned, summary, queues, record.signer, supervisor),
         ):
-            return await supervise(supervisor, workforce, self.outside.clock)
+            store, clock = self.outside.store, self.outside.clock
+            counted = CountedWorkforce(workforce, lambda: attempts_under_way(store, self.at, clock))
+            outcome = await supervise(supervisor, counted, clock)
+        report.killed = counted.killed
+        since = await seconds_since(store, keys.step_json(self.at), clock) if taken_up else 0.0
+        return replace(outcome, seconds=max(outcome.seconds, since))
 
     async def _queues(self) -> StepQueues:
         settings = self.outside.settings

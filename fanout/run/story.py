@@ -14,6 +14,7 @@ from fanout.errors import InputError, RunError
 from fanout.queue.signature import new_key
 from fanout.run.bind import Binding, bind, result_uris
 from fanout.run.code_folders import code_folder, notices_of, store_snapshots, take_snapshots
+from fanout.run.earlier_legs import seconds_since
 from fanout.run.environments import prepare_environments
 from fanout.run.graph import ends_others, hindrance, run_counts, run_verdict
 from fanout.run.mend import mend
@@ -75,7 +76,8 @@ async def resume(name: str, outside: Outside, observer: RunObserver, *, new_code
     observer.run_started(name, record.pipeline.steps, True, ending or GOES_ON)
     for notice in notices:
         observer.notice(notice)
-    return await carry_out(record, outside, observer)
+    first = keys.run_json(name) if record.round == 1 else keys.redrive_json(name, record.round)
+    return await carry_out(record, outside, observer, await seconds_since(outside.store, first, outside.clock))
 
 
 async def _ending(record: RunRecord, outside: Outside) -> str | None:
@@ -89,8 +91,11 @@ async def _ending(record: RunRecord, outside: Outside) -> str | None:
     return f"was canceled and is brought to its end ({canceled})"
 
 
-async def carry_out(record: RunRecord, outside: Outside, observer: RunObserver) -> RunReport:
-    """What is not done yet of this round of the run is done, and the round has its verdict."""
+async def carry_out(record: RunRecord, outside: Outside, observer: RunObserver, before: float = 0.0) -> RunReport:
+    """What is not done yet of this round of the run is done, and the round has its verdict.
+
+    `before`: for how many seconds the round has been there already.
+    """
     begun = outside.clock.monotonic()
     settings = record.settings(outside.settings)
     access = replace(outside.access, datastores=settings.roots)
@@ -100,7 +105,7 @@ async def carry_out(record: RunRecord, outside: Outside, observer: RunObserver) 
     sealed = await seal(
         outside.store,
         keys.run_verdict(record.name, record.round),
-        Seal(verdict, run_counts(reports), at=outside.clock.now(), seconds=outside.clock.monotonic() - begun),
+        Seal(verdict, run_counts(reports), at=outside.clock.now(), seconds=before + outside.clock.monotonic() - begun),
     )
     seconds = outside.clock.monotonic() - begun
     report = RunReport(record.name, sealed.verdict, tuple(reports), seconds, record.pipeline.file)

@@ -8,6 +8,7 @@ ten seconds. None of it decides anything: a step is what its seal and its result
 import csv
 import os
 import socket
+from asyncio import timeout
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
@@ -42,6 +43,8 @@ from fanout.task_group import all_of, beside
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
+LEAVE_LIMIT = 2.0
+"""Seconds in which a supervisor that leaves writes its own log."""
 OVERVIEW_EVERY = 10.0
 """Seconds between two lines of the overview (reference, section 11)."""
 TOGETHER = 20_000
@@ -61,7 +64,10 @@ async def job_report(record: StepRecord, store: "ObjectStore", clock: Clock) -> 
         with closing(JobReport(record, store, clock, folder)) as report:
             await report.read_earlier()
             async with beside(report.keep_overview(), "keeping the overview of the step"):
-                yield report
+                try:
+                    yield report
+                finally:
+                    await report.keep_own_log()
 
 
 class JobReport:
@@ -78,6 +84,8 @@ class JobReport:
         self._overview.open(socket.gethostname())
         self._master = [master_line(clock.now(), f"supervising {record.at}, fanout {__version__}")]
         self._latest: Progress | None = None
+        self.killed = 0  # attempts that were under way when the step was ended
+        self._published = False
         self.notes: list[str] = []  # what somebody who reads the output should know
         self._unwritten: list[tuple[int, ResultIndex]] = []
         self._unwritten_attempts = 0
@@ -126,6 +134,17 @@ class JobReport:
             with suppress(StoreError):
                 await self._put_overview()
 
+    async def keep_own_log(self) -> None:
+        """What this supervisor did is in the store, also when it leaves a step that is not over to others."""
+        if not self._published:
+            with suppress(StoreError, TimeoutError):
+                async with timeout(LEAVE_LIMIT):
+                    await put(self._store, self._key(self._master_name), "".join(self._master).encode())
+
+    @property
+    def _master_name(self) -> str:
+        return f"sys/master_role.{self._overview.begun}.txt"
+
     async def publish(self, seal: Seal, ledger: Ledger) -> None:
         """All logs of the supervising process are in the store: how the step ended, every attempt, every error."""
         self._mask_logs_of_killed_nodes()
@@ -139,6 +158,7 @@ class JobReport:
         for at in range(0, len(names), AT_ONCE):
             await all_of(map(self._upload, names[at : at + AT_ONCE]))
         await self._put_overview()
+        self._published = True
         if self._record.step.copy_logs_to_parent:
             await self._copy_to_the_run()
 
@@ -148,7 +168,16 @@ class JobReport:
 
     def _end(self, seal: Seal, ledger: Ledger, nodes: tuple[str, ...]) -> End:
         groups = group(occurrences(ledger.failures, ledger.events), self._source)
-        return End(self._source, seal, self._record.step.thresholds, ledger.attempts, groups, nodes, tuple(self.notes))
+        return End(
+            self._source,
+            seal,
+            self._record.step.thresholds,
+            ledger.attempts,
+            groups,
+            nodes,
+            tuple(self.notes),
+            self.killed,
+        )
 
     def _write_texts(self, end: End) -> None:
         texts = {
@@ -156,7 +185,7 @@ class JobReport:
             "job_result.txt": job_result(end),
             "job_error.txt": job_error(end),
             "user/error.txt": user_errors(end),
-            f"sys/master_role.{self._overview.begun}.txt": "".join(self._master),
+            self._master_name: "".join(self._master),
         }
         for name, text in texts.items():
             path = self._folder / name

@@ -61,6 +61,7 @@ class End:
     groups: tuple[FailureGroup, ...]
     nodes: tuple[str, ...] = ()  # which of them stand out
     notes: tuple[str, ...] = ()  # what somebody who reads the output should know
+    killed: int = 0  # attempts that were under way when the step was ended
 
     @property
     def completed_with_failures(self) -> bool:
@@ -152,6 +153,8 @@ def _counts(end: End) -> Iterator[str]:
     yield f"  given up because nodes vanished: {counts.dead_lettered}"
     yield f"  canceled: {counts.canceled}"
     yield f"Attempts: {end.attempts}, of which {counts.retried} failed and were tried again"
+    if end.killed:
+        yield f"  under way when the step was ended, and killed: {end.killed}"
     yield f"Items: {counts.items}, succeeded {counts.items_succeeded - counts.unanswered}, failed {counts.items_failed}"
     if counts.unanswered:
         yield f"  without an element in what run() returned: {counts.unanswered}; {UNANSWERED}"
