@@ -10,9 +10,11 @@
     ├── EntryScriptError          the user's script broke the contract (inside a slot)           recorded
     └── InfrastructureError       store, queue or machine did not do what we need               exit 3
         ├── StoreError
+        │   └── DiskFullError     a file system of this machine has no room left
         ├── TimeIsOverError       a function has to answer before it has come to the end; it is invoked again
         ├── QueueError
-        │   └── QueueGoneError    it was removed: the step is over, or another supervisor took a new one
+        │   ├── QueueGoneError    it was removed: the step is over, or another supervisor took a new one
+        │   └── QueueFullError    the file system of its file has no room left
         ├── DamagedRecordError    a stored record is truncated, altered or of another version
         │   └── ForgedMessageError  a message that nobody who can read the store has sent
         └── EventError            a message that should tell of objects, and does not
@@ -110,6 +112,10 @@ class StoreError(InfrastructureError):
     """An object could not be read or written."""
 
 
+class DiskFullError(StoreError):
+    """A file system of this machine has no room left."""
+
+
 class TimeIsOverError(InfrastructureError):
     """A function has to answer before it has come to the end of its task; the next invocation goes on."""
 
@@ -120,6 +126,10 @@ class QueueError(InfrastructureError):
 
 class QueueGoneError(QueueError):
     """The queue was removed: the step is over, or another supervisor took a new one."""
+
+
+class QueueFullError(QueueError):
+    """The file system of the queue's file has no room left."""
 
 
 class DamagedRecordError(InfrastructureError):

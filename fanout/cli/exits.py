@@ -5,13 +5,25 @@ import sys
 import traceback
 from typing import TYPE_CHECKING
 
-from fanout.errors import ExitCode, FanoutError, InfrastructureError, SpecError, StoreError, UserError
+from fanout.errors import (
+    DiskFullError,
+    ExitCode,
+    FanoutError,
+    InfrastructureError,
+    QueueFullError,
+    SpecError,
+    StoreError,
+    UserError,
+)
 
 if TYPE_CHECKING:
     from fanout.step.verdict import Verdict
 
 # Objects of a run have keys; data has its whole address.
 _DATA = re.compile(r"^(?:cannot [a-z ]+ )?((?:https?|s3a?|gs|az|azure|adl|abfss?|wasbs?)://\S+?)(?:: |$)")
+
+
+ROOM = "Make room there first."
 
 
 def exit_code(verdict: "Verdict", *, failed: bool = False) -> ExitCode:
@@ -27,6 +39,8 @@ def exit_code(verdict: "Verdict", *, failed: bool = False) -> ExitCode:
 
 def tell(error: BaseException) -> ExitCode:
     """Says on stderr what is wrong, and returns the exit code that goes with it."""
+    from fanout.store.space import full, is_full
+
     error = the_one_inside(error)
     notes: list[str] = getattr(error, "__notes__", [])
     match error:
@@ -38,6 +52,9 @@ def tell(error: BaseException) -> ExitCode:
         case UserError():
             _say(str(error))
             return ExitCode.USAGE
+        case OSError() if is_full(error):
+            _say("\n".join([full(error.filename), ROOM, *notes]))
+            return ExitCode.INTERNAL
         case InfrastructureError():
             _say("\n".join([str(error), *_advice(error), *notes]))
             return ExitCode.INTERNAL
@@ -54,7 +71,7 @@ def tell(error: BaseException) -> ExitCode:
 def the_one_inside(error: BaseException) -> BaseException:
     """The error that tasks running side by side wrapped up, when it is a single one, or the first that has words."""
     while isinstance(error, BaseExceptionGroup):
-        known = [inner for inner in error.exceptions if isinstance(inner, (FanoutError, BaseExceptionGroup))]
+        known = [inner for inner in error.exceptions if isinstance(inner, (FanoutError, OSError, BaseExceptionGroup))]
         if not known and len(error.exceptions) > 1:
             return error
         error = (known or list(error.exceptions))[0]
@@ -72,6 +89,8 @@ def _tell_problems(error: SpecError) -> None:
 
 def _advice(error: InfrastructureError) -> list[str]:
     """What to look at; the command that goes on with a run is a note of the error."""
+    if isinstance(error, (DiskFullError, QueueFullError)):
+        return [ROOM]
     if not isinstance(error, StoreError):
         return []
     if (data := _DATA.search(str(error))) is not None:

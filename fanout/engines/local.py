@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 from fanout.engines.node_process import NODE, NodeProcess, WarmNode
-from fanout.node.exits import GAVE_UP
+from fanout.errors import DiskFullError
+from fanout.node.exits import FULL, GAVE_UP
 from fanout.node.out_of_memory import OomKills, of_node
 from fanout.step.supervise import Workforce
 from fanout.store.keys import StepRound
@@ -70,6 +71,7 @@ class LocalNodes:
         self._quick_deaths = 0
         self._last_words = ""
         self._kills, self._news = OomKills(), list[str]()
+        self._full = False
 
     async def start(self) -> None:
         """The nodes are being kept."""
@@ -95,6 +97,8 @@ class LocalNodes:
                 keeper.result()
         if self._leaving or not all(keeper.done() for keeper in self._keepers):
             return None
+        if self._full:  # no verdict on the step: with room it goes on
+            raise DiskFullError(self._last_words)
         return f"no node is left: {self._last_words or 'they ended without a word'}"
 
     def news(self) -> list[str]:
@@ -118,7 +122,8 @@ class LocalNodes:
             except OSError as exc:  # no process, no descriptor, no memory: another try would find the same
                 self._last_words = f"a node cannot be started: {exc}"
                 return
-            if self._leaving or returncode in (0, GAVE_UP):
+            self._full = self._full or returncode == FULL
+            if self._leaving or returncode in (0, GAVE_UP, FULL):
                 return
             self._quick_deaths = self._quick_deaths + 1 if lived < QUICK_DEATH else 0
             if self._quick_deaths > MOST_QUICK_DEATHS * self._count:

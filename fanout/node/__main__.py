@@ -41,8 +41,11 @@ def _work(forks: ForkServer) -> int:
 
     from fanout.memory import collect_seldom
     from fanout.node.alone import exit_code, say_warnings, work
+    from fanout.node.exits import FULL
     from fanout.step.record import prepare_to_load
     from fanout.store.keys import StepRound
+    from fanout.store.space import full, lacks_room
+    from fanout.task_group import first_error
 
     prepare_to_load()
     said = [argument for argument in sys.argv[1:] if argument != TABLES] or _said_later()
@@ -54,7 +57,13 @@ def _work(forks: ForkServer) -> int:
     collect_seldom()
     try:
         return exit_code(asyncio.run(work(at, arguments.store, arguments.queue, forks)))
-    except FanoutError as exc:
+    except (FanoutError, OSError, BaseExceptionGroup) as several:
+        exc = first_error(several)
+        if lacks_room(exc):
+            sys.stderr.write(f"{exc if isinstance(exc, FanoutError) else full(getattr(exc, 'filename', None))}\n")
+            return FULL
+        if not isinstance(exc, FanoutError):
+            raise
         sys.stderr.write(f"{exc}\n")
         return ExitCode.INTERNAL
 

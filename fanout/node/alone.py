@@ -32,6 +32,7 @@ def say_warnings() -> None:
     """Warnings go to stderr; the rest only to the node's log, whatever level that asks the loggers for."""
     handler = logging.StreamHandler()
     handler.setLevel(logging.WARNING)
+    logging.raiseExceptions = False  # a log that cannot be written, as the disk is full, must not cover why
     logging.basicConfig(handlers=[handler], format="%(levelname)s %(message)s")
 
 

@@ -16,6 +16,7 @@ from fanout.errors import (
     ForgedMessageError,
     InfrastructureError,
     QueueError,
+    QueueFullError,
     QueueGoneError,
 )
 from fanout.node.committer import Committer
@@ -28,6 +29,7 @@ from fanout.plan.messages import Message
 from fanout.queue.port import Delivery, Queue
 from fanout.step.results import Cause, Event, Failure
 from fanout.store.keys import StepRound
+from fanout.store.space import lacks_room
 from fanout.task_group import all_of, task_group
 
 log = logging.getLogger(__name__)
@@ -111,6 +113,8 @@ class Intake:
             try:
                 deliveries = await self._queue.receive(room, patience)
                 refusals = 0
+            except QueueFullError:
+                raise  # others cannot write there either, and who started this node says so
             except QueueError as exc:
                 refusals += 1
                 if self._clock.monotonic() - well >= REFUSED_FOR:
@@ -308,6 +312,8 @@ class Intake:
         except DamagedRecordError as exc:
             self._events.failed(held, Failure(Cause.DAMAGED, str(exc)))
         except (InfrastructureError, OSError) as exc:
+            if lacks_room(exc):
+                raise  # it would find no room the next time either
             log.warning("mini-batch %d cannot be brought here now: %s", held.message.index, exc)
             self._holdings.forget([held])
         except FanoutError as exc:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanout.data import uris
+from fanout.store.space import room_in
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +31,8 @@ class Spill:
 
         with tempfile.TemporaryDirectory(prefix="fanout-spill-") as folder:
             path = Path(folder, "rows.parquet")
-            pq.write_table(table, path, row_group_size=GROUP_ROWS)
+            with room_in(path.parent):
+                pq.write_table(table, path, row_group_size=GROUP_ROWS)
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             uri = uris.join(self.uri, f"{number:05d}-{digest[:16]}.parquet")

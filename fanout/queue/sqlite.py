@@ -16,10 +16,11 @@ from itertools import repeat
 from pathlib import Path
 
 from fanout.clock import Clock
-from fanout.errors import QueueError
+from fanout.errors import QueueError, QueueFullError
 from fanout.queue.port import Delivery, Depth, QueuePair
 from fanout.queue.sqlite_file import DATABASE, STATEMENTS, Database, build
 from fanout.store import atomic
+from fanout.store.space import full, is_full
 
 FIRST_POLL = 0.0005
 LONGEST_POLL = 0.005  # a waiting receiver notices a message of another process within this many seconds
@@ -186,9 +187,11 @@ class SqliteQueueService:
             aside.rename(place)
             if self._durable:
                 atomic.sync_folder(self._folder)
-        except (OSError, sqlite3.Error) as exc:
+        except (OSError, sqlite3.Error, QueueFullError) as exc:
             shutil.rmtree(aside, ignore_errors=True)
             if not (place / DATABASE).exists():
+                if is_full(exc):
+                    raise QueueFullError(f"queue {place} cannot be created: {full(place)}") from exc
                 raise QueueError(f"queue {place} cannot be created: {exc}") from exc
 
 

@@ -8,13 +8,14 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from fanout.errors import QueueError, QueueGoneError
+from fanout.errors import QueueError, QueueFullError, QueueGoneError
+from fanout.store.space import full, has_little, is_full
 
 T = TypeVar("T")
 
@@ -134,7 +135,13 @@ class Database:
         try:
             yield self._connection
         except sqlite3.Error as exc:
-            raise QueueError(f"queue {self.path.parent}: {exc}") from exc
+            raise self._translated(exc) from exc
+
+    def _translated(self, error: sqlite3.Error) -> QueueError:
+        place = self.path.parent
+        if is_full(error) or ("disk I/O" in str(error) and has_little(place)):
+            return QueueFullError(f"queue {place}: {full(place)}")
+        return QueueError(f"queue {place}: {error}")
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -163,7 +170,8 @@ class Database:
         return visibility, max_receives
 
     def close(self) -> None:
-        self._connection.close()
+        with suppress(sqlite3.Error):  # what is in the log may stay there
+            self._connection.close()
 
     def _forget_times_before(self, start: int) -> None:
         """After a restart of the machine nobody holds a message any more: all are due."""
@@ -200,6 +208,8 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
     except sqlite3.Error as exc:
+        if is_full(exc) or has_little(path.parent):
+            raise QueueFullError(f"queue {path.parent} cannot be opened: {full(path)}") from exc
         raise QueueError(f"queue {path.parent} cannot be opened: {exc}") from exc
     return connection
 

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from fanout.errors import DamagedRecordError, InputError, StoreError
+from fanout.errors import DamagedRecordError, DiskFullError, InputError, StoreError
 from fanout.step.code_files import IGNORE_FILES, CodeFiles, Places, Why, code_files, largest, names_by_reason
+from fanout.store.space import full, is_full
 
 LARGEST = 300 * 1024 * 1024
 """Bytes of a code folder; Azure's own limit for a snapshot. Larger ones are data that ended up in the wrong place."""
@@ -114,6 +115,8 @@ def unpack(archive: bytes, digest: str, folder: Path) -> None:
         with zipfile.ZipFile(io.BytesIO(archive)) as members:
             _extract(members, digest, folder)
     except OSError as exc:
+        if is_full(exc):
+            raise DiskFullError(f"code/{digest}.zip: cannot be unpacked: {full(folder)}") from exc
         if exc.errno not in _OF_NAMES:
             raise StoreError(f"code/{digest}.zip: cannot be unpacked here: {exc}") from exc
         raise DamagedRecordError(f"code/{digest}.zip: cannot be unpacked: {exc}") from exc

@@ -163,8 +163,9 @@ class JobReport:
             await self._copy_to_the_run()
 
     def close(self) -> None:
-        """Gives back the file that is open."""
-        self._attempts.close()
+        """Gives back the file that is open, whether or not its last rows can be written: nobody reads them now."""
+        with suppress(OSError):
+            self._attempts.close()
 
     def _end(self, seal: Seal, ledger: Ledger, nodes: tuple[str, ...]) -> End:
         groups = group(occurrences(ledger.failures, ledger.events), self._source)

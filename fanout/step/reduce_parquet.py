@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fanout.store.folder import synced
+from fanout.store.space import room_in
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -33,7 +34,7 @@ async def write_parquet(source: "Source", store: "ObjectStore", key: str) -> int
     schema = common_schema([_schema(header) for header in source.headers()])
     with tempfile.TemporaryDirectory(prefix="fanout-reduce-") as folder:
         path = Path(folder, "output.parquet")
-        with pq.ParquetWriter(path, schema) as writer:
+        with room_in(path.parent), pq.ParquetWriter(path, schema) as writer:
             waiting: list[Any] = []
             pending = bytearray()
             async for rows in source.rows():

@@ -10,18 +10,20 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore
 
-from fanout.errors import StoreError
+from fanout.errors import DiskFullError, StoreError
 from fanout.store import atomic
 from fanout.store.again import Tries, again, asked, patience_of
 from fanout.store.folder import create_file, file_of, is_durable, is_torn, synced
 from fanout.store.patience import pauses
 from fanout.store.redact import redact
 from fanout.store.skew import clock_trouble
+from fanout.store.space import full, is_full
 
 LIST_CHUNK = 1000
 _SERVER_ERROR = re.compile(r"<Code>([^<]*)</Code>\s*<Message>([^<]*)</Message>")
@@ -40,8 +42,11 @@ class Listed:
 
 
 @contextmanager
-def translated(action: str, key: str) -> Iterator[None]:
-    """Errors of obstore become StoreError("cannot `action` `key`: ..."); FileNotFoundError for a missing key passes."""
+def translated(action: str, key: str, place: Path | None = None, needed: int | None = None) -> Iterator[None]:
+    """Errors of obstore become StoreError("cannot `action` `key`: ..."); FileNotFoundError for a missing key passes.
+
+    DiskFullError where the file system of the file `place` has no room for the bytes that are `needed`.
+    """
     try:
         yield
     except FileNotFoundError as exc:
@@ -49,7 +54,15 @@ def translated(action: str, key: str) -> Iterator[None]:
             raise  # the key is missing, not something around it
         raise StoreError(f"cannot {action} {key}: {reason(exc)}") from exc
     except (BaseError, OSError, ValueError) as exc:
+        if is_full(exc):
+            told = full(place or getattr(exc, "filename", None) or _file_in(key), needed)
+            raise DiskFullError(f"cannot {action} {key}: {told}") from exc
         raise StoreError(f"cannot {action} {key}: {reason(exc)}") from exc
+
+
+def _file_in(key: str) -> str | None:
+    """The key itself, where it is a path as people see it."""
+    return key if key.startswith("/") else None
 
 
 async def create(store: ObjectStore, key: str, body: bytes) -> bool:
@@ -74,8 +87,9 @@ async def create(store: ObjectStore, key: str, body: bytes) -> bool:
 
 async def _create_once(store: ObjectStore, key: str, body: bytes) -> bool:
     try:
-        with translated("create", key):
-            if (path := file_of(store, key)) is not None:
+        path = file_of(store, key)
+        with translated("create", key, path, len(body)):
+            if path is not None:
                 return await asyncio.to_thread(create_file, path, key, body, durable=is_durable(store, key))
             async with synced(store, key):
                 await obstore.put_async(store, key, body, mode="create")
@@ -90,8 +104,9 @@ async def put(store: ObjectStore, key: str, body: bytes) -> None:
     """The object at `key` is `body`, whatever was there."""
 
     async def write() -> None:
-        with translated("write", key), _missing_is_an_error("write", key):
-            if (path := file_of(store, key)) is not None:
+        path = file_of(store, key)
+        with translated("write", key, path, len(body)), _missing_is_an_error("write", key):
+            if path is not None:
                 await asyncio.to_thread(atomic.replace, path, body, durable=is_durable(store, key))
                 return
             async with synced(store, key):

@@ -1,7 +1,19 @@
+import errno
+
 import pytest
 
 from fanout.cli.exits import exit_code, tell, the_one_inside
-from fanout.errors import ExitCode, Place, Problem, QueueError, RunError, SpecError, StoreError
+from fanout.errors import (
+    DiskFullError,
+    ExitCode,
+    Place,
+    Problem,
+    QueueError,
+    QueueFullError,
+    RunError,
+    SpecError,
+    StoreError,
+)
 from fanout.step.verdict import Verdict, VerdictStatus
 
 
@@ -26,6 +38,25 @@ def test_problems_of_a_file_are_a_line_each(capsys: pytest.CaptureFixture[str]) 
     """Without the source when nobody looks at a terminal."""
     assert tell(SpecError([Problem(Place("p.yml", 3, 1), "k", "no")])) is ExitCode.USAGE
     assert capsys.readouterr().err == "p.yml:3:1: k: no\n"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DiskFullError("cannot write x: no space left in /x"),
+        QueueFullError("queue x: no space left in /x"),
+        ExceptionGroup("", [ValueError("else"), OSError(errno.ENOSPC, "No space left on device", "/dev/null")]),
+    ],
+)
+def test_no_room_is_a_sentence(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever finds it first; with the advice, and what goes on with the run."""
+    error.add_note("go on with the run: fanout resume r")
+    assert tell(error) is ExitCode.INTERNAL
+    err = capsys.readouterr().err
+    assert "no space left in /" in err
+    assert "Make room there first.\n" in err
+    assert "Traceback" not in err
+    assert isinstance(error, ExceptionGroup) or err.endswith("go on with the run: fanout resume r\n")
 
 
 @pytest.mark.parametrize(

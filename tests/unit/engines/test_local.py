@@ -14,6 +14,7 @@ import pytest
 from fanout.engines import local
 from fanout.engines.local import LocalEngine, LocalNodes
 from fanout.engines.node_process import NodeProcess
+from fanout.errors import DiskFullError
 from fanout.node.exits import DRAINED
 from fanout.node.out_of_memory import OomKills, of_node
 from fanout.store.keys import StepRound
@@ -127,6 +128,23 @@ async def test_a_death_after_words(nodes: Callable[..., LocalNodes], monkeypatch
     async with nodes("print('WARNING slow', file=sys.stderr)\nos.kill(os.getpid(), signal.SIGKILL)") as kept:
         await _eventually(kept.trouble)
         assert kept.trouble() == "no node is left: a node was killed by signal 9; the last it said: WARNING slow"
+
+
+async def test_a_node_that_found_no_room_is_no_verdict(nodes: Callable[..., LocalNodes], tmp_path: Path) -> None:
+    """None is started in its place, and the step is not failed: with room it goes on."""
+    async with nodes(f"print('no space left in /x', file=sys.stderr)\nsys.exit({local.FULL})", count=2) as kept:
+
+        def says_so() -> bool:
+            try:
+                return kept.trouble() is not None
+            except DiskFullError as exc:
+                assert str(exc) == "no space left in /x"
+                return True
+
+        await _eventually(says_so)
+        with pytest.raises(DiskFullError, match="no space left in /x"):
+            kept.trouble()
+        assert len(_pids(tmp_path, "born")) == 2
 
 
 @pytest.mark.parametrize("returncode", [0, local.GAVE_UP])
