@@ -29,7 +29,7 @@ from fanout.plan.messages import Message
 from fanout.queue.port import Delivery, Queue
 from fanout.step.results import Cause, Event, Failure
 from fanout.store.keys import StepRound
-from fanout.store.space import lacks_room
+from fanout.store.space import lacks_room, told_full
 from fanout.task_group import all_of, task_group
 
 log = logging.getLogger(__name__)
@@ -312,8 +312,8 @@ class Intake:
         except DamagedRecordError as exc:
             self._events.failed(held, Failure(Cause.DAMAGED, str(exc)))
         except (InfrastructureError, OSError) as exc:
-            if lacks_room(exc):
-                raise  # it would find no room the next time either
+            if lacks_room(exc):  # it would find no room the next time either
+                raise told_full(exc) from exc
             log.warning("mini-batch %d cannot be brought here now: %s", held.message.index, exc)
             self._holdings.forget([held])
         except FanoutError as exc:

@@ -46,6 +46,11 @@ def lacks_room(error: BaseException) -> bool:
     return isinstance(error, (DiskFullError, QueueFullError)) or (isinstance(error, OSError) and is_full(error))
 
 
+def told_full(error: BaseException) -> BaseException:
+    """The error that `lacks_room`, as one of ours."""
+    return DiskFullError(full(error.filename)) if isinstance(error, OSError) else error
+
+
 @contextmanager
 def room_in(place: Path) -> Iterator[None]:
     """What is written in the context goes to `place`: DiskFullError when there is no room."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from obstore.store import MemoryStore
 
-from fanout.errors import InputError, QueueError, StoreError
+from fanout.errors import DiskFullError, InputError, QueueError, StoreError
 from fanout.node import committer as committing
 from fanout.node.committer import Committer
 from fanout.node.decide import Decision, decide
@@ -396,7 +396,7 @@ async def test_a_damaged_manifest_is_told_at_once(door: MakeDoor, found: bytes |
     assert decide(failure, 0, 3, 0.5) == Decision(Status.FAILED)
 
 
-@pytest.mark.parametrize("trouble", [StoreError("cannot read x: timed out"), OSError(28, "No space left on device")])
+@pytest.mark.parametrize("trouble", [StoreError("cannot read x: timed out"), OSError(5, "Input/output error")])
 async def test_trouble_of_the_store_is_no_failed_attempt(
     door: MakeDoor, message: MakeMessage, manual_clock: Any, trouble: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -413,6 +413,20 @@ async def test_trouble_of_the_store_is_no_failed_attempt(
     assert len(here.holdings) == 0
     manual_clock.advance(VISIBILITY + 1)
     assert len(await here.pair.main.receive(1, 0)) == 1
+
+
+@pytest.mark.parametrize("trouble", [DiskFullError("no space left in /x"), OSError(28, "No space left", "/dev/null")])
+async def test_no_room_for_what_is_brought_ends_the_node(
+    door: MakeDoor, message: MakeMessage, trouble: Exception
+) -> None:
+    """The next one would find none either, and a mini-batch that comes back five times would be given up."""
+    fetching = Fetching(trouble)
+    fetching.gate.set()
+    here = door(fetcher=fetching, wanted=1)
+    await here.send(message(0, folder=REMOTE))
+    with pytest.raises(DiskFullError, match="no space left in /"):
+        await here.intake.run()
+    assert here.failed == []
 
 
 async def test_missing_data_is_a_failed_attempt(door: MakeDoor, message: MakeMessage) -> None:
