@@ -156,7 +156,6 @@ def test_what_a_command_prints_is_seen_while_it_runs(empty_project: Any, json: b
         jobs:
           train:
             type: command
-            environment_variables: {DB_PASSWORD: hunter2hunter2}
             command: |
               echo "epoch 1 $DB_PASSWORD"; printf '\\033[31mred\\n'
               until [ -e go ]; do sleep 0.05; done; echo "epoch 2"
@@ -164,6 +163,7 @@ def test_what_a_command_prints_is_seen_while_it_runs(empty_project: Any, json: b
         """,
     )
     empty_project.write("src/a", "")
+    empty_project.environ["DB_PASSWORD"] = "hunter2hunter2"  # noqa: S105 - no password of anything
     go = empty_project.folder / "go"
     text = (empty_project.folder / "pipeline.yml").read_text().replace("-e go", f"-e {go}")
     empty_project.write("pipeline.yml", text)
