@@ -108,6 +108,7 @@ def deploy(
         raise SettingsError(f"--store: a deployment works on s3://bucket/prefix, not in {display(settings.store)}")
     if to is Target.AWS and (run or step):
         raise SettingsError("--run and --step are for nodes in a cluster: add --to kubernetes")
+    _note_tag(image)
     if to is Target.KUBERNETES:
         typer.echo(asyncio.run(_manifests(wanted, settings, run, step)), nl=False)
         return
@@ -241,6 +242,13 @@ def _stack(name: str, settings: "Settings") -> "Stack":
     from fanout.deploy.stack import Stack
 
     return Stack(stack_name(name), wiring.access_of(settings), wiring.endpoint_of(settings))
+
+
+def _note_tag(image: str | None) -> None:
+    """A note about an image that somebody may replace under its name."""
+    if image and "@sha256:" not in image:
+        note = f"note: {image} names a tag, which may be given to another image; by digest (NAME@sha256:…) it stays"
+        typer.echo(note, err=True)
 
 
 def _left_undone(verb: str, *, yes: bool, dry_run: bool) -> ExitCode:

@@ -87,3 +87,15 @@ def test_without_a_terminal_nothing_is_done_and_that_is_no_success(
     assert fanout(*arguments, "--dry-run").code == 0
     if verb == "destroy":
         assert fanout(*arguments, "--data", "--yes").code == 0
+
+
+@pytest.mark.parametrize(
+    ("image", "noted"), [("registry/fanout:1", True), (f"registry/fanout@sha256:{'0' * 64}", False)]
+)
+def test_a_tag_is_noted(fanout: Callable[..., Any], folder: Path, image: str, noted: bool) -> None:
+    """An image by digest is the one that was tried; the template itself is printed all the same."""
+    (folder / "pipeline.yml").write_text(REMOTE)
+    ended = fanout("deploy", "pipeline.yml", *STORE, "--image", image, "--name", "x", "--render")
+    assert ended.code == 0, ended.err
+    assert ("names a tag" in ended.err) is noted
+    assert image in ended.out
