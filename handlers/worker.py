@@ -33,5 +33,5 @@ def worker_of(here: Container) -> Worker:
     async def check_order(at: StepRound, body: str) -> None:
         await check_signature(outside.store, at.run, body)
 
-    around = Surroundings(outside.store, outside.queues, outside.access, outside.clock)
+    around = Surroundings(outside.store, outside.queues, outside.access, outside.clock, outside.settings.store)
     return Worker(around, here.standing.work, here.deployment.visibility, command, check_order)

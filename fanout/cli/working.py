@@ -65,7 +65,9 @@ async def _work(run: str, step: str | None, slots: int | None, settings: "Settin
         record = await load_record(outside.store, await full_name(outside.store, run))
         chosen = pick(record, step).name if step else await _step_under_way(outside.store, record)
         with contextlib.closing(ForkServer()) as forks:
-            surroundings = Surroundings(outside.store, outside.queues, outside.access, outside.clock, forks)
+            surroundings = Surroundings(
+                outside.store, outside.queues, outside.access, outside.clock, outside.settings.store, forks
+            )
             typer.echo(f"joining run {record.name}, step {chosen}")
             at = record.at(chosen)
             await check_inputs(await load_step(outside.store, at), outside.store, outside.access)

@@ -10,6 +10,7 @@ from fanout.data import globs, listing, uris
 from fanout.data.listing import FileEntry
 from fanout.data.ranges import read_head
 from fanout.data.readers import DeltaLake, Reader
+from fanout.data.table_places import check_place
 from fanout.data.transformation_schema import Parsed, parse_transformation
 from fanout.data.transformations import Transformation
 from fanout.errors import InputError, SpecError
@@ -143,10 +144,18 @@ def path_entry(kind: PathKind, written: str, base: str, datastores: Datastores) 
     except Wrong as wrong:
         raise InputError(str(wrong)) from wrong
     if kind != "pattern":
-        return PathEntry(kind, _absolute(given, base), written=written)
+        return PathEntry(kind, _placed(given, base, datastores), written=written)
     plain, below = globs.split_pattern(given if globs.has_magic(given) else given.rstrip("/"))
     globs.compile_glob(below)
-    return PathEntry(kind, _absolute(plain or ("/" if given.startswith("/") else "."), base), below, written)
+    folder = _placed(plain or ("/" if given.startswith("/") else "."), base, datastores)
+    return PathEntry(kind, folder, below, written)
+
+
+def _placed(written: str, base: str, datastores: Datastores) -> str:
+    """The absolute URI of a path, which is one that a table in the folder `base` may name."""
+    uri = _absolute(written, base)
+    check_place(uri, base, datastores)
+    return uri
 
 
 def _absolute(written: str, base: str) -> str:

@@ -42,7 +42,7 @@ async def work(at: StepRound, store: str, queue: str | None, forks: ForkServer) 
     access = Access.from_environ(os.environ)
     queues = open_queue_service(queue, store, access, clock)
     try:
-        outside = Surroundings(open_store(store, access), queues, access, clock, forks)
+        outside = Surroundings(open_store(store, access), queues, access, clock, store, forks)
         return await serve(at, outside, with_parent=True)
     finally:
         forks.close()

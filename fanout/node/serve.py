@@ -64,6 +64,7 @@ class Surroundings:
     queues: QueueService
     access: Access
     clock: Clock
+    store_uri: str
     forks: ForkServer | None = None  # where slots come from; None: each is an interpreter of its own
 
 
@@ -90,7 +91,7 @@ async def serve(
     `tell` hears what the node does, as soon as it has joined and every few seconds from then on.
     """
     record = await load_step(outside.store, at)
-    pair = await open_queues(outside.store, outside.queues, at)
+    pair = await open_queues(outside.store, outside.queues, at, outside.store_uri)
     if pair is None:
         raise RunError(f"step {at.step} of run {at.run} has no queue (any more): it has ended, or was never started")
     async with assembled(record, pair, outside, slots=slots) as made:

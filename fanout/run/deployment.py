@@ -113,8 +113,11 @@ async def read_deployment(store: "ObjectStore", name: str) -> Deployment:
 async def begin(deployment: Deployment, outside: Outside, inputs: Mapping[str, str], name: str) -> str:
     """A run of the deployment exists, with these URIs in the place of its data inputs; its name.
 
-    Where there is a run of that name it is that one: whoever is asked twice begins once.
+    Where there is a run of that name it is that one: whoever is asked twice begins once. InputError for an input in a
+    place that a deployment may not read.
     """
+    if trouble := list(_not_for_functions(deployment.pipeline, inputs, outside.settings)):
+        raise InputError(f"deployment {deployment.name}: " + "; ".join(trouble))
     if await read(outside.store, keys.run_json(check_name(name))) is None:
         pipeline = _by_hand(with_inputs(deployment.pipeline, inputs))
         await try_create(outside.store, new_record(name, pipeline, deployment.code, outside))
@@ -172,6 +175,18 @@ def _named(step: Step) -> Iterator[str]:
     for bound in step.inputs.values():
         if isinstance(bound, DataInput) and bound.pipeline_input is not None:
             yield bound.pipeline_input
+
+
+def _not_for_functions(pipeline: Pipeline, given: Mapping[str, str], settings: Settings) -> Iterator[str]:
+    """What of the inputs given by hand is refused. S3 is bounded by what the functions are permitted to read."""
+    bound = [each for step in pipeline.steps for each in step.inputs.values() if isinstance(each, DataInput)]
+    hosts = {uris.authority(resolve_datastore(each.uri, settings)) for each in bound}
+    for name, uri in given.items():
+        place = resolve_datastore(uri, settings)
+        if uris.is_local(place):
+            yield f"input {name} is {uris.display(place)}, which would be on the machine of the function"
+        elif uris.scheme(place) not in ("s3", "s3a") and uris.authority(place) not in hosts:
+            yield f"input {name} is at {uris.display(uris.authority(place))}, where the deployed pipeline reads nothing"
 
 
 def unreachable(pipeline: Pipeline, settings: Settings) -> Iterator[str]:

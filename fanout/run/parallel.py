@@ -57,7 +57,7 @@ class ParallelRun(ParallelParts):
         earlier = sealed is not None
         if sealed is not None and await read(store, keys.concluded_json(at)) is not None:
             # A second supervisor may have come too late, made a queue all the same, and died.
-            await remove_queues(store, self.outside.queues, at)
+            await remove_queues(store, self.outside.queues, at, self.outside.settings.store)
             return await self.report(sealed, await self.read_sealed(sealed), earlier=True)
         if sealed is None:
             self.observer.step_started(self.step)
@@ -180,7 +180,7 @@ class ParallelRun(ParallelParts):
         store = self.outside.store
         outbox = self.outbox(queues.pair, signer, supervisor.ledger, supervisor.planned_so_far)
         summary = await publish(lambda: _known(planned), store, outbox)
-        await note_filled(store, self.at, queues.name)
+        await note_filled(store, self.at, queues.name, self.outside.settings.store)
         supervisor.plan_is_complete(summary.mini_batches)
 
     async def _send_missing(self, queues: QueuePair, signer: Signer, ledger: Ledger, report: JobReport) -> None:

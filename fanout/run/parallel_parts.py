@@ -191,7 +191,7 @@ class ParallelParts:
                 *await stale(ledger.staged(), outputs, access, uri),
             ]
         await report.publish(sealed, ledger)
-        await remove_queues(store, self.outside.queues, at)
+        await remove_queues(store, self.outside.queues, at, self.outside.settings.store)
         await put(store, keys.concluded_json(at), b"{}")
         return True
 

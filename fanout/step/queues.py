@@ -3,6 +3,9 @@
 A supervisor that died while it sent messages leaves a queue of which nobody knows what it holds. Whoever goes on takes
 a new pair and sends to it what has no outcome yet, so that no mini-batch is in two messages. Others that still use the
 old pair, nodes and a supervisor that was not dead after all, follow to the new one when theirs is gone.
+
+A note is believed only when it names the pair that would be made for it: whoever can write notes must not have the
+queues of others emptied or removed.
 """
 
 import hashlib
@@ -10,6 +13,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from fanout.errors import DamagedRecordError, QueueError, QueueGoneError, StoreError
@@ -48,10 +52,11 @@ def queue_name(store_uri: str, at: StepRound, number: int) -> str:
     return f"fanout-{place}-{at.run}-{at.step}{round_}-{number}"
 
 
-async def open_queues(store: "ObjectStore", service: QueueService, at: StepRound) -> QueuePair | None:
+async def open_queues(store: "ObjectStore", service: QueueService, at: StepRound, store_uri: str) -> QueuePair | None:
     """The pair in use, for nodes; None when there is none (any more)."""
-    newest = await _newest(store, service, at)
-    return None if newest is None else _InUse(store, service, at, *newest).following
+    notes = _Notes(store, at, store_uri)
+    newest = await notes.newest(service)
+    return None if newest is None else _InUse(notes, service, *newest).following
 
 
 async def take_queues(
@@ -64,68 +69,97 @@ async def take_queues(
     max_receives: int,
 ) -> StepQueues:
     """The pair for a supervisor to use: the one that was filled, as long as it is there, else a new one."""
-    notes = await list_names(store, keys.queues(at))
-    last = await _noted(store, keys.queues(at) + notes[-1]) if notes else None
+    notes = _Notes(store, at, store_uri)
+    last = await notes.last()
     if last is not None and await read(store, keys.published_json(at)) == last.encode():
         pair = await service.open(last)
         if pair is not None:
-            return _InUse(store, service, at, last, pair).as_step_queues(filled=True)
-    name = queue_name(store_uri, at, len(notes))
+            return _InUse(notes, service, last, pair).as_step_queues(filled=True)
+    number = await notes.next_number()
+    name = queue_name(store_uri, at, number)
     # The note comes first: of a queue that is not noted nobody would know that it has to be removed.
-    await create(store, keys.queue(at, len(notes)), json.dumps({"name": name}).encode())
+    await create(store, keys.queue(at, number), json.dumps({"name": name}).encode())
     pair = await service.create(name, visibility=visibility, max_receives=max_receives)
     if last is not None:
         await service.remove(last)  # only now: whoever finds it gone must find another one noted
-    if await _last_name(store, at) != name:  # nodes look at the newest pair only, and its maker may have died
+    if await notes.last() != name:  # nodes look at the newest pair only, and its maker may have died
         await service.remove(name)
         return await take_queues(store, service, at, store_uri, visibility=visibility, max_receives=max_receives)
-    return _InUse(store, service, at, name, pair).as_step_queues(filled=False)
+    return _InUse(notes, service, name, pair).as_step_queues(filled=False)
 
 
-async def note_filled(store: "ObjectStore", at: StepRound, name: str) -> None:
+async def note_filled(store: "ObjectStore", at: StepRound, name: str, store_uri: str) -> None:
     """From here on the pair holds, or has held, a message for every mini-batch; no news of one that was replaced."""
-    if await _last_name(store, at) == name:
+    if await _Notes(store, at, store_uri).last() == name:
         await put(store, keys.published_json(at), name.encode())
 
 
-async def remove_queues(store: "ObjectStore", service: QueueService, at: StepRound) -> None:
+async def remove_queues(store: "ObjectStore", service: QueueService, at: StepRound, store_uri: str) -> None:
     """None of the step's queues is left: of two supervisors at once the slower may have made an earlier one again."""
-    for note in await list_names(store, keys.queues(at)):
-        name = await _noted(store, keys.queues(at) + note)
-        if name is not None:
-            await service.remove(name)
+    for name in await _Notes(store, at, store_uri).names():
+        await service.remove(name)
 
 
-async def _newest(store: "ObjectStore", service: QueueService, at: StepRound) -> tuple[str, QueuePair] | None:
-    """The newest pair that is there; that of the last note need not be: its maker may have died."""
-    for note in reversed(await list_names(store, keys.queues(at))):
-        name = await _noted(store, keys.queues(at) + note)
-        pair = None if name is None else await service.open(name)
-        if name is not None and pair is not None:
-            return name, pair
-    return None
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    """The notes of a step, which say what pairs it has had."""
+
+    store: "ObjectStore"
+    at: StepRound
+    store_uri: str
+
+    async def names(self) -> list[str]:
+        """The names of all pairs, the newest last."""
+        found = [await self._noted(note) for note in await list_names(self.store, keys.queues(self.at))]
+        return [name for name in found if name is not None]
+
+    async def last(self) -> str | None:
+        """The name of the newest pair."""
+        for note in reversed(await list_names(self.store, keys.queues(self.at))):
+            if (name := await self._noted(note)) is not None:
+                return name
+        return None
+
+    async def next_number(self) -> int:
+        """The number of a pair that there has not been yet."""
+        notes = await list_names(self.store, keys.queues(self.at))
+        return max((int(note) + 1 for note in notes if note.isdecimal()), default=0)
+
+    async def newest(self, service: QueueService) -> tuple[str, QueuePair] | None:
+        """The newest pair that is there; that of the last note need not be: its maker may have died."""
+        for note in reversed(await list_names(self.store, keys.queues(self.at))):
+            name = await self._noted(note)
+            pair = None if name is None else await service.open(name)
+            if name is not None and pair is not None:
+                return name, pair
+        return None
+
+    async def _noted(self, note: str) -> str | None:
+        """The name in this note; None when it is not the name of the pair that this note stands for."""
+        key = keys.queues(self.at) + note
+        body = await read(self.store, key)
+        try:
+            name = None if body is None else checked.text(checked.parse(body)["name"], "name")
+        except (ValueError, KeyError, TypeError, RecursionError) as exc:
+            raise DamagedRecordError(f"{key}: not the note of a queue: {type(exc).__name__}: {exc}") from exc
+        if name is None or (note.isdecimal() and name == queue_name(self.store_uri, self.at, int(note))):
+            return name
+        _warn_of(key, name)
+        return None
 
 
-async def _last_name(store: "ObjectStore", at: StepRound) -> str | None:
-    notes = await list_names(store, keys.queues(at))
-    return await _noted(store, keys.queues(at) + notes[-1]) if notes else None
-
-
-async def _noted(store: "ObjectStore", key: str) -> str | None:
-    body = await read(store, key)
-    try:
-        return None if body is None else checked.text(checked.parse(body)["name"], "name")
-    except (ValueError, KeyError, TypeError, RecursionError) as exc:
-        raise DamagedRecordError(f"{key}: not the note of a queue: {type(exc).__name__}: {exc}") from exc
+@cache
+def _warn_of(key: str, name: str) -> None:
+    """Once for each note: it is looked at every few seconds."""
+    log.warning("%s: names the queue %s, which no run in this store has made here; it is left alone", key, name[:200])
 
 
 @dataclass(slots=True)
 class _InUse:
     """The pair of a step that is in use as far as this process knows."""
 
-    store: "ObjectStore"
+    notes: _Notes
     service: QueueService
-    at: StepRound
     name: str
     pair: QueuePair
 
@@ -142,7 +176,7 @@ class _InUse:
         if self.pair is not gone:
             return True
         try:
-            newest = await _newest(self.store, self.service, self.at)
+            newest = await self.notes.newest(self.service)
         except StoreError as exc:  # whoever asks a queue for something can answer to trouble with queues
             raise QueueError(f"queue {self.name} is gone, and which is used now cannot be told: {exc}") from exc
         if newest is None or newest[0] == self.name:
@@ -152,16 +186,16 @@ class _InUse:
 
     async def follow(self) -> None:
         """Uses the newest pair from here on, and removes the one before: its messages are sent again."""
-        if await _last_name(self.store, self.at) == self.name:
+        if await self.notes.last() == self.name:
             return
-        newest = await _newest(self.store, self.service, self.at)
+        newest = await self.notes.newest(self.service)
         if newest is not None and newest[0] != self.name:
             before = self.name
             self._use(*newest)
             await self.service.remove(before)
 
     def _use(self, name: str, pair: QueuePair) -> None:
-        log.info("step %s has another queue now: %s", self.at.step, name)
+        log.info("step %s has another queue now: %s", self.notes.at.step, name)
         self.name, self.pair = name, pair
 
 

@@ -216,7 +216,7 @@ async def _send_again(project: Any, patch: pytest.MonkeyPatch, *, times: int, on
     store, at = open_store(settings.store, access), StepRound(RUN, STEP)
     service = open_queue_service(settings.queue, settings.store, access, SystemClock())
     try:
-        pair = await open_queues(store, service, at)
+        pair = await open_queues(store, service, at, settings.store)
         assert pair is not None
         outbox = Outbox(pair.main, at, at, skip=set(range(FILES)) - {only})
         for _ in range(times):

@@ -90,7 +90,7 @@ async def _queues(project: Any, patch: pytest.MonkeyPatch) -> tuple[QueueService
     access = Access.from_environ(project.environ)
     store = open_store(settings.store, access)
     service = open_queue_service(settings.queue, settings.store, access, SystemClock())
-    pair = await open_queues(store, service, AT)
+    pair = await open_queues(store, service, AT, settings.store)
     assert pair is not None
     return service, pair
 

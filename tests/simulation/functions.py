@@ -131,7 +131,7 @@ class FunctionWorld:
 
     def _worker(self) -> Handler:
         outside = self.simulation.outside
-        around = Surroundings(outside.store, outside.queues, outside.access, outside.clock)
+        around = Surroundings(outside.store, outside.queues, outside.access, outside.clock, outside.settings.store)
 
         async def command(at: StepRound, _: float) -> None:
             raise RunError(f"{at} is no command")

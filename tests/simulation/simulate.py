@@ -79,7 +79,7 @@ class Simulation:
         self.queues = MemoryQueueService(clock, world.chance if scenario.rates.shuffled else None, scenario.depth_lag)
         service = RemoteQueueService(world, self.queues)
         access = Access()
-        surroundings = Surroundings(self.bucket, service, access, clock)
+        surroundings = Surroundings(self.bucket, service, access, clock, f"{ROOT}/store")
         self.engine = SimulatedEngine(world, surroundings, scenario.orphans_drain)
         settings = Settings(f"{ROOT}/store", visibility=scenario.visibility, max_receives=scenario.max_receives)
         self.outside = Outside(settings, access, self.bucket, service, self.engine, clock)

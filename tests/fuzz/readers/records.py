@@ -254,7 +254,7 @@ def _queue_note(store: MemoryStore) -> Awaitable[object]:
             assert isinstance(name, str)
             assert name
 
-    return open_queues(store, Service(), AT)  # type: ignore[arg-type]
+    return open_queues(store, Service(), AT, "file:///store")  # type: ignore[arg-type]
 
 
 def _frames(body: bytes) -> object:

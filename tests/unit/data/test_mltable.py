@@ -196,8 +196,8 @@ def test_paths_of_a_local_table(written: str, entry: PathEntry) -> None:
 
 def test_paths_of_a_remote_table_stay_in_its_folder_or_say_where_they_are() -> None:
     """What lies in a bucket cannot point into this machine by a relative path."""
-    table = parse("paths: [{file: ./a%.csv}, {folder: .}, {pattern: '**/*.csv'}, {file: 's3://c/x'}]\n", "s3://b/t")
-    assert [path.uri for path in table.paths] == ["s3://b/t/a%.csv", "s3://b/t", "s3://b/t", "s3://c/x"]
+    table = parse("paths: [{file: ./a%.csv}, {folder: .}, {pattern: '**/*.csv'}, {file: 's3://b/x'}]\n", "s3://b/t")
+    assert [path.uri for path in table.paths] == ["s3://b/t/a%.csv", "s3://b/t", "s3://b/t", "s3://b/x"]
     for written in ("../a.csv", "/etc/passwd"):
         with pytest.raises(InputError, match="must stay inside its folder"):
             parse(f"paths: [{{file: {written}}}]\n", "s3://b/t")
@@ -289,3 +289,59 @@ def test_what_the_original_saves_is_read() -> None:
         ("c", ColumnType(Kind.INT)),
     )
     assert table.transformations == (ExtractPartitions("/{d}.csv"), TakeSample(1.0, 7, 0.3))
+
+
+PLACES = Datastores((("lake", "s3://lake/open"), ("share", "file:///mnt/share")), "s3://store/datastores")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "{file: 'file:///etc/passwd'}",
+        "{folder: 'file:///'}",
+        "{pattern: 'file:///etc/*'}",
+        "{file: 'file://localhost/etc/passwd'}",
+        "{file: 'file:/etc/passwd'}",
+        "{file: 'FILE:///etc/passwd'}",
+        "{file: 'http://169.254.169.254/latest/meta-data'}",
+        "{pattern: 'https://elsewhere/*.csv'}",
+        "{file: 's3://another/a.csv'}",
+        "{folder: 's3://lake/closed'}",
+        "{folder: 's3://lake/open/../closed'}",
+        "{file: 's3://lake/opened'}",
+        "{file: 'file:///mnt/share/../../etc/passwd'}",
+        "{file: 'file:///mnt/share/%2e%2e/%2e%2e/etc/passwd'}",
+        "{file: 's3://store/runs/r/run.json'}",
+    ],
+)
+@pytest.mark.parametrize("table", ["s3://b/t", "https://host/t", "abfss://c@account.dfs.core.windows.net/t"])
+def test_a_remote_table_names_no_other_places(path: str, table: str) -> None:
+    """Neither files of this machine nor other hosts: whoever writes it must not choose what is read."""
+    with pytest.raises(InputError) as refused:
+        parse_mltable(f"paths:\n- {path}\n".encode(), f"{table}/MLTable", PLACES)
+    assert "/MLTable:2:" in str(refused.value), "the file and the line"
+    assert "[datastores]" in str(refused.value) or "'..'" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "{file: 's3://b/elsewhere/a.csv'}",
+        "{folder: 's3://lake/open'}",
+        "{pattern: 's3://lake/open/x/*.csv'}",
+        "{file: 'azureml://datastores/lake/paths/a.csv'}",
+        "{file: 'file:///mnt/share/a.csv'}",
+        "{file: 'azureml://datastores/other/paths/a.csv'}",
+    ],
+)
+def test_a_remote_table_names_its_own_bucket_and_datastores(path: str) -> None:
+    """Those are places that whoever wrote fanout.toml has named."""
+    [entry] = parse_mltable(f"paths: [{path}]".encode(), "s3://b/t/MLTable", PLACES).paths
+    assert entry.uri
+
+
+@pytest.mark.parametrize("table", ["s3://store/triggers/t/arrivals/x", "s3://store/runs/r/s/outputs/o", "file:///here"])
+def test_tables_of_our_own_name_anything(table: str) -> None:
+    """Lists of arrivals, outputs of steps, tables on this machine."""
+    [entry] = parse_mltable(b"paths: [{file: 's3://watched/a.csv'}]", f"{table}/MLTable", PLACES).paths
+    assert entry.uri == "s3://watched/a.csv"

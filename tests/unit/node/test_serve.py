@@ -161,7 +161,7 @@ async def prepare(tmp_path: Path) -> AsyncIterator[Prepare]:
         clock = SystemClock()
         services.append(service := SqliteQueueService(tmp_path / "queues", clock))
         taken = await take_queues(where, service, AT, "file:///store", visibility=visibility, max_receives=3)
-        return Work(Surroundings(where, service, ACCESS, clock), taken.pair, tmp_path)
+        return Work(Surroundings(where, service, ACCESS, clock, "file:///store"), taken.pair, tmp_path)
 
     yield make
     for service in services:

@@ -102,7 +102,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
     clock = SystemClock()
     service = SqliteQueueService(tmp_path / "queues", clock)
     queues = await service.create("standing", visibility=300.0, max_receives=5)
-    outside = Surroundings(LocalStore(tmp_path / "store", mkdir=True), service, Access(), clock)
+    outside = Surroundings(LocalStore(tmp_path / "store", mkdir=True), service, Access(), clock, "file:///store")
     made: list[Shop] = []
 
     async def command(at: StepRound, _: float) -> None:

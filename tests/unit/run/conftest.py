@@ -61,7 +61,7 @@ class PaperEngine:
             await asyncio.gather(*work, return_exceptions=True)
 
     async def _node(self, at: StepRound) -> None:
-        pair = await open_queues(self.store, self.queues, at)
+        pair = await open_queues(self.store, self.queues, at, uris.from_path(str(self.store.prefix)))
         assert pair is not None
         number, seq = await register(self.store, at), 0
         while True:

@@ -10,7 +10,7 @@ from fanout.clock import SystemClock
 from fanout.engines.local import LocalEngine
 from fanout.errors import DamagedRecordError, InputError, RunError
 from fanout.queue.sqlite import SqliteQueueService
-from fanout.run.deployment import read_deployment, with_inputs, write_deployment
+from fanout.run.deployment import begin, read_deployment, with_inputs, write_deployment
 from fanout.run.outside import Outside
 from fanout.spec.load import load_pipeline
 from fanout.spec.settings import Settings
@@ -100,3 +100,23 @@ def test_inputs_of_the_pipeline_get_other_uris(tmp_path: Path) -> None:
     assert replace(bound, uri="s3://data/images") in _pipeline(tmp_path).steps[0].inputs.values()
     with pytest.raises(InputError, match=r"no data input 'image'.*images"):
         with_inputs(_pipeline(tmp_path), {"image": "s3://data/new"})
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("file:///etc", "on the machine of the function"),
+        ("/etc/hostname", "on the machine of the function"),
+        ("FILE:///etc", "on the machine of the function"),
+        ("http://169.254.169.254/latest/", "where the deployed pipeline reads nothing"),
+        ("https://elsewhere/images", "where the deployed pipeline reads nothing"),
+    ],
+)
+async def test_inputs_given_by_hand_pass_the_same_checks(tmp_path: Path, uri: str, said: str) -> None:
+    """What `deploy` would refuse is refused, and no run exists."""
+    outside = _outside(tmp_path)
+    made = await write_deployment("photos", _pipeline(tmp_path), outside)
+    with pytest.raises(InputError, match=said):
+        await begin(made, outside, {"images": uri}, "r")
+    assert await read(outside.store, keys.run_json("r")) is None
+    assert await begin(made, outside, {"images": "s3://data/others"}, "r") == "r"

@@ -147,7 +147,9 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
     async def check_order(at: StepRound, body: str) -> None:
         await check_signature(store, at.run, body)
 
-    worker = Worker(Surroundings(store, service, Access(), clock), standing.work, 20.0, command, check_order)
+    worker = Worker(
+        Surroundings(store, service, Access(), clock, settings.store), standing.work, 20.0, command, check_order
+    )
     yield Cloud(tmp_path, outside, standing, worker)
     await worker.close()
     await service.close()

@@ -35,11 +35,11 @@ async def _take(store: ObjectStore, service: SqliteQueueService) -> StepQueues:
 
 async def test_a_step_starts_with_a_new_pair(store: ObjectStore, service: SqliteQueueService) -> None:
     """The first supervisor makes the pair, nodes find it, and it is not filled yet."""
-    assert await open_queues(store, service, AT) is None
+    assert await open_queues(store, service, AT, URI) is None
     taken = await _take(store, service)
     assert not taken.filled
     await taken.pair.main.send(["hello"])
-    found = await open_queues(store, service, AT)
+    found = await open_queues(store, service, AT, URI)
     assert found is not None
     assert [delivery.body for delivery in await found.main.receive(1, 0)] == ["hello"]
 
@@ -48,7 +48,7 @@ async def test_a_filled_pair_is_used_again(store: ObjectStore, service: SqliteQu
     """Once every message has been sent, whoever goes on takes the same pair with what is left in it."""
     taken = await _take(store, service)
     await taken.pair.main.send(["left"])
-    await note_filled(store, AT, taken.name)
+    await note_filled(store, AT, taken.name, URI)
     again = await _take(store, service)
     assert again.filled
     assert again.name == taken.name
@@ -64,7 +64,7 @@ async def test_a_half_filled_pair_is_given_up(store: ObjectStore, service: Sqlit
     assert not fresh.filled
     assert (await fresh.pair.main.depth()).total == 0
     assert await service.names() == [fresh.name]
-    pair = await open_queues(store, service, AT)
+    pair = await open_queues(store, service, AT, URI)
     assert pair is not None
     assert (await pair.main.depth()).total == 0
 
@@ -72,7 +72,7 @@ async def test_a_half_filled_pair_is_given_up(store: ObjectStore, service: Sqlit
 async def test_a_filled_pair_that_was_purged_is_replaced(store: ObjectStore, service: SqliteQueueService) -> None:
     """A queue that somebody removed is made anew and filled again, never waited for."""
     taken = await _take(store, service)
-    await note_filled(store, AT, taken.name)
+    await note_filled(store, AT, taken.name, URI)
     await service.remove(taken.name)
     again = await _take(store, service)
     assert not again.filled
@@ -82,7 +82,7 @@ async def test_a_filled_pair_that_was_purged_is_replaced(store: ObjectStore, ser
 async def test_the_note_of_an_earlier_pair_does_not_count(store: ObjectStore, service: SqliteQueueService) -> None:
     """`filled` is about the pair in use, not about one before it."""
     first = await _take(store, service)
-    await note_filled(store, AT, first.name)
+    await note_filled(store, AT, first.name, URI)
     await service.remove(first.name)
     second = await _take(store, service)
     third = await _take(store, service)
@@ -94,9 +94,9 @@ async def test_nothing_is_left_at_the_end(store: ObjectStore, service: SqliteQue
     """Removing is complete, may be done again, and nodes then find none."""
     await _take(store, service)
     for _ in range(2):
-        await remove_queues(store, service, AT)
+        await remove_queues(store, service, AT, URI)
         assert await service.names() == []
-        assert await open_queues(store, service, AT) is None
+        assert await open_queues(store, service, AT, URI) is None
 
 
 class _Unreachable(SqliteQueueService):
@@ -113,7 +113,7 @@ async def test_a_pair_whose_maker_died_at_once_is_removed(store: ObjectStore, tm
     with pytest.raises(QueueError):
         await _take(store, service)
     assert len(await service.names()) == 1
-    await remove_queues(store, service, AT)
+    await remove_queues(store, service, AT, URI)
     assert await service.names() == []
     await service.close()
 
@@ -138,7 +138,7 @@ async def test_who_was_slow_uses_the_newest_pair(store: ObjectStore, tmp_path: P
     assert not taken.filled
     assert await service.names() == [taken.name]
     await taken.pair.main.send(["hello"])
-    found = await open_queues(store, service, AT)
+    found = await open_queues(store, service, AT, URI)
     assert found is not None
     assert [delivery.body for delivery in await found.main.receive(1, 0)] == ["hello"]
     await service.close()
@@ -150,7 +150,7 @@ async def test_an_earlier_pair_made_again_is_removed_too(store: ObjectStore, ser
     late = await _take(store, service)
     await service.create(early.name, visibility=30.0, max_receives=5)
     assert await service.names() == sorted([early.name, late.name])
-    await remove_queues(store, service, AT)
+    await remove_queues(store, service, AT, URI)
     assert await service.names() == []
 
 
@@ -159,7 +159,7 @@ async def test_a_damaged_note_is_refused(store: ObjectStore, service: SqliteQueu
     """What is no note of a queue is named."""
     await put(store, keys.queue(AT, 0), body)
     with pytest.raises(DamagedRecordError, match=keys.queue(AT, 0)):
-        await open_queues(store, service, AT)
+        await open_queues(store, service, AT, URI)
 
 
 def test_names_differ_by_store_run_step_and_number() -> None:
@@ -180,7 +180,7 @@ async def test_who_uses_a_pair_follows_to_the_one_that_took_its_place(
 ) -> None:
     """Another supervisor gave up the pair: nodes and the first supervisor go on with the new one, all calls alike."""
     first = await _take(store, service)
-    nodes = await open_queues(store, service, AT)
+    nodes = await open_queues(store, service, AT, URI)
     assert nodes is not None
     await first.pair.main.send(["lost with its queue"])
     [held] = await nodes.main.receive(1, 0)
@@ -198,7 +198,7 @@ async def test_who_uses_a_pair_follows_to_the_one_that_took_its_place(
 async def test_pair_without_a_successor_is_gone(store: ObjectStore, service: SqliteQueueService) -> None:
     """That is for the caller to answer: the step may be over."""
     taken = await _take(store, service)
-    await remove_queues(store, service, AT)
+    await remove_queues(store, service, AT, URI)
     with pytest.raises(QueueGoneError):
         await taken.pair.main.send(["x"])
 
@@ -209,17 +209,17 @@ async def test_whoever_filled_a_pair_that_was_replaced_does_not_say_so(
     """The slower supervisor's word would make the next one fill a third pair."""
     first = await _take(store, service)
     second = await _take(store, service)
-    await note_filled(store, AT, second.name)
-    await note_filled(store, AT, first.name)
+    await note_filled(store, AT, second.name, URI)
+    await note_filled(store, AT, first.name, URI)
     assert (await _take(store, service)).filled
 
 
 async def test_a_note_without_its_pair_leads_nobody_astray(store: ObjectStore, service: SqliteQueueService) -> None:
     """Its maker died before it made the pair: nodes open the newest one that is there, supervisors stay with it."""
     taken = await _take(store, service)
-    await put(store, keys.queue(AT, 1), b'{"name": "never-made"}')
+    await put(store, keys.queue(AT, 1), json.dumps({"name": queue_name(URI, AT, 1)}).encode())
     await taken.pair.main.send(["hello"])
-    found = await open_queues(store, service, AT)
+    found = await open_queues(store, service, AT, URI)
     assert found is not None
     assert (await found.main.depth()).total == 1
     await taken.follow()
@@ -236,7 +236,7 @@ async def test_a_supervisor_goes_over_to_a_newer_pair(store: ObjectStore, servic
     await taken.follow()
     assert await service.names() == [newer]
     await taken.pair.main.send(["hello"])
-    found = await open_queues(store, service, AT)
+    found = await open_queues(store, service, AT, URI)
     assert found is not None
     assert [delivery.body for delivery in await found.main.receive(9, 0)] == ["hello"]
 
@@ -263,3 +263,26 @@ async def test_trouble_while_a_new_pair_is_looked_for_is_trouble_with_queues(
     with pytest.raises(QueueError, match="which is used now cannot be told: cannot read"):
         await taken.pair.main.depth()
     await service.close()
+
+
+@pytest.mark.parametrize(
+    "forged", ["another-queue", "fanout-000000-r-s-0", f"{queue_name(URI, AT, 1)}-dead", "../main"]
+)
+@pytest.mark.parametrize("note", ["000", "001", "007", "x"])
+async def test_a_note_names_no_queue_of_others(
+    store: ObjectStore, service: SqliteQueueService, forged: str, note: str
+) -> None:
+    """Whoever can write notes has nothing removed, emptied or filled that was not made for this step."""
+    taken = None if note == "000" else await _take(store, service)
+    others = await service.create("another-queue", visibility=30.0, max_receives=5)
+    await others.main.send(["precious"])
+    await put(store, f"{keys.queues(AT)}{note}", json.dumps({"name": forged}).encode())
+    found = await open_queues(store, service, AT, URI)
+    assert (found is None) == (taken is None)
+    again = await _take(store, service)
+    assert again.name != forged
+    await again.pair.main.send(["ours"])
+    await again.follow()
+    await remove_queues(store, service, AT, URI)
+    assert await service.open(again.name) is None
+    assert (await others.main.depth()).total == 1
