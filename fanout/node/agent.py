@@ -382,7 +382,7 @@ class Node:
         if done.failure is not None or (done.succeeded < done.items and self._checks_items):
             self.failed, done = self.failed + 1, as_failed(held, done)
         decision = self._decide(held, done)
-        if not decision.status.is_final:
+        if done.failure is not None and not decision.status.is_final:
             done = without_rows(done)
         if self._fetcher is not None:
             self._fetcher.release(held.fetched)
