@@ -8,6 +8,7 @@ import shutil
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from obstore.store import ObjectStore
 
@@ -15,13 +16,15 @@ from fanout.clock import Clock
 from fanout.data.folder import files_below
 from fanout.data.transfer import upload_file
 from fanout.errors import StoreError
-from fanout.store.mask import mask_file
+from fanout.store.mask import GrowingFiles, mask_file
 from fanout.task_group import beside
 
 log = logging.getLogger(__name__)
 
 KEEP_EVERY = 20.0
 """Seconds between two looks: as much of its logs a killed node loses."""
+MASK_EVERY = 1.0
+"""Seconds between two looks at logs that are in their place already."""
 SMALL = 1024 * 1024
 GROWTH = 1.5
 WINDOW = 64 * 1024
@@ -44,6 +47,7 @@ class LogKeeper:
     store: ObjectStore
     prefix: str
     secrets: Sequence[str]
+    every: ClassVar[float] = KEEP_EVERY
     _kept: dict[str, int] = field(default_factory=dict)
 
     async def keep(self) -> None:
@@ -82,16 +86,31 @@ def _cut_after_last_line(path: Path) -> None:
         file.truncate(0)
 
 
+@dataclass(slots=True)
+class LogMasker:
+    """Masks what this node's scripts print into a store of this machine, where it is in its place at once.
+
+    So a node that is killed leaves no more unmasked than it printed in the last second.
+    """
+
+    files: GrowingFiles
+    every: ClassVar[float] = MASK_EVERY
+
+    async def keep(self) -> None:
+        """What has been printed until now is masked."""
+        await asyncio.to_thread(self.files.mask)
+
+
 @contextlib.asynccontextmanager
-async def kept_now_and_then(keeper: LogKeeper | None, clock: Clock) -> AsyncIterator[None]:
-    """Keeps logs while the context lasts; None: they are in the store already."""
+async def kept_now_and_then(keeper: LogKeeper | LogMasker | None, clock: Clock) -> AsyncIterator[None]:
+    """Keeps logs while the context lasts; None: there is nothing to do."""
     if keeper is None:
         yield
         return
 
     async def keep() -> None:
         while True:
-            await clock.sleep(KEEP_EVERY)
+            await clock.sleep(keeper.every)
             await keeper.keep()
 
     async with beside(keep(), "keeping logs"):

@@ -27,14 +27,14 @@ from fanout.node.committer import Committer, Stage, Write
 from fanout.node.fetch import Fetcher, needs_fetching
 from fanout.node.fork_server import ForkServer
 from fanout.node.gpus import VISIBLE, Gpus, gpus_of, slots_of
-from fanout.node.logs import LogKeeper, kept_now_and_then
+from fanout.node.logs import LogKeeper, LogMasker, kept_now_and_then
 from fanout.node.orders import Answer
 from fanout.node.preloaded import goes_unnoticed
 from fanout.node.process import SlotProcess
 from fanout.node.registration import register
 from fanout.node.status import LEFT, Reporter, status_written
 from fanout.node.usage import Usage, usage_written
-from fanout.node.workspace import Workspace, slot_environ, workspace
+from fanout.node.workspace import Workspace, own_logs, slot_environ, workspace
 from fanout.queue.port import QueuePair, QueueService
 from fanout.spec.expressions import render_arguments
 from fanout.step import inputs as step_inputs
@@ -48,6 +48,7 @@ from fanout.store import atomic, keys
 from fanout.store.access import Access
 from fanout.store.folder import is_durable
 from fanout.store.keys import StepRound
+from fanout.store.mask import GrowingFiles
 from fanout.store.objects import create
 from fanout.store.redact import secrets_of
 
@@ -74,7 +75,7 @@ class Assembled:
 
     node: Node
     number: int
-    logs: LogKeeper | None
+    logs: LogKeeper | LogMasker | None
     usage: Usage
 
 
@@ -186,11 +187,11 @@ def _forks_for(record: StepRecord, place: Workspace, forks: ForkServer | None) -
     return forks
 
 
-def _log_keeper(record: StepRecord, place: Workspace, store: ObjectStore) -> LogKeeper | None:
-    """What takes logs to a store that is elsewhere; in a local one they are in their place from the start."""
-    if place.store_folder is not None:
-        return None
+def _log_keeper(record: StepRecord, place: Workspace, store: ObjectStore) -> LogKeeper | LogMasker | None:
+    """What takes logs to a store that is elsewhere, or masks them in their place, if there is anything to mask."""
     secrets = secrets_of({**os.environ, **record.step.environment_variables})
+    if place.store_folder is not None:
+        return LogMasker(GrowingFiles(own_logs(place.logs, place.node), secrets)) if secrets else None
     return LogKeeper(place.logs, place.scratch / "log-copies", store, keys.logs(record.at), secrets)
 
 

@@ -150,11 +150,15 @@ async def unpack_code(digest: str | None, store: "ObjectStore", folder: Path) ->
     return folder
 
 
+def own_logs(logs: Path, node: int) -> list[Path]:
+    """The folders of a node among the logs of a step."""
+    return [logs / name / str(node) for name in NODE_LOGS]
+
+
 def _mask_logs(record: StepRecord, logs: Path, node: int, *, shared: bool) -> None:
     """What scripts print of their credentials is not kept; in shared logs only this node's are looked at."""
     secrets = secrets_of({**os.environ, **record.step.environment_variables})
-    own = [logs / name / str(node) for name in NODE_LOGS]
-    for folder in own if shared else [logs]:
+    for folder in own_logs(logs, node) if shared else [logs]:
         mask_folder(folder, secrets)
 
 

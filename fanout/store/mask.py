@@ -6,6 +6,7 @@ Masked in place, byte by byte: a process may still be writing to the end of the 
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 MASK = b"*"
@@ -34,12 +35,36 @@ def mask_file(path: Path, secrets: Sequence[str]) -> int:
     return _mask(path, [secret.encode("utf-8", "surrogateescape") for secret in secrets]) if secrets else 0
 
 
+@dataclass(slots=True)
+class GrowingFiles:
+    """Files below some folders to which others write: each pass masks what is new, where it stands."""
+
+    folders: Sequence[Path]
+    secrets: Sequence[str]
+    _masked: dict[Path, int] = field(default_factory=dict)
+
+    def mask(self) -> int:
+        """None of `secrets` is in what has been written whole until now; how many places were masked."""
+        wanted = [secret.encode("utf-8", "surrogateescape") for secret in self.secrets]
+        overlap = max(map(len, wanted), default=1) - 1
+        masked = 0
+        for path in (file for folder in self.folders for file in _files(folder)) if wanted else ():
+            try:
+                size, before = path.stat().st_size, self._masked.get(path, 0)
+                if size > before:  # the end of what was looked at may have been the beginning of a credential
+                    masked += _mask(path, wanted, max(0, before - overlap))
+                    self._masked[path] = size
+            except OSError as exc:
+                log.debug("%s: masked later: %s", path, exc)
+        return masked
+
+
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
-def _mask(path: Path, secrets: Sequence[bytes]) -> int:
-    masked, at, overlap = 0, 0, max(map(len, secrets)) - 1
+def _mask(path: Path, secrets: Sequence[bytes], at: int = 0) -> int:
+    masked, overlap = 0, max(map(len, secrets)) - 1
     with path.open("r+b", buffering=0) as file:
         while window := os.pread(file.fileno(), WINDOW, at):
             for start, stop in _found(window, secrets):

@@ -1,9 +1,11 @@
 """No secret in any file, nor on the terminal (promise I8); nothing written where nobody asked for it (promise I9)."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 # Made up, and of the shapes that credentials have.
@@ -72,6 +74,39 @@ def test_a_script_that_tells_all_it_knows(leaky: Any) -> None:
     assert "entry_script_log" in logs
     assert _with_secrets(_files(leaky.folder / ".fanout"), ENVIRONMENT) == []
     assert _with_secrets(iter([("terminal", text) for text in said]), ENVIRONMENT) == []
+
+
+PRINTING = """\
+import os, subprocess, sys, time
+from pathlib import Path
+
+def run(mini_batch, context):
+    print("it is", os.environ["DB_PASSWORD"])
+    os.write(2, b"and " + os.environ["HF_TOKEN"].encode())
+    subprocess.run(["sh", "-c", "echo $DB_PASSWORD"])
+    sys.stdout.flush()
+    Path(os.environ["MARKS"], f"{context.minibatch_index}-0-{os.getpid()}-0").touch()
+    time.sleep(600)
+"""
+
+
+def test_logs_are_masked_while_they_are_written(project: Any, tools: Any) -> None:
+    """What is killed at once, with kill -9, leaves logs that need nobody who knows the variables."""
+    project.environ.update(ENVIRONMENT)
+    project.write("src/score.py", PRINTING)
+    process = project.start("run", "pipeline.yml")
+    project.wait_for_attempts(2, process)
+
+    def bodies() -> list[bytes]:
+        return [body for name, body in _files(project.folder / ".fanout") if "/user/std" in name]
+
+    tools.wait_until(lambda: sum(body.count(b"*" * len(ENVIRONMENT["DB_PASSWORD"])) for body in bodies()) >= 4)
+    tools.wait_until(lambda: sum(body.count(b"*" * len(ENVIRONMENT["HF_TOKEN"])) for body in bodies()) >= 2)
+    for one in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
+    process.communicate()
+    assert _with_secrets(_files(project.folder / ".fanout"), ENVIRONMENT) == []
 
 
 def test_a_command_that_tells_all_it_knows(project: Any) -> None:

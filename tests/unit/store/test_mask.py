@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fanout.store import mask
-from fanout.store.mask import mask_file, mask_folder
+from fanout.store.mask import GrowingFiles, mask_file, mask_folder
 
 
 @pytest.mark.parametrize("window", [8, 13, 4096])
@@ -64,3 +64,25 @@ def test_a_file_that_cannot_be_read_is_a_warning(
     with caplog.at_level(logging.WARNING):
         assert mask_folder(tmp_path, ("geheim",)) == 1
     assert "cannot be masked" in caplog.text
+
+
+def test_growing_files_are_looked_at_where_they_have_grown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A credential that was half written at one look is whole at the next; nothing is read twice without a reason."""
+    files = GrowingFiles((tmp_path / "logs", tmp_path / "nowhere"), ("geheim", "token77"))
+    (tmp_path / "logs").mkdir()
+    path = tmp_path / "logs" / "out"
+    path.write_bytes(b"a geheim b gehe")
+    assert files.mask() == 1
+    with path.open("ab") as writer:
+        writer.write(b"im c toke")
+    assert files.mask() == 1
+    with path.open("ab") as writer:
+        writer.write(b"n77\n")
+    assert files.mask() == 1
+    assert path.read_bytes() == b"a ****** b ****** c *******\n"
+    monkeypatch.setattr(mask, "_mask", None)
+    assert files.mask() == 0
+
+
+def test_without_secrets_growing_files_are_not_looked_for(tmp_path: Path) -> None:
+    assert GrowingFiles((tmp_path,), ()).mask() == 0
