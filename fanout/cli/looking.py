@@ -33,17 +33,20 @@ ProcessName = Annotated[
     str | None, typer.Option("--process", metavar="P", help="One process, such as process000.", show_default=False)
 ]
 Stderr = Annotated[bool, typer.Option("--stderr", help="What went to stderr instead of stdout.")]
+FOLLOW_EVERY = 2.0
+"""Seconds between two statuses."""
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")]
 
 
 def status(
     run: OptionalRun = None,
     strict: StrictStatus = False,
+    follow: Follow = False,
     store: options.Store = None,
     profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
-    """Show where a run stands, and where its outputs are."""
+    """Show where a run stands, what works on it, and where its outputs are."""
     import asyncio
 
     from fanout.cli import wiring
@@ -53,18 +56,29 @@ def status(
 
     where = Where(store, profile=profile)
     settings = wiring.settings_of(Path.cwd(), where)
+    output, commands = output_to(sys.stdout), wiring.commands_of(settings, where)
+
+    def show(found: "RunStatus") -> None:
+        if json:
+            typer.echo(json_format.dumps(status_fields(found)))
+        else:
+            for line in status_lines(found, commands, output.paint):
+                output.line(line)
+        sys.stdout.flush()
 
     async def look() -> "RunStatus":
         objects = wiring.open_to_read(settings)
-        return await read_status(objects, await newest_or(objects, run), settings)
+        record = await newest_or(objects, run)
+        async with wiring.queues_to_look(settings) as queues:
+            while (found := await read_status(objects, record, settings, queues)).seal is None and follow:
+                if sys.stdout.isatty() and not json:
+                    typer.echo("\x1b[H\x1b[2J", nl=False)  # in the place of the status before
+                show(found)
+                await asyncio.sleep(FOLLOW_EVERY)
+            return found
 
     found = asyncio.run(look())
-    if json:
-        typer.echo(json_format.dumps(status_fields(found)))
-    else:
-        output = output_to(sys.stdout)
-        for line in status_lines(found, wiring.commands_of(settings, where), output.paint):
-            output.line(line)
+    show(found)
     if strict and found.has_failures:
         raise typer.Exit(ExitCode.FAILED)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fanout.advice import advise_with
 from fanout.cli.options import Where
-from fanout.errors import RunError, SettingsError
+from fanout.errors import RunError, SettingsError, UserError
 from fanout.spec.locations import local_path, uri_of
 from fanout.spec.report import Wrong
 from fanout.spec.settings import Origin, Settings, load_settings
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
     from fanout.engines.node_process import WarmNode
+    from fanout.queue.port import QueueService
     from fanout.run.outside import Outside
     from fanout.store.access import Access
     from fanout.view.commands import Commands
@@ -154,6 +155,23 @@ def open_to_read(settings: Settings) -> "ObjectStore":
     if folder is not None and not folder.is_dir():
         raise RunError(f"there are no runs here: {folder} does not exist; --store or --profile name another store")
     return open_store(settings.store, access_to_look(settings))
+
+
+@asynccontextmanager
+async def queues_to_look(settings: Settings) -> AsyncIterator["QueueService | None"]:
+    """Where the queues of runs are, for verbs that only look; None where the store has none of its own."""
+    from fanout.clock import SystemClock
+    from fanout.queue.service import open_queue_service
+
+    try:
+        queues = open_queue_service(settings.queue, settings.store, access_to_look(settings), SystemClock())
+    except UserError:
+        yield None
+        return
+    try:
+        yield queues
+    finally:
+        await queues.close()
 
 
 def commands_of(settings: Settings, where: Where) -> "Commands":

@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from fanout.errors import RunError
-from fanout.node.registration import registered
 from fanout.plan.manifests import read_summary
+from fanout.queue.port import QueueService
 from fanout.run.bind import bind_outputs, result_uris
 from fanout.run.record import RunRecord
 from fanout.run.reuse import taken_over
@@ -20,6 +20,7 @@ from fanout.step.verdict import Counts, VerdictStatus
 from fanout.store import keys
 from fanout.store.objects import read
 from fanout.task_group import all_of
+from fanout.view.activity import Activity, read_activity
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -42,7 +43,7 @@ class StepStatus:
     state: State | None = None  # None: it has a seal
     seal: Seal | None = None
     counts: Counts | None = None  # of a parallel step that has started
-    nodes: int = 0
+    activity: Activity = field(default_factory=Activity)
     outputs: Mapping[str, str] = field(default_factory=dict)
     logs: str = ""
     taken_from: str | None = None  # the earlier run whose step it took over
@@ -68,13 +69,15 @@ class RunStatus:
         return failed or any(step.counts is not None and step.counts.has_failures for step in self.steps)
 
 
-async def read_status(store: "ObjectStore", record: RunRecord, settings: Settings) -> RunStatus:
-    """Where the run stands now; for a step under way all its results are counted."""
+async def read_status(
+    store: "ObjectStore", record: RunRecord, settings: Settings, queues: QueueService | None = None
+) -> RunStatus:
+    """Where the run stands now; for a step under way all its results are counted, and its queue when it is known."""
     settings = record.settings(settings)
     sealed = await read_seal(store, keys.run_verdict(record.name, record.round))
     ended = {step.name: await step_seal(store, record.at(step.name)) for step in record.pipeline.steps}
     steps = await all_of(
-        _step(store, record, step, ended, settings, over=sealed is not None) for step in record.pipeline.steps
+        _step(store, record, step, ended, settings, queues, over=sealed is not None) for step in record.pipeline.steps
     )
     changes = await code_changes(store, record.name)
     return RunStatus(record.name, record.created, record.pipeline.file, sealed, tuple(steps), record.round, changes)
@@ -86,6 +89,7 @@ async def _step(
     step: Step,
     ended: Mapping[str, Seal | None],
     settings: Settings,
+    queues: QueueService | None,
     *,
     over: bool,
 ) -> StepStatus:
@@ -101,8 +105,8 @@ async def _step(
         return StepStatus(step.name, State.DID_NOT_RUN)
     if isinstance(step, ParallelStep) and await read(store, keys.step_json(record.at(step.name))) is not None:
         counts = await live_counts(store, record, step)
-        nodes = len(await registered(store, record.at(step.name)))
-        return StepStatus(step.name, State.UNDER_WAY, counts=counts, nodes=nodes, logs=logs)
+        activity = await read_activity(store, queues, record.at(step.name), settings.store)
+        return StepStatus(step.name, State.UNDER_WAY, counts=counts, activity=activity, logs=logs)
     before = (ended.get(name) for name in step.after)
     ready = all(sealed is not None and sealed.verdict.completed for sealed in before)
     return StepStatus(step.name, State.STARTING if ready else State.WAITING)

@@ -12,7 +12,7 @@ from fanout.view.conclusion import MOST_CHANGES, paint_verdict
 from fanout.view.json_lines import changed_fields
 from fanout.view.output import Paint
 from fanout.view.status import RunStatus, StepStatus
-from fanout.view.text import duration, location, many, mini_batches, moment, number, printable
+from fanout.view.text import duration, location, mini_batches, moment, number, printable
 
 
 def status_lines(status: RunStatus, commands: Commands, paint: Paint) -> Iterator[str]:
@@ -71,8 +71,7 @@ def _step_line(step: StepStatus, paint: Paint) -> str:
         parts = [f"{paint_verdict(seal.verdict, paint, seal.counts)} in {duration(seal.seconds)}"]
     if step.counts is not None:
         parts += _numbers(step.counts, paint)
-    if step.nodes:
-        parts.append(many(step.nodes, "node") + " so far")
+    parts += step.activity.summary()
     return ", ".join(parts)
 
 
@@ -95,6 +94,7 @@ def _numbers(counts: Counts, paint: Paint) -> Iterator[str]:
 def _details(step: StepStatus, run: str, commands: Commands) -> Iterator[str]:
     if step.seal is not None and not (_plain_success(step.seal) and step.taken_from is None):
         yield printable(step.seal.verdict.reason)
+    yield from step.activity.lines()
     for name, uri in sorted(step.outputs.items()):
         yield f"{name}: {location(uri)}"
     if step.seal is not None:
@@ -115,7 +115,8 @@ def _step_fields(step: StepStatus) -> dict[str, object]:
         "reason": None if verdict is None else verdict.reason,
         "state": None if step.state is None else step.state.value,
         "counts": None if step.counts is None else asdict(step.counts),
-        "nodes": step.nodes,
+        "nodes": step.activity.joined,
+        **step.activity.fields(),
         "outputs": dict(step.outputs),
         "logs": step.logs,
         "taken_from": step.taken_from,

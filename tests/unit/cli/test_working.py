@@ -62,12 +62,23 @@ def test_a_node_joins_a_run_that_is_under_way(fanout: Any, pipeline: Path, folde
     _wait_for(lambda: len(list(folder.glob("mark-*"))) == 2, running, joined)
     [step] = fanout("status", "--json").fields["steps"]
     assert (step["state"], step["nodes"], step["counts"]["total"]) == ("under way", 2, 6)
+    _wait_for(lambda: fanout("status", "--json").fields["steps"][0]["alive_nodes"] == 2, running, joined)
+    shown = fanout("status").out
+    assert "2 nodes at work" in shown
+    assert re.search(r"queue: \d waiting, \d with nodes", shown)
+    following = _start("status", "r", "--follow")
+    assert following.stdout is not None
+    assert "not ended" in following.stdout.readline()
     (folder / "go").touch()
     told, trouble = joined.communicate(timeout=PATIENCE)
     assert trouble == ""
     assert told.splitlines()[0] == "joining run r, step score"
     assert re.fullmatch(r"joined as node 1 \(.+, process \d+\) with 1 slot", told.splitlines()[1])
     assert re.fullmatch(r"left: the step is over; \d+ done", told.splitlines()[-1])
+    with following:  # closes its pipes
+        seen = following.stdout.read()
+    assert following.returncode == 0
+    assert "Completed in" in seen[seen.rindex("\nr  ") :]
     said, wrong = running.communicate(timeout=PATIENCE)
     assert (running.returncode, joined.returncode) == (0, 0), said + wrong
     assert len((folder / "rows.txt").read_text().splitlines()) == 6
