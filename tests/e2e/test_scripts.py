@@ -83,12 +83,16 @@ def test_init_that_raises_fails_the_step_with_the_users_words(project: Any) -> N
 
 
 def test_script_that_cannot_be_imported_shows_the_line(project: Any) -> None:
-    """A syntax error is shown with its file and line."""
-    project.write("src/score.py", "def run(mini_batch)\n    return mini_batch\n")
+    """An error while it is imported, with its file and line; a syntax error is found before anything starts."""
+    project.write("src/score.py", "no_such_name\n\ndef run(mini_batch):\n    return mini_batch\n")
     ended = project.fanout("run", "pipeline.yml")
     assert ended.code == 1, ended.said
-    assert "SyntaxError" in ended.said
-    assert "score.py" in ended.said
+    assert "NameError" in ended.said
+    assert 'src/score.py", line 1' in ended.said
+    project.write("src/score.py", "def run(mini_batch)\n    return mini_batch\n")
+    ended = project.fanout("run", "pipeline.yml")
+    assert ended.code == 2, ended.said
+    assert "src/score.py:1:20: SyntaxError" in ended.said
 
 
 def test_threads_and_children_left_running_do_not_keep_a_run_from_ending(project: Any, tools: Any) -> None:
