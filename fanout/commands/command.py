@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from obstore.store import LocalStore, ObjectStore
 
+from fanout.commands.artifacts import LOGS, default_folders
 from fanout.commands.guard import guarded
 from fanout.commands.printed import Printed, Say
 from fanout.data import uris
@@ -30,7 +31,7 @@ from fanout.step.scratch import scratch_folder
 from fanout.store import atomic, keys
 from fanout.store.access import Access
 from fanout.store.keys import StepRound
-from fanout.store.mask import mask_file
+from fanout.store.mask import mask_file, mask_folder
 from fanout.store.objects import translated
 from fanout.store.open import locate
 from fanout.store.redact import secrets_of
@@ -61,6 +62,7 @@ class CommandEnd:
     reason: str | None
     said: str = ""
     canceled: bool = False  # ended because somebody wanted that
+    artifacts: int = 0  # files of ./outputs that are under keys.artifacts
 
 
 async def run_command(
@@ -78,8 +80,10 @@ async def run_command(
     """
     secrets = secrets_of({**os.environ, **order.step.environment_variables})
     async with _scratch(order, store) as scratch:
-        staged, log = _stage(order.outputs, scratch / "outputs"), scratch / "std_log.txt"
-        work = asyncio.ensure_future(_work(order, store, access, staged, scratch, log))
+        staged, log = _stage(order.outputs, scratch / "staged"), scratch / "std_log.txt"
+        cwd = await unpack_code(order.code, store, scratch / "code") or scratch / "work"
+        folders, kept = default_folders(cwd), 0
+        work = asyncio.ensure_future(_work(order, access, staged, scratch, cwd, log))
         printed = Printed(log, secrets, on_line or (lambda _: None))
         following = asyncio.ensure_future(printed.follow()) if on_line is not None else None
         try:
@@ -87,7 +91,10 @@ async def run_command(
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             if canceled is not None and not work.done():
                 return CommandEnd(str(canceled.result()), canceled=True)
-            reason = work.result() or _missing(order.outputs, staged) or _clash(order.outputs, staged)
+            reason = work.result() or _missing(order.outputs, staged)
+            if reason is None:
+                folders.hand_over(order.outputs, staged)
+                reason = _clash(order.outputs, staged)
             if reason is None:
                 await _publish(publish_to or order.outputs, staged, access)
         finally:
@@ -95,24 +102,25 @@ async def run_command(
             if following is not None:
                 await cut_off(following)
                 printed.end()
+            mask_folder(cwd / LOGS, secrets)
+            kept = await folders.keep(store, order.at)
             if log.exists():
                 mask_file(log, secrets)
                 await upload_file(log, store, keys.logs(order.at) + LOG_FILE)
-        return CommandEnd(reason, _end_of(log))
+        return CommandEnd(reason, _end_of(log), artifacts=kept)
 
 
 async def _work(
-    order: CommandOrder, store: ObjectStore, access: Access, staged: Mapping[str, Path], scratch: Path, log: Path
+    order: CommandOrder, access: Access, staged: Mapping[str, Path], scratch: Path, cwd: Path, log: Path
 ) -> str | None:
     """Everything that a cancelation may cut off; why the command did not end well, if it did not."""
-    code = await unpack_code(order.code, store, scratch / "code")
     values = await bring(order.inputs, scratch / "inputs", access)
     try:
         command = render_command(order.step.command, values, _texts(staged))
     except UnsafeValueError as exc:  # what a file is called must not be able to end more than its step
         return f"command: {exc}"
     environ = await _environ(order, access, scratch, data_variables(values, _texts(staged)))
-    return await _execute(order, command.text, {**environ, **command.variables}, code or scratch, log)
+    return await _execute(order, command.text, {**environ, **command.variables}, cwd, log)
 
 
 def _texts(staged: Mapping[str, Path]) -> dict[str, str]:

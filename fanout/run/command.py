@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fanout.commands.artifacts import NAMED, OUTPUTS
 from fanout.commands.command import CommandEnd, CommandOrder, run_command
 from fanout.data import uris
 from fanout.data.transfer import some_at_once
@@ -71,7 +72,7 @@ class CommandRun:
                 on_line=lambda text: self.observer.step_printed(self.step, text),
             )
         sealed = await self._seal(end, begun)
-        return self.report(sealed, said="" if sealed.verdict.completed else end.said)
+        return self.report(sealed, said="" if sealed.verdict.completed else end.said, artifacts=end.artifacts)
 
     async def carry_out_apart(self, seconds: float) -> Seal:
         """As `carry_out`, beside others that may do the same, and within `seconds`: then the command has failed."""
@@ -102,9 +103,11 @@ class CommandRun:
                 await some_at_once([self._publish(name, number) for name in self.binding.outputs])
         await put(self.outside.store, keys.concluded_json(self._at), b"{}")
 
-    def report(self, sealed: Seal, *, said: str = "", earlier: bool = False) -> StepReport:
+    def report(self, sealed: Seal, *, said: str = "", earlier: bool = False, artifacts: int = 0) -> StepReport:
         """What there is to tell of the step's end."""
         outputs = {name: output.uri for name, output in self.binding.outputs.items()}
+        if artifacts:  # what it left in ./outputs
+            outputs[NAMED] = f"{self.outside.settings.store.rstrip('/')}/{keys.artifacts(self._at)}{OUTPUTS}"
         return StepReport(
             step=self.step,
             seal=sealed,

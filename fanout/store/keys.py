@@ -197,6 +197,11 @@ def ticking_json(run: str) -> str:
     return f"runs/{run}/ticking.json"
 
 
+def artifacts(at: StepRound) -> str:
+    """Prefix of what a command has left in its default folder."""
+    return f"{at.root}/artifacts/"
+
+
 def outputs(at: StepRound, output: str) -> str:
     """Default place of an output."""
     return f"{at.root}/outputs/{output}"

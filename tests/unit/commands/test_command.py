@@ -133,7 +133,7 @@ async def test_inputs_and_outputs_are_filled_in(run: Run, tmp_path: Path) -> Non
         },
         code={"only.txt": ""},
     )
-    assert end == CommandEnd(None, f"{nasty}\nonly.txt\n")
+    assert end == CommandEnd(None, f"{nasty}\nlogs\nonly.txt\noutputs\n")
     assert (tmp_path / "out" / "folder" / "copy").read_text() == "content"
     assert (tmp_path / "out" / "model.bin").read_text() == "m\n"
 
@@ -348,3 +348,33 @@ async def test_mltable_is_there_although_it_is_not_installed(run: Run, monkeypat
     end = await run("printenv AWS_ENDPOINT_URL_S3 FANOUT_DATASTORES")
     expected = ACCESS.child_environ()
     assert end.said.split() == [v for n in ("AWS_ENDPOINT_URL_S3", "FANOUT_DATASTORES") if (v := expected.get(n))]
+
+
+async def test_what_is_left_in_the_default_folders_is_kept(run: Run, store: ObjectStore) -> None:
+    """./outputs and ./logs are there, and what the command writes into them is in the store; also when it fails."""
+    code = {"outputs/old.txt": "with the code", "logs/old.txt": "with the code"}
+    for end, exit_code in (("", None), ("; exit 3", "the command ended with exit code 3")):
+        ended = await run(f"mkdir outputs/a; echo new > outputs/a/b.txt; echo said > ./logs/own.txt{end}", code=code)
+        assert (ended.reason, ended.artifacts) == (exit_code, 1)
+        assert await read(store, keys.artifacts(AT) + "outputs/a/b.txt") == b"new\n"
+        assert await read(store, keys.logs(AT) + "own.txt") == b"said\n"
+        assert await read(store, keys.artifacts(AT) + "outputs/old.txt") is None
+        assert await read(store, keys.logs(AT) + "old.txt") is None
+
+
+async def test_an_output_named_artifacts_is_the_default_folder(run: Run, tmp_path: Path) -> None:
+    """What is in ./outputs is in it, beside what was written there by its path; without code, too."""
+    outputs = {"artifacts": _folder(tmp_path / "made")}
+    ended = await run("echo world > ./outputs/world.txt; echo own > ${{outputs.artifacts}}/own.txt", outputs=outputs)
+    assert (ended.reason, ended.artifacts) == (None, 0)
+    assert {file.name: file.read_text() for file in (tmp_path / "made").iterdir()} == {
+        "world.txt": "world\n",
+        "own.txt": "own\n",
+    }
+
+
+async def test_a_link_out_of_the_default_folder_is_not_followed(run: Run, store: ObjectStore) -> None:
+    """What it points at is not the command's."""
+    ended = await run("ln -s /etc/hostname outputs/name; rm -r logs; ln -s /etc logs")
+    assert (ended.reason, ended.artifacts) == (None, 0)
+    assert await read(store, keys.logs(AT) + "hostname") is None

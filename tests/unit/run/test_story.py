@@ -182,7 +182,7 @@ async def test_code_is_stored_once_without_the_store_in_it(world: Any, notes: An
         (world.folder / "marks").mkdir()
     assert len(world.keys("code")) == 1
     log = (world.folder / "store/runs/first/a/logs/user_logs/std_log.txt").read_text().split()
-    assert log == ["helper.sh"]
+    assert log == ["helper.sh", "logs", "outputs"]
 
 
 async def test_a_run_keeps_the_datastores_it_began_with(world: Any, notes: Any, pipeline: Any, command: Any) -> None:
