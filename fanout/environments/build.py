@@ -17,8 +17,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.requirements import InvalidRequirement, Requirement
+
 import fanout
-from fanout.environments.compare import OLDEST_PYTHON, allows, allows_slots, file_name, shown
+from fanout.environments.compare import OF_THE_RUNTIME, OLDEST_PYTHON, allows, allows_slots, file_name, shown
 from fanout.errors import UserError
 from fanout.spec.steps import DataInput, DataType, ParallelStep, Step, StepOutput
 from fanout.store.ownership import weakness
@@ -27,6 +29,8 @@ from fanout.store.redact import redact
 FORMAT = 1
 """Part of an environment's name: raise it when environments are built otherwise."""
 LAST_LINES = 15
+LEFT_OUT = OF_THE_RUNTIME - {"azureml-mlflow"}
+"""Their pins (pandas below 2, old Pythons) keep environments from being made; scripts may still want mlflow."""
 FOR_TABLES = ("pandas>=2.2", "pyarrow>=18", "obstore>=0.8", "pydantic>=2.11")
 """What a slot reads tables with; Azure's runtime wants packages of its own for it."""
 
@@ -61,7 +65,28 @@ def recipe_of(step: Step) -> Recipe:
                 "follow its changes; put the code into the step's code folder"
             )
     extra = FOR_TABLES if isinstance(step, ParallelStep) and _may_be_table(step) else ()
-    return Recipe(_python_for(step), (*environment.pip, *extra))
+    lines = dict.fromkeys(kept for line in environment.pip for kept in _without_runtime(line))
+    return Recipe(_python_for(step), (*lines, *extra))
+
+
+def runtime_notice(step: Step) -> str | None:
+    """Which packages of Azure's runtime are left out of the environment, if it asks for some."""
+    out = [line for line in step.environment.pip if _without_runtime(line) != (line,)]
+    if not out:
+        return None
+    why = "are left out of its environment: Azure's runtime wants them, and fanout stands in for it"
+    return f"{step.name}: {', '.join(out)} {why}"
+
+
+def _without_runtime(line: str) -> tuple[str, ...]:
+    """What is installed for a line: itself, or of a package of Azure's runtime the libraries that its extras name."""
+    try:
+        requirement = Requirement(line)
+    except InvalidRequirement:
+        return (line,)
+    if requirement.name.lower().replace("_", "-") not in LEFT_OUT:
+        return (line,)
+    return tuple(extra for extra in ("pandas", "pyarrow") if extra in requirement.extras)
 
 
 def python_notice(step: Step) -> str | None:

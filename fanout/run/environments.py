@@ -35,6 +35,8 @@ async def prepare_environments(steps: Sequence[Step], observer: RunObserver) -> 
         recipe = build.recipe_of(step)
         if notice := build.python_notice(step):
             observer.notice(notice)
+        if notice := build.runtime_notice(step):
+            observer.notice(notice)
         if recipe.name not in made and not build.is_built(step):
             observer.notice(f"{step.name}: making its environment from {step.environment.conda_file}")
         made.add(recipe.name)

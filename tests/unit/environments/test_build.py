@@ -105,6 +105,17 @@ def test_tables_need_their_libraries() -> None:
     assert recipe_of(_parallel(DataType.URI_FOLDER)).pip == ()
 
 
+def test_packages_of_azures_runtime_are_left_out() -> None:
+    """Their pins would keep the environment from being made; what their extras name stays, and a line says so."""
+    step = _command("mltable>=1.2.0", "azureml-dataset-runtime[pandas,fuse]", "azureml_core", "pillow", "pandas")
+    assert recipe_of(step).pip == ("pandas", "pillow")
+    assert build.runtime_notice(step) == (
+        f"{step.name}: mltable>=1.2.0, azureml-dataset-runtime[pandas,fuse], azureml_core are left out of its "
+        "environment: Azure's runtime wants them, and fanout stands in for it"
+    )
+    assert build.runtime_notice(_command("pillow", "azureml-mlflow", "--no-index")) is None
+
+
 @pytest.mark.parametrize(
     ("step", "sentence"),
     [
