@@ -28,6 +28,23 @@ def check_place(uri: str, base: str, datastores: Datastores) -> None:
     )
 
 
+def may_be_read(uri: str, base: str, datastores: Datastores, *, table: bool) -> bool:
+    """Whether a mini-batch of the input `base` may name `uri`: what is below it, or of a table what is as remote as it.
+
+    Which buckets a table names was checked when it was planned.
+    """
+    if not table:
+        return is_below(uri, base) and ".." not in uris.path_of(uri).split("/")
+    if uris.is_local(base) or (not uris.is_local(uri) and _is_like(uris.scheme(uri), uris.scheme(base))):
+        return True
+    return any(is_below(uri, root) for root in _roots(datastores))
+
+
+def _is_like(kind: str, base: str) -> bool:
+    """Whether data of this scheme may be named where the input has that one: http only where the input is on http."""
+    return kind not in ("http", "https") or base in ("http", "https")
+
+
 def is_below(uri: str, folder: str) -> bool:
     """Whether `uri` is the folder itself, or in it."""
     return uri.rstrip("/") == folder.rstrip("/") or uris.relative_to(uri, folder) is not None

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from fanout.clock import SystemClock
+from fanout.data.uris import is_local, to_path
 from fanout.errors import DamagedRecordError, EntryScriptError, FanoutError
 from fanout.node import entry_script, orders, stacks
 from fanout.node.channel import Channel
@@ -218,7 +219,9 @@ def prepare(start: Start, send: Callable[[bytes], None]) -> Worker:
     reader = _of_objects if start.json_records else _of_frames
     return Worker(
         script=entry_script.load(start.entry_script, start.code),
-        load=_paths if start.recipe is None else TableReader(start.recipe, Path(start.input_dir), reader()),
+        load=_paths_in(start.input_path)
+        if start.recipe is None
+        else TableReader(start.recipe, Path(start.input_dir), reader()),
         reads=start.recipe is not None,
         encoder=RowEncoder(row_format, read_settings(start.code, start.entry_script)),
         folders=folders,
@@ -270,8 +273,20 @@ def _caller(start: Start) -> Callable[..., Any]:
     return lambda run, data, context: profile.runcall(run, data, context)
 
 
-def _paths(batch: MiniBatch) -> list[str]:
-    return [uri[7:] if uri.startswith("file:///") and "%" not in uri else _path(uri) for uri in batch.files]
+def _paths_in(folder: str | None) -> Load:
+    """Reads the paths of a mini-batch's files, which are in `folder`; None: wherever the node has them."""
+    if folder is None:
+        return lambda batch: [to_path(uri) if is_local(uri) else uri for uri in batch.files]
+    root = f"{folder.rstrip('/')}/"
+
+    def paths(batch: MiniBatch) -> list[str]:
+        found = [to_path(uri) for uri in batch.files]
+        for path in found:
+            if (not path.startswith(root) and path != folder) or "/../" in path[len(root) - 1 :]:
+                raise DamagedRecordError(f"{path}: is not in the input {folder}, and is not read")
+        return found
+
+    return paths
 
 
 def _cut(data: Any, part: Part) -> Any:
@@ -279,12 +294,6 @@ def _cut(data: Any, part: Part) -> Any:
     if isinstance(data, list):
         return data[part.start : part.stop]
     return data.iloc[part.start : part.stop].reset_index(drop=True)
-
-
-def _path(uri: str) -> str:
-    from fanout.data.uris import is_local, to_path
-
-    return to_path(uri) if is_local(uri) else uri
 
 
 class TableReader:

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from fanout.data import uris
+from fanout.data.table_places import may_be_read
 from fanout.data.transfer import download_file, some_at_once
+from fanout.errors import DamagedRecordError
 from fanout.plan import minibatch
 from fanout.plan.parts import Part
 from fanout.spec.steps import DataType
@@ -15,21 +17,26 @@ from fanout.step.record import StepRecord
 from fanout.store.access import Access
 
 
-def are_local(line: bytes) -> bool:
-    """Whether all files of a mini-batch's line are surely on this machine. False says nothing: then the line is parsed.
-
-    Every text in it that follows another one, and the first, begins as a local URI does; nothing in it is escaped. The
-    values of partition keys could look the same, whatever they are.
-    """
-    return b"\\" not in line and b'"partition":' not in line and line.count(b'"file:///') == line.count(b'","') + 1
-
-
 class Fetcher:
     """Local copies of remote files, each made once and kept as long as a mini-batch of this node needs it."""
 
-    def __init__(self, base: str, folder: Path, access: Access) -> None:
-        self._base, self._folder, self._access = base, folder, access
+    def __init__(self, base: str, folder: Path, access: Access, *, table: bool = True) -> None:
+        self._base, self._folder, self._access, self._is_table = base, folder, access, table
         self._users: Counter[str] = Counter()
+
+    def has_nothing_to_bring(self, line: bytes) -> bool:
+        """Whether all files of a mini-batch's line are on this machine, and may be read there."""
+        batch = minibatch.decode(line, "message")
+        self._check(batch.files)
+        return all(map(uris.is_local, batch.files))
+
+    def _check(self, files: Sequence[str]) -> None:
+        """DamagedRecordError for a file outside of the input: the plan says nothing of the kind."""
+        for uri in files:
+            if not may_be_read(uri, self._base, self._access.datastores, table=self._is_table):
+                raise DamagedRecordError(
+                    f"{uris.display(uri)}: is not in the input {uris.display(self._base)}, and is not read"
+                )
 
     async def fetch(self, line: bytes, part: Part | None = None) -> tuple[bytes, tuple[str, ...]]:
         """The mini-batch's line with local names for remote files, and the copies that `release` takes back.
@@ -37,6 +44,7 @@ class Fetcher:
         With `part`, only the files of that part are brought.
         """
         batch = minibatch.decode(line, "message")
+        self._check(batch.files)
         wanted = batch.files if part is None else batch.files[part.start : part.stop]
         remote = [uri for uri in wanted if not uris.is_local(uri)]
         if not remote:

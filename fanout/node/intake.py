@@ -21,7 +21,7 @@ from fanout.errors import (
 )
 from fanout.node.committer import Committer
 from fanout.node.decide import back_off
-from fanout.node.fetch import Fetcher, are_local
+from fanout.node.fetch import Fetcher
 from fanout.node.held import Held, Holdings
 from fanout.plan import messages
 from fanout.plan.manifests import read_line
@@ -292,13 +292,19 @@ class Intake:
         return [held for held in received if held not in back] if back else received
 
     def _take(self, held: Held) -> None:
-        is_here = self._fetcher is None or are_local(held.line)
-        if self._closed or (held.message.pointer is None and is_here):
+        if self._closed or (held.message.pointer is None and self._is_here(held)):
             self._ready.append(held)
         else:
             task = self._tasks.create_task(self._prepare(held))
             self._preparing.add(task)
             task.add_done_callback(self._prepared)
+
+    def _is_here(self, held: Held) -> bool:
+        """Whether there is nothing to bring; what is wrong with a line is said by whoever brings it."""
+        try:
+            return self._fetcher is None or self._fetcher.has_nothing_to_bring(held.line)
+        except DamagedRecordError:
+            return False
 
     async def _prepare(self, held: Held) -> None:
         """Brings what the mini-batch needs. Missing data and a damaged plan are a failed attempt; trouble with the

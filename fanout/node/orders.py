@@ -40,6 +40,9 @@ class Start:
     input_dir: str
     logging_level: str
     profiling_module: str
+    input_path: str | None = (
+        None  # where all files of mini-batches are, unless the node brings them or a table names them
+    )
     json_records: bool = False  # mini-batches are lists of objects instead of DataFrames
     cwd: str | None = None  # where a copy of the fork server goes, with `environ` in place of the server's
     environ: Mapping[str, str] | None = None

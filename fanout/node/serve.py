@@ -37,6 +37,7 @@ from fanout.node.usage import Usage, usage_written
 from fanout.node.workspace import Workspace, own_logs, slot_environ, workspace
 from fanout.queue.port import QueuePair, QueueService
 from fanout.spec.expressions import render_arguments
+from fanout.spec.steps import DataType
 from fanout.step import inputs as step_inputs
 from fanout.step import record as step_record
 from fanout.step.code_change import with_code_of_now
@@ -210,7 +211,8 @@ def fetcher_of(record: StepRecord, place: Workspace, access: Access) -> Fetcher 
     """What brings mini-batches here; None when they are here, or when slots read them themselves."""
     if record.major is None or record.major.uri is None or not needs_fetching(record):
         return None
-    return Fetcher(record.major.uri, place.scratch / "mini-batches", access)
+    is_table = record.major.type is DataType.MLTABLE
+    return Fetcher(record.major.uri, place.scratch / "mini-batches", access, table=is_table)
 
 
 def _writer(store: ObjectStore, record: StepRecord, number: int) -> Write:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from obstore.store import LocalStore
 
+from fanout.data import uris
 from fanout.data.folder import files_below
 from fanout.data.transfer import some_at_once, upload_file
 from fanout.errors import StoreError
@@ -104,9 +105,18 @@ class Workspace:
             input_dir=str(self.inputs),
             logging_level=record.step.logging_level,
             profiling_module=record.step.profiling_module,
+            input_path=_local_input(record),
             json_records=record.step.json_records,
             stack=str(self.scratch / "stacks" / process),
         )
+
+
+def _local_input(record: StepRecord) -> str | None:
+    """The folder or file that mini-batches name files of, where it is on this machine and no table."""
+    major = record.major
+    if major is None or major.uri is None or not uris.is_local(major.uri) or major.type is DataType.MLTABLE:
+        return None
+    return uris.to_path(major.uri)
 
 
 @contextlib.asynccontextmanager

@@ -125,6 +125,19 @@ async def test_files_arrive_as_paths(launch: Launch, write_script: WriteScript) 
     ]
 
 
+@pytest.mark.parametrize("path", ["/etc/hostname", "/data/../etc/hostname", "/data/a/../../etc/x", "/database", "/"])
+async def test_files_outside_of_the_input_are_not_read(launch: Launch, write_script: WriteScript, path: str) -> None:
+    """A mini-batch fails whose line names a file that is not in the input; run() is not called."""
+    write_script("def run(b):\n    return b\n")
+    slot = await launch(input_path="/data")
+    assert (await slot.run(files=["/data/a", "/data/b/..c"])).rows == b"/data/a\n/data/b/..c\n"
+    done = await slot.run(files=["/data/a", path])
+    assert done.failure is not None
+    assert done.failure.cause is Cause.DAMAGED
+    assert "is not in the input /data" in done.failure.message
+    assert done.rows == b""
+
+
 async def test_the_azure_helper(launch: Launch, write_script: WriteScript, tmp_path: Path, code: Path) -> None:
     """EntryScript tells where the script runs, and its logger writes to its own file."""
     write_script(

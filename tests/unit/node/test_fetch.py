@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import boto3
 import pytest
 
 from fanout.data import uris
-from fanout.errors import FanoutError, InputError
-from fanout.node.fetch import Fetcher, are_local, needs_fetching
+from fanout.errors import DamagedRecordError, FanoutError, InputError
+from fanout.node.fetch import Fetcher, needs_fetching
 from fanout.plan import minibatch
 from fanout.plan.minibatch import MiniBatch
 from fanout.spec.steps import DataType, EntryTask, ParallelStep
@@ -18,6 +19,7 @@ from fanout.step.inputs import bring
 from fanout.step.record import BoundInput, StepRecord
 from fanout.step.row_format import row_format
 from fanout.store.access import Access
+from fanout.store.datastores import Datastores
 
 pytestmark = pytest.mark.moto
 
@@ -69,20 +71,43 @@ def _paths(line: bytes) -> list[Path]:
         (("s3://bucket/b",), False),
         (('s3://bucket/"file:///b',), False),
         (("file:///a", 's3://bucket/"file:///b"', "file:///c"), False),
-        ((), False),
+        ((), True),
     ],
 )
-def test_lines_of_local_files_are_told_without_parsing(files: tuple[str, ...], local: bool) -> None:
-    """Whatever names of remote files look like."""
-    assert are_local(_line(*files)) is local
-    assert not are_local(minibatch.encode(MiniBatch(0, files=files, partition={"file:///": "file:///"})).encode())
-    assert not are_local(minibatch.encode(MiniBatch(0, files=("s3://b/k",), partition={"k": "file:///x"})).encode())
+def test_lines_of_local_files_are_told_apart(files: tuple[str, ...], local: bool, tmp_path: Path) -> None:
+    """Whatever names of remote files and values of partition keys look like."""
+    fetcher = Fetcher("file:///table", tmp_path, Access())
+    for partition in ({}, {"file:///": "file:///"}, {"k": '"file:///x"'}):
+        line = minibatch.encode(MiniBatch(0, files=files, partition=partition)).encode()
+        assert fetcher.has_nothing_to_bring(line) is local
+
+
+@pytest.mark.parametrize(
+    ("base", "uri", "table"),
+    [
+        ("s3://b/in", "file:///etc/hostname", False),
+        ("s3://b/in", "file:///etc/hostname", True),
+        ("s3://b/in", "http://169.254.169.254/latest", True),
+        ("s3://b/in", "s3://b/input/a", False),
+        ("s3://b/in", "s3://other/in/a", False),
+        ("s3://b/in", "s3://b/in/../secret", False),
+        ("https://host/in", "file:///etc/hostname", True),
+    ],
+)
+async def test_files_outside_of_the_input_are_not_brought(base: str, uri: str, table: bool, tmp_path: Path) -> None:
+    """Whatever a line says: a remote input has no files of this machine, and a folder those below it."""
+    fetcher = Fetcher(base, tmp_path, Access(), table=table)
+    with pytest.raises(DamagedRecordError, match="is not in the input"):
+        await fetcher.fetch(_line(uri))
+    with pytest.raises(DamagedRecordError):
+        fetcher.has_nothing_to_bring(_line(f"{base}/a", uri))
 
 
 async def test_files_keep_their_names(access: Access, upload: Upload, tmp_path: Path) -> None:
-    """Below the input's folder a file is called what it is called there; local files stay where they are."""
+    """Below the input's folder a file is called what it is called there; local files, of a datastore, stay where they
+    are."""
     base = upload({"data/a.txt": b"a", "data/sub/b c%.txt": b"b"}) + "/data"
-    fetcher = Fetcher(base, tmp_path / "here", access)
+    fetcher = Fetcher(base, tmp_path / "here", replace(access, datastores=Datastores((("here", "file:///"),))))
     line, names = await fetcher.fetch(_line(f"{base}/a.txt", "file:///local", f"{base}/sub/b c%.txt"))
     first, local, second = _paths(line)
     assert (first, second) == (tmp_path / "here" / "a.txt", tmp_path / "here" / "sub" / "b c%.txt")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from obstore.store import MemoryStore
 
+from fanout.data import uris
 from fanout.errors import DiskFullError, InputError, QueueError, StoreError
 from fanout.node import committer as committing
 from fanout.node.committer import Committer
@@ -59,6 +60,9 @@ class Fetching:
     trouble: Exception | None = None
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     here: list[str] = field(default_factory=list)
+
+    def has_nothing_to_bring(self, line: bytes) -> bool:
+        return all(map(uris.is_local, minibatch.decode(line, "test").files))
 
     async def fetch(self, line: bytes, _: Part | None = None) -> tuple[bytes, tuple[str, ...]]:
         await self.gate.wait()

@@ -153,7 +153,7 @@ async def prepare(tmp_path: Path) -> AsyncIterator[Prepare]:
         packed = snapshot(code)
         await put(where, keys.code(packed.digest), packed.archive)
         step = replace(ParallelStep(name="s", task=EntryTask("score.py"), input_data="files"), **settings)
-        inputs = {"files": BoundInput(uri="file:///data"), "rate": BoundInput(literal="0.5")}
+        inputs = {"files": BoundInput(uri="file:///"), "rate": BoundInput(literal="0.5")}
         found = StepRecord(
             "r", step, inputs, dict(outputs or {}), RowFormat.TEXT, visibility, packed.digest, recipe=recipe
         )

@@ -69,7 +69,7 @@ class Shop:
             max_concurrency_per_instance=2,
             retry_settings=RetrySettings(timeout=limit),
         )
-        inputs = {"files": BoundInput(uri="file:///data")}
+        inputs = {"files": BoundInput(uri="file:///")}
         record = StepRecord(at.run, step, inputs, {}, RowFormat.TEXT, 20.0, packed.digest, message_key=KEY)
         await put(store, keys.step_json(at), step_record.dump(record))
 
