@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 
-async def seconds_since(store: "ObjectStore", key: str, clock: Clock) -> float:
-    """Seconds since the object was created, by the store's clock; 0 when that cannot be told."""
+async def seconds_since(store: "ObjectStore", key: str, now: float) -> float:
+    """Seconds from the creation of the object, by the store's clock, to `now`; 0 when it is not there."""
     try:
         changed = await list_changed(store, key[: key.rindex("/") + 1])
     except StoreError:
         return 0.0
-    return max(0.0, clock.now() - changed[key]) if key in changed else 0.0
+    return max(0.0, now - changed[key]) if key in changed else 0.0
 
 
 async def attempts_under_way(store: "ObjectStore", at: StepRound, clock: Clock) -> int:

@@ -139,7 +139,7 @@ class ParallelRun(ParallelParts):
             counted = CountedWorkforce(workforce, lambda: attempts_under_way(store, self.at, clock))
             outcome = await supervise(supervisor, counted, clock)
         report.killed = counted.killed
-        since = await seconds_since(store, keys.step_json(self.at), clock) if taken_up else 0.0
+        since = await seconds_since(store, keys.step_json(self.at), clock.now()) if taken_up else 0.0
         return replace(outcome, seconds=max(outcome.seconds, since))
 
     async def _queues(self) -> StepQueues:

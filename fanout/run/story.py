@@ -77,7 +77,7 @@ async def resume(name: str, outside: Outside, observer: RunObserver, *, new_code
     for notice in notices:
         observer.notice(notice)
     first = keys.run_json(name) if record.round == 1 else keys.redrive_json(name, record.round)
-    return await carry_out(record, outside, observer, await seconds_since(outside.store, first, outside.clock))
+    return await carry_out(record, outside, observer, await seconds_since(outside.store, first, outside.clock.now()))
 
 
 async def _ending(record: RunRecord, outside: Outside) -> str | None:

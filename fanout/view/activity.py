@@ -1,10 +1,10 @@
 """What works on a step just now: its living nodes, what runs on them since when, and what waits in its queue."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from fanout.clock import SystemClock
 from fanout.errors import FanoutError
 from fanout.node.registration import registered
 from fanout.queue.port import Depth, QueueService
@@ -69,7 +69,7 @@ class Activity:
 
 async def read_activity(store: "ObjectStore", service: QueueService | None, at: StepRound, store_uri: str) -> Activity:
     """What can be known of a step that is under way; a queue that does not answer is left out."""
-    joined, seen = len(await registered(store, at)), await read_statuses(store, at, time.time())
+    joined, seen = len(await registered(store, at)), await read_statuses(store, at, SystemClock().now())
     queue, dead = None, None
     try:
         pair = None if service is None else await open_queues(store, service, at, store_uri)

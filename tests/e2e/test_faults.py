@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from fanout.clock import SystemClock
+from fanout.node.serve import load_step
 from fanout.plan.publish import Outbox, publish
 from fanout.queue.service import open_queue_service
 from fanout.spec.settings import load_settings
@@ -218,7 +219,8 @@ async def _send_again(project: Any, patch: pytest.MonkeyPatch, *, times: int, on
     try:
         pair = await open_queues(store, service, at, settings.store)
         assert pair is not None
-        outbox = Outbox(pair.main, at, at, skip=set(range(FILES)) - {only})
+        signer = (await load_step(store, at)).signer
+        outbox = Outbox(pair.main, at, at, skip=set(range(FILES)) - {only}, signer=signer)
         for _ in range(times):
             await publish(lambda: pytest.fail("the plan is in the store"), store, outbox)
     finally:
