@@ -1,7 +1,8 @@
 """Columns of text to columns of values (pyarrow), and those to the DataFrame that user code gets.
 
 The frame holds what MLTable's does: int64, float64, bool, datetime64[ns] and object, missing texts as None, whole
-numbers with gaps as float64, booleans with gaps as object (reference, section 12).
+numbers with gaps as float64, booleans with gaps as object (reference, section 12). Where no step makes rows anew, the
+columns of parquet have the types of the files.
 """
 
 import re
@@ -242,6 +243,23 @@ def to_values(column: "pa.ChunkedArray") -> "Array":
     return text_values(column) if pa.types.is_string(kind) else _numpy(column)
 
 
+def own_values(column: "pa.ChunkedArray") -> Any:
+    """A column of parquet as the array that a Series is made of, with its own type as far as pandas has it.
+
+    Whole numbers with gaps are float64 all the same; days are dates.
+    """
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_date(kind):
+        return column.to_pandas().to_numpy()
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        return column.to_pandas().array.copy()
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_timestamp(kind):
+        return _numpy(column)
+    return to_values(column)
+
+
 def _nested(column: "pa.ChunkedArray") -> "Array":
     """Lists as arrays and objects as dicts; numbers in them with gaps are fractions, as in the original."""
     return object_values(column.to_pandas().tolist())
@@ -308,7 +326,7 @@ def finish(frame: "pd.DataFrame", marks: Mapping[str, Mark]) -> "pd.DataFrame":
     for name, value in zip(frame.columns, frame.iloc[0], strict=True):
         mark = marks.get(name)
         if _is_missing(value):
-            if frame[name].dtype != object and mark is not Mark.REAL and frame[name].isna().all():
+            if frame[name].dtype != object and mark not in (Mark.REAL, Mark.OWN) and frame[name].isna().all():
                 changed[name] = pd.Series([None] * len(frame), dtype=object)
         elif mark in (Mark.WHOLE, Mark.FLAG) and not frame[name].isna().any():
             changed[name] = frame[name].astype("int64" if mark is Mark.WHOLE else "bool")

@@ -13,6 +13,7 @@ class Mark(StrEnum):
 
     WHOLE = "whole"  # whole numbers, as float64 because of gaps
     FLAG = "flag"  # booleans, as object because of gaps
+    OWN = "own"  # nothing: the column has the type of its parquet file, whatever rows are left
     REAL = "real"  # some NaN or NaT are values: numbers that are none, and times out of range
 
 

@@ -4,7 +4,7 @@ A column of few different texts comes as a dictionary, as it is stored: so no te
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -42,17 +42,44 @@ def read_all(path: str, steps: Sequence[Transformation] = ()) -> "pa.Table":
         return _read(path, file, range(file.num_row_groups), steps)
 
 
+class SameColumns:
+    """Whether files have the same columns in the same order, of those that the steps read; empty files have no say."""
+
+    def __init__(self, steps: Sequence[Transformation] = ()) -> None:
+        self._steps = steps
+        self._first: list[tuple[str, pa.DataType]] | None = None
+        self.holds = True
+
+    def see(self, schema: "pa.Schema", rows: int) -> None:
+        """Takes in a file."""
+        if not rows or not self.holds:
+            return
+        unneeded = unneeded_columns(self._steps, schema.names)
+        columns = [(field.name, _plain_type(field.type)) for field in schema if field.name not in unneeded]
+        self._first = columns if self._first is None else self._first
+        self.holds = columns == self._first
+
+
+def have_same_columns(tables: "Iterable[pa.Table]") -> bool:
+    """Whether what was read of several files has the same columns in the same order."""
+    columns = SameColumns()
+    for table in tables:
+        columns.see(table.schema, table.num_rows)
+    return columns.holds
+
+
+def _plain_type(kind: "pa.DataType") -> "pa.DataType":
+    """A type without the dictionary in which texts may be stored."""
+    import pyarrow as pa
+
+    return kind.value_type if pa.types.is_dictionary(kind) and pa.types.is_string(kind.value_type) else kind
+
+
 def with_plain_texts(table: "pa.Table") -> "pa.Table":
     """The table with the texts themselves in place of dictionaries."""
     import pyarrow as pa
 
-    types = [
-        field.type.value_type
-        if pa.types.is_dictionary(field.type) and pa.types.is_string(field.type.value_type)
-        else field.type
-        for field in table.schema
-    ]
-    return table.cast(pa.schema([f.with_type(t) for f, t in zip(table.schema, types, strict=True)]))
+    return table.cast(pa.schema([field.with_type(_plain_type(field.type)) for field in table.schema]))
 
 
 def _read(path: str, file: "pq.ParquetFile", groups: Sequence[int], steps: Sequence[Transformation]) -> "pa.Table":

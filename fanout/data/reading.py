@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fanout.data import delta, parquet, uris
 from fanout.data.blocks import Block
 from fanout.data.changes import Change
-from fanout.data.columns import convert_texts, object_values, text_values, to_frame, to_values
+from fanout.data.columns import convert_texts, object_values, own_values, text_values, to_frame, to_values
 from fanout.data.delimited import read_both, read_texts
 from fanout.data.jsonlines import Row, read_rows, to_columns
 from fanout.data.marks import Mark, mark_of
@@ -69,24 +69,50 @@ def _read_columns(
             return _read_json_lines(recipe, reader, pieces, changes)
         case Parquet() | DeltaLake():
             tables = [_read_parquet(recipe, piece) for piece in pieces]
-            return *_join(tables), [table.num_rows for table in tables]
+            join = _join_own if recipe.keeps_types and parquet.have_same_columns(tables) else _join
+            return *join(tables), [table.num_rows for table in tables]
         case None:
             return {}, {}, [1] * len(pieces)
 
 
 def _join(tables: "Sequence[pa.Table]") -> _Columns:
     """The columns of all tables, one below the other; null where a table does not have one."""
-    import pyarrow as pa
-
     if not tables:
         return {}, {}
-    try:
-        table = tables[0] if len(tables) == 1 else _below_each_other(tables)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as exc:
-        raise InputError(f"the files of the table do not fit together: {exc}") from exc
+    table = _as_one(tables)
     columns = dict(zip(table.column_names, table.columns, strict=True))
     marks = {name: mark for name, column in columns.items() if (mark := mark_of(column)) is not None}
     return {name: to_values(column) for name, column in columns.items()}, marks
+
+
+def _join_own(tables: "Sequence[pa.Table]") -> _Columns:
+    """The columns of tables that have the same ones, with the types that the files have."""
+    with_rows = [table for table in tables if table.num_rows] or tables[:1]
+    if not with_rows:
+        return {}, {}
+    table = _as_one(with_rows)
+    columns = {name: _own(name, column) for name, column in zip(table.column_names, table.columns, strict=True)}
+    return columns, dict.fromkeys(columns, Mark.OWN)
+
+
+def _own(name: str, column: "pa.ChunkedArray") -> "Array":
+    import pyarrow as pa
+
+    try:
+        values: Array = own_values(column)
+    except (pa.ArrowException, LookupError, ValueError, OverflowError) as exc:
+        # A zone that this machine does not know, a day behind the year 9999.
+        raise InputError(f"column {name}: {column.type} cannot be read with its own type: {exc}") from exc
+    return values
+
+
+def _as_one(tables: "Sequence[pa.Table]") -> "pa.Table":
+    import pyarrow as pa
+
+    try:
+        return tables[0] if len(tables) == 1 else _below_each_other(tables)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as exc:
+        raise InputError(f"the files of the table do not fit together: {exc}") from exc
 
 
 def _below_each_other(tables: "Sequence[pa.Table]") -> "pa.Table":
@@ -194,6 +220,12 @@ def _json_rows(reader: JsonLines, piece: Section) -> list[Row]:
     except InputError as exc:
         raise InputError(f"{uris.display(piece.uri)}: {exc}") from exc
     return rows[piece.start : piece.stop] if piece.cut == "rows" else rows
+
+
+def read_own_types(recipe: TableRecipe, piece: Section) -> "pa.Table":
+    """The rows of a piece of parquet as its file has them, texts without dictionaries; the Path column is not there."""
+    rows = parquet.with_plain_texts(_parquet_rows(recipe, piece))
+    return rows.drop_columns([PATH]) if recipe.include_path_column and PATH in rows.column_names else rows
 
 
 def _read_parquet(recipe: TableRecipe, piece: Section) -> "pa.Table":

@@ -38,7 +38,8 @@ class TableRecipe:
 
     `columns` are those in the head of the table, in its order, with the types inferred there or given: of delimited
     text all of them (more only where a later line is longer than all in the head, or every file has names of its own),
-    of JSON lines those that were seen, of parquet none, because its files say it themselves.
+    of JSON lines those that were seen, of parquet none, because its files say it themselves. `keeps_types` says whether
+    its columns have the types of the files, or one of the few that all other tables have.
     """
 
     reader: Reader | None  # None: a list of files, with one column, Path
@@ -46,6 +47,7 @@ class TableRecipe:
     steps: tuple[Transformation, ...] = ()
     header_uri: str | None = None  # the file that the names come from
     version: Literal[1] = 1
+    keeps_types: bool = False  # of parquet: no step makes rows anew, and all files have the same columns
 
     @property
     def format(self) -> Format:

@@ -10,10 +10,10 @@ from itertools import zip_longest
 from fanout.data import uris
 from fanout.data.jsonlines import Row, read_rows
 from fanout.data.mltable import MLTable
-from fanout.data.readers import SAMPLE_ROWS, Delimited, DeltaLake, HeaderMode, JsonLines, decode
+from fanout.data.readers import SAMPLE_ROWS, Delimited, DeltaLake, HeaderMode, JsonLines, Parquet, decode
 from fanout.data.recipe import Column, TableRecipe
 from fanout.data.records import column_names, split_records
-from fanout.data.transformations import early_conversions
+from fanout.data.transformations import early_conversions, keeps_rows
 from fanout.data.types import STRING, ColumnType, Kind, are_bits, infer
 from fanout.errors import InputError
 
@@ -37,6 +37,10 @@ def resolve_recipe(table: MLTable, files: Iterable[str], read_head: ReadHead) ->
             recipe = TableRecipe(reader, tuple(_json_columns(reader, files, read_head)), table.transformations)
         case DeltaLake(columns=columns) as reader:
             recipe = TableRecipe(reader, tuple(Column(*column) for column in columns), table.transformations)
+        case Parquet() as reader:
+            # Whether the files have the same columns is seen when their footers are read.
+            steps = table.transformations
+            recipe = TableRecipe(reader, steps=steps, keeps_types=keeps_rows(steps))
         case reader:
             recipe = TableRecipe(reader, (), table.transformations)
     return recipe

@@ -19,15 +19,23 @@ _LENGTH_AND_MAGIC = 8  # what ends a file: the footer's length, four bytes littl
 
 def row_groups(uri: str, size: int, access: "Access") -> tuple[int, ...]:
     """The number of rows in each row group, in order; InputError when the file is not parquet."""
-    with open_bytes(uri, size, access) as source:
-        metadata = _parsed(_footer(source), uri)
+    return group_sizes(footer(uri, size, access))
+
+
+def group_sizes(metadata: "FileMetaData") -> tuple[int, ...]:
+    """The number of rows in each row group, in order."""
     return tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+
+
+def footer(uri: str, size: int, access: "Access") -> "FileMetaData":
+    """What the end of the file says of it; InputError when the file is not parquet."""
+    with open_bytes(uri, size, access) as source:
+        return _parsed(_footer(source), uri)
 
 
 def parquet_columns(uri: str, size: int, access: "Access") -> tuple[str, ...]:
     """The names of the file's columns, in order; InputError when the file is not parquet."""
-    with open_bytes(uri, size, access) as source:
-        return tuple(_parsed(_footer(source), uri).schema.to_arrow_schema().names)
+    return tuple(footer(uri, size, access).schema.to_arrow_schema().names)
 
 
 @dataclass(frozen=True, slots=True)

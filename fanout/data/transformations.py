@@ -132,6 +132,11 @@ def _unsettled(conversions: Sequence[Conversion], settled: set[str]) -> Iterator
     return ((name, c.type) for c in conversions for name in c.columns if name not in settled)
 
 
+def keeps_rows(steps: Sequence[Transformation]) -> bool:
+    """Whether the rows are left as they were read; columns may go. All else makes them anew in the original."""
+    return all(isinstance(step, KeepColumns | DropColumns) for step in steps)
+
+
 def unneeded_columns(steps: Sequence[Transformation], names: Sequence[str]) -> frozenset[str]:
     """Those of `names` that are dropped before anything looks at them, so that they need not be read."""
     alive, needed = set(names), set[str]()

@@ -212,7 +212,22 @@ def _table_of(elements: Sequence[Mapping[Any, Any]]) -> Any:
     import pyarrow as pa
 
     columns = dict.fromkeys(key for element in elements for key in element)
-    return pa.table({str(key): [_plain_or_same(element.get(key)) for element in elements] for key in columns})
+    return pa.table({str(key): _array([_plain_or_same(element.get(key)) for element in elements]) for key in columns})
+
+
+def _array(values: list[Any]) -> Any:
+    """A column of values, whose type they show; also times of a zone with gaps, and whole numbers beyond int64."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(values)
+    except OverflowError:
+        # As uint64 they would not fit together with the int64 of other mini-batches.
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    except ValueError as exc:
+        if isinstance(exc, pa.ArrowException):
+            raise
+        return pa.array(values, from_pandas=True)  # NaT has no offset to ask for
 
 
 def _cell(element: Any) -> Any:

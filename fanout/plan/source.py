@@ -5,7 +5,7 @@ A table is an `mltable` whose MLTable has a reader, taken in mode direct or none
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fanout.data.listing import find_file, list_uris
@@ -17,6 +17,7 @@ from fanout.plan.stopping import stoppable
 from fanout.spec.steps import DataType, InputMode, ParallelStep
 
 if TYPE_CHECKING:
+    from fanout.data.parquet import SameColumns
     from fanout.data.recipe import TableRecipe
     from fanout.store.access import Access
 
@@ -28,11 +29,20 @@ class PlannedInput:
     batches: Iterator[MiniBatch]
     division: Division
     recipe: "TableRecipe | None" = None  # None: the mini-batches are lists of files
+    columns: "SameColumns | None" = None  # what the files of parquet are found to have in common meanwhile
+
+    @property
+    def settled_recipe(self) -> "TableRecipe | None":
+        """The recipe when all mini-batches have been found: types of parquet are kept if its files have the same."""
+        if self.recipe is None or self.columns is None or self.columns.holds:
+            return self.recipe
+        return replace(self.recipe, keeps_types=False)
 
     @property
     def recipe_json(self) -> str | None:
         """The recipe as it is stored with the plan."""
-        return None if self.recipe is None else self.recipe.to_json()
+        recipe = self.settled_recipe
+        return None if recipe is None else recipe.to_json()
 
 
 def plan_mini_batches(

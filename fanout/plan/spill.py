@@ -6,7 +6,7 @@ says what it holds: planning the same input again writes the same files, and ano
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fanout.data.delta import NULL
@@ -34,6 +34,8 @@ RECIPE = TableRecipe(Parquet())
 """How spilled rows are read: they have been transformed before."""
 
 Keys = tuple[str, ...]
+_Rows = tuple["Block", "pa.Table | None"]
+"""Rows as keys are taken from them, and the same with the types of their parquet file where the table keeps these."""
 
 
 def split_by_columns(
@@ -50,12 +52,12 @@ def split_by_columns(
     """
     found: dict[Keys, list[Piece]] = {}
     seen: set[str] = set()
-    for number, block in enumerate(_blocks(entries, recipe, layout, reader)):
+    for number, (block, own) in enumerate(_blocks(entries, recipe, layout, reader)):
         seen.update(block.frame.columns)
         if not _columns_vary(recipe):
             _check(keys, seen)
         groups = _groups(block, keys)
-        uri = spill.put(number, _arrow(block, groups.order))
+        uri = spill.put(number, _arrow(block, own, groups.order))
         for values, start, stop in groups.spans():
             found.setdefault(values, []).append(Piece(uri, start, stop, Cut.ROWS))
     if found:
@@ -83,16 +85,16 @@ def _check(keys: Keys, names: Iterable[str]) -> None:
 
 def _blocks(
     entries: Iterable[FileEntry], recipe: TableRecipe, layout: TableLayout, reader: TableReader
-) -> Iterator["Block"]:
+) -> Iterator["_Rows"]:
     """The blocks of the table in its order, transformed; those without rows left out."""
     from fanout.data.blocks import GlobalRows
 
     rows = GlobalRows(recipe.steps)
     for entry in entries:
         for section in _sections(entry, layout, reader):
-            block = _transformed(section, recipe, reader, rows)
+            block, own = _transformed(section, recipe, reader, rows)
             if len(block.frame):
-                yield block
+                yield block, own
             if rows.exhausted:
                 return
 
@@ -107,12 +109,14 @@ def _sections(entry: FileEntry, layout: TableLayout, reader: TableReader) -> Ite
             yield Section(entry.uri, extent.start, extent.stop, "bytes")
 
 
-def _transformed(section: Section, recipe: TableRecipe, reader: TableReader, rows: "GlobalRows") -> "Block":
+def _transformed(section: Section, recipe: TableRecipe, reader: TableReader, rows: "GlobalRows") -> "_Rows":
     from fanout.data.blocks import transform
-    from fanout.data.reading import read_block
+    from fanout.data.reading import read_block, read_own_types
 
     with reader.bring(section) as here:
-        return transform(read_block(recipe, (here,)), recipe.steps, rows)
+        # Keys are told apart by the same texts, whatever the steps.
+        block = transform(read_block(replace(recipe, keeps_types=False), (here,)), recipe.steps, rows)
+        return block, read_own_types(recipe, here) if recipe.keeps_types else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +170,19 @@ def _text(value: Any) -> str:
             return NULL if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
 
 
-def _arrow(block: "Block", order: Any) -> "pa.Table":
-    """The rows in this order, as columns that are read back as they are."""
+def _arrow(block: "Block", own: "pa.Table | None", order: Any) -> "pa.Table":
+    """The rows in this order, as columns that are read back as they are: those of `own` as these are."""
     import pyarrow as pa
 
-    frame = block.frame.iloc[order]
-    return pa.table({str(name): _column(frame[name], block.marks.get(name)) for name in frame.columns})
+    frame, kept = block.frame, () if own is None else own.column_names
+    return pa.table(
+        {
+            str(name): own[name].take(pa.array(order))
+            if own is not None and name in kept
+            else _column(frame[name].iloc[order], block.marks.get(name))
+            for name in frame.columns
+        }
+    )
 
 
 def _column(series: "pd.Series[Any]", mark: Mark | None) -> "pa.Array":

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, tee
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,13 @@ from fanout.data.at_hand import at_hand
 from fanout.data.delta import NULL, partition_texts, pinned
 from fanout.data.listing import FileEntry, find_file, list_folder
 from fanout.data.mltable import MLTable, list_files, list_uris, load_mltable
+from fanout.data.parquet import SameColumns
 from fanout.data.partition_format import PartitionFormat, compile_format
 from fanout.data.ranges import open_bytes, read_head
 from fanout.data.readers import DeltaLake, JsonLines
 from fanout.data.recipe import TableRecipe
 from fanout.data.resolve import resolve_recipe
-from fanout.data.row_groups import row_groups
+from fanout.data.row_groups import footer, group_sizes
 from fanout.data.row_limits import RowLimits, row_limits
 from fanout.data.sections import Section
 from fanout.data.transformations import ExtractPartitions, Filter, TakeSample
@@ -36,8 +37,8 @@ from fanout.store.redact import has_credential
 if TYPE_CHECKING:
     from fanout.store.access import Access
 
-Planned = tuple[Iterator[MiniBatch], Division, TableRecipe | None]
-"""Mini-batches, how they were divided, and how their rows are read; None where they are lists of files."""
+Planned = tuple[Iterator[MiniBatch], Division, TableRecipe | None, SameColumns | None]
+"""What a PlannedInput consists of."""
 
 
 def plan_table(step: ParallelStep, uri: str, mode: InputMode | None, access: "Access", spill: Spill) -> Planned:
@@ -49,7 +50,7 @@ def plan_table(step: ParallelStep, uri: str, mode: InputMode | None, access: "Ac
         return _of_table(mltable, division, access, spill)
     partitions = Partitions.of(TableRecipe(None, steps=mltable.transformations))
     files = _listed_files(mltable, mode, access)
-    return split_list(files, division, partitions.names, partitions.values), division, None
+    return split_list(files, division, partitions.names, partitions.values), division, None, None
 
 
 def _refuse_credentials(table: MLTable) -> None:
@@ -69,7 +70,7 @@ def plan_records(step: ParallelStep, uri: str, type_: DataType, access: "Access"
     recipe, division = TableRecipe(JsonLines()), ByRows(step.mini_batch_rows or 1)
     listed = iter((find_file(uri, access),)) if type_ is DataType.URI_FILE else list_folder(uri, access)
     files = stoppable(entry for entry in listed if entry.size)
-    return mini_batches_of_table(files, recipe, division, access), division, recipe
+    return mini_batches_of_table(files, recipe, division, access), division, recipe, None
 
 
 def is_table(mltable: MLTable, mode: InputMode | None) -> bool:
@@ -102,11 +103,27 @@ def _of_table(mltable: MLTable, division: Division, access: "Access", spill: Spi
     del head
     if isinstance(division, ByPartition) and _is_regrouped(recipe, division.keys):
         check_keys(division.keys, division.keys)
+        if recipe.keeps_types:
+            # Here before any row is read: what is spilled is read by another recipe.
+            files, recipe = _with_types_known(list(files), recipe, access)
         regrouped = split_by_columns(
             files, recipe, layout_of(recipe), division.keys, _table_reader(recipe, access), spill
         )
-        return regrouped, division, RECIPE
-    return mini_batches_of_table(files, recipe, division, access), division, recipe
+        return regrouped, division, replace(RECIPE, keeps_types=recipe.keeps_types), None
+    columns = SameColumns(recipe.steps)
+    return mini_batches_of_table(files, recipe, division, access, columns), division, recipe, columns
+
+
+def _with_types_known(
+    files: list[FileEntry], recipe: TableRecipe, access: "Access"
+) -> tuple[Iterator[FileEntry], TableRecipe]:
+    columns = SameColumns(recipe.steps)
+    reader = _table_reader(recipe, access, columns)
+    for entry in stoppable(iter(files)):
+        reader.row_groups(entry)
+        if not columns.holds:
+            break
+    return stoppable(iter(files)), replace(recipe, keeps_types=columns.holds)
 
 
 def _is_regrouped(recipe: TableRecipe, keys: tuple[str, ...]) -> bool:
@@ -115,10 +132,14 @@ def _is_regrouped(recipe: TableRecipe, keys: tuple[str, ...]) -> bool:
 
 
 def mini_batches_of_table(
-    files: Iterator[FileEntry], recipe: TableRecipe, division: Division, access: "Access"
+    files: Iterator[FileEntry],
+    recipe: TableRecipe,
+    division: Division,
+    access: "Access",
+    columns: SameColumns | None = None,
 ) -> Iterator[MiniBatch]:
-    """The mini-batches of a table's files, which are not empty."""
-    reader, layout = _table_reader(recipe, access), layout_of(recipe)
+    """The mini-batches of a table's files, which are not empty; `columns` takes in files of parquet as they go by."""
+    reader, layout = _table_reader(recipe, access, columns), layout_of(recipe)
     match division:
         case ByPartition(keys=keys):
             return _of_partitions(files, recipe, keys)
@@ -137,15 +158,21 @@ def _of_partitions(files: Iterator[FileEntry], recipe: TableRecipe, keys: tuple[
     return split_partitions(files, keys, partitions.names, partitions.values, table=True)
 
 
-def _table_reader(recipe: TableRecipe, access: "Access") -> TableReader:
+def _table_reader(recipe: TableRecipe, access: "Access", columns: SameColumns | None = None) -> TableReader:
     @contextmanager
     def bring(section: Section) -> Iterator[Section]:
         with at_hand([section], access, parquet=recipe.is_parquet) as [here]:
             yield here
 
+    def row_groups(entry: FileEntry) -> tuple[int, ...]:
+        metadata = footer(entry.uri, entry.size, access)
+        if columns is not None and columns.holds and recipe.keeps_types:
+            columns.see(metadata.schema.to_arrow_schema(), metadata.num_rows)
+        return group_sizes(metadata)
+
     return TableReader(
         open=lambda entry: open_bytes(entry.uri, entry.size, access),
-        row_groups=lambda entry: row_groups(entry.uri, entry.size, access),
+        row_groups=row_groups,
         has_header=recipe.has_header,
         bring=bring,
     )

@@ -88,4 +88,6 @@ def _column(table: Any, field: Any) -> Any:
     column = table.column(field.name)
     if pa.types.is_string(field.type) and pa.types.is_nested(column.type):
         return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
-    return column.cast(field.type)
+    # Whole numbers are fractions in mini-batches with gaps, so they are in all of them, as exactly as fractions can be.
+    exact = not (pa.types.is_integer(column.type) and pa.types.is_floating(field.type))
+    return column.cast(field.type, safe=exact)

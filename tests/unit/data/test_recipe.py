@@ -48,6 +48,13 @@ def test_a_recipe_comes_back_from_its_json(recipe: TableRecipe) -> None:
     assert from_json(text, "recipe").to_json() == text
 
 
+def test_a_recipe_of_before_widens_parquet() -> None:
+    """A plan that says nothing of types is read as it was planned."""
+    fields = json.loads(TableRecipe(Parquet(), keeps_types=True).to_json())
+    del fields["keeps_types"]
+    assert from_json(json.dumps(fields), "recipe") == TableRecipe(Parquet())
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [

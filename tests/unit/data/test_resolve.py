@@ -168,5 +168,7 @@ def test_a_long_json_head_is_read_in_growing_parts(monkeypatch: pytest.MonkeyPat
 def test_parquet_says_it_all_itself() -> None:
     """Nothing is read."""
     files = Files({"f": b""})
-    assert resolve_recipe(MLTable("file:///t/MLTable", (), Parquet()), ["f"], files.head).columns == ()
+    recipe = resolve_recipe(MLTable("file:///t/MLTable", (), Parquet()), ["f"], files.head)
+    assert recipe.columns == ()
+    assert recipe.keeps_types
     assert files.read == []

@@ -16,6 +16,7 @@ from fanout.data.resolve import resolve_recipe
 from fanout.data.row_limits import rows_wanted
 from fanout.data.transformations import Filter, KeepColumns, Skip, Take, TakeSample, Transformation
 from fanout.data.whole_table import load_table, needed
+from fanout.errors import InputError
 from fanout.store.access import Access
 
 FILTER, SAMPLE = Filter('col("a") > 1'), TakeSample(0.5, 1)
@@ -104,3 +105,31 @@ def test_a_seed_splits_a_table_in_two(folder: Path) -> None:
     assert sorted([*low["a"], *high["a"]]) == list(range(30))
     same = load_table(table_of(folder, "csv", "take_random_sample: {probability: 0.4, seed: 3}"), Access())
     pd.testing.assert_frame_equal(low, same)
+
+
+@pytest.mark.parametrize(
+    ("steps", "dtype"),
+    [
+        ("", "int8"),
+        ("- keep_columns: [n, Path]\n", "int8"),
+        ("- take: 2\n", "int64"),
+        ('- filter: col("n") > 0\n', "int64"),
+        ("- convert_column_types: [{columns: other, column_type: int}]\n", "int64"),
+        ("- extract_columns_from_partition_format: {partition_format: '/{name}.parquet'}\n", "int64"),
+    ],
+)
+def test_a_whole_table_of_parquet_has_its_types(tmp_path: Path, steps: str, dtype: str) -> None:
+    """Measured with mltable 1.7.0: what makes rows anew widens all columns, also those that it is not about."""
+    for name in "ab":
+        pq.write_table(pa.table({"n": pa.array([1, 2], pa.int8())}), tmp_path / f"{name}.parquet")
+    reader = "- read_parquet: {include_path_column: true}\n"
+    (tmp_path / "MLTable").write_text(f"paths: [{{pattern: '*.parquet'}}]\ntransformations:\n{reader}{steps}")
+    assert str(load_table(str(tmp_path), Access())["n"].dtype) == dtype
+
+
+def test_a_zone_that_is_not_known_is_named(tmp_path: Path) -> None:
+    """With its column."""
+    pq.write_table(pa.table({"t": pa.array([0], pa.timestamp("us", "Mars/Olympus"))}), tmp_path / "a.parquet")
+    (tmp_path / "MLTable").write_text("paths: [{file: a.parquet}]\ntransformations: [read_parquet]\n")
+    with pytest.raises(InputError, match=r"column t: .*Mars/Olympus"):
+        load_table(str(tmp_path), Access())

@@ -187,6 +187,16 @@ def test_parquet_of_elements() -> None:
     assert _encode(RowFormat.PARQUET, []) == EncodedRows(0, b"")
 
 
+def test_parquet_of_elements_from_a_table_of_parquet() -> None:
+    """Times of a zone with gaps, and whole numbers beyond int64, which are fractions then."""
+    moment = pd.Timestamp("2020-01-01", tz="Europe/Berlin")
+    dicts = [{"t": moment, "u": 2**63 + 5}, {"t": pd.NaT, "u": 1}]
+    table = _arrow(_encode(RowFormat.PARQUET, dicts))
+    assert table.to_pydict() == {"t": [moment, None], "u": [float(2**63), 1.0]}
+    with pytest.raises(pa.ArrowInvalid):
+        _encode(RowFormat.PARQUET, [{"a": 1}, {"a": "x"}])
+
+
 @pytest.mark.parametrize("kind", list(RowFormat))
 @pytest.mark.parametrize("result", [["a", "b"], FRAME, [{"a": 1}], [], FRAME.iloc[:0], (1, 2, 3)])
 def test_encoding_again_gives_the_same_bytes(kind: RowFormat, result: Any) -> None:

@@ -190,6 +190,16 @@ async def test_parquet_types_in_conflict_become_text(written: Written, other: ob
     assert table.to_pydict() == {"a": ["1", texts.get(str(other), str(other))], "b": [1, 2]}
 
 
+async def test_parquet_of_large_numbers_and_gaps(written: Written) -> None:
+    """A column without values in one mini-batch does not make an error of the numbers in another."""
+    import numpy as np
+    import pandas as pd
+
+    large, none = pd.DataFrame({"u": np.array([2**63 + 5], np.uint64)}), pd.DataFrame({"u": [np.nan]})
+    table = _parquet(await written(RowFormat.PARQUET, large, none))
+    assert table.to_pydict() == {"u": [float(2**63), None]}
+
+
 async def test_parquet_of_dicts_with_different_keys(written: Written) -> None:
     """Every key of every element is a column, not only those of the first."""
     table = _parquet(await written(RowFormat.PARQUET, [{"a": 1}, {"b": 2}, {"a": 3, "c": "x"}]))
