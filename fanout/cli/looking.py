@@ -46,7 +46,7 @@ def status(
     profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
-    """Show where a run stands, what works on it, and where its outputs are."""
+    """Show where a run stands and what works on it."""
     import asyncio
 
     from fanout.cli import wiring

@@ -100,8 +100,11 @@ def overrides_of(path: Path, inputs: Sequence[str]) -> list[str]:
 
 
 def _from_here(path: str) -> str:
-    """A relative path from the current folder, where the shell has completed it; those of the file are from its own."""
-    is_local = path and ":" not in path.partition("/")[0] and not path.startswith(("~", "/", "$"))
+    """A relative path from the current folder, where the shell has completed it; those of the file are from its own.
+
+    Text in quotes is YAML, as in the file, and stays as it is.
+    """
+    is_local = path and ":" not in path.partition("/")[0] and not path.startswith(("~", "/", "$", '"', "'"))
     return str(Path.cwd() / path) if is_local else path
 
 

@@ -46,10 +46,10 @@ def file_of(store: ObjectStore, key: str) -> Path | None:
 
 
 def is_durable(store: ObjectStore, key: str) -> bool:
-    """Whether what is written at `key` has to be synced by us. Logs need not be: nothing is decided by them."""
+    """Whether what is written at `key` has to be synced by us; what is soft need not be."""
     if not isinstance(store, LocalStore) or not getattr(store, "durable", True):
         return False
-    return str(store.prefix or "/") == "/" or not keys.is_log(key)
+    return str(store.prefix or "/") == "/" or not keys.is_soft(key)
 
 
 def create_file(path: Path, key: str, body: bytes, *, durable: bool) -> bool:

@@ -12,7 +12,9 @@ _RECORD = re.compile(
     r"|reuse/[^/]+\.json|deployments/[^/]+/deployment\.json|triggers/[^/]+/(?:starts|unstarted)/[^/]+\.json"
 )
 _SHARD = re.compile(rf"{_STEP}manifests/\d+\.jsonl")
-_LOG = re.compile(rf"{_STEP}logs/.+|runs/[^/]+/step-(?:logs|metrics)/.+", re.DOTALL)
+_SOFT = re.compile(
+    rf"{_STEP}(?:logs|node-status)/.+|{_STEP}(?:settled|published)\.json|runs/[^/]+/step-(?:logs|metrics)/.+", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,9 @@ def is_shard(key: str) -> bool:
     return _SHARD.fullmatch(key) is not None
 
 
-def is_log(key: str) -> bool:
-    """Whether this is the key of a log or a report, from which nothing follows."""
-    return _LOG.fullmatch(key) is not None
+def is_soft(key: str) -> bool:
+    """Whether nothing is lost with this object: a log, or what is found out and written again when it is not there."""
+    return _SOFT.fullmatch(key) is not None
 
 
 def run_json(run: str) -> str:

@@ -77,9 +77,18 @@ async def test_other_objects_may_hold_anything(tmp_path: Path, key: str) -> None
 
 
 def test_what_is_synced() -> None:
-    """All that a folder holds but logs; nothing when that is not wanted, and nothing elsewhere."""
+    """All that a folder holds but logs and what is found out again; nothing if not wanted, nothing elsewhere."""
     assert is_durable(FolderStore("/tmp"), keys.verdict(AT))
-    assert not is_durable(FolderStore("/tmp"), keys.logs(AT) + "a")
+    for soft in (keys.logs(AT) + "a", keys.settled(AT), keys.published_json(AT), keys.logs_of_run(AT) + "a"):
+        assert not is_durable(FolderStore("/tmp"), soft)
+    for key in (
+        keys.node(AT, 0),
+        keys.result(AT, 0, 0),
+        keys.manifest(AT, 0),
+        keys.queue(AT, 0),
+        keys.staged(AT) + "a",
+    ):
+        assert is_durable(FolderStore("/tmp"), key)
     assert is_durable(FolderStore("/"), keys.logs(AT) + "a"), "an output may lie in a folder of this name"
     assert not is_durable(FolderStore("/tmp", durable=False), keys.verdict(AT))
     assert not is_durable(MemoryStore(), keys.verdict(AT))
