@@ -18,6 +18,7 @@ from typing import NoReturn
 import pytest
 from hypothesis import HealthCheck, settings
 
+from fanout.advice import Commands, advise_with
 from tests import servers
 from tests.unheard import (  # noqa: F401 - hooks
     pytest_collection_finish,
@@ -160,3 +161,9 @@ def wheels(tmp_path: Path) -> Path:
         for name, text in {**files, f"{info}/RECORD": record}.items():
             wheel.writestr(name, text)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def commands_without_options() -> None:
+    """Commands that messages recommend have no options of a command line that an earlier test has carried out."""
+    advise_with(Commands)

@@ -1,6 +1,7 @@
 """The command `fanout`: verbs, each one call, and an exit code."""
 
 from collections.abc import Sequence
+from contextvars import copy_context
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -23,7 +24,14 @@ def main() -> NoReturn:
 
 
 def answer(arguments: Sequence[str] | None = None) -> int:
-    """Carries out a command line, by default that of the process; its exit code (design, "What a run shows")."""
+    """Carries out a command line, by default that of the process; its exit code (design, "What a run shows").
+
+    Context variables that the verb sets, such as the options of the commands it recommends, are its own.
+    """
+    return copy_context().run(_answer, arguments)
+
+
+def _answer(arguments: Sequence[str] | None) -> int:
     from fanout.cli.app import app
     from fanout.cli.exits import tell
     from fanout.cli.waits import waits_said

@@ -224,7 +224,7 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
     if not known or any(word in sql for *_, sql in found for word in _COMPUTED):
         raise QueueError(
             f"queue {path.parent}: {path.name} has been replaced, its tables are not those of a queue; remove the "
-            "folder, and `fanout resume` sends its messages anew"
+            "folder and resume the run, which sends its messages anew"
         )
 
 

@@ -130,7 +130,8 @@ def check_table(uri: str) -> None:
 def beside(path: Path) -> str:
     """`; did you mean 'x'?` when something of nearly this name lies in the place of a path that does not exist."""
     try:
-        names = [entry.name for entry in islice(os.scandir(path.parent), _MOST_NAMES)]
+        with os.scandir(path.parent) as entries:
+            names = [entry.name for entry in islice(entries, _MOST_NAMES)]
     except OSError:
         return ""
     close = get_close_matches(path.name, names, n=1, cutoff=0.75)
