@@ -91,7 +91,9 @@ class JobReport:
         self._unwritten_attempts = 0
 
     async def read_earlier(self) -> None:
-        """What a supervisor before this one has written into the overview of this hour stays in it."""
+        """What supervisors before this one wrote into the overview of this hour, and the log of this second, stays."""
+        if (own := await read(self._store, self._key(self._master_name))) is not None:
+            self._master.insert(0, own.decode(errors="replace"))
         for name in self._overview.files:
             if (earlier := await read(self._store, self._key(name))) is not None:
                 self._overview.files[name].insert(0, earlier.decode(errors="replace"))

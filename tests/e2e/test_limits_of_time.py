@@ -91,4 +91,4 @@ def test_a_run_that_is_taken_up_again_took_as_long_as_from_its_start(project: An
     assert 3600 < float(took[1]) < 3800
     assert "Completed in 1 h 00 min" in project.fanout("status", "r").stdout
     logs = [path.read_text() for path in project.folder.glob(".fanout/runs/r/score/logs/sys/master_role.*.txt")]
-    assert sum("supervising" in text for text in logs) == 2
+    assert sum(text.count("supervising") for text in logs) == 2  # one file when both began in the same second
