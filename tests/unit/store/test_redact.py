@@ -56,7 +56,7 @@ def test_names_of_credentials(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("MAX_TOKENS", "many-of-them"), ("KEYBOARD", "german"), ("PATH", "/usr/bin:/bin"), ("PWD", "/work/main"),
+        ("MAX_TOKENS", "many-of-them"), ("KEYBOARD", "german"), ("PATH", "/usr/bin:/bin"), ("PWD", "/home/ada/work"),
         ("OLDPWD", "/work/somewhere"), ("HF_TOKEN", "none"), ("TOKEN", "123456789"), ("AWS_ACCESS_KEY_ID", "test"),
         ("GOOGLE_APPLICATION_CREDENTIALS", "/etc/key.json"), ("AWS_WEB_IDENTITY_TOKEN_FILE", "./token-of-mine"),
         ("SECRET_NAME", "name-in-a-vault"), ("TOKENIZERS_PARALLELISM", "false-or-true"), ("MONKEY", "chimpanzee"),
