@@ -21,6 +21,7 @@ ROWS = 3
 # mini-batch to lose it, and every hit lands on one of many thousands.
 MAX_RETRIES = 10
 
+# `timeout`: an attempt may be held for most of a storm.
 PIPELINE = """\
 type: pipeline
 inputs:
@@ -33,7 +34,7 @@ jobs:
     mini_batch_size: "1"
     max_concurrency_per_instance: {slots}
     resources: {{instance_count: {nodes}}}
-    retry_settings: {{max_retries: {retries}, timeout: 20}}
+    retry_settings: {{max_retries: {retries}, timeout: 90}}
     mini_batch_error_threshold: 0
     inputs:
       data: ${{{{parent.inputs.files}}}}
@@ -48,32 +49,47 @@ jobs:
       environment: azureml:any@latest
 """
 
+NOTE = b"%6d %3d\n"
+"""What the script writes down for each attempt; all notes have one length, so that they are counted by their bytes."""
 SCRIPT = """\
 import os, time
 from pathlib import Path
 
 SECONDS = float(os.environ["SECONDS_A_MINI_BATCH"])
+HELD_FROM = int(os.environ["HELD_FROM"])
+NOTES = Path(os.environ["NOTES"])
+GO = NOTES.with_name("go")
+NOTE = b"%6d %3d\\n"
 
 def init():
     global notes
-    path = Path(os.environ["NOTES"]) / str(os.getpid())
-    notes = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    notes = os.open(NOTES / str(os.getpid()), os.O_CREAT | os.O_WRONLY | os.O_APPEND)
 
 def run(mini_batch, context):
-    os.write(notes, b"%d %d\\n" % (context.minibatch_index, context.retry_count))
+    os.write(notes, NOTE % (context.minibatch_index, context.retry_count))
     time.sleep(SECONDS)
+    while not GO.exists() and begun() >= HELD_FROM:
+        time.sleep(0.01)
     [path] = map(Path, mini_batch)
     number = int(path.read_text())
     return [f"{path.name} {row} {number * number + row}" for row in range(3)]
+
+def begun():
+    return sum(path.stat().st_size for path in NOTES.iterdir()) // len(NOTE % (0, 0))
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One pipeline folder; `run` names its one run, and no other run on this machine is called so."""
+    """One pipeline folder; `run` names its one run, and no other run on this machine is called so.
+
+    When `held_from` attempts have begun, these and all later ones wait until they are let go. Where that is less than
+    there are mini-batches the run cannot end before, however fast the machine is.
+    """
 
     folder: Path
     mini_batches: int
+    held_from: int
     store: str  # URI
     environ: Mapping[str, str] = field(default_factory=dict)
     run: str = field(default_factory=lambda: f"chaos-{secrets.token_hex(4)}")
@@ -106,8 +122,12 @@ class Scene:
         return Counter((int(index), int(attempt)) for index, attempt in map(str.split, lines))
 
     def attempts(self) -> int:
-        """How many attempts were begun so far, cheaply: notes are at least 4 and at most 12 bytes long."""
-        return sum(path.stat().st_size for path in self.notes.iterdir()) // (len(str(self.mini_batches)) + 3)
+        """How many attempts were begun so far, cheaply."""
+        return sum(path.stat().st_size for path in self.notes.iterdir()) // len(NOTE % (0, 0))
+
+    def let_go(self) -> None:
+        """No attempt waits any longer."""
+        (self.folder / "go").touch()
 
     def output(self) -> bytes:
         """What the run has written; nothing when it has not."""
@@ -131,10 +151,11 @@ def make_scene(
     slots: int = SLOTS,
     seconds: float = 0.01,
     visibility: float = 5,
+    held_from: int | None = None,
     store: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Scene:
-    """A pipeline folder with everything in it; without `store` its run is embedded."""
+    """A pipeline folder with everything in it; without `store` its run is embedded, without `held_from` none waits."""
     for name in ("in", "src", "notes"):
         (folder / name).mkdir(parents=True)
     for number in range(mini_batches):
@@ -143,4 +164,8 @@ def make_scene(
     (folder / "src" / "work.py").write_text(SCRIPT)
     chosen = store or (folder / ".fanout").as_uri()
     (folder / "fanout.toml").write_text(f'store = "{chosen}"\nvisibility = {visibility:g}\n')
-    return Scene(folder, mini_batches, chosen, {**(environ or {}), "SECONDS_A_MINI_BATCH": str(seconds)})
+    own = {"SECONDS_A_MINI_BATCH": str(seconds), "HELD_FROM": str(held_from or mini_batches)}
+    scene = Scene(folder, mini_batches, held_from or mini_batches, chosen, {**(environ or {}), **own})
+    if held_from is None:
+        scene.let_go()
+    return scene

@@ -47,6 +47,7 @@ class Storm:
     _landed: Counter[Blow] = field(default_factory=Counter)
     _paused: dict[int, float] = field(default_factory=dict)  # node -> when it goes on
     _joined: "list[subprocess.Popen[bytes]]" = field(default_factory=list)  # nodes by hand
+    _due: set[Blow] = field(default_factory=set)
     _chance: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,7 +73,7 @@ class Storm:
     def _rage(self, process: "subprocess.Popen[bytes]", begun: float) -> "subprocess.Popen[bytes]":
         """Strikes until the run is over; the last command."""
         forecast = self.weather.forecast()
-        supervisor_kills = [share * self.scene.mini_batches for share in self.weather.supervisor_kills_at()]
+        supervisor_kills = [share * self.scene.held_from for share in self.weather.supervisor_kills_at()]
         at, blow = next(forecast, CALM)
         while process.poll() is None:
             now = time.monotonic()
@@ -84,8 +85,11 @@ class Storm:
                 supervisor_kills.pop(0)
                 process = self._without_supervisor(process)
             if now - begun >= at:
-                self._strike(blow)
+                self._due.add(blow)
                 at, blow = next(forecast, CALM)
+            self._strike_what_is_due()
+            if not supervisor_kills and all(self._landed[kind] for kind in self.weather.kinds):
+                self.scene.let_go()
             time.sleep(LOOK_EVERY)
         return process
 
@@ -96,6 +100,12 @@ class Storm:
             return process
         self._landed[Blow.SUPERVISOR] += 1
         return self.scene.start("resume", self.scene.run)
+
+    def _strike_what_is_due(self) -> None:
+        """A blow that finds no process is missed, but not the first of its kind: it falls as soon as there is one."""
+        for blow in sorted(self._due):
+            self._strike(blow)
+        self._due = {blow for blow in self._due if not self._landed[blow]}
 
     def _strike(self, blow: Blow) -> None:
         there = [*nodes_of(self.scene.run), *by_hand(self.scene.run)]

@@ -30,8 +30,11 @@ WEATHER = Weather(
 
 def test_bad_weather_changes_no_byte(tmp_path: Path) -> None:
     """Slots killed five times a second, nodes killed, nodes paused for longer than the visibility, `fanout run` and
-    the first `fanout resume` killed: the output of an undisturbed run, every promise kept, nothing left behind."""
-    scene = make_scene(tmp_path, mini_batches=400, seconds=0.015, visibility=VISIBILITY)
+    the first `fanout resume` killed: the output of an undisturbed run, every promise kept, nothing left behind.
+
+    The last mini-batches wait until each kind of blow has fallen.
+    """
+    scene = make_scene(tmp_path, mini_batches=400, seconds=0.015, visibility=VISIBILITY, held_from=360)
     passed = Storm(scene, WEATHER, limit=90).pass_over()
     assert passed.code == 0, scene.said
     assert scene.output() == scene.expected()
@@ -118,4 +121,5 @@ def test_the_forecast_follows_from_the_seed() -> None:
     assert first != list(islice(replace(WEATHER, seed=2).forecast(), 30))
     assert [at for at, _ in first] == sorted(at for at, _ in first)
     assert max(at for at, _ in WEATHER.forecast()) < WEATHER.lasts
+    assert {blow for _, blow in WEATHER.forecast()} == WEATHER.kinds == set(Blow) - {Blow.SERVER, Blow.SUPERVISOR}
     assert WEATHER.supervisor_kills_at() == sorted(WEATHER.supervisor_kills_at())

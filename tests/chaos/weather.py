@@ -39,20 +39,28 @@ class Weather:
 
     def forecast(self) -> Iterator[tuple[float, Blow]]:
         """When which blow falls, seconds from the beginning; supervisors go by progress instead."""
-        every = {
+        merged = heapq.merge(*(self._series(blow, seconds) for blow, seconds in self._every.items() if seconds))
+        return takewhile(lambda at_blow: at_blow[0] < self.lasts, merged)
+
+    @property
+    def kinds(self) -> frozenset[Blow]:
+        """The blows that the forecast has; supervisors are not in it."""
+        return frozenset(blow for blow, seconds in self._every.items() if seconds)
+
+    def supervisor_kills_at(self) -> list[float]:
+        """At which shares of the attempts that are not held the supervisor is killed: once in each equal part."""
+        chance = random.Random(f"{self.seed} supervisor")  # noqa: S311 - to be repeated
+        parts = self.supervisor_kills
+        return [(part + chance.uniform(0.1, 0.8)) / parts for part in range(parts)]
+
+    @property
+    def _every(self) -> dict[Blow, float]:
+        return {
             Blow.SLOT: self.slot_every,
             Blow.NODE: self.node_every,
             Blow.PAUSE: self.pause_every,
             Blow.SERVER: self.server_every,
         }
-        merged = heapq.merge(*(self._series(blow, seconds) for blow, seconds in every.items() if seconds))
-        return takewhile(lambda at_blow: at_blow[0] < self.lasts, merged)
-
-    def supervisor_kills_at(self) -> list[float]:
-        """At which shares of all mini-batches the supervisor is killed: once in each equal part, anywhere in it."""
-        chance = random.Random(f"{self.seed} supervisor")  # noqa: S311 - to be repeated
-        parts = self.supervisor_kills
-        return [(part + chance.uniform(0.1, 0.8)) / parts for part in range(parts)]
 
     def _series(self, blow: Blow, seconds: float) -> Iterator[tuple[float, Blow]]:
         chance = random.Random(f"{self.seed} {blow}")  # noqa: S311 - to be repeated
