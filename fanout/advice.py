@@ -67,6 +67,11 @@ class Commands:
         """Brings a pipeline to AWS."""
         return self._line("deploy", self._file(file))
 
+    def conda_python(self, version: str, file: str) -> str:
+        """Makes a conda file ask for this Python."""
+        change = rf's/^( *- *)[\x27"]?python *[=<>~!].*/\1python={version}/'
+        return shlex.join(("sed", "-i", "-E", change, file))
+
     def destroy(self, name: str) -> str:
         """Removes a deployment."""
         return self._line("destroy", name)

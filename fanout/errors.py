@@ -23,9 +23,15 @@ Anything else that escapes is a bug of ours: exit 3 too, with a traceback.
 A run that ends Failed (exit 1) or Canceled (exit 130) is a verdict, not an exception.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from __future__ import annotations
+
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from fanout.backports import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 DISTRIBUTION = "fanout-jobs"
 """What pip installs; the package and the command are called `fanout`, which on PyPI is another distribution."""

@@ -4,14 +4,18 @@ Slots count them where they read (`narrowed`); the counts travel with the result
 them up. Imported by the slot's child process: the standard library only.
 """
 
-import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Any
+from __future__ import annotations
 
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from fanout.backports import StrEnum, dataclass
 from fanout.data import uris
 from fanout.store import checked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 MOST_COLUMNS = 100
 """Columns, at most, that are counted in one mini-batch."""

@@ -1,5 +1,7 @@
 """What is in a local folder. The standard library only: slots look too."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 

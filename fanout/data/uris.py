@@ -4,6 +4,8 @@ Text of a URI is percent-encoded, as everywhere, except behind `s3://`: there th
 blanks included, because that is how every tool for S3 reads such a URI.
 """
 
+from __future__ import annotations
+
 import os
 import re
 from pathlib import PurePosixPath
@@ -42,13 +44,9 @@ def to_path(uri: str) -> str:
     """The local path of a `file:` URI (or of a plain path); InputError when the data is elsewhere."""
     if uri.startswith("file:///") and "%" not in uri and "\0" not in uri:
         return uri[7:]  # as nearly always: nothing to decode
-    match scheme(uri):
-        case "":
-            return uri
-        case "file":
-            return _file_path(uri)
-        case other:
-            raise InputError(f"{display(uri)}: expected a local path or a file: URI, found {other}:")
+    if (found := scheme(uri)) not in ("", "file"):
+        raise InputError(f"{display(uri)}: expected a local path or a file: URI, found {found}:")
+    return _file_path(uri) if found else uri
 
 
 def _file_path(uri: str) -> str:

@@ -18,11 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 import fanout
-from fanout.environments.compare import OF_THE_RUNTIME, OLDEST_PYTHON, allows, allows_slots, file_name, shown
+from fanout.advice import advised
+from fanout.environments import interpreters
+from fanout.environments.compare import OF_THE_RUNTIME, OLDEST_PYTHON, allows, allows_slots, dotted, file_name, shown
 from fanout.errors import UserError
-from fanout.spec.steps import DataInput, DataType, ParallelStep, Step, StepOutput
+from fanout.spec.steps import DataInput, DataType, Output, ParallelStep, Step, StepOutput
 from fanout.store.ownership import weakness
 from fanout.store.redact import redact
 
@@ -31,8 +34,6 @@ FORMAT = 1
 LAST_LINES = 15
 LEFT_OUT = OF_THE_RUNTIME - {"azureml-mlflow"}
 """Their pins (pandas below 2, old Pythons) keep environments from being made; scripts may still want mlflow."""
-FOR_TABLES = ("pandas>=2.2", "pyarrow>=18", "obstore>=0.8", "pydantic>=2.11")
-"""What a slot reads tables with; Azure's runtime wants packages of its own for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,9 @@ def recipe_of(step: Step) -> Recipe:
                 f"{what} asks for '{line}', a folder or file of this machine: an environment that is kept cannot "
                 "follow its changes; put the code into the step's code folder"
             )
-    extra = FOR_TABLES if isinstance(step, ParallelStep) and _may_be_table(step) else ()
     lines = dict.fromkeys(kept for line in environment.pip for kept in _without_runtime(line))
-    return Recipe(_python_for(step), (*lines, *extra))
+    named = {_distribution(line) for line in lines}
+    return Recipe(_python_for(step, what), (*lines, *(name for name in _needed(step) if name not in named)))
 
 
 def runtime_notice(step: Step) -> str | None:
@@ -80,25 +81,45 @@ def runtime_notice(step: Step) -> str | None:
 
 def _without_runtime(line: str) -> tuple[str, ...]:
     """What is installed for a line: itself, or of a package of Azure's runtime the libraries that its extras name."""
+    if _distribution(line) not in LEFT_OUT:
+        return (line,)
+    return tuple(extra for extra in ("pandas", "pyarrow") if extra in Requirement(line).extras)
+
+
+def _distribution(line: str) -> str | None:
+    """The name of the distribution that a line asks for; None of an option or a URL."""
     try:
-        requirement = Requirement(line)
+        return canonicalize_name(Requirement(line).name)
     except InvalidRequirement:
-        return (line,)
-    if requirement.name.lower().replace("_", "-") not in LEFT_OUT:
-        return (line,)
-    return tuple(extra for extra in ("pandas", "pyarrow") if extra in requirement.extras)
+        return None
+
+
+def _needed(step: Step) -> Iterator[str]:
+    """What the step needs beside that: pandas for the rows of a table, pyarrow for rows written as parquet.
+
+    Of any version, so that those of the other packages decide. Tables are read outside of the environment.
+    """
+    if not isinstance(step, ParallelStep):
+        return
+    if _may_be_table(step) and not step.json_records:
+        yield "pandas"
+    if step.task.append_row_to is not None and _writes_parquet(step, step.outputs[step.task.append_row_to]):
+        yield "pyarrow"
+
+
+def _writes_parquet(step: ParallelStep, output: Output) -> bool:
+    name = output.uri if output.type is DataType.URI_FILE else step.append_row_file_name
+    return (name or "").lower().endswith(".parquet")
 
 
 def python_notice(step: Step) -> str | None:
-    """Why the environment has another Python than asked for, if it has."""
+    """Which Python the environment has where it is not quite the one that is asked for."""
     asked = step.environment.python
-    if not isinstance(step, ParallelStep) or allows_slots(asked):
+    recipe = recipe_of(step)
+    found = interpreters.find(recipe.python)
+    if asked is None or found is None or allows(asked, found.version):
         return None
-    oldest = ".".join(map(str, OLDEST_PYTHON))
-    return (
-        f"{step.name}: {file_name(step.environment)} asks for Python {shown(asked)}, but slots run in {oldest} or "
-        f"newer; its environment is made for {_running()}"
-    )
+    return f"{step.name}: {file_name(step.environment)} asks for Python {shown(asked)}; {found.version} is used"
 
 
 def python_of(step: Step) -> Path:
@@ -109,7 +130,7 @@ def python_of(step: Step) -> Path:
     with _locked(folder.with_suffix(".lock")):
         if not (folder / "complete").exists() or not python.exists():
             shutil.rmtree(folder, ignore_errors=True)
-            _build(recipe, folder, f"{step.name}: {file_name(step.environment)}")
+            _build(step, recipe, folder, f"{step.name}: {file_name(step.environment)}")
             (folder / "complete").touch()
     return python
 
@@ -158,13 +179,29 @@ def importable(folder: Path) -> Path:
     return links
 
 
-def _python_for(step: Step) -> str:
+def _python_for(step: Step, what: str) -> str:
     asked = step.environment.python
-    if isinstance(step, ParallelStep) and not allows_slots(asked):
-        asked = None
     if asked is None or allows(asked, platform.python_version()):
         return f"=={_running()}.*"
-    return f"{asked},>={'.'.join(map(str, OLDEST_PYTHON))}" if isinstance(step, ParallelStep) else asked
+    if not isinstance(step, ParallelStep):
+        return asked
+    oldest = dotted(OLDEST_PYTHON)
+    if not allows_slots(asked):
+        raise UserError(
+            f"{what} asks for Python {shown(asked)}, and the script of a parallel step runs in {oldest} or newer; "
+            f"{_other_python(step, asked)}"
+        )
+    return f"{asked},>={oldest}"
+
+
+def _other_python(step: Step, asked: str) -> str:
+    """Which Python comes nearest, and the command that writes it into the file."""
+    oldest = OLDEST_PYTHON if isinstance(step, ParallelStep) else (3,)
+    nearest = interpreters.nearest(asked, oldest)
+    here = f"the nearest of this machine is {nearest.version}: " if nearest else ""
+    version = dotted(nearest.release[:2]) if nearest else dotted(OLDEST_PYTHON)
+    command = advised().conda_python(version, step.environment.conda_file or "conda.yml")
+    return f"{here}`{command}` asks for it, or run without --env to use fanout's own Python {_running()}"
 
 
 def _running() -> str:
@@ -181,49 +218,42 @@ def _is_local(line: str) -> bool:
     return line.startswith(("-e", "--editable")) or target.startswith((".", "/", "~", "file:")) or " @ file:" in line
 
 
-def _build(recipe: Recipe, folder: Path, what: str) -> None:
+def _build(step: Step, recipe: Recipe, folder: Path, what: str) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     uv = shutil.which("uv", path=f"{os.environ.get('PATH', os.defpath)}{os.pathsep}{Path(sys.executable).parent}")
-    python = str(folder / "bin" / "python")
+    found, python = interpreters.find(recipe.python), str(folder / "bin" / "python")
     if uv is not None:
-        _run([uv, "venv", "--no-project", "--quiet", "--python", recipe.python, str(folder)], what)
+        create = [uv, "venv", "--no-project", "--quiet", "--python", found.path if found else recipe.python]
         install = [uv, "pip", "install", "--quiet", "--python", python]
     else:
-        _run([_found_python(recipe.python, what), "-m", "venv", str(folder)], what)
+        create = [found.path, "-m", "venv"] if found else []
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if found is None and (uv is None or _outcome([*create, str(folder)]).returncode):
+        asked = step.environment.python or recipe.python
+        why = "uv cannot fetch it either" if uv else "uv would fetch it (`pip install uv`)"
+        missing = f"asks for Python {shown(asked)}, which is not on this machine, and {why}"
+        raise UserError(f"{what} {missing}; {_other_python(step, asked)}")
+    if found is not None:
+        _run([*create, str(folder)], what)
     if recipe.pip:
         requirements = folder / "requirements.txt"
         requirements.write_text("\n".join(recipe.pip) + "\n", "utf-8")
         _run([*install, "-r", str(requirements)], what)
 
 
-def _found_python(specifier: str, what: str) -> str:
-    if allows(specifier, platform.python_version()):
-        return sys.executable
-    for minor in range(20, 5, -1):
-        found = shutil.which(f"python3.{minor}")
-        if found and allows(specifier, _version_of(found)):
-            return found
-    raise UserError(
-        f"{what} asks for Python {shown(specifier)}, which is not on this machine; uv (`pip install uv`) would fetch it"
-    )
-
-
-def _version_of(python: str) -> str:
-    asked = [python, "-c", "import platform; print(platform.python_version())"]
-    said = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - found on the PATH
-    return said.stdout.strip() or "0"
-
-
 def _run(command: list[str], what: str) -> None:
-    environ = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONHOME")}
-    done = subprocess.run(  # noqa: S603 - uv or pip, and what the conda file asks for
-        command, capture_output=True, text=True, check=False, env=environ, stdin=subprocess.DEVNULL
-    )
+    done = _outcome(command)
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-LAST_LINES:]
         words = "\n".join(f"  {line}" for line in said)
         raise UserError(redact(f"{what}: its environment cannot be made; `{' '.join(command)}` says:\n{words}"))
+
+
+def _outcome(command: list[str]) -> subprocess.CompletedProcess[str]:
+    environ = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONHOME")}
+    return subprocess.run(  # noqa: S603 - uv or pip, and what the conda file asks for
+        command, capture_output=True, text=True, check=False, env=environ, stdin=subprocess.DEVNULL
+    )
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from fanout.spec.steps import Environment, Step
 from fanout.store.redact import redact
 
-OLDEST_PYTHON = (3, 11)
+OLDEST_PYTHON = (3, 8)
 """What a slot can run in."""
 OF_THE_RUNTIME = frozenset(
     {"azureml-core", "azureml-dataset-runtime", "azureml-defaults", "azureml-mlflow", "azureml-telemetry", "mltable"}
@@ -66,7 +66,7 @@ def allows(specifier: str, version: str) -> bool:
 def allows_slots(specifier: str | None) -> bool:
     """Whether there may be a Python of this specifier that slots can run in."""
     major, oldest = OLDEST_PYTHON
-    versions = (f"{major}.{minor}.{micro}" for minor in range(oldest, oldest + 10) for micro in range(30))
+    versions = (f"{major}.{minor}.{micro}" for minor in range(oldest, oldest + 30) for micro in range(30))
     return specifier is None or any(allows(specifier, version) for version in versions)
 
 
@@ -89,7 +89,7 @@ def _notice(names: list[str], environment: Environment, running: str, installed:
     if more := len(missing) - MOST_NAMED:
         wants += [f"{more} more"] if more > 0 else []
     if other_python(environment, running):
-        too_old = "" if allows_slots(environment.python) else f", and slots need {_dotted(OLDEST_PYTHON)} or newer"
+        too_old = "" if allows_slots(environment.python) else f", and slots need {dotted(OLDEST_PYTHON)} or newer"
         wants.insert(0, f"Python {shown(environment.python)} (this is {running}{too_old})")
     if not wants:
         return None
@@ -103,7 +103,8 @@ def _notice(names: list[str], environment: Environment, running: str, installed:
     return f"{what}; install it with: {pip} {command}, or {own}"
 
 
-def _dotted(version: tuple[int, ...]) -> str:
+def dotted(version: tuple[int, ...]) -> str:
+    """A version as people write it."""
     return ".".join(map(str, version))
 
 

@@ -8,9 +8,12 @@ rings, by a byte on the socket, because little is left to do, or nothing.
 Imported by the slot's child process: the standard library only.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import socket
+import struct
 from collections import deque
 
 from fanout.errors import DamagedRecordError
@@ -20,6 +23,7 @@ from fanout.node.orders import Order, Task, Word
 from fanout.plan import minibatch
 
 BELL = b"\n"
+_DESCRIPTOR = struct.Struct("@i")
 RECEIVE_SIZE = 256 * 1024
 READ_AHEAD = 64 * 1024
 """Bytes of tasks that are read before the first of them is begun, which is held up for less than a millisecond."""
@@ -32,7 +36,7 @@ class Channel:
 
     def __init__(self, descriptor: int) -> None:
         self._socket = socket.socket(fileno=descriptor)
-        _, [self._answers], *_ = socket.recv_fds(self._socket, 1, 1)
+        self._answers = _received_descriptor(self._socket)
         for ours in (descriptor, self._answers):
             os.set_inheritable(ours, False)
         self._buffer = FrameBuffer()
@@ -117,6 +121,12 @@ class Channel:
             self._waiting += map(_read, given) if len(payload) <= READ_AHEAD else given
             self._is_withdrawn |= given[-1] is Word.WITHDRAW  # words come alone
         self._low = len(self._waiting) // LOW if len(self._waiting) > 1 else -1
+
+
+def _received_descriptor(channel: socket.socket) -> int:
+    """The descriptor that the first byte brings. `socket.recv_fds` does the same from Python 3.9 on."""
+    _, [(_, _, packed)], *_ = channel.recvmsg(1, socket.CMSG_LEN(_DESCRIPTOR.size))
+    return int(_DESCRIPTOR.unpack(packed)[0])
 
 
 def _read(order: Order) -> Order:

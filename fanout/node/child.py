@@ -5,19 +5,18 @@ often and first of all things, so it imports the standard library and little of 
 `fork <socket fd>` it is a fork server, of which slots are copies (`forking`).
 """
 
+from __future__ import annotations
+
 import contextlib
-import ctypes
 import logging
 import os
-import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from fanout.backports import cache, dataclass
 from fanout.clock import SystemClock
 from fanout.data.uris import is_local, to_path
 from fanout.errors import DamagedRecordError, EntryScriptError, FanoutError
@@ -31,32 +30,31 @@ from fanout.node.entry_script import (
     script_traceback,
     user_traceback,
 )
-from fanout.node.forking import serve_forks
 from fanout.node.orders import Done, Start, Task, Word
-from fanout.node.orphans import adopt, end_children
+from fanout.node.orphans import adopt, die_with_the_parent, end_children
 from fanout.node.permanent import advice, is_permanent
 from fanout.node.rows import RowEncoder, read_settings
 from fanout.node.staging import OutputFolders
 from fanout.node.surroundings import STAND_INS, Surroundings, current, enter
 from fanout.plan import minibatch
-from fanout.plan.minibatch import MiniBatch
-from fanout.plan.parts import Part
 from fanout.step.results import Cause, Failure, attempt_name
 from fanout.step.row_format import RowFormat
 from fanout.store.redact import redact, secrets_of
 
 if TYPE_CHECKING:
-    from fanout.data.changes import Change
+    from collections.abc import Callable, Mapping
+
+    from fanout.plan.minibatch import MiniBatch
+    from fanout.plan.parts import Part
+
+    Load = Callable[[MiniBatch], Any]
 
 CLOCK = SystemClock()
-PR_SET_PDEATHSIG = 1
 OOM_SCORE = "300"
 LOOKS_AFTER = 0.2
 """Seconds of one mini-batch after which the node may have withdrawn those behind it: fewer than the slot's LONG."""
 LOOKS_FOR = 1.0
 """Seconds for which it is looked before each mini-batch then: the node's word may just be on its way."""
-
-Load = Callable[[MiniBatch], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ class Worker:
         if not self.reads:
             return self._run(task, batch, data, started, load_seconds)
         self.send(orders.loaded_frame(items, load_seconds))
-        changes = self.load.changes if isinstance(self.load, TableReader) and part is None else ()
+        changes = getattr(self.load, "changes", ()) if part is None else ()  # of a table
         done = self._run(task, batch, data, started, load_seconds)
         return done._replace(changes=changes) if changes and done.failure is None else done
 
@@ -138,7 +136,7 @@ def _context(task: Task, batch: MiniBatch) -> MiniBatchContext:
 
 def main(descriptor: int) -> None:
     """The life of the process: start, init, run after run, shutdown."""
-    _die_with_the_node()
+    die_with_the_parent()  # the node or the fork server, even in the middle of run()
     adopt()
     _offer_itself()
     channel = Channel(descriptor)
@@ -216,18 +214,25 @@ def prepare(start: Start, send: Callable[[bytes], None]) -> Worker:
     folders = OutputFolders(outputs, Path(start.attempts), start.process)
     folders.create()
     row_format = RowFormat(start.row_format)
-    reader = _of_objects if start.json_records else _of_frames
     return Worker(
         script=entry_script.load(start.entry_script, start.code),
-        load=_paths_in(start.input_path)
-        if start.recipe is None
-        else TableReader(start.recipe, Path(start.input_dir), reader()),
+        load=_paths_in(start.input_path) if start.recipe is None else _table_reader(start, start.recipe),
         reads=start.recipe is not None,
         encoder=RowEncoder(row_format, read_settings(start.code, start.entry_script)),
         folders=folders,
         send=send,
         call=_caller(start),
     )
+
+
+def _table_reader(start: Start, recipe: str) -> Load:
+    if start.table_server is not None:
+        from fanout.node.table_client import RemoteTableReader
+
+        return RemoteTableReader(start.table_server, recipe, start.input_dir, json_records=start.json_records)
+    from fanout.node.table_reader import TableReader  # in the node's own Python only
+
+    return TableReader(recipe, Path(start.input_dir), json_records=start.json_records)
 
 
 def settle_in(start: Start) -> None:
@@ -296,47 +301,6 @@ def _cut(data: Any, part: Part) -> Any:
     return data.iloc[part.start : part.stop].reset_index(drop=True)
 
 
-class TableReader:
-    """Reads mini-batches of a table; `changes` is what the types of its columns have changed in the last one."""
-
-    def __init__(self, recipe_json: str, scratch: Path, read_pieces: Callable[..., Any]) -> None:
-        from fanout.data.recipe import from_json
-        from fanout.memory import keep_freed_memory
-
-        keep_freed_memory()
-        self._recipe, self._scratch = from_json(recipe_json, "the step's table recipe"), scratch
-        self._read_pieces = read_pieces
-        self.changes: tuple[Change, ...] = ()
-
-    def __call__(self, batch: MiniBatch) -> Any:
-        data, self.changes = self._read(batch)
-        return data
-
-    def _read(self, batch: MiniBatch) -> Any:
-        from fanout.data.uris import is_local
-
-        if all(is_local(piece.uri) for piece in batch.pieces):
-            return self._read_pieces(self._recipe, batch.pieces)
-        from fanout.data.at_hand import at_hand
-        from fanout.store.access import Access
-
-        access, is_parquet = Access.from_environ(os.environ), self._recipe.is_parquet
-        with at_hand(batch.pieces, access, parquet=is_parquet, scratch=self._scratch) as pieces:
-            return self._read_pieces(self._recipe, pieces)
-
-
-def _of_frames() -> Callable[..., Any]:
-    from fanout.data.table import read_counted
-
-    return read_counted
-
-
-def _of_objects() -> Callable[..., Any]:
-    from fanout.data.json_objects import read_objects
-
-    return lambda recipe, pieces: (read_objects(recipe, pieces), ())
-
-
 def _failure(cause: Cause, exc: BaseException) -> Failure:
     """An error of ours is a sentence about the script or its data: only the script's own lines would add to it."""
     if isinstance(exc, FanoutError):
@@ -361,13 +325,7 @@ def _offer_itself() -> None:
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
 
 
-def _die_with_the_node() -> None:
-    """The kernel kills this process when the node dies, or the fork server, even in the middle of run()."""
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)
-
-
 if __name__ == "__main__":
+    from fanout.node.forking import serve_forks  # here, as a foreign interpreter comes in by main()
+
     main(serve_forks(int(sys.argv[2])) if sys.argv[1] == "fork" else int(sys.argv[1]))

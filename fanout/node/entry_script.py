@@ -3,6 +3,8 @@
 Everything here runs inside a slot, around user code. Imported by the slot's child process: the standard library only.
 """
 
+from __future__ import annotations
+
 import importlib
 import importlib.util
 import inspect
@@ -10,12 +12,15 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from fanout.backports import dataclass, stdlib_module_names
 from fanout.errors import EntryScriptError
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 OURS = f"{Path(__file__).parents[1]}{os.sep}"
 PROFILERS = tuple(f"{Path(os.__file__).parent}{os.sep}{name}.py" for name in ("cProfile", "profile"))
@@ -69,7 +74,7 @@ def _import(entry_script: str, code: Path) -> ModuleType:
             raise EntryScriptError(f"there is no {entry_script} in the code folder {code}")
         return importlib.import_module(entry_script)
     # A script that is named like a library must not take its place for those that import it later.
-    name = f"entry_script_{path.stem}" if path.stem in {*sys.stdlib_module_names, *sys.modules} else path.stem
+    name = f"entry_script_{path.stem}" if path.stem in {*stdlib_module_names, *sys.modules} else path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise EntryScriptError(f"{entry_script} is not a Python file")
@@ -105,7 +110,7 @@ def check_result(result: Any) -> int:
     """How many items `result` says were handled: its length; EntryScriptError when it is nothing countable."""
     if type(result) is list:  # as nearly always
         return len(result)
-    if isinstance(result, str | bytes | bytearray | Mapping | set | frozenset) or not hasattr(result, "__len__"):
+    if isinstance(result, (str, bytes, bytearray, Mapping, set, frozenset)) or not hasattr(result, "__len__"):
         shown = "" if result is None else f" ({_shorten(repr(result), 80)})"
         raise EntryScriptError(
             "run() must return a list, tuple, array or DataFrame with one element per item it has handled; "
@@ -156,13 +161,14 @@ def one_line(exc: BaseException) -> str:
 
 def _chain(summary: traceback.TracebackException) -> Iterator[traceback.TracebackException]:
     """It and every error behind it; the same error may be there twice, as cause and as member of a group."""
-    seen, waiting = set[int](), [summary]
+    seen: set[int] = set()
+    waiting = [summary]
     while waiting:
         part = waiting.pop()
         if id(part) not in seen:
             seen.add(id(part))
             yield part
-            waiting += filter(None, (part.__cause__, part.__context__, *(part.exceptions or ())))
+            waiting += filter(None, (part.__cause__, part.__context__, *(getattr(part, "exceptions", None) or ())))
 
 
 def is_ours(filename: str) -> bool:

@@ -4,6 +4,8 @@ pyarrow writes whole numbers and plain texts as pandas does, and of fractions it
 claimed of other columns, nor where quotes are needed: `to_csv` writes those.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +13,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
+
+
+def _release(library: Any) -> tuple[int, ...]:
+    return tuple(map(int, library.__version__.split(".")[:2]))
+
+
+if _release(pd) < (2, 2) or _release(pa) < (18, 0):
+    raise ImportError("what other versions write is not known")
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
@@ -40,24 +50,22 @@ def frame_lines(frame: pd.DataFrame, separator: str) -> bytes | None:
     return found
 
 
-def _column(series: "pd.Series[Any]") -> "pa.Array | None":
+def _column(series: pd.Series[Any]) -> pa.Array | None:
     """Values that pyarrow writes as pandas does; None when it may not."""
     if isinstance(series.dtype, pd.StringDtype):
         return pa.array(series.array, from_pandas=True)
     if not isinstance(series.dtype, np.dtype):
         return None
-    values = series.to_numpy()
-    match series.dtype.kind:
-        case "i" | "u":
-            return pa.array(values)
-        case "b":
-            return pa.array(["False", "True"]).take(pa.array(values.view("i1")))
-        case "f" if series.dtype.itemsize in _HUGE:
-            return _fractions(values)
-        case "O" if pd.api.types.infer_dtype(values, skipna=True) == "string":
-            return pa.array(values, pa.string(), from_pandas=True)
-        case _:
-            return None
+    values, kind = series.to_numpy(), series.dtype.kind
+    if kind in "iu":
+        return pa.array(values)
+    if kind == "b":
+        return pa.array(["False", "True"]).take(pa.array(values.view("i1")))
+    if kind == "f" and series.dtype.itemsize in _HUGE:
+        return _fractions(values)
+    if kind == "O" and pd.api.types.infer_dtype(values, skipna=True) == "string":
+        return pa.array(values, pa.string(), from_pandas=True)
+    return None
 
 
 def _has_blanks(column: pa.Array) -> bool:
@@ -69,7 +77,7 @@ def _has_blanks(column: pa.Array) -> bool:
 _TINY, _HUGE, _BEYOND = 1.1e-4, {4: 9e5, 8: 9e9}, 1.1e16
 
 
-def _fractions(values: "Array") -> pa.Array:
+def _fractions(values: Array) -> pa.Array:
     """The shortest texts that are the same numbers when read again; null for NaN.
 
     Those digits are the same for everybody, the way to write them is not: pandas, by numpy, has ".0" behind whole

@@ -5,10 +5,14 @@
 What a header is says `orders`. Imported by the slot's child process: the standard library only.
 """
 
+from __future__ import annotations
+
 import json
 import struct
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PREFIX = struct.Struct(">IQ")
 LARGEST_HEADER = 64 * 1024 * 1024

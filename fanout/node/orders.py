@@ -7,19 +7,24 @@ JSON, but for what is said of nearly every mini-batch: tasks that share a frame,
 Imported by the slot's child process: the standard library only.
 """
 
-import struct
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from typing import Any, NamedTuple
+from __future__ import annotations
 
+import struct
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
+
+from fanout.backports import StrEnum, dataclass
 from fanout.data import changes
-from fanout.data.changes import Change
 from fanout.node import frames
-from fanout.plan.minibatch import MiniBatch
 from fanout.plan.parts import Part
 from fanout.step.results import Cause, Failure
 from fanout.store import checked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fanout.data.changes import Change
+    from fanout.plan.minibatch import MiniBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class Start:
     input_path: str | None = (
         None  # where all files of mini-batches are, unless the node brings them or a table names them
     )
+    table_server: Sequence[str] | None = None  # the command that reads tables where this Python is the step's own
     json_records: bool = False  # mini-batches are lists of objects instead of DataFrames
     cwd: str | None = None  # where a copy of the fork server goes, with `environ` in place of the server's
     environ: Mapping[str, str] | None = None
@@ -52,7 +58,7 @@ class Start:
         return frames.encode({"t": "start", **asdict(self)})
 
     @classmethod
-    def from_frame(cls, head: bytes) -> "Start":
+    def from_frame(cls, head: bytes) -> Start:
         return cls(**{name: value for name, value in frames.header(head).items() if name != "t"})
 
 
@@ -78,7 +84,7 @@ class Word(StrEnum):
         return frames.encode({"t": self.value})
 
 
-Order = Task | Word
+Order = Union[Task, Word]
 
 _TASKS = struct.Struct(">cII")
 """The header of tasks that share a frame: `T`, the number of the try, how many; their lines are the payload."""
@@ -209,7 +215,7 @@ class Garbled:
     reason: str
 
 
-Answer = Ready | Broken | Loaded | Done | Stopped | Withdrawn | Rang | Garbled
+Answer = Union[Ready, Broken, Loaded, Done, Stopped, Withdrawn, Rang, Garbled]
 
 WITHDRAWN = frames.encode({"t": "withdrawn"})
 
@@ -253,22 +259,21 @@ def _ordinary(head: bytes, payload: bytes) -> Done:
 
 
 def _answer(header: Mapping[str, Any], payload: bytes) -> Answer:
-    match header["t"]:
-        case "done":
-            return _done(header, payload)
-        case "loaded":
-            return Loaded(checked.whole(header["n"], "items"), checked.seconds(header["s"], "seconds"))
-        case "ready":
-            return Ready(checked.seconds(header["s"], "seconds"))
-        case "broken":
-            failure = _failure(header["x"]) or Failure(Cause.INIT, "no reason given")
-            return Broken(failure, header.get("p") is True)
-        case "stopped":
-            return Stopped(_failure(header["x"]), _files(header["f"]))
-        case "withdrawn":
-            return Withdrawn()
-        case word:
-            raise ValueError(f"a slot said {word!r:.80}")
+    word = header["t"]
+    if word == "done":
+        return _done(header, payload)
+    if word == "loaded":
+        return Loaded(checked.whole(header["n"], "items"), checked.seconds(header["s"], "seconds"))
+    if word == "ready":
+        return Ready(checked.seconds(header["s"], "seconds"))
+    if word == "broken":
+        failure = _failure(header["x"]) or Failure(Cause.INIT, "no reason given")
+        return Broken(failure, header.get("p") is True)
+    if word == "stopped":
+        return Stopped(_failure(header["x"]), _files(header["f"]))
+    if word == "withdrawn":
+        return Withdrawn()
+    raise ValueError(f"a slot said {word!r:.80}")
 
 
 def _done(header: Mapping[str, Any], payload: bytes) -> Done:

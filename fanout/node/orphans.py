@@ -5,19 +5,33 @@ behind, as the kernel offers it (PR_SET_CHILD_SUBREAPER), and the fork server ad
 The standard library alone, as slots import it.
 """
 
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 
 def adopt() -> None:
     """From now on processes below this one become its children when their parents end, in place of init's."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def die_with_the_parent() -> None:
+    """The kernel kills this process when its parent dies, whatever it does at that moment."""
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
 
 
 def end_children(kept: Collection[int] = ()) -> None:

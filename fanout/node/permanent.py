@@ -8,6 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from fanout.backports import stdlib_module_names
 from fanout.errors import EntryScriptError
 
 _PASSING = ("cannot allocate memory", "no space left", "too many open files", "input/output error")
@@ -37,7 +38,7 @@ def advice(exc: BaseException, code: Path) -> str:
     if not isinstance(exc, ModuleNotFoundError) or not exc.name:
         return ""
     module = exc.name.partition(".")[0]
-    if module in sys.stdlib_module_names or (code / module).exists() or (code / f"{module}.py").exists():
+    if module in stdlib_module_names or (code / module).exists() or (code / f"{module}.py").exists():
         return ""
     return f"; install it with: {_pip()} {_PACKAGES.get(module, module)}, or use --env with a conda file that names it"
 

@@ -5,17 +5,20 @@ index, `parallel_run_step.settings.json` in the code folder overriding `to_csv`.
 pandas and pyarrow only where a script already uses them or the format needs them.
 """
 
+from __future__ import annotations
+
 import csv
 import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from fanout.backports import cache, dataclass
 from fanout.errors import EntryScriptError
-from fanout.step.row_format import RowFormat
+from fanout.step.row_format import RowFormat, schema_text
 
 SETTINGS_FILE = "parallel_run_step.settings.json"
 
@@ -38,17 +41,13 @@ class RowEncoder:
 
     def encode(self, result: Any) -> EncodedRows:
         """The rows of one mini-batch, each ended by a newline (or one Arrow stream for parquet)."""
-        match self.format:
-            case RowFormat.NONE:
-                return EncodedRows(0, b"")
-            case RowFormat.TEXT:
-                return self._text(result)
-            case RowFormat.CSV | RowFormat.TSV:
-                return self._delimited(result)
-            case RowFormat.JSONL:
-                return _json_lines(result)
-            case RowFormat.PARQUET:
-                return _arrow_stream(result)
+        if self.format is RowFormat.NONE:
+            return EncodedRows(0, b"")
+        if self.format is RowFormat.TEXT:
+            return self._text(result)
+        if self.format is RowFormat.JSONL:
+            return _json_lines(result)
+        return _arrow_stream(result) if self.format is RowFormat.PARQUET else self._delimited(result)
 
     def _text(self, result: Any) -> EncodedRows:
         if type(result) is list and set(map(type, result)) == {str}:  # as nearly always
@@ -62,7 +61,12 @@ class RowEncoder:
     def _delimited(self, result: Any) -> EncodedRows:
         separator = "\t" if self.format is RowFormat.TSV else ","
         if _is_frame(result):
-            options = {"sep": separator, "index": False, "lineterminator": "\r\n", **self.to_csv}
+            options = {
+                "sep": separator,
+                "index": False,
+                _name_of_line_end(sys.modules["pandas"].__version__): "\r\n",
+                **self.to_csv,
+            }
             header = _Lines()
             result.iloc[:0].to_csv(header, **{**options, "header": True})
             rows = self._quick_lines(result, separator)
@@ -110,6 +114,11 @@ def _is_frame(result: Any) -> bool:
     return frame is not None and isinstance(result, frame)
 
 
+@cache
+def _name_of_line_end(version: str) -> str:
+    return "lineterminator" if tuple(map(int, version.split(".")[:2])) >= (1, 5) else "line_terminator"
+
+
 class _Lines(io.StringIO):
     """Lines of a CSV writer, ended by a newline alone. The writer itself must end them by both characters of a line
     end, else it leaves fields that hold the other one without quotes, and readers find a line too many."""
@@ -127,7 +136,7 @@ def _delimited_elements(elements: Sequence[Any], separator: str) -> EncodedRows:
         writer.writerows([[element.get(column) for column in columns] for element in elements])
         return EncodedRows(len(elements), text.getvalue().encode(), _header_line(columns, separator))
     for element in elements:
-        if isinstance(element, tuple | list):
+        if isinstance(element, (tuple, list)):
             writer.writerow(element)
         else:
             text.write(f"{element}\n")
@@ -157,7 +166,7 @@ def _records(frame: Any) -> list[dict[str, Any]]:
     if len(set(names)) < len(names):
         raise EntryScriptError(f"run() returned a DataFrame with two columns of one name: {', '.join(names)}")
     rows = frame.astype(object).where(frame.notna(), None).itertuples(index=False, name=None)
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    return [dict(zip(names, row)) for row in rows]
 
 
 def _json_line(element: Any) -> str:
@@ -191,8 +200,6 @@ _decode_with_nulls = json.JSONDecoder(parse_constant=lambda _: None).decode
 
 def _arrow_stream(result: Any) -> EncodedRows:
     import pyarrow as pa
-
-    from fanout.step.reduce_parquet import schema_text
 
     if _is_frame(result):
         table = pa.Table.from_pandas(result, preserve_index=False)
@@ -232,7 +239,7 @@ def _array(values: list[Any]) -> Any:
 
 def _cell(element: Any) -> Any:
     plain = _plain_or_same(element)
-    return plain if isinstance(plain, str | int | float | bool | None) else str(plain)
+    return plain if isinstance(plain, (str, int, float, type(None))) else str(plain)
 
 
 def _plain_or_same(value: Any) -> Any:

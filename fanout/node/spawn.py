@@ -38,8 +38,9 @@ class Placement:
         """What starts the process; the number of its channel follows."""
         if self.fanout_at is None:
             return [self.python, "-P", "-m", "fanout.node.child"]
-        start = f"import sys; sys.path.insert(0, {str(self.fanout_at)!r}); from fanout.node.child import main; "
-        return [self.python, "-P", "-c", f"{start}main(int(sys.argv[1]))"]
+        # As -P, which Python 3.11 and newer have: the current folder is no place to import from.
+        start = f"import sys; sys.path[:] = [{str(self.fanout_at)!r}, *filter(None, sys.path)]; "
+        return [self.python, "-c", f"{start}from fanout.node.child import main; main(int(sys.argv[1]))"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,23 @@ for it by a signal that no library uses, and waits for a moment only.
 `arm` runs in the slot's child process: the standard library only.
 """
 
+from __future__ import annotations
+
 import contextlib
 import faulthandler
 import fcntl
 import os
 import re
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from fanout.backports import dataclass
 from fanout.node.entry_script import is_ours
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SIGNAL = signal.SIGRTMAX - 2
 OUT_OF_THE_WAY = 512
@@ -78,9 +84,17 @@ def _threads(dump: str) -> list[_Thread]:
     for line in dump.splitlines():
         if (head := _THREAD.match(line)) is not None:
             threads.append(_Thread(head["current"] is not None))
-        elif threads and (frame := _FRAME.match(line)) is not None and not is_ours(frame["file"]):
+        elif threads and (frame := _FRAME.match(line)) is not None and not _is_ours(frame["file"]):
             threads[-1].frames.append(frame)
+    for thread in threads:
+        if thread.frames and thread.frames[-1]["file"] == "<string>":  # what starts a foreign interpreter (`spawn`)
+            thread.frames.pop()
     return threads
+
+
+def _is_ours(file: str) -> bool:
+    """As `is_ours`; a foreign interpreter has found fanout by a link."""
+    return is_ours(file) or is_ours(os.path.realpath(file))
 
 
 def _lines(thread: _Thread, code: str | None) -> Iterator[str]:

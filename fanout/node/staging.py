@@ -3,15 +3,20 @@
 Runs inside the slot, so that the files of one attempt never mix with those of the next.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from fanout.backports import dataclass
 from fanout.data.folder import files_below
 from fanout.errors import EntryScriptError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 LONGEST_NAME = 640
 """Bytes of `<output>/<path>`: what S3's limit of 1,024 leaves beside a prefix, the run, the step and the attempt."""

@@ -3,8 +3,12 @@
 A slot enters its surroundings once, before the script is loaded; outside a run the defaults let one try a script.
 """
 
-from dataclasses import dataclass, field
+from __future__ import annotations
+
+from dataclasses import field
 from pathlib import Path
+
+from fanout.backports import dataclass
 
 STAND_INS = f"{Path(__file__).parents[1]}/shims/if_absent"
 """A folder of modules that scripts may import although the package of that name is not installed."""

@@ -39,6 +39,9 @@ NODE_LOGS = ("user/stdout", "user/stderr", "user/entry_script_log", "sys/node", 
 LARGEST_VARIABLE = 32 * 1024
 """Characters of a variable; the system takes 128 KiB in UTF-8, and starts no process with more."""
 
+TABLE_SERVER = (sys.executable, "-P", "-m", "fanout.node.table_server")
+"""The command that reads tables for slots in the step's own Python."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
@@ -106,6 +109,7 @@ class Workspace:
             logging_level=record.step.logging_level,
             profiling_module=record.step.profiling_module,
             input_path=_local_input(record),
+            table_server=None if self.python is None or record.recipe is None else list(TABLE_SERVER),
             json_records=record.step.json_records,
             stack=str(self.scratch / "stacks" / process),
         )

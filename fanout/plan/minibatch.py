@@ -3,14 +3,18 @@
 Imported by the slot's child process too, so the standard library only.
 """
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any
+from __future__ import annotations
 
+import json
+from dataclasses import field
+from typing import TYPE_CHECKING, Any
+
+from fanout.backports import StrEnum, dataclass
 from fanout.errors import DamagedRecordError
 from fanout.store import checked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Made once: json.dumps with settings of its own makes an encoder a call, which costs more than the encoding.
 _compose = json.JSONEncoder(separators=(",", ":")).encode

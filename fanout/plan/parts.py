@@ -4,8 +4,9 @@ A mini-batch of n items is the part [0, n); each part of more than one item has 
 process too: the standard library only.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
 
+from fanout.backports import dataclass
 from fanout.store import checked
 
 
@@ -22,7 +23,7 @@ class Part:
         return self.stop - self.start
 
     @property
-    def halves(self) -> "tuple[Part, Part]":
+    def halves(self) -> tuple[Part, Part]:
         """Both halves, the second the larger one where they differ; ValueError when there is one item only."""
         if self.items < 2:
             raise ValueError(f"item {self.start} cannot be split")

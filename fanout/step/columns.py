@@ -4,14 +4,19 @@ There is an attempt for every mini-batch, so nothing here is done number by numb
 by C code. Little-endian, one column after the other in the order of the fields. Pure: bytes in, values out.
 """
 
+from __future__ import annotations
+
 import math
 import sys
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
+from fanout.backports import dataclass
 from fanout.store import checked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _TYPES = ("I", "I", "B", "I", "I", "I", "d", "d", "d", "I", "I", "Q", "I")
 WIDTH = sum(array(type_).itemsize for type_ in _TYPES)
@@ -22,22 +27,22 @@ WIDTH = sum(array(type_).itemsize for type_ in _TYPES)
 class Columns:
     """One number each for every attempt; `status`, `process` and `header` are places in tables beside them."""
 
-    index: "array[int]"
-    attempt: "array[int]"
-    status: "array[int]"
-    items: "array[int]"
-    succeeded: "array[int]"
-    process: "array[int]"
-    started: "array[float]"
-    load_seconds: "array[float]"
-    run_seconds: "array[float]"
-    rows: "array[int]"
-    header: "array[int]"
-    length: "array[int]"
-    crc: "array[int]"
+    index: array[int]
+    attempt: array[int]
+    status: array[int]
+    items: array[int]
+    succeeded: array[int]
+    process: array[int]
+    started: array[float]
+    load_seconds: array[float]
+    run_seconds: array[float]
+    rows: array[int]
+    header: array[int]
+    length: array[int]
+    crc: array[int]
 
     @classmethod
-    def of(cls, columns: Sequence[Sequence[int] | Sequence[float]]) -> "Columns":
+    def of(cls, columns: Sequence[Sequence[int] | Sequence[float]]) -> Columns:
         """The numbers of each field, in the order of the fields; OverflowError when one is too large to be kept."""
         arrays: list[Any] = [array(type_, column) for type_, column in zip(_TYPES, columns, strict=True)]
         return cls(*arrays)
@@ -67,20 +72,20 @@ def unpack(data: memoryview, count: int) -> Columns:
     return found
 
 
-def check_places(name: str, column: "array[int]", table: Sequence[object]) -> None:
+def check_places(name: str, column: array[int], table: Sequence[object]) -> None:
     """Each number of the column is a place in the table; else ValueError."""
     if column and max(column) >= len(table):
         raise ValueError(f"there is no {name} {max(column)}")
 
 
-def _little_endian(column: "array[int]") -> "array[int]":
+def _little_endian(column: array[int]) -> array[int]:
     if sys.byteorder == "big":
         column = column[:]
         column.byteswap()
     return column
 
 
-def _check_seconds(name: str, column: "array[float]") -> None:
+def _check_seconds(name: str, column: array[float]) -> None:
     # A sum that is finite has no NaN in it, which compares with nothing.
     if column and not (math.isfinite(sum(column)) and min(column) >= 0 and max(column) < checked.LATEST):
         raise ValueError(f"{name} holds what cannot be seconds")

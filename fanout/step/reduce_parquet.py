@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 ROW_GROUP_BYTES = 64 * 1024 * 1024
 
 
-def schema_text(schema: Any) -> str:
-    """A schema as text, for the header of a result entry."""
-    return base64.b64encode(schema.serialize().to_pybytes()).decode()
-
-
 async def write_parquet(source: "Source", store: "ObjectStore", key: str) -> int:
     """The object at `key` is one parquet file of all rows; returns its bytes.
 

@@ -6,16 +6,17 @@ numbers of all entries column by column. It alone is readable with one ranged re
 and the CRC of its rows, so that a reader checks exactly what it uses. Pure: bytes in, values out.
 """
 
+from __future__ import annotations
+
 import json
 import struct
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import field, replace
 from functools import cached_property
 from itertools import accumulate
-from typing import Any, overload
+from typing import Any, Iterable, Mapping, Sequence, overload
 
+from fanout.backports import StrEnum, dataclass
 from fanout.data.changes import Change, by_mini_batch
 from fanout.errors import DamagedRecordError
 from fanout.plan.parts import Part, read_part
@@ -107,14 +108,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something about a node rather than about a mini-batch: a failed init, the end of a slot, giving up.
-
-    `failure` is None when nothing went wrong, and only `files` were left by shutdown().
-    """
+    """Something about a node rather than about a mini-batch: a failed init, the end of a slot, giving up."""
 
     process: str
     at: float
-    failure: Failure | None
+    failure: Failure | None  # None: nothing went wrong, and only `files` were left by shutdown()
     gave_up: bool = False
     files: tuple[str, ...] = ()
 
@@ -136,7 +134,7 @@ class Entries(Sequence[Entry]):
         self.columns, self.processes, self.headers, self.special = numbers, processes, headers, special
 
     @classmethod
-    def of(cls, entries: Sequence[Entry]) -> "Entries":
+    def of(cls, entries: Sequence[Entry]) -> Entries:
         """These entries, whose rows lie one after the other."""
         numbers = _numbers(entries, [entry.length for entry in entries], [entry.crc for entry in entries])
         special = {place: entry for place, entry in enumerate(entries) if _more(entry)}

@@ -1,6 +1,10 @@
 """The formats in which returned rows are written (design, section 7). Pure; slots start with it, so cheap to import."""
 
-from enum import StrEnum
+from __future__ import annotations
+
+from typing import Any
+
+from fanout.backports import StrEnum
 
 
 class RowFormat(StrEnum):
@@ -12,6 +16,13 @@ class RowFormat(StrEnum):
     TSV = "tsv"
     JSONL = "jsonl"
     PARQUET = "parquet"
+
+
+def schema_text(schema: Any) -> str:
+    """An Arrow schema as text, for the header of a result entry."""
+    import base64
+
+    return base64.b64encode(schema.serialize().to_pybytes()).decode()
 
 
 def row_format(append_row_uri: str | None) -> RowFormat:

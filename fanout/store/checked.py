@@ -1,5 +1,7 @@
 """Fields of stored and sent records, checked one by one where they come in. Pure; the standard library only."""
 
+from __future__ import annotations
+
 import json
 import math
 import re

@@ -4,12 +4,18 @@ Two ways: what has the shape of a credential, wherever it stands; and the values
 names say that they are credentials, whatever their shape.
 """
 
+from __future__ import annotations
+
 import json
 import re
 import urllib.parse
 from binascii import b2a_base64
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from typing import TYPE_CHECKING
+
+from fanout.backports import cache
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 HIDDEN = "[hidden]"
 SHORTEST_SECRET = 6

@@ -12,6 +12,7 @@ import fanout
 
 PACKAGE = Path(fanout.__file__).parent
 ORDER = (
+    ("backports",),
     ("errors", "advice", "clock", "memory", "task_group"),
     ("store",),
     ("spec",),

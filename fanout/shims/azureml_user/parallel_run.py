@@ -1,10 +1,14 @@
 """`from azureml_user.parallel_run import EntryScript`, as entry scripts write it; works outside a run too."""
 
+from __future__ import annotations
+
 import logging
-from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from fanout.node.surroundings import current, in_a_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["EntryScript"]
 
@@ -12,10 +16,10 @@ __all__ = ["EntryScript"]
 class EntryScript:
     """What a script may ask about its surroundings: a singleton, as on Azure (reference, section 6)."""
 
-    _only: ClassVar["EntryScript | None"] = None
+    _only: ClassVar[EntryScript | None] = None
     _logger: logging.Logger | None
 
-    def __new__(cls) -> "EntryScript":
+    def __new__(cls) -> EntryScript:
         if cls._only is None:
             cls._only = super().__new__(cls)
             cls._only._logger = None

@@ -4,6 +4,8 @@ Command steps have this folder on PYTHONPATH, in front of what is installed; so 
 Many scripts import mltable and never use it: nothing else is imported before something is asked for.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from importlib.machinery import ModuleSpec, PathFinder

@@ -1,16 +1,21 @@
 """Environments made from conda files, really: with uv and with pip, offline, from a folder of wheels."""
 
+import json
+import platform
+import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fanout.environments import build
+from fanout.environments import build, interpreters
 from fanout.environments.build import importable, python_of, recipe_of
 from fanout.errors import UserError
-from fanout.spec.steps import CommandStep, DataInput, DataType, EntryTask, Environment, ParallelStep
+from fanout.spec.load import load_pipeline
+from fanout.spec.steps import CommandStep, DataInput, DataType, EntryTask, Environment, Output, ParallelStep
 
 THIS = f"=={sys.version_info[0]}.{sys.version_info[1]}.*"
 
@@ -80,29 +85,83 @@ def test_content_decides(tmp_path: Path) -> None:
         (_command(), THIS),
         (_command(python=">=3.8"), THIS),
         (_command(python="==3.8.*"), "==3.8.*"),
-        (_parallel(DataType.URI_FOLDER, python="==3.8.*"), THIS),
-        (_parallel(DataType.URI_FOLDER, python="==3.13.*"), "==3.13.*,>=3.11"),
+        (_parallel(DataType.URI_FOLDER, python="==3.8.*"), "==3.8.*,>=3.8"),
+        (_parallel(DataType.URI_FOLDER, python="<3.9"), "<3.9,>=3.8"),
+        (_command(python="==3.6.*"), "==3.6.*"),
     ],
 )
 def test_which_python(step: CommandStep | ParallelStep, python: str) -> None:
-    """The one that is asked for; this one where that will do, or where slots could not run in the other."""
-    if python == "==3.13.*,>=3.11" and sys.version_info[:2] == (3, 13):
-        python = THIS
+    """The one that is asked for; this one where that will do."""
     assert recipe_of(step).python == python
 
 
-def test_an_old_python_is_told() -> None:
-    """Slots run in 3.11 or newer."""
-    said = build.python_notice(_parallel(DataType.URI_FOLDER, python="==3.8.*"))
-    assert said is not None
-    assert "asks for Python 3.8, but slots run in 3.11 or newer" in said
-    assert build.python_notice(_command(python="==3.8.*")) is None
+def _read(conda_file: Path) -> Environment:
+    pipeline = conda_file.with_name("pipeline.yml")
+    environment = f"{{image: x, conda_file: {json.dumps(conda_file.name)}}}"
+    pipeline.write_text(f"type: pipeline\njobs:\n  say: {{command: echo, environment: {environment}}}\n")
+    [step] = load_pipeline(pipeline).steps
+    return step.environment
 
 
-def test_tables_need_their_libraries() -> None:
-    """A slot reads tables with them, whatever the conda file says."""
-    assert any(line.startswith("pyarrow") for line in recipe_of(_parallel(DataType.MLTABLE)).pip)
+@pytest.mark.parametrize("written", ["python=3.7.6", "python=3.6", "'python >=3.6,<3.8'  # why", "python==3.7.9"])
+def test_a_python_that_is_too_old_for_a_slot(tmp_path: Path, written: str) -> None:
+    """Refused before anything starts; the command of the message makes the file ask for one that works."""
+    path = tmp_path / "conda file.yml"
+    path.write_text(f"name: python=3.6\ndependencies:\n  - {written}\n  - pip\n  - pip:\n    - python-dateutil\n")
+    conda = _read(path)
+    step = _parallel(DataType.URI_FOLDER)
+    step = replace(step, task=replace(step.task, environment=conda))
+    with pytest.raises(UserError, match=r"asks for Python .*, and the script of a parallel step runs in 3.8") as no:
+        recipe_of(step)
+    assert "or run without --env to use fanout's own Python" in str(no.value)
+    [command] = re.findall(r"`(sed .*?)` asks for it", str(no.value))
+    subprocess.run(command, shell=True, check=True)  # noqa: S602 - as people paste it
+    changed, nearest = _read(path), interpreters.nearest("3.7", (3, 8))
+    assert nearest is not None
+    assert changed.python == f"=={nearest.version.rpartition('.')[0]}.*"
+    assert (changed.pip, changed.conda) == (conda.pip, conda.conda)
+    assert path.read_text().startswith("name: python=3.6\n")
+
+
+@pytest.mark.parametrize("tool", ["uv", "pip"])
+def test_a_python_that_is_not_here(tool: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused with the nearest that is, and with what would bring it."""
+    if tool == "pip":
+        monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    step = _parallel(DataType.URI_FOLDER, python="==3.19.*")
+    with pytest.raises(UserError, match=r"score: conda.yml asks for Python 3.19, which is not on this machine") as no:
+        python_of(step)
+    assert ("uv cannot fetch it either" if tool == "uv" else "uv would fetch it (`pip install uv`)") in str(no.value)
+    newest = max(interpreters.installed(), key=lambda one: one.release)
+    assert f"the nearest of this machine is {newest.version}: `sed" in str(no.value)
+    assert not build.is_built(step)
+
+
+def test_another_micro_version_will_do() -> None:
+    """Where 3.x.y is asked for and 3.x.z is there; a line says so."""
+    other = f"{sys.version_info[0]}.{sys.version_info[1]}.99"
+    step = _command(python=f"=={other}.*")
+    assert _says(python_of(step), "import platform; print(platform.python_version())") == platform.python_version()
+    assert build.python_notice(step) == (
+        f"train: conda.yml asks for Python {other}; {platform.python_version()} is used"
+    )
+    assert build.python_notice(_command(python=THIS)) is None
+
+
+def test_what_a_step_needs_beside_that() -> None:
+    """pandas for the rows of a table and pyarrow for rows as parquet, in the versions that the file asks for."""
+    assert recipe_of(_parallel(DataType.MLTABLE, pip=("scipy",))).pip == ("scipy", "pandas")
+    assert recipe_of(_parallel(DataType.MLTABLE, pip=("Pandas<2",))).pip == ("Pandas<2",)
     assert recipe_of(_parallel(DataType.URI_FOLDER)).pip == ()
+    as_objects = replace(_parallel(DataType.MLTABLE), json_records=True)
+    assert recipe_of(as_objects).pip == ()
+    rows = _parallel(DataType.URI_FOLDER)
+    rows = replace(rows, task=replace(rows.task, append_row_to="rows"))
+    in_a_file = replace(rows, outputs={"rows": Output(DataType.URI_FILE, uri="file:///o/rows.PARQUET")})
+    assert recipe_of(in_a_file).pip == ("pyarrow",)
+    in_a_folder = replace(rows, outputs={"rows": Output()}, append_row_file_name="rows.parquet")
+    assert recipe_of(in_a_folder).pip == ("pyarrow",)
+    assert recipe_of(replace(in_a_folder, append_row_file_name=None)).pip == ()
 
 
 def test_packages_of_azures_runtime_are_left_out() -> None:

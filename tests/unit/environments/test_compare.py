@@ -54,8 +54,8 @@ def test_another_python() -> None:
     assert _said(_step(python="==3.12.*"), there={}) == [
         "train: conda.yml asks for Python 3.12 (this is 3.11.7); --env runs the step in an environment made from it"
     ]
-    assert _said(_step(python="==3.8.*"), there={}) == [
-        "train: conda.yml asks for Python 3.8 (this is 3.11.7, and slots need 3.11 or newer)"
+    assert _said(_step(python="==3.7.*"), there={}) == [
+        "train: conda.yml asks for Python 3.7 (this is 3.11.7, and slots need 3.8 or newer)"
     ]
 
 
@@ -73,8 +73,9 @@ def test_long_lists_are_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    ("specifier", "may"), [(None, True), ("==3.8.*", False), (">=3.8", True), ("==3.11.4", True), ("<3.11", False)]
+    ("specifier", "may"),
+    [(None, True), ("==3.7.*", False), (">=3.6", True), ("==3.11.4", True), ("<3.8", False), ("==3.8.*", True)],
 )
 def test_pythons_that_slots_can_run_in(specifier: str | None, may: bool) -> None:
-    """3.11 and newer."""
+    """3.8 and newer."""
     assert allows_slots(specifier) is may

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -152,10 +153,12 @@ async def launch(
         expect: type[Ready] | type[Broken] = Ready,
         environ: Mapping[str, str] | None = None,
         server: ForkServer | None = forks,
+        python: str = sys.executable,
+        fanout_at: Path | None = None,
         **order: Any,
     ) -> Slotted:
         stdout, stderr = tmp_path / "out.txt", tmp_path / "err.txt"
-        place = Placement(code, {**os.environ, **(environ or {})}, stdout, stderr)
+        place = Placement(code, {**os.environ, **(environ or {})}, stdout, stderr, python, fanout_at)
 
         def on_answer(answer: Answer) -> None:
             slotted.answers.append(answer)
