@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 EVERY = 0.1
-KINDS = {"fanout.node.child": "slot", "fanout.node": "node"}
+KINDS = {"fanout.slot.child.main": "slot", "fanout.node": "node"}
 """By a module in the command line; everything else is the command itself: planner, supervisor and reducer."""
 
 

@@ -12,18 +12,18 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Protocol, TypeVar
 
+from fanout.aws.deployment import Deployment, read_deployment
 from fanout.clock import SharedClock, SystemClock
+from fanout.config.settings import Settings, access_of
 from fanout.engines.local import LocalEngine
 from fanout.errors import QueueError, SettingsError
-from fanout.queue.port import Delivery, Queue, QueuePair
-from fanout.queue.sqs import SqsQueueService
-from fanout.run.deployment import Deployment, read_deployment
-from fanout.run.outside import Outside
-from fanout.run.parallel_tick import Kept
-from fanout.run.standing import Standing
-from fanout.spec.settings import Settings, access_of
-from fanout.store.open import open_store
-from fanout.task_group import beside
+from fanout.queues.base import Delivery, Queue, QueuePair
+from fanout.queues.sqs import SqsQueueService
+from fanout.scheduler.context import Outside
+from fanout.scheduler.ticks.deployment_queues import Standing
+from fanout.scheduler.ticks.parallel_tick import Kept
+from fanout.storage.open import open_store
+from fanout.tasks import beside
 
 T = TypeVar("T")
 

@@ -5,15 +5,15 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
+from fanout.aws.deployment import begin
 from fanout.errors import FanoutError, InputError
-from fanout.events.armed import ArmedTrigger, arm
-from fanout.events.bodies import read_events
-from fanout.events.event import ObjectEvent
-from fanout.events.start import start_runs
-from fanout.queue.port import Delivery
-from fanout.run.deployment import begin
-from fanout.run.standing import Turn
-from fanout.run.tick import Tools, take_turn
+from fanout.queues.base import Delivery
+from fanout.scheduler.ticks.deployment_queues import Turn
+from fanout.scheduler.ticks.run_tick import Tools, take_turn
+from fanout.triggers.compiled import ArmedTrigger, arm
+from fanout.triggers.event import ObjectEvent
+from fanout.triggers.sources.bodies import read_events
+from fanout.triggers.start import start_runs
 from handlers.container import Container, Context, container, deadline, log
 from handlers.sqs_event import Batch, read_batch
 

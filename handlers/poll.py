@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from fanout.clock import Clock
 from fanout.errors import FanoutError, SettingsError
-from fanout.queue.port import Delivery, Queue
-from fanout.task_group import cut_off
+from fanout.queues.base import Delivery, Queue
+from fanout.tasks import cut_off
 from handlers.container import container, log
 from handlers.worker import worker_of
 

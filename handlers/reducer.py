@@ -3,10 +3,10 @@
 from typing import Any
 
 from fanout.errors import FanoutError, ForgedMessageError
-from fanout.queue.port import Delivery
-from fanout.run.handed_on import conclude
-from fanout.run.record import check_signature
-from fanout.run.standing import decode_reduction
+from fanout.queues.base import Delivery
+from fanout.records.run import check_signature
+from fanout.scheduler.ticks.delegated import conclude
+from fanout.scheduler.ticks.deployment_queues import decode_reduction
 from handlers.container import Container, Context, container, deadline, held, log
 from handlers.sqs_event import read_batch
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fanout.errors import DamagedRecordError
-from fanout.queue.port import Delivery
+from fanout.queues.base import Delivery
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from typing import Any
 
 from fanout.errors import FanoutError, ForgedMessageError
-from fanout.queue.port import Delivery
-from fanout.run.record import check_signature
-from fanout.run.standing import decode_turn
-from fanout.run.tick import Tools, take_turn
+from fanout.queues.base import Delivery
+from fanout.records.run import check_signature
+from fanout.scheduler.ticks.deployment_queues import decode_turn
+from fanout.scheduler.ticks.run_tick import Tools, take_turn
 from handlers.container import Container, Context, container, deadline, held, log
 from handlers.sqs_event import read_batch
 

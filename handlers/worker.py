@@ -5,11 +5,11 @@ from functools import cache
 from typing import Any
 
 from fanout.clock import SystemClock
+from fanout.node.lambda_worker import Worker
 from fanout.node.serve import Surroundings
-from fanout.node.worker import Worker
-from fanout.run.handed_on import carry_out_command
-from fanout.run.record import check_signature
-from fanout.store.keys import StepRound
+from fanout.records.run import check_signature
+from fanout.scheduler.ticks.delegated import carry_out_command
+from fanout.storage.keys import StepRound
 from handlers.container import Container, Context, container
 from handlers.sqs_event import read_batch
 

@@ -14,7 +14,7 @@ def main() -> NoReturn:
     from typing import cast
 
     from fanout.cli.interrupts import remember_interrupts
-    from fanout.store.leave import leave
+    from fanout.storage.hard_exit import leave
 
     remember_interrupts()
     for stream in (sys.stdout, sys.stderr):
@@ -33,7 +33,7 @@ def answer(arguments: Sequence[str] | None = None) -> int:
 
 def _answer(arguments: Sequence[str] | None) -> int:
     from fanout.cli.app import app
-    from fanout.cli.exits import tell
+    from fanout.cli.exit_codes import tell
     from fanout.cli.waits import waits_said
 
     try:

@@ -5,19 +5,7 @@ from typing import Annotated
 import typer
 
 from fanout import __version__
-from fanout.cli import (
-    canceling,
-    checking,
-    deploying,
-    failing,
-    looking,
-    redriving,
-    running,
-    single,
-    triggering,
-    watching,
-    working,
-)
+from fanout.cli.commands import cancel, deploy, failures, node, redrive, run, run_one, status, trigger, validate, watch
 
 # Without rich: it takes longer to load than help takes to read.
 app = typer.Typer(
@@ -45,19 +33,19 @@ def fanout(
     """Runs run(mini_batch) over a large input, in parallel, on this machine or on AWS."""
 
 
-app.command()(running.run)
-app.command()(checking.validate)
-app.command()(checking.plan)
-app.command()(running.resume)
-app.command()(redriving.redrive)
-app.command()(canceling.cancel)
-app.command()(looking.status)
-app.command()(failing.failures)
-app.command("run-one")(single.run_one)
-app.command("list")(looking.list_)
-app.command()(looking.logs)
-app.command()(watching.watch)
-app.add_typer(triggering.trigger, name="trigger")
-app.command()(working.node)
-app.command()(deploying.deploy)
-app.command()(deploying.destroy)
+app.command()(run.run)
+app.command()(validate.validate)
+app.command()(validate.plan)
+app.command()(run.resume)
+app.command()(redrive.redrive)
+app.command()(cancel.cancel)
+app.command()(status.status)
+app.command()(failures.failures)
+app.command("run-one")(run_one.run_one)
+app.command("list")(status.list_)
+app.command()(status.logs)
+app.command()(watch.watch)
+app.add_typer(trigger.trigger, name="trigger")
+app.command()(node.node)
+app.command()(deploy.deploy)
+app.command()(deploy.destroy)

@@ -8,8 +8,8 @@ from fanout.cli.options import Where
 from fanout.errors import Place, Problem, SpecError
 
 if TYPE_CHECKING:
-    from fanout.spec.nodes import Node
-    from fanout.spec.steps import Pipeline
+    from fanout.pipeline.model import Pipeline
+    from fanout.pipeline.yaml.tree import Node
 
 
 def load(
@@ -19,7 +19,7 @@ def load(
 
     `armed`: for its trigger; None: for its trigger when it has one.
     """
-    from fanout.spec.load import load_pipeline
+    from fanout.pipeline.load import load_pipeline
 
     return load_pipeline(path, [*(sets or ()), *overrides_of(path, inputs or ())], armed=armed)
 
@@ -28,12 +28,12 @@ def look_at_tables(pipeline: "Pipeline", file: Path, where: Where) -> None:
     """SpecError with all that keeps tables on this machine, which steps would cut, from being cut as the file says."""
     if not cuts_tables(pipeline):
         return
-    from fanout.cli import wiring
-    from fanout.plan import first_look
+    from fanout.cli import context
+    from fanout.planning import preview
 
-    settings = wiring.settings_of(file, where)
+    settings = context.settings_of(file, where)
     problems: list[Problem] = []
-    for found in first_look.look_at_tables(pipeline, settings, wiring.access_of(settings)):
+    for found in preview.look_at_tables(pipeline, settings, context.access_of(settings)):
         problems += found.problems or [Problem(_place_of(file, found.key), found.key, found.message)]
     if problems:
         raise SpecError(problems)
@@ -41,9 +41,9 @@ def look_at_tables(pipeline: "Pipeline", file: Path, where: Where) -> None:
 
 def _place_of(file: Path, key: str) -> Place:
     """Where the key stands in the pipeline file, or what it is in, as far as that is written there."""
-    from fanout.spec.document import read_document
-    from fanout.spec.nodes import ListNode, MapNode, Node
-    from fanout.spec.report import Report
+    from fanout.pipeline.yaml.diagnostics import Report
+    from fanout.pipeline.yaml.parser import read_document
+    from fanout.pipeline.yaml.tree import ListNode, MapNode, Node
 
     node: Node = read_document(file, str(file), Report())
     place, rest = node.origin.place, key
@@ -61,7 +61,7 @@ def _place_of(file: Path, key: str) -> Place:
 
 def cuts_tables(pipeline: "Pipeline") -> bool:
     """Whether a step may be given a table: an MLTable that is mounted or downloaded is a list of files."""
-    from fanout.spec.steps import DataInput, DataType, InputMode
+    from fanout.pipeline.model import DataInput, DataType, InputMode
 
     inputs = [given for step in pipeline.steps for given in step.inputs.values() if isinstance(given, DataInput)]
     return any(i.type is DataType.MLTABLE and i.mode in (None, InputMode.DIRECT) for i in inputs)
@@ -69,7 +69,7 @@ def cuts_tables(pipeline: "Pipeline") -> bool:
 
 def own_environments(pipeline: "Pipeline") -> "Pipeline":
     """The pipeline whose steps run in environments made from their conda files."""
-    from fanout.run.environments import with_own_environments
+    from fanout.scheduler.step_environments import with_own_environments
 
     return with_own_environments(pipeline)
 
@@ -78,9 +78,9 @@ def overrides_of(path: Path, inputs: Sequence[str]) -> list[str]:
     """Each `name=value` as an override of the pipeline file; SpecError for names that the file does not have."""
     if not inputs:
         return []
-    from fanout.spec.document import read_document
-    from fanout.spec.nodes import MapNode
-    from fanout.spec.report import Report, suggest
+    from fanout.pipeline.yaml.diagnostics import Report, suggest
+    from fanout.pipeline.yaml.parser import read_document
+    from fanout.pipeline.yaml.tree import MapNode
 
     report = Report()
     root = read_document(path, str(path), report)
@@ -110,7 +110,7 @@ def _from_here(path: str) -> str:
 
 def _place_of_value(node: "Node") -> str:
     """Where an input that is written as a mapping has its value: its path, or its default when it is a literal."""
-    from fanout.spec.nodes import MapNode
+    from fanout.pipeline.yaml.tree import MapNode
 
     if not isinstance(node, MapNode):
         return ""

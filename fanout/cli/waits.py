@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from fanout.store.waiting import Waiting, longest
+from fanout.storage.pending import Waiting, longest
 
 LOOK_EVERY = 0.2
 FIRST = 1.0

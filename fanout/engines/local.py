@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from fanout.engines.node_process import NODE, NodeProcess, WarmNode
 from fanout.errors import DiskFullError
-from fanout.node.exits import FULL, GAVE_UP
-from fanout.node.out_of_memory import OomKills, of_node
-from fanout.step.supervise import Workforce
-from fanout.store.keys import StepRound
-from fanout.task_group import cut_off
+from fanout.node.exit_codes import FULL, GAVE_UP
+from fanout.slot.out_of_memory import OomKills, of_node
+from fanout.storage.keys import StepRound
+from fanout.supervision.supervisor import Workforce
+from fanout.tasks import cut_off
 
 FINISH_LIMIT = 60.0
 """Seconds that nodes get for shutdown() and their last results."""

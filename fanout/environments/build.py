@@ -25,9 +25,9 @@ from fanout.advice import advised
 from fanout.environments import interpreters
 from fanout.environments.compare import OF_THE_RUNTIME, OLDEST_PYTHON, allows, allows_slots, dotted, file_name, shown
 from fanout.errors import UserError
-from fanout.spec.steps import DataInput, DataType, Output, ParallelStep, Step, StepOutput
-from fanout.store.ownership import weakness
-from fanout.store.redact import redact
+from fanout.pipeline.model import DataInput, DataType, Output, ParallelStep, Step, StepOutput
+from fanout.security.ownership import weakness
+from fanout.security.redaction import redact
 
 FORMAT = 1
 """Part of an environment's name: raise it when environments are built otherwise."""
@@ -173,7 +173,7 @@ def importable(folder: Path) -> Path:
     package = Path(fanout.__file__).parent
     links = folder / "fanout-alone"
     links.mkdir(parents=True, exist_ok=True)
-    for name, target in (("fanout", package), ("azureml_user", package / "shims" / "azureml_user")):
+    for name, target in (("fanout", package), ("azureml_user", package / "compat" / "azureml_user")):
         if not (links / name).is_symlink():
             (links / name).symlink_to(target)
     return links

@@ -8,8 +8,8 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from fanout.spec.steps import Environment, Step
-from fanout.store.redact import redact
+from fanout.pipeline.model import Environment, Step
+from fanout.security.redaction import redact
 
 OLDEST_PYTHON = (3, 8)
 """What a slot can run in."""

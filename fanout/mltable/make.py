@@ -9,18 +9,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from fanout.data import mltable as data
-from fanout.data import uris
-from fanout.data.mltable import PathEntry, PathKind
-from fanout.data.readers import Delimited, DeltaLake, JsonLines, Parquet, Reader, is_timestamp
 from fanout.errors import InputError
+from fanout.files import uris
 from fanout.mltable import options
 from fanout.mltable.options import DataType, MLTableFileEncoding, MLTableHeaders
 from fanout.mltable.table import MLTable
-from fanout.spec.locations import in_datastore
-from fanout.spec.report import Wrong, suggest
-from fanout.store.access import Access
-from fanout.store.datastores import VARIABLE
+from fanout.pipeline.data.locations import in_datastore
+from fanout.pipeline.yaml.diagnostics import Wrong, suggest
+from fanout.storage.access import Access
+from fanout.storage.datastores import VARIABLE
+from fanout.tables import mltable_file as data
+from fanout.tables.formats.readers import Delimited, DeltaLake, JsonLines, Parquet, Reader, is_timestamp
+from fanout.tables.mltable_file import PathEntry, PathKind
 
 Paths = Sequence[Mapping[str, str]]
 Inference = bool | Mapping[str, int | Mapping[str | tuple[str, ...], str | DataType]]
@@ -147,6 +147,6 @@ def _access_here() -> Access:
     """Of a process that fanout has started, what it was given; of any other, what fanout.toml and environment say."""
     if os.environ.get(VARIABLE):
         return Access.from_environ(os.environ)
-    from fanout.spec.settings import access_of, load_settings
+    from fanout.config.settings import access_of, load_settings
 
     return access_of(load_settings(Path.cwd(), None, os.environ), os.environ)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, cast
 
-from fanout.data.readers import CODECS, SAMPLE_ROWS, HeaderMode
-from fanout.data.transformations import Conversion
-from fanout.data.types import ColumnType, Kind, wrong_format
 from fanout.errors import InputError
-from fanout.spec.report import join, suggest
+from fanout.pipeline.yaml.diagnostics import join, suggest
+from fanout.tables.formats.readers import CODECS, SAMPLE_ROWS, HeaderMode
+from fanout.tables.transformations import Conversion
+from fanout.tables.values.types import ColumnType, Kind, wrong_format
 
 Names = str | list[str] | tuple[str, ...] | set[str]
 _BY_NAME = {kind.value: kind for kind in Kind if kind is not Kind.DATETIME}
@@ -77,7 +77,7 @@ class DataType:
 
 
 class MLTableHeaders(Enum):
-    """Where the names of columns come from; see `fanout.data.readers.HeaderMode`."""
+    """Where the names of columns come from; see `fanout.tables.formats.readers.HeaderMode`."""
 
     no_header = 1
     from_first_file = 2

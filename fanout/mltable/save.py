@@ -8,18 +8,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fanout.data import uris
-from fanout.data.at_hand import at_hand
-from fanout.data.globs import escape
-from fanout.data.listing import is_folder, list_folder
-from fanout.data.mltable import FILE_NAME, MLTable, PathEntry, files_of
-from fanout.data.sections import Section
 from fanout.errors import InputError
+from fanout.files import uris
+from fanout.files.globs import escape
+from fanout.files.listing import is_folder, list_folder
 from fanout.mltable.text import to_text
-from fanout.store.atomic import appearing
+from fanout.storage.atomic import appearing
+from fanout.tables.file_parts import Section
+from fanout.tables.localize import at_hand
+from fanout.tables.mltable_file import FILE_NAME, MLTable, PathEntry, files_of
 
 if TYPE_CHECKING:
-    from fanout.store.access import Access
+    from fanout.storage.access import Access
 
 
 class Overwrite(StrEnum):

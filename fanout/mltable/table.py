@@ -5,13 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from fanout.data import mltable as data
-from fanout.data import uris
-from fanout.data.delta import pinned
-from fanout.data.filters import parse_filter
-from fanout.data.partition_format import compile_format
-from fanout.data.recipe import PATH, TableRecipe
-from fanout.data.transformations import (
+from fanout.errors import InputError
+from fanout.files import uris
+from fanout.mltable import options
+from fanout.mltable.options import DataType, Names
+from fanout.mltable.save import Overwrite, save_table
+from fanout.mltable.text import to_text
+from fanout.storage.access import Access
+from fanout.tables import mltable_file as data
+from fanout.tables.formats.delta import pinned
+from fanout.tables.recipe import PATH, TableRecipe
+from fanout.tables.transformations import (
     ConvertColumnTypes,
     DropColumns,
     ExtractPartitions,
@@ -22,13 +26,9 @@ from fanout.data.transformations import (
     TakeSample,
     Transformation,
 )
-from fanout.data.whole_table import load_table
-from fanout.errors import InputError
-from fanout.mltable import options
-from fanout.mltable.options import DataType, Names
-from fanout.mltable.save import Overwrite, save_table
-from fanout.mltable.text import to_text
-from fanout.store.access import Access
+from fanout.tables.values.filter_expressions import parse_filter
+from fanout.tables.values.partition_format import compile_format
+from fanout.tables.whole_table import load_table
 
 if TYPE_CHECKING:
     import pandas as pd

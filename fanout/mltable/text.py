@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from fanout.data.column_pattern import ColumnPattern
-from fanout.data.mltable import MLTable
-from fanout.data.readers import SAMPLE_ROWS, Delimited, DeltaLake, JsonLines, Parquet, Reader
-from fanout.data.transformations import (
+from fanout.tables.formats.readers import SAMPLE_ROWS, Delimited, DeltaLake, JsonLines, Parquet, Reader
+from fanout.tables.mltable_file import MLTable
+from fanout.tables.transformations import (
     Conversion,
     ConvertColumnTypes,
     DropColumns,
@@ -19,7 +18,8 @@ from fanout.data.transformations import (
     TakeSample,
     Transformation,
 )
-from fanout.data.types import ColumnType, Kind
+from fanout.tables.values.column_pattern import ColumnPattern
+from fanout.tables.values.types import ColumnType, Kind
 
 Document = dict[str, Any]
 

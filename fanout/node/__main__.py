@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fanout.errors import ExitCode, FanoutError
-from fanout.node.fork_server import ForkServer
-from fanout.store.leave import leave
+from fanout.slot.fork_server import ForkServer
+from fanout.storage.hard_exit import leave
 
 TABLES = "--tables"
 OOM_SCORE = "100"
@@ -40,12 +40,12 @@ def _work(forks: ForkServer) -> int:
     import asyncio
 
     from fanout.memory import collect_seldom
-    from fanout.node.alone import exit_code, say_warnings, work
-    from fanout.node.exits import FULL
-    from fanout.step.record import prepare_to_load
-    from fanout.store.keys import StepRound
-    from fanout.store.space import full, lacks_room
-    from fanout.task_group import first_error
+    from fanout.node.exit_codes import FULL
+    from fanout.node.standalone import exit_code, say_warnings, work
+    from fanout.records.step import prepare_to_load
+    from fanout.storage.disk_space import full, lacks_room
+    from fanout.storage.keys import StepRound
+    from fanout.tasks import first_error
 
     prepare_to_load()
     said = [argument for argument in sys.argv[1:] if argument != TABLES] or _said_later()

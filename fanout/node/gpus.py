@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fanout.step.record import StepRecord
+from fanout.records.step import StepRecord
 
 DRIVER = Path("/proc/driver/nvidia/gpus")
 VISIBLE, COUNT = "CUDA_VISIBLE_DEVICES", "AZ_BATCHAI_GPU_COUNT_FOUND"

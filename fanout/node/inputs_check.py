@@ -12,16 +12,16 @@ from pathlib import Path
 import obstore
 from obstore.store import ObjectStore
 
-from fanout.data import uris
 from fanout.errors import InputError
-from fanout.plan.manifests import read_mini_batch, read_summary
-from fanout.plan.minibatch import MiniBatch
-from fanout.plan.presence import missing_file
-from fanout.step.record import BoundInput, StepRecord
-from fanout.store.access import Access
-from fanout.store.again import again
-from fanout.store.objects import translated
-from fanout.store.open import locate
+from fanout.files import uris
+from fanout.planning.input_presence import missing_file
+from fanout.planning.manifests import read_mini_batch, read_summary
+from fanout.records.mini_batch import MiniBatch
+from fanout.records.step import BoundInput, StepRecord
+from fanout.storage.access import Access
+from fanout.storage.objects import translated
+from fanout.storage.open import locate
+from fanout.storage.retry import again
 
 SAMPLED = 8
 """Mini-batches, from the first to the last, whose data is looked for."""

@@ -20,38 +20,38 @@ from pathlib import Path
 from obstore.store import ObjectStore
 
 from fanout.clock import Clock
-from fanout.data.transfer import upload_file
 from fanout.errors import RunError
-from fanout.node.agent import Leaving, Node, NodeOptions
-from fanout.node.committer import Committer, Stage, Write
-from fanout.node.fetch import Fetcher, needs_fetching
-from fanout.node.fork_server import ForkServer
+from fanout.files.transfer import upload_file
+from fanout.node import step_inputs
+from fanout.node.dispatch.agent import Leaving, Node, NodeOptions
+from fanout.node.dispatch.committer import Committer, Stage, Write
+from fanout.node.dispatch.fetcher import Fetcher, needs_fetching
 from fanout.node.gpus import VISIBLE, Gpus, gpus_of, slots_of
-from fanout.node.logs import LogKeeper, LogMasker, kept_now_and_then
-from fanout.node.orders import Answer
-from fanout.node.preloaded import goes_unnoticed
-from fanout.node.process import SlotProcess
-from fanout.node.registration import register
-from fanout.node.status import LEFT, Reporter, status_written
-from fanout.node.usage import Usage, usage_written
+from fanout.node.log_upload import LogKeeper, LogMasker, kept_now_and_then
+from fanout.node.status_reports import LEFT, Reporter, status_written
+from fanout.node.telemetry import Usage, usage_written
 from fanout.node.workspace import Workspace, own_logs, slot_environ, workspace
-from fanout.queue.port import QueuePair, QueueService
-from fanout.spec.expressions import render_arguments
-from fanout.spec.steps import DataType
-from fanout.step import inputs as step_inputs
-from fanout.step import record as step_record
-from fanout.step.code_change import with_code_of_now
-from fanout.step.node_status import NodeStatus
-from fanout.step.queues import open_queues
-from fanout.step.record import StepRecord
-from fanout.step.results import staged_folder
-from fanout.store import atomic, keys
-from fanout.store.access import Access
-from fanout.store.folder import is_durable
-from fanout.store.keys import StepRound
-from fanout.store.mask import GrowingFiles
-from fanout.store.objects import create
-from fanout.store.redact import secrets_of
+from fanout.pipeline.expressions import render_arguments
+from fanout.pipeline.model import DataType
+from fanout.queues.base import QueuePair, QueueService
+from fanout.queues.step_queues import open_queues
+from fanout.records import step as step_record
+from fanout.records.code_change import with_code_of_now
+from fanout.records.node_registration import register
+from fanout.records.node_status import NodeStatus
+from fanout.records.step import StepRecord
+from fanout.results.codec import staged_folder
+from fanout.security.masking import GrowingFiles
+from fanout.security.redaction import secrets_of
+from fanout.slot.child.preimports import goes_unnoticed
+from fanout.slot.fork_server import ForkServer
+from fanout.slot.process import SlotProcess
+from fanout.slot.protocol import Answer
+from fanout.storage import atomic, keys
+from fanout.storage.access import Access
+from fanout.storage.folder import is_durable
+from fanout.storage.keys import StepRound
+from fanout.storage.objects import create
 
 log = logging.getLogger(__name__)
 

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING
 
 from obstore.store import LocalStore
 
-from fanout.data import uris
-from fanout.data.folder import files_below
-from fanout.data.transfer import some_at_once, upload_file
+from fanout.code_snapshots import archive as code
 from fanout.errors import StoreError
-from fanout.node.orders import Start
-from fanout.node.spawn import Placement
-from fanout.spec.steps import DataType, Step
-from fanout.step import code
-from fanout.step.record import BoundOutput, StepRecord
-from fanout.step.scratch import scratch_folder
-from fanout.store import keys
-from fanout.store.mask import mask_folder
-from fanout.store.objects import read
-from fanout.store.redact import secrets_of
-from fanout.task_group import first_error
+from fanout.files import uris
+from fanout.files.local_folder import files_below
+from fanout.files.scratch import scratch_folder
+from fanout.files.transfer import some_at_once, upload_file
+from fanout.pipeline.model import DataType, Step
+from fanout.records.step import BoundOutput, StepRecord
+from fanout.security.masking import mask_folder
+from fanout.security.redaction import secrets_of
+from fanout.slot.protocol import Start
+from fanout.slot.spawn import Placement
+from fanout.storage import keys
+from fanout.storage.objects import read
+from fanout.tasks import first_error
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -39,7 +39,7 @@ NODE_LOGS = ("user/stdout", "user/stderr", "user/entry_script_log", "sys/node", 
 LARGEST_VARIABLE = 32 * 1024
 """Characters of a variable; the system takes 128 KiB in UTF-8, and starts no process with more."""
 
-TABLE_SERVER = (sys.executable, "-P", "-m", "fanout.node.table_server")
+TABLE_SERVER = (sys.executable, "-P", "-m", "fanout.slot.child.table_server")
 """The command that reads tables for slots in the step's own Python."""
 
 

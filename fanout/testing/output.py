@@ -20,7 +20,7 @@ class Output:
     @property
     def path(self) -> Path:
         """Where it is on this machine; ValueError when it lies on S3, where the other methods read too."""
-        from fanout.store.open import local_path
+        from fanout.storage.open import local_path
 
         if not self.uri.startswith("file:"):
             raise ValueError(
@@ -50,7 +50,7 @@ class Output:
 
         import pandas as pd
 
-        from fanout.step.row_format import RowFormat, row_format
+        from fanout.records.row_format import RowFormat, row_format
 
         body = io.BytesIO(self.content())
         frame: pd.DataFrame
@@ -73,8 +73,8 @@ class Output:
         return {name[len(key) + 1 :]: _get(store, name, self.uri) for name in _list(store, f"{key}/")}
 
     def _locate(self) -> "tuple[ObjectStore, str]":
-        from fanout.store.access import Access
-        from fanout.store.open import locate
+        from fanout.storage.access import Access
+        from fanout.storage.open import locate
 
         return locate(self.uri, Access.from_environ(self.environ))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fanout.spec.steps import Pipeline
+    from fanout.pipeline.model import Pipeline
 
 Value = str | int | float | bool | Path | None
 
@@ -32,10 +32,10 @@ def located(inputs: Mapping[str, Value], data: Iterable[str], base: Path) -> dic
 
 def data_inputs(pipeline_file: Path) -> set[str]:
     """Names of the pipeline's inputs that are data, not literals."""
-    from fanout.spec.document import read_document
-    from fanout.spec.nodes import MapNode, ScalarNode
-    from fanout.spec.report import Report
-    from fanout.spec.steps import DataType
+    from fanout.pipeline.model import DataType
+    from fanout.pipeline.yaml.diagnostics import Report
+    from fanout.pipeline.yaml.parser import read_document
+    from fanout.pipeline.yaml.tree import MapNode, ScalarNode
 
     root = read_document(pipeline_file, str(pipeline_file), Report())
     inputs = root.get("inputs") if isinstance(root, MapNode) else None

@@ -1,4 +1,4 @@
-"""How a run under test ended, read from what `fanout run --json` says (its schema: fanout/view/json_lines.py)."""
+"""How a run under test ended, read from the output of `fanout run --json` (fanout/cli/render/run/json_lines.py)."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -43,7 +43,7 @@ class Failure:
     given_up: int  # mini-batches that ended with it; the others succeeded on a later try
 
     def __str__(self) -> str:
-        from fanout.step.job_result import named
+        from fanout.reports.job_result import named
 
         one = "mini-batch" if len(self.mini_batches) == 1 else "mini-batches"
         where = f"; {one} {named(self.mini_batches)}" if self.mini_batches else ""
@@ -67,7 +67,7 @@ class StepResult:
     @property
     def logs(self) -> str:
         """All that the step's processes have printed, tracebacks included, each file under its name."""
-        from fanout.view.logs import LogChoice
+        from fanout.queries.logs import LogChoice
 
         files = self.log_folder.files() if self.log_folder else {}
         printed = {name for name in files for stderr in (False, True) if LogChoice(stderr=stderr).chooses(name)}

@@ -20,7 +20,7 @@ from fanout.testing.result import RunResult, failures_of, read_events, steps_of
 from fanout.testing.servers import MOST_MESSAGES, Servers
 
 if TYPE_CHECKING:
-    from fanout.spec.steps import Pipeline
+    from fanout.pipeline.model import Pipeline
 
 TIMEOUT = 300.0
 STOP_LIMIT = 10.0
@@ -124,10 +124,10 @@ class _Order:
 
     def most_mini_batches(self, environ: Mapping[str, str]) -> int:
         """Those of the largest step, as far as that can be told before the run; 0 when it cannot."""
+        from fanout.cli.render.plan import PlannedStep, look_ahead
+        from fanout.config.settings import access_of, load_settings
         from fanout.errors import UserError
-        from fanout.spec.settings import access_of, load_settings
         from fanout.testing.threads import in_thread
-        from fanout.view.plan import PlannedStep, look_ahead
 
         async def look() -> int:
             settings = load_settings(self.file, None, environ)

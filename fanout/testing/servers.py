@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fanout.testing.environment import isolated
 
 if TYPE_CHECKING:
-    from fanout.store.access import Access
+    from fanout.storage.access import Access
 
 END_LIMIT = 10.0
 MOST_MESSAGES = 200
@@ -37,7 +37,7 @@ class Servers:
         """
         import obstore
 
-        from fanout.store.open import locate
+        from fanout.storage.open import locate
 
         self._make_bucket(uri.removeprefix("s3://").partition("/")[0])
         store, key = locate(uri, self._access)
@@ -62,7 +62,7 @@ class Servers:
 
     @property
     def _access(self) -> "Access":
-        from fanout.store.access import Access
+        from fanout.storage.access import Access
 
         return Access.from_environ(self._isolated)
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from obstore.store import ObjectStore
 
 from fanout.clock import SystemClock
-from fanout.queue.service import open_queue_service
-from fanout.step.reading import read_index
-from fanout.step.results import Entry, Status
-from fanout.step.seal import Seal, step_seal
-from fanout.store import keys
-from fanout.store.access import Access
-from fanout.store.keys import StepRound
-from fanout.store.objects import list_names, read
-from fanout.store.open import open_store
+from fanout.queues.factory import open_queue_service
+from fanout.records.seal import Seal, step_seal
+from fanout.results.codec import Entry, Status
+from fanout.results.reader import read_index
+from fanout.storage import keys
+from fanout.storage.access import Access
+from fanout.storage.keys import StepRound
+from fanout.storage.objects import list_names, read
+from fanout.storage.open import open_store
 from tests.chaos.scene import MAX_RETRIES, SLOTS, STEP, Scene
 from tests.chaos.weather import Blow
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fanout.step.results import Cause, Entry, Failure, Status
-from fanout.step.seal import Seal
-from fanout.step.verdict import Counts, Verdict, VerdictStatus
+from fanout.records.seal import Seal
+from fanout.records.verdict import Counts, Verdict, VerdictStatus
+from fanout.results.codec import Cause, Entry, Failure, Status
 from tests.chaos.history import History, contradictions, read_history
 from tests.chaos.scene import MAX_RETRIES, make_scene
 from tests.chaos.storm import Storm

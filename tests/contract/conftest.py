@@ -10,11 +10,11 @@ import pytest
 from obstore.store import MemoryStore, ObjectStore
 
 from fanout.clock import SystemClock
-from fanout.queue.port import Delivery, Queue, QueuePair, QueueService
-from fanout.queue.sqlite import SqliteQueueService
-from fanout.queue.sqs import SqsQueueService
-from fanout.store.access import Access
-from fanout.store.open import ensure_bucket, open_store
+from fanout.queues.base import Delivery, Queue, QueuePair, QueueService
+from fanout.queues.sqlite import SqliteQueueService
+from fanout.queues.sqs import SqsQueueService
+from fanout.storage.access import Access
+from fanout.storage.open import ensure_bucket, open_store
 from tests.simulation.memory_queues import MemoryQueueService
 
 BOTH = [

@@ -20,10 +20,10 @@ import boto3
 import pytest
 
 from fanout.clock import SystemClock
-from fanout.queue.sqs import SqsQueueService
-from fanout.store import credentials, objects
-from fanout.store.access import Access
-from fanout.store.open import ensure_bucket, open_store
+from fanout.queues.sqs import SqsQueueService
+from fanout.storage import credentials, objects
+from fanout.storage.access import Access
+from fanout.storage.open import ensure_bucket, open_store
 from tests.faulty_server import Asked, FaultyServer, Rule, expired, faulty_server
 
 pytestmark = pytest.mark.moto

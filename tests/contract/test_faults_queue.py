@@ -12,9 +12,9 @@ from aiohttp import web
 
 from fanout.clock import SystemClock
 from fanout.errors import QueueError, QueueGoneError
-from fanout.queue.port import Delivery, QueuePair
-from fanout.queue.sqs import SqsQueueService
-from fanout.store.access import Access
+from fanout.queues.base import Delivery, QueuePair
+from fanout.queues.sqs import SqsQueueService
+from fanout.storage.access import Access
 from tests.faulty_server import (
     Asked,
     Fault,

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from obstore.store import ObjectStore
 
-from fanout.data import listing
-from fanout.data.listing import list_folder
-from fanout.data.transfer import download_file, upload_file
 from fanout.errors import StoreError
-from fanout.step.reading import read_index
-from fanout.step.results import Entries, Event, ResultIndex, encode
-from fanout.store import objects
-from fanout.store.access import Access
-from fanout.store.open import ensure_bucket, open_store
+from fanout.files import listing
+from fanout.files.listing import list_folder
+from fanout.files.transfer import download_file, upload_file
+from fanout.results.codec import Entries, Event, ResultIndex, encode
+from fanout.results.reader import read_index
+from fanout.storage import objects
+from fanout.storage.access import Access
+from fanout.storage.open import ensure_bucket, open_store
 from tests.faulty_server import (
     Asked,
     Fault,

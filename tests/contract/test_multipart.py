@@ -6,20 +6,20 @@ import pytest
 from obstore.store import MemoryStore
 
 from fanout.errors import StoreError
-from fanout.step import reduce_in_parts as in_parts
-from fanout.step import results
-from fanout.step.ledger import Ledger
-from fanout.step.reading import absorb_sealed
-from fanout.step.reduce import Source, reduce
-from fanout.step.reduce_in_parts import reduce_in_parts
-from fanout.step.results import Entry, Status
-from fanout.step.row_format import RowFormat
-from fanout.store import keys
-from fanout.store.access import Access
-from fanout.store.keys import StepRound
-from fanout.store.multipart import PartedObject
-from fanout.store.objects import put, read
-from fanout.store.open import ensure_bucket, locate
+from fanout.output import merge_multipart as in_parts
+from fanout.output.merge import Source, reduce
+from fanout.output.merge_multipart import reduce_in_parts
+from fanout.records.row_format import RowFormat
+from fanout.results import codec
+from fanout.results.codec import Entry, Status
+from fanout.results.ledger import Ledger
+from fanout.results.reader import absorb_sealed
+from fanout.storage import keys
+from fanout.storage.access import Access
+from fanout.storage.keys import StepRound
+from fanout.storage.multipart import PartedObject
+from fanout.storage.objects import put, read
+from fanout.storage.open import ensure_bucket, locate
 from tests.contract.conftest import S3
 
 AT = StepRound("r", "s")
@@ -43,7 +43,7 @@ async def source() -> Source:
         for n in order
     ]
     payloads = [bytes([97 + n]) * (SIZES[n] * MEBIBYTE - 1) + b"\n" if SIZES[n] else b"" for n in order]
-    await put(store, keys.result(AT, 0, 0), results.encode(entries, payloads))
+    await put(store, keys.result(AT, 0, 0), codec.encode(entries, payloads))
     return Source(store, AT, await absorb_sealed(store, AT, {0: 1}, Ledger(len(SIZES))))
 
 

@@ -12,23 +12,23 @@ import boto3
 import pytest
 
 from fanout.clock import SystemClock
+from fanout.config.settings import Settings
 from fanout.engines.local import LocalEngine
 from fanout.errors import StoreError
-from fanout.events.armed import arm
-from fanout.events.bodies import read_events
-from fanout.events.event import ObjectEvent
-from fanout.events.inbox import open_inbox
-from fanout.events.set_up import look, set_up, take_down
-from fanout.events.start import StartState, start_runs
-from fanout.queue.port import Queue
-from fanout.queue.sqlite import SqliteQueueService
-from fanout.run.outside import Outside
-from fanout.run.record import load_record
-from fanout.spec.load import load_pipeline
-from fanout.spec.settings import Settings
-from fanout.spec.steps import DataInput, Trigger
-from fanout.store.access import Access
-from fanout.store.open import open_store
+from fanout.pipeline.load import load_pipeline
+from fanout.pipeline.model import DataInput, Trigger
+from fanout.queues.base import Queue
+from fanout.queues.sqlite import SqliteQueueService
+from fanout.records.run import load_record
+from fanout.scheduler.context import Outside
+from fanout.storage.access import Access
+from fanout.storage.open import open_store
+from fanout.triggers.compiled import arm
+from fanout.triggers.event import ObjectEvent
+from fanout.triggers.sources.bodies import read_events
+from fanout.triggers.sources.bucket_setup import look, set_up, take_down
+from fanout.triggers.sources.inbox import open_inbox
+from fanout.triggers.start import StartState, start_runs
 
 SERVERS = [
     pytest.param("moto", marks=pytest.mark.moto),

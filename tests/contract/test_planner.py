@@ -11,11 +11,11 @@ from typing import Any
 import boto3
 import pytest
 
-from fanout.cli import wiring
+from fanout.aws.deployment import write_deployment
+from fanout.cli import context
 from fanout.cli.options import Where
-from fanout.plan import messages
-from fanout.run.deployment import write_deployment
-from fanout.spec.load import load_pipeline
+from fanout.pipeline.load import load_pipeline
+from fanout.records import messages
 from handlers import container, planner
 
 pytestmark = pytest.mark.moto
@@ -92,7 +92,7 @@ def cloud(
     (tmp_path / "pipeline.yml").write_text(PIPELINE.replace("BUCKET", made.bucket))
 
     async def deploy() -> None:
-        async with wiring.outside_of(wiring.settings_of(tmp_path, Where(store=store))) as outside:
+        async with context.outside_of(context.settings_of(tmp_path, Where(store=store))) as outside:
             await write_deployment("photos", load_pipeline(tmp_path / "pipeline.yml", armed=True), outside)
 
     asyncio.run(deploy())

@@ -1,4 +1,4 @@
-"""What every queue promises (fanout.queue.port): embedded, moto, LocalStack, ElasticMQ and fauxqs alike."""
+"""What every queue promises (fanout.queues.base): embedded, moto, LocalStack, ElasticMQ and fauxqs alike."""
 
 import asyncio
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fanout.errors import QueueError
-from fanout.queue.port import Delivery, Queue
+from fanout.queues.base import Delivery, Queue
 
 # `bench` comes from conftest.py, which a test module cannot import from.
 Bench = Any

@@ -1,4 +1,4 @@
-"""What every store promises through `fanout.store.objects`: local folder, memory, moto, LocalStack and MinIO alike."""
+"""What every store promises through `fanout.storage.objects`: a folder, memory, moto, LocalStack and MinIO alike."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ import pytest
 from obstore.store import ObjectStore
 
 from fanout.errors import StoreError
-from fanout.store import objects
+from fanout.storage import objects
 
 PART = 5 * 1024 * 1024  # the smallest part S3 takes, but for the last one
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from fanout.errors import SpecError
-from fanout.spec.load import load_pipeline
+from fanout.pipeline.load import load_pipeline
 from tests.differential.portable import portable, portable_component
 from tests.differential.refused import ROWS, Row
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fanout.spec.load import load_pipeline
+from fanout.pipeline.load import load_pipeline
 from tests.differential.gather import PIPELINES
 from tests.differential.portable import OURS, OURS_ON_A_STEP
 

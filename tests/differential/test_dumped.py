@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from fanout.spec.load import load_pipeline
-from fanout.spec.steps import DataInput, Pipeline
+from fanout.pipeline.load import load_pipeline
+from fanout.pipeline.model import DataInput, Pipeline
 from tests.differential.gather import PIPELINES, ask
 
 pytestmark = pytest.mark.xdist_group("azure-ai-ml")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fanout.errors import SpecError
-from fanout.spec.load import load_pipeline
+from fanout.pipeline.load import load_pipeline
 from tests.differential.gather import PIPELINES
 from tests.differential.refused import ROWS, Row
 

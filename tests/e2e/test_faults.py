@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from fanout.clock import SystemClock
+from fanout.config.settings import load_settings
 from fanout.node.serve import load_step
-from fanout.plan.publish import Outbox, publish
-from fanout.queue.service import open_queue_service
-from fanout.spec.settings import load_settings
-from fanout.step.queues import open_queues
-from fanout.step.results import Status, decode_index
-from fanout.store.access import Access
-from fanout.store.keys import StepRound
-from fanout.store.open import open_store
+from fanout.planning.publish import Outbox, publish
+from fanout.queues.factory import open_queue_service
+from fanout.queues.step_queues import open_queues
+from fanout.results.codec import Status, decode_index
+from fanout.storage.access import Access
+from fanout.storage.keys import StepRound
+from fanout.storage.open import open_store
 
 if TYPE_CHECKING:
     import subprocess

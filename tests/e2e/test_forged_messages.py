@@ -11,16 +11,16 @@ from typing import Any, Protocol
 import pytest
 
 from fanout.clock import SystemClock
-from fanout.plan import messages
-from fanout.plan.messages import Message
-from fanout.queue.port import QueuePair, QueueService
-from fanout.queue.service import open_queue_service
-from fanout.queue.signature import Signer, new_key
-from fanout.spec.settings import load_settings
-from fanout.step.queues import open_queues
-from fanout.store.access import Access
-from fanout.store.keys import StepRound
-from fanout.store.open import open_store
+from fanout.config.settings import load_settings
+from fanout.queues.base import QueuePair, QueueService
+from fanout.queues.factory import open_queue_service
+from fanout.queues.step_queues import open_queues
+from fanout.records import messages
+from fanout.records.messages import Message
+from fanout.security.signature import Signer, new_key
+from fanout.storage.access import Access
+from fanout.storage.keys import StepRound
+from fanout.storage.open import open_store
 
 RUN, STEP = "noisy", "score"
 AT = StepRound(RUN, STEP)

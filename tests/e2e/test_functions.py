@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 from obstore.store import ObjectStore
 
-from fanout.cli import wiring
+from fanout.aws.deployment import write_deployment
+from fanout.cli import context
 from fanout.cli.options import Where
-from fanout.run.deployment import write_deployment
-from fanout.spec.load import load_pipeline
-from fanout.store import keys
-from fanout.store.access import Access
-from fanout.store.keys import StepRound
-from fanout.store.objects import list_keys, read
-from fanout.store.open import open_store
+from fanout.pipeline.load import load_pipeline
+from fanout.storage import keys
+from fanout.storage.access import Access
+from fanout.storage.keys import StepRound
+from fanout.storage.objects import list_keys, read
+from fanout.storage.open import open_store
 from tests.functions import Deployed, deployed, until
 
 pytestmark = [pytest.mark.localstack, pytest.mark.xdist_group("functions")]
@@ -133,7 +133,7 @@ def _functions(
         monkeypatch.setenv(variable, value)
 
     async def write() -> None:
-        async with wiring.outside_of(wiring.settings_of(folder, Where())) as outside:
+        async with context.outside_of(context.settings_of(folder, Where())) as outside:
             await write_deployment(name, load_pipeline(folder / "pipeline.yml"), outside, worker_seconds=100)
 
     asyncio.run(write())

@@ -80,7 +80,7 @@ def test_the_stack_is_in_the_failure(project: Any, environment: str) -> None:
         limit = "run() took longer than 2 seconds, so its process was killed; retry_settings.timeout allows more"
         assert (f"the slot's process was killed by {CRASHING[name]}" if name in CRASHING else limit) in text
         assert ("Fatal Python error: " in text) is (name in CRASHING)
-        assert "fanout/node/child.py" not in text
+        assert "fanout/slot/child/main.py" not in text
         if name == "has_threads":
             assert "Another thread (most recent call last):" in text
             assert text.rindex("in waits_for_ever") < text.index("in has_threads")

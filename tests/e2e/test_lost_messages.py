@@ -10,24 +10,24 @@ import pytest
 from obstore.store import MemoryStore
 
 from fanout.clock import SystemClock
-from fanout.plan import messages
-from fanout.plan.division import ByCount
-from fanout.plan.minibatch import MiniBatch
-from fanout.plan.publish import Outbox, publish
-from fanout.plan.source import PlannedInput
-from fanout.queue.port import QueuePair
-from fanout.queue.sqs import SqsQueueService
-from fanout.spec.steps import EntryTask, ParallelStep
-from fanout.step import results
-from fanout.step.ledger import Ledger
-from fanout.step.record import BoundInput, StepRecord
-from fanout.step.results import Entry, Status
-from fanout.step.row_format import RowFormat
-from fanout.step.supervise import Observers, Supervisor, supervise
-from fanout.store import keys
-from fanout.store.access import Access
-from fanout.store.keys import StepRound
-from fanout.store.objects import put
+from fanout.pipeline.model import EntryTask, ParallelStep
+from fanout.planning.division import ByCount
+from fanout.planning.publish import Outbox, publish
+from fanout.planning.source import PlannedInput
+from fanout.queues.base import QueuePair
+from fanout.queues.sqs import SqsQueueService
+from fanout.records import messages
+from fanout.records.mini_batch import MiniBatch
+from fanout.records.row_format import RowFormat
+from fanout.records.step import BoundInput, StepRecord
+from fanout.results import codec
+from fanout.results.codec import Entry, Status
+from fanout.results.ledger import Ledger
+from fanout.storage import keys
+from fanout.storage.access import Access
+from fanout.storage.keys import StepRound
+from fanout.storage.objects import put
+from fanout.supervision.supervisor import Observers, Supervisor, supervise
 
 AT = StepRound("r", "s")
 BATCHES = 30
@@ -67,7 +67,7 @@ class Nodes:
             if not done:
                 continue
             entries = [Entry(index, 0, Status.SUCCEEDED, 1, 1, "p", 0.0, 0.0, 0.1, rows=1) for index in done]
-            body = results.encode(entries, [b"%d\n" % index for index in done])
+            body = codec.encode(entries, [b"%d\n" % index for index in done])
             await put(self._store, keys.result(AT, 0, self.seq), body)
             self.seq += 1
             await self._pair.main.delete(deliveries)
@@ -93,7 +93,7 @@ async def test_a_purged_sqs_queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """PurgeQueue in the middle of a step: what has no result yet is sent again, and the step completes."""
-    monkeypatch.setattr("fanout.step.supervise.SELDOM", 0.2)
+    monkeypatch.setattr("fanout.supervision.supervisor.SELDOM", 0.2)
     endpoint = request.getfixturevalue(f"{server}_endpoint")
     environ = aws_environ(endpoint)
     clock, store = SystemClock(), MemoryStore()

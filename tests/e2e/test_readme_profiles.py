@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fanout.spec.settings import load_settings
+from fanout.config.settings import load_settings
 
 README = (Path(__file__).parent.parent.parent / "README.md").read_text()
 [PROFILES] = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)

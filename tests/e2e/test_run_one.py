@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from obstore.store import ObjectStore
 
-from fanout.store.access import Access
-from fanout.store.objects import list_keys, put
-from fanout.store.open import ensure_bucket, open_store
+from fanout.storage.access import Access
+from fanout.storage.objects import list_keys, put
+from fanout.storage.open import ensure_bucket, open_store
 
 SCRIPT = """\
 from pathlib import Path
@@ -29,7 +29,7 @@ async def _objects(store: ObjectStore) -> dict[str, int]:
 async def test_files_on_s3(anywhere: Any) -> None:
     """From another folder, with the store alone: the file is brought, the traceback shown, the store left as it was."""
     if not anywhere.environ:
-        pytest.skip("embedded runs read local files in place; tests/unit/cli/test_single.py")
+        pytest.skip("embedded runs read local files in place; tests/unit/cli/commands/test_run_one.py")
     settings = (anywhere.folder / "fanout.toml").read_text()
     root = settings.partition('store = "')[2].partition('"')[0].removesuffix("/runs")
     anywhere.write("src/score.py", SCRIPT)

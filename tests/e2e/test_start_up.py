@@ -59,7 +59,7 @@ def test_a_node_and_what_its_slots_are_copies_of(watched: Any) -> None:
     watched.write("src/score.py", SCRIPT)
     ended = watched.fanout("run", "pipeline.yml", "--set", "jobs.score.max_concurrency_per_instance=4")
     assert ended.code == 0, ended.said
-    assert _kinds(watched) == ["fanout.node", "fanout.node.child"]
+    assert _kinds(watched) == ["fanout.node", "fanout.slot.child.main"]
     assert len(watched.output().splitlines()) == 60
 
 
@@ -102,7 +102,7 @@ def _files(folder: Path) -> set[str]:
 
 PHASES = {
     "the node begins": lambda project: "fanout.node" in _kinds(project),
-    "its fork server begins": lambda project: "fanout.node.child" in _kinds(project),
+    "its fork server begins": lambda project: "fanout.slot.child.main" in _kinds(project),
     "the run exists": lambda project: any(project.folder.glob(".fanout/runs/*/run.json")),
     "the step exists": lambda project: any(project.folder.glob(".fanout/runs/*/*/step.json")),
     "the node has its number": lambda project: any(project.folder.glob(".fanout/runs/*/*/nodes/*")),
@@ -131,7 +131,7 @@ def test_interrupted_while_it_starts(watched: Any, tools: Helpers) -> None:
     tools.wait_until(lambda: not tools.alive(list(_started(watched))))
 
 
-@pytest.mark.parametrize("victim", ["fanout.node", "fanout.node.child"])
+@pytest.mark.parametrize("victim", ["fanout.node", "fanout.slot.child.main"])
 def test_what_is_killed_while_it_waits_is_replaced(watched: Any, tools: Helpers, victim: str) -> None:
     """A node, or a fork server, that dies before it is wanted, or while it is taken: the run notices nothing."""
     watched.write("src/score.py", SCRIPT)

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from fanout.errors import ExitCode, FanoutError
-from fanout.node.agent import Node
-from fanout.node.alone import exit_code
-from fanout.node.exits import GAVE_UP
+from fanout.node.dispatch.agent import Node
+from fanout.node.exit_codes import GAVE_UP
 from fanout.node.serve import GRACE_WHEN_ORPHANED, Surroundings, serve
-from fanout.store.keys import StepRound
+from fanout.node.standalone import exit_code
+from fanout.storage.keys import StepRound
 from tests.simulation.loop import PROCESS, Process
 from tests.simulation.world import World
 

@@ -11,17 +11,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fanout.errors import FanoutError, RunError, StoreError
+from fanout.node.lambda_worker import Worker
 from fanout.node.serve import Surroundings
-from fanout.node.worker import Worker
-from fanout.queue.port import Delivery, Queue
-from fanout.run.handed_on import conclude
-from fanout.run.parallel_tick import Kept
-from fanout.run.record import check_signature, try_create
-from fanout.run.standing import Standing, Turn, decode_reduction, decode_turn
-from fanout.run.story import new_record
-from fanout.run.tick import Tools, take_turn
-from fanout.store import keys
-from fanout.store.keys import StepRound
+from fanout.queues.base import Delivery, Queue
+from fanout.records.run import check_signature, try_create
+from fanout.scheduler.resident import new_record
+from fanout.scheduler.ticks.delegated import conclude
+from fanout.scheduler.ticks.deployment_queues import Standing, Turn, decode_reduction, decode_turn
+from fanout.scheduler.ticks.parallel_tick import Kept
+from fanout.scheduler.ticks.run_tick import Tools, take_turn
+from fanout.storage import keys
+from fanout.storage.keys import StepRound
 from tests.simulation.loop import Process
 from tests.simulation.simulate import RUN, Simulation
 

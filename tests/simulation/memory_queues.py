@@ -8,7 +8,7 @@ from typing import Any
 
 from fanout.clock import Clock
 from fanout.errors import QueueError, QueueGoneError
-from fanout.queue.port import Delivery, Depth, QueuePair
+from fanout.queues.base import Delivery, Depth, QueuePair
 
 
 @dataclass(eq=False)
@@ -24,7 +24,7 @@ class Stored:
 
 @dataclass(eq=False)
 class MemoryQueue:
-    """One queue of a pair; see `fanout.queue.port.Queue` for its promises."""
+    """One queue of a pair; see `fanout.queues.base.Queue` for its promises."""
 
     clock: Clock
     visibility: float

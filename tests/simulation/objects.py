@@ -15,7 +15,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, GenericError
 from obstore.store import MemoryStore
 
-from fanout.step import results
+from fanout.results import codec
 from tests.simulation.world import World
 
 
@@ -214,6 +214,6 @@ def _refuse(unknown: dict[str, Any]) -> None:
         raise AssertionError(f"the simulation does not know {', '.join(unknown)} of obstore.put_async")
 
 
-def results_in(key: str, body: bytes) -> tuple[results.Entry, ...]:
+def results_in(key: str, body: bytes) -> tuple[codec.Entry, ...]:
     """The entries of what was put, when it is a result object."""
-    return tuple(results.decode_index(body, key).entries) if "/results/" in key else ()
+    return tuple(codec.decode_index(body, key).entries) if "/results/" in key else ()

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from fanout.errors import DamagedRecordError
-from fanout.step import results
-from fanout.step.results import Entry, Status
-from fanout.step.seal import Seal, load_seal
-from fanout.step.verdict import Counts, VerdictStatus, judge
-from fanout.store import keys
+from fanout.records.seal import Seal, load_seal
+from fanout.records.verdict import Counts, VerdictStatus, judge
+from fanout.results import codec
+from fanout.results.codec import Entry, Status
+from fanout.storage import keys
 from tests.simulation.scenario import Scenario
 from tests.simulation.simulate import AT, RUN, Simulation
 from tests.simulation.slots import ROW_HEADER, row_text
@@ -98,7 +98,7 @@ def ending(simulation: Simulation) -> Ending | None:
     for node, count in sorted(seal.objects.items()):
         for seq in range(count):
             whole = bucket.look(keys.result(AT, node, seq)) or b""
-            index = results.decode_index(whole, "result")
+            index = codec.decode_index(whole, "result")
             for entry in index.entries:
                 start = index.rows_at + entry.start
                 if (counted := _without_fenced(seal, node, entry, most)) is not None:

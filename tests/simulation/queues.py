@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fanout.errors import QueueError
-from fanout.queue.port import Delivery, Depth, QueuePair
+from fanout.queues.base import Delivery, Depth, QueuePair
 from tests.simulation.memory_queues import MemoryQueue, MemoryQueueService
 from tests.simulation.world import World, WorldClock
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from fanout.spec.steps import (
+from fanout.pipeline.model import (
     DataInput,
     DataType,
     EntryTask,

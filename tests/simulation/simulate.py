@@ -17,22 +17,22 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
-from fanout.data import uris
+from fanout.config.settings import Settings
 from fanout.errors import FanoutError
+from fanout.files import uris
+from fanout.node import lambda_worker as node_worker
 from fanout.node import serve as node_serve
-from fanout.node import worker as node_worker
 from fanout.node.serve import Surroundings
-from fanout.plan import manifests, publish
-from fanout.run import story
-from fanout.run.observer import RunReport
-from fanout.run.outside import Outside
-from fanout.run.redrive import RedriveOrder, redrive
-from fanout.spec.settings import Settings
-from fanout.step import output_files, reduce
-from fanout.step.cancelation import ask, mine
-from fanout.store import keys
-from fanout.store.access import Access
-from fanout.store.keys import StepRound
+from fanout.output import merge, output_files
+from fanout.planning import manifests, publish
+from fanout.records.cancelation import ask, mine
+from fanout.scheduler import resident
+from fanout.scheduler.context import Outside
+from fanout.scheduler.observer import RunReport
+from fanout.scheduler.restart.redrive import RedriveOrder, redrive
+from fanout.storage import keys
+from fanout.storage.access import Access
+from fanout.storage.keys import StepRound
 from tests.simulation.engine import SimulatedEngine, parent
 from tests.simulation.loop import Process, StuckError, VirtualLoop
 from tests.simulation.memory_queues import MemoryQueueService
@@ -136,9 +136,9 @@ class Simulation:
             if again and self.bucket.look(keys.redrive_json(RUN, 2)) is None:
                 report = await redrive(RUN, RedriveOrder(), self.outside, Silent())
             elif self.bucket.look(keys.run_json(RUN)) is None:
-                report = await story.start(self.scenario.pipeline(self.input_uri), self.outside, Silent(), RUN)
+                report = await resident.start(self.scenario.pipeline(self.input_uri), self.outside, Silent(), RUN)
             else:
-                report = await story.resume(RUN, self.outside, Silent())
+                report = await resident.resume(RUN, self.outside, Silent())
         except FanoutError as exc:
             self.world.note("error", type(exc).__name__, str(exc))
             return None
@@ -261,7 +261,7 @@ def _stand_ins(simulation: Simulation) -> Iterator[tuple[ModuleType, str, Any]]:
     yield node_worker, "usage_written", lambda *_: contextlib.nullcontext()
     yield manifests, "SHARD_SIZE", scenario.shard_size
     yield publish, "INLINE_LIMIT", scenario.inline_limit
-    for module in (reduce, output_files):
+    for module in (merge, output_files):
         yield module, "locate", lambda uri, _: (simulation.bucket, uri.removeprefix(f"{ROOT}/"))
     yield os, "getpid", lambda: 4711  # nodes tell theirs, and a shorter number makes a smaller object
     yield secrets, "token_hex", lambda size=32: world.chance.randbytes(size).hex()

@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fanout.node import orders
-from fanout.node.frames import FrameBuffer
-from fanout.node.orders import Answer, Broken, Done, Order, Ready, Start, Stopped, Task, Withdrawn, Word
-from fanout.node.spawn import Placement
-from fanout.node.staging import OutputFolders
-from fanout.plan import minibatch
-from fanout.step.results import Cause, Failure
+from fanout.records import mini_batch
+from fanout.results.codec import Cause, Failure
+from fanout.slot import protocol
+from fanout.slot.child.output_staging import OutputFolders
+from fanout.slot.frames import FrameBuffer
+from fanout.slot.protocol import Answer, Broken, Done, Order, Ready, Start, Stopped, Task, Withdrawn, Word
+from fanout.slot.spawn import Placement
 from tests.simulation.loop import PROCESS
 from tests.simulation.scenario import Act, UserCode
 from tests.simulation.world import World
@@ -21,7 +21,7 @@ ROW_HEADER = "index,execution\n"
 
 
 class UserProcess:
-    """Stands in for `fanout.node.process.SlotProcess`: the same calls, on the virtual clock."""
+    """Stands in for `fanout.slot.process.SlotProcess`: the same calls, on the virtual clock."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class UserProcess:
 
     def write(self, frame: bytes) -> None:
         for head, payload in self._buffer.feed(frame):
-            self._orders.extend(orders.given(head, payload))
+            self._orders.extend(protocol.given(head, payload))
         self._process.soon(self._news.set)
 
     def listen(self) -> None:
@@ -96,7 +96,7 @@ class UserProcess:
             self._say(Withdrawn())
 
     async def _work(self, task: Task) -> None:
-        batch, attempt, part = minibatch.decode(task.line, "frame"), task.attempt, task.part
+        batch, attempt, part = mini_batch.decode(task.line, "frame"), task.attempt, task.part
         files = batch.files if part is None else batch.files[part.start : part.stop]
         number = self._world.executes(batch.index, attempt, None if part is None else [part.start, part.stop])
         act = self._act(batch.index, attempt, files)

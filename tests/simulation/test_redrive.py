@@ -2,8 +2,8 @@
 
 import pytest
 
-from fanout.step.seal import step_seal
-from fanout.store import keys
+from fanout.records.seal import step_seal
+from fanout.storage import keys
 from tests.simulation.scenario import Act, Scenario, UserCode
 from tests.simulation.simulate import AT, Simulation, play, simulated
 from tests.simulation.slots import row_text

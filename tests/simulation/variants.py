@@ -11,20 +11,21 @@ from typing import Any
 from unittest.mock import patch
 
 from fanout.errors import QueueError
-from fanout.node import agent
-from fanout.node.committer import Committer, Finished
-from fanout.node.decide import Decision, decide
-from fanout.node.staging import OutputFolders
-from fanout.run import parallel, parallel_parts
-from fanout.spec.steps import Thresholds
-from fanout.step import dead_letters, seal
-from fanout.step.dead_letters import DeadLetters
-from fanout.step.fences import Fences
-from fanout.step.ledger import Ledger
-from fanout.step.results import Entry, Failure, Status
-from fanout.step.supervise import Supervisor
-from fanout.step.winners import ResultObject, Winner
-from fanout.store.objects import put
+from fanout.node.dispatch import agent
+from fanout.node.dispatch.committer import Committer, Finished
+from fanout.node.dispatch.retry_policy import Decision, decide
+from fanout.pipeline.model import Thresholds
+from fanout.records import seal
+from fanout.results.codec import Entry, Failure, Status
+from fanout.results.fences import Fences
+from fanout.results.ledger import Ledger
+from fanout.results.winners import ResultObject, Winner
+from fanout.scheduler import parallel_stages, parallel_step
+from fanout.slot.child.output_staging import OutputFolders
+from fanout.storage.objects import put
+from fanout.supervision import dead_letters
+from fanout.supervision.dead_letters import DeadLetters
+from fanout.supervision.supervisor import Supervisor
 from tests.simulation.scenario import Blow, Scenario, Strike, UserCode, with_blind_node
 
 
@@ -101,7 +102,7 @@ def no_seal() -> AbstractContextManager[Any]:
 
 def unsealed_results() -> AbstractContextManager[Any]:
     """A reader of a sealed step takes whatever results there are by now."""
-    absorb = parallel_parts.absorb_sealed
+    absorb = parallel_stages.absorb_sealed
 
     async def absorb_all(store: Any, at: Any, objects: Mapping[int, int], *rest: Any, **fenced: Any) -> Ledger:
         more = {node: count + 1 for node, count in objects.items()}
@@ -111,7 +112,7 @@ def unsealed_results() -> AbstractContextManager[Any]:
             ledger: Ledger = rest[0]
             return ledger
 
-    return patch.object(parallel_parts, "absorb_sealed", absorb_all)
+    return patch.object(parallel_stages, "absorb_sealed", absorb_all)
 
 
 def failed_files_stay() -> AbstractContextManager[Any]:
@@ -155,7 +156,7 @@ def queues_left() -> AbstractContextManager[Any]:
         return
 
     patches = ExitStack()
-    for module in (parallel, parallel_parts):
+    for module in (parallel_step, parallel_stages):
         patches.enter_context(patch.object(module, "remove_queues", nothing))
     return patches
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fanout.clock import SystemClock
+from fanout.config.settings import load_settings
 from fanout.engines.local import LocalEngine
-from fanout.queue.service import open_queue_service
-from fanout.run.observer import RunReport, StepReport
-from fanout.run.outside import Outside
-from fanout.run.story import start
-from fanout.spec.load import load_pipeline
-from fanout.spec.settings import load_settings
-from fanout.spec.steps import Step
-from fanout.step.supervise import Progress
-from fanout.store.access import Access
-from fanout.store.open import ensure_bucket, open_store
+from fanout.pipeline.load import load_pipeline
+from fanout.pipeline.model import Step
+from fanout.queues.factory import open_queue_service
+from fanout.scheduler.context import Outside
+from fanout.scheduler.observer import RunReport, StepReport
+from fanout.scheduler.resident import start
+from fanout.storage.access import Access
+from fanout.storage.open import ensure_bucket, open_store
+from fanout.supervision.supervisor import Progress
 from tests.chaos.scene import Scene
 from tests.soak.readings import Growth, Reading, growth, read_process
 

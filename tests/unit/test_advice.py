@@ -15,8 +15,8 @@ PACKAGE = Path(fanout.__file__).parent
 VERBS = "run|validate|plan|resume|redrive|cancel|status|failures|run-one|list|logs|watch|trigger|node|deploy|destroy"
 COMMAND = re.compile(rf"(?<![\w/-])fanout (?:{VERBS})\b")
 NO_ADVICE = {
-    "cli/single.py": "shows how run-one is typed",
-    "events/webhook.py": "the answer to a GET: what is there",
+    "cli/commands/run_one.py": "shows how run-one is typed",
+    "triggers/sources/webhook.py": "the answer to a GET: what is there",
     "testing/plugin.py": "the title of a section of a report",
     "testing/runner.py": "what was run",
 }

@@ -75,9 +75,7 @@ def test_the_wheel_brings_three_names(built: Path) -> None:
         names = archive.namelist()
     [about] = {name.partition("/")[0] for name in names if ".dist-info/" in name}
     assert {name.partition("/")[0] for name in names} == {"fanout", "azureml_user", about}
-    assert {"azureml_user/parallel_run.py", "fanout/deploy/infra/template.yml", f"{about}/licenses/LICENSE"} <= set(
-        names
-    )
+    assert {"azureml_user/parallel_run.py", "fanout/aws/infra/template.yml", f"{about}/licenses/LICENSE"} <= set(names)
 
 
 def test_the_source_archive_builds_it_all(built: Path) -> None:

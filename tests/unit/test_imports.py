@@ -13,38 +13,48 @@ import fanout
 PACKAGE = Path(fanout.__file__).parent
 ORDER = (
     ("backports",),
-    ("errors", "advice", "clock", "memory", "task_group"),
-    ("store",),
-    ("spec",),
+    ("errors", "advice", "clock", "memory", "tasks"),
+    ("security",),
+    ("storage",),
+    ("files",),
+    ("formatting",),
+    ("pipeline",),
+    ("config",),
+    ("records",),
+    ("code_snapshots",),
     ("environments",),
-    ("data",),
+    ("tables",),
     ("mltable",),
-    ("queue",),
-    ("plan",),
-    ("step",),
+    ("queues",),
+    ("planning",),
+    ("results",),
+    ("output",),
+    ("supervision",),
+    ("reports",),
+    ("slot",),
     ("node",),
     ("engines",),
-    ("commands",),
-    ("run",),
-    ("events",),
-    ("deploy",),
-    ("view",),
+    ("shell_commands",),
+    ("scheduler",),
+    ("triggers",),
+    ("aws",),
+    ("queries",),
     ("cli",),
     ("testing",),
 )
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 AWS = {"aiobotocore", "boto3", "botocore"}
 AWS_ALLOWED = (
-    "deploy/stack.py",
-    "queue/sqs",
-    "store/credentials.py",
-    "store/multipart.py",
-    "store/notifications.py",
-    "store/open.py",
+    "aws/stack.py",
+    "queues/sqs",
+    "storage/credentials.py",
+    "storage/multipart.py",
+    "storage/open.py",
+    "triggers/sources/bucket_notifications.py",
 )
 HEAVY = ("pydantic", "obstore", "pandas", "pyarrow", "numpy", "yaml", "asyncio", "rich", "typer", "boto3", "sqlite3")
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
-ORDERED = [name for name in MODULES if not name.startswith("shims/") and name not in ("__init__.py", "__main__.py")]
+ORDERED = [name for name in MODULES if not name.startswith("compat/") and name not in ("__init__.py", "__main__.py")]
 
 
 def _imported(module: str) -> Iterator[str]:
@@ -59,7 +69,7 @@ def _imported(module: str) -> Iterator[str]:
 
 
 def _package_of(dotted: str) -> str | None:
-    """`step` of `fanout.step.seal`; None when it is not ours, or of the package itself."""
+    """`step` of `fanout.records.seal`; None when it is not ours, or of the package itself."""
     root, _, rest = dotted.partition(".")
     first = rest.partition(".")[0]
     return first if root == "fanout" and first in RANK else None
@@ -95,7 +105,7 @@ def _loaded_by(statement: str) -> set[str]:
 
 def test_the_slot_starts_light() -> None:
     """The process that runs user code loads the standard library and little of fanout, so that it starts fast."""
-    assert not _loaded_by("import fanout.node.child") & set(HEAVY)
+    assert not _loaded_by("import fanout.slot.child.main") & set(HEAVY)
 
 
 def test_the_helper_of_entry_scripts_starts_light() -> None:
@@ -112,7 +122,7 @@ def test_the_pytest_plugin_costs_nothing_unused() -> None:
 
 def test_a_node_starts_without_tables() -> None:
     """A node process over a folder loads neither pandas nor pyarrow nor an AWS library."""
-    loaded = _loaded_by("import fanout.node.alone")
+    loaded = _loaded_by("import fanout.node.standalone")
     assert not loaded & {"pandas", "pyarrow", "numpy", "rich", "typer", "yaml", "psutil", "packaging", *AWS}
 
 
@@ -124,7 +134,7 @@ def test_a_node_begins_with_what_its_slots_are_copies_of() -> None:
 
 def test_a_warm_node_is_started_before_anything_heavy() -> None:
     """What a run needs to start one, besides the checked pipeline: neither asyncio nor obstore nor the run's story."""
-    loaded = _loaded_by("import fanout.cli.app, fanout.cli.wiring, fanout.spec.load, fanout.engines.node_process")
+    loaded = _loaded_by("import fanout.cli.app, fanout.cli.context, fanout.pipeline.load, fanout.engines.node_process")
     assert not loaded & {"asyncio", "obstore", "pydantic", "sqlite3", "rich", *AWS}
 
 
@@ -137,11 +147,21 @@ def test_options_are_taken_without_pydantic() -> None:
 def test_a_run_starts_with_what_it_needs() -> None:
     """Over files, that is neither tables nor commands nor what is installed; pydantic comes with the first record."""
     said = subprocess.run(
-        [sys.executable, "-P", "-c", "import fanout.run.story, fanout.view.plain, sys; print(*sys.modules)"],
+        [
+            sys.executable,
+            "-P",
+            "-c",
+            "import fanout.scheduler.resident, fanout.cli.render.run.plain, sys; print(*sys.modules)",
+        ],
         capture_output=True,
         text=True,
         check=True,
     )
     spared = {"packaging", "psutil", "importlib.metadata", "pydantic", "email", "decimal", "rich"}
-    spared |= {"fanout.data.mltable", "fanout.data.recipe", "fanout.commands.command", "fanout.node.orders"}
+    spared |= {
+        "fanout.tables.mltable_file",
+        "fanout.tables.recipe",
+        "fanout.shell_commands.runner",
+        "fanout.slot.protocol",
+    }
     assert not spared & set(said.stdout.split())

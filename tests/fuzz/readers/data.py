@@ -8,18 +8,18 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet as pq
 
-from fanout.data import uris
-from fanout.data.listing import FileEntry
-from fanout.data.mltable import parse_mltable
-from fanout.data.ranges import open_bytes, read_head
-from fanout.data.recipe import TableRecipe, from_json
-from fanout.data.resolve import resolve_recipe
-from fanout.data.row_groups import row_groups
-from fanout.data.table import read_pieces
-from fanout.plan.layout import layout_of
-from fanout.plan.minibatch import Cut, Piece
-from fanout.plan.tables import TableReader, split_blocks, split_rows
-from fanout.store.access import Access
+from fanout.files import uris
+from fanout.files.byte_ranges import open_bytes, read_head
+from fanout.files.listing import FileEntry
+from fanout.planning.tables.layout import layout_of
+from fanout.planning.tables.row_cuts import TableReader, split_blocks, split_rows
+from fanout.records.mini_batch import Cut, Piece
+from fanout.storage.access import Access
+from fanout.tables.formats.row_groups import row_groups
+from fanout.tables.mltable_file import parse_mltable
+from fanout.tables.recipe import TableRecipe, from_json
+from fanout.tables.resolution import resolve_recipe
+from fanout.tables.table_parts import read_pieces
 from tests.fuzz.reader import Reader
 from tests.fuzz.readers.spec import project
 

@@ -5,12 +5,12 @@ import json
 
 from obstore.store import MemoryStore
 
-from fanout.events.bodies import read_events
-from fanout.events.event import ObjectEvent, to_body
-from fanout.events.notification import policy_with, policy_without
-from fanout.events.records import Letter, StartRecord, TriggerRecords
-from fanout.store import keys
-from fanout.store.objects import put
+from fanout.storage import keys
+from fanout.storage.objects import put
+from fanout.triggers.event import ObjectEvent, to_body
+from fanout.triggers.records import Letter, StartRecord, TriggerRecords
+from fanout.triggers.sources.bodies import read_events
+from fanout.triggers.sources.bucket_rules import policy_with, policy_without
 from tests.fuzz.reader import Reader, text_of
 
 ARN = "arn:aws:sqs:eu-central-1:123456789012:fanout-t"

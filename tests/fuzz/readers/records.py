@@ -16,34 +16,36 @@ from typing import Any
 from obstore.store import MemoryStore
 
 from fanout.clock import SystemClock
+from fanout.code_snapshots import archive as code
 from fanout.errors import FanoutError
-from fanout.node import orders
-from fanout.node.frames import FrameBuffer
-from fanout.node.orders import Done, Garbled, Start
-from fanout.plan import manifests, messages, minibatch
-from fanout.plan.manifests import Tally, next_shard, parse_summary, read_mini_batch, read_shard, write_summary
-from fanout.plan.messages import Message, Pointer
-from fanout.plan.minibatch import Cut, MiniBatch, Piece
-from fanout.queue.port import Delivery
-from fanout.queue.sqs import SqsQueue
-from fanout.queue.sqs_requests import SqsRequests
-from fanout.run.record import RunRecord, StepPlace, create_record, load_record, open_round
-from fanout.spec.load import load_pipeline
-from fanout.spec.steps import EntryTask, ParallelStep
-from fanout.step import code, record, results
-from fanout.step.cancelation import read_cancelation
-from fanout.step.dead_letters import DeadLetters
-from fanout.step.ledger import Ledger
-from fanout.step.queues import open_queues
-from fanout.step.record import BoundInput, BoundOutput, Continued, StepRecord
-from fanout.step.results import PREFIX, Cause, Entry, Event, Failure, Status
-from fanout.step.row_format import RowFormat
-from fanout.step.seal import Seal, read_seal, seal
-from fanout.step.verdict import Counts, Verdict, VerdictStatus
-from fanout.store import keys
-from fanout.store.access import Access
-from fanout.store.keys import StepRound
-from fanout.store.objects import read
+from fanout.pipeline.load import load_pipeline
+from fanout.pipeline.model import EntryTask, ParallelStep
+from fanout.planning import manifests
+from fanout.planning.manifests import Tally, next_shard, parse_summary, read_mini_batch, read_shard, write_summary
+from fanout.queues.base import Delivery
+from fanout.queues.sqs import SqsQueue
+from fanout.queues.sqs_client import SqsRequests
+from fanout.queues.step_queues import open_queues
+from fanout.records import messages, mini_batch, step
+from fanout.records.cancelation import read_cancelation
+from fanout.records.messages import Message, Pointer
+from fanout.records.mini_batch import Cut, MiniBatch, Piece
+from fanout.records.row_format import RowFormat
+from fanout.records.run import RunRecord, StepPlace, create_record, load_record, open_round
+from fanout.records.seal import Seal, read_seal, seal
+from fanout.records.step import BoundInput, BoundOutput, Continued, StepRecord
+from fanout.records.verdict import Counts, Verdict, VerdictStatus
+from fanout.results import codec
+from fanout.results.codec import PREFIX, Cause, Entry, Event, Failure, Status
+from fanout.results.ledger import Ledger
+from fanout.slot import protocol
+from fanout.slot.frames import FrameBuffer
+from fanout.slot.protocol import Done, Garbled, Start
+from fanout.storage import keys
+from fanout.storage.access import Access
+from fanout.storage.keys import StepRound
+from fanout.storage.objects import read
+from fanout.supervision.dead_letters import DeadLetters
 from tests.fuzz.reader import Reader, text_of
 from tests.fuzz.readers.spec import PIPELINE, project
 
@@ -101,8 +103,8 @@ def _written(key: str, write: Callable[[MemoryStore], Awaitable[object]]) -> byt
 
 
 def _mini_batch(body: bytes) -> object:
-    batch = minibatch.decode(body, "here")
-    assert minibatch.decode(minibatch.encode(batch), "here") == batch
+    batch = mini_batch.decode(body, "here")
+    assert mini_batch.decode(mini_batch.encode(batch), "here") == batch
     return batch
 
 
@@ -120,7 +122,7 @@ def _dead_letter(body: bytes) -> object:
     found = _done(read(store, keys.result(AT, 0, 0)))
     if found is not None:
         ledger = Ledger(TOTAL)
-        ledger.absorb(0, 0, results.decode_index(found, "result"))
+        ledger.absorb(0, 0, codec.decode_index(found, "result"))
         assert ledger.counts.settled <= 1
     return found
 
@@ -189,8 +191,8 @@ STEP = StepRecord(
 
 
 def _step(body: bytes) -> object:
-    found = record.load(body, "step.json")
-    assert record.load(record.dump(found), "again") == found
+    found = step.load(body, "step.json")
+    assert step.load(step.dump(found), "again") == found
     return found
 
 
@@ -230,19 +232,19 @@ def _seal(body: bytes) -> object:
 def _result_seed() -> bytes:
     failed = replace(ENTRY, index=1, status=Status.FAILED, header=None, files=(), failure=FAILURE)
     event = Event("process001", 1.7e9, FAILURE, gave_up=True, files=("plots/b",))
-    return results.encode([ENTRY, failed], [b"x,1\ny,2\n", b""], [event])
+    return codec.encode([ENTRY, failed], [b"x,1\ny,2\n", b""], [event])
 
 
 def _result(body: bytes) -> object:
-    index = results.decode_index(body, "result")
+    index = codec.decode_index(body, "result")
     assert body[: index.rows_at] == _result_seed()[: index.rows_at], "altered, and not noticed"
     return index
 
 
 def _forged_result(body: bytes) -> object:
     """An index of any content with the right checksum: whoever could write that."""
-    index = results.decode_index(PREFIX.pack(results.MAGIC, len(body), zlib.crc32(body)) + body, "result")
-    again = results.decode_index(results.encode(index.entries, [b""] * len(index.entries), index.events), "again")
+    index = codec.decode_index(PREFIX.pack(codec.MAGIC, len(body), zlib.crc32(body)) + body, "result")
+    again = codec.decode_index(codec.encode(index.entries, [b""] * len(index.entries), index.events), "again")
     assert [e.index for e in again.entries] == [e.index for e in index.entries]
     Ledger(TOTAL).absorb(0, 0, index)
     return index
@@ -259,18 +261,18 @@ def _queue_note(store: MemoryStore) -> Awaitable[object]:
 
 def _frames(body: bytes) -> object:
     try:
-        found = [orders.answer(*frame) for frame in FrameBuffer().feed(body)]
+        found = [protocol.answer(*frame) for frame in FrameBuffer().feed(body)]
     except (ValueError, RecursionError) as exc:  # what SlotProcess answers for
         return exc
     for answer in found:
         if isinstance(answer, Done):
             [(head, payload)] = FrameBuffer().feed(answer.frame())
-            assert orders.answer(head, payload) == answer
+            assert protocol.answer(head, payload) == answer
     return found
 
 
 def _answer(body: bytes) -> object:
-    header, answer = json.loads(body), orders.answer(body, b"")
+    header, answer = json.loads(body), protocol.answer(body, b"")
     assert isinstance(answer, Garbled | Done) or header["t"] != "done"
     return answer
 
@@ -375,7 +377,7 @@ READERS = (
     Reader("manifest line", (SHARD.body,), _pointed),
     Reader("manifest of one", (SHARD.body,), _stored(keys.manifest(AT, 0), _planned)),
     Reader("plan.json", (_written(keys.plan_json(AT), lambda s: write_summary(s, AT, _tally().summary("{}"))),), _plan),
-    Reader("step.json", (record.dump(STEP),), _step),
+    Reader("step.json", (step.dump(STEP),), _step),
     Reader(
         "run.json",
         (_written(keys.run_json("r"), lambda store: create_record(store, _run_record())),),
@@ -391,7 +393,7 @@ READERS = (
         (b'{"by": "me", "host": "here", "at": 1.7e9}',),
         _stored(keys.cancel("r"), lambda store: read_cancelation(store, "r", 1)),
     ),
-    Reader("frames", (DONE.frame() + orders.ready_frame(0.1), orders.loaded_frame(3, 0.5), START.frame()), _frames),
+    Reader("frames", (DONE.frame() + protocol.ready_frame(0.1), protocol.loaded_frame(3, 0.5), START.frame()), _frames),
     Reader(
         "answer", (DONE.frame()[12:].partition(b"a\nb\n")[0], b'{"t": "loaded", "n": 3, "s": 0.5}'), _json_only(_answer)
     ),

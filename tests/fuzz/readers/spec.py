@@ -6,13 +6,13 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from fanout.data.mltable import parse_mltable
-from fanout.node.rows import SETTINGS_FILE, read_settings
-from fanout.spec import stored
-from fanout.spec.document import Source, parse_document
-from fanout.spec.load import load_pipeline
-from fanout.spec.report import Report
-from fanout.spec.settings import load_settings
+from fanout.config.settings import load_settings
+from fanout.pipeline import serialization
+from fanout.pipeline.load import load_pipeline
+from fanout.pipeline.yaml.diagnostics import Report
+from fanout.pipeline.yaml.parser import Source, parse_document
+from fanout.slot.child.row_encoder import SETTINGS_FILE, read_settings
+from fanout.tables.mltable_file import parse_mltable
 from tests.fuzz.reader import Reader, text_of
 
 PIPELINE = b"""\
@@ -177,7 +177,9 @@ def _pipeline(body: bytes) -> object:
     file = project() / "pipeline.yml"
     file.write_bytes(body)
     pipeline = load_pipeline(file, armed=None)
-    assert stored.load(stored.dump(pipeline), "run.json") == pipeline, "what was taken does not survive being stored"
+    assert serialization.load(serialization.dump(pipeline), "run.json") == pipeline, (
+        "what was taken does not survive being stored"
+    )
     return pipeline
 
 

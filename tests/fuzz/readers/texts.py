@@ -2,20 +2,21 @@
 
 from pathlib import Path
 
-from fanout.data import globs, uris
-from fanout.data.filters import columns_of, parse_filter
-from fanout.data.partition_format import compile_format
+from fanout.config.settings import Settings, load_settings, resolve_datastore
 from fanout.errors import UserError
-from fanout.queue.sqs_batches import NAME_LENGTH, sqs_name
-from fanout.run.names import check_name
-from fanout.spec import command_line, expressions
-from fanout.spec.locations import datastore_path, local_path, uri_of
-from fanout.spec.report import Wrong
-from fanout.spec.settings import Settings, load_settings, resolve_datastore
-from fanout.step.row_format import row_format
-from fanout.store.access import Access
-from fanout.store.open import local_path as store_path
-from fanout.store.redact import redact
+from fanout.files import globs, uris
+from fanout.pipeline import expressions
+from fanout.pipeline.data.locations import datastore_path, local_path, uri_of
+from fanout.pipeline.shell import command_line
+from fanout.pipeline.yaml.diagnostics import Wrong
+from fanout.queues.sqs_batches import NAME_LENGTH, sqs_name
+from fanout.records.row_format import row_format
+from fanout.records.run_names import check_name
+from fanout.security.redaction import redact
+from fanout.storage.access import Access
+from fanout.storage.open import local_path as store_path
+from fanout.tables.values.filter_expressions import columns_of, parse_filter
+from fanout.tables.values.partition_format import compile_format
 from tests.fuzz.reader import Reader, text_of
 
 VALUES = {"a": "x y; $(rm)", "b": None}

@@ -15,9 +15,9 @@ from fanout.engines import local
 from fanout.engines.local import LocalEngine, LocalNodes
 from fanout.engines.node_process import NodeProcess
 from fanout.errors import DiskFullError
-from fanout.node.exits import DRAINED
-from fanout.node.out_of_memory import OomKills, of_node
-from fanout.store.keys import StepRound
+from fanout.node.exit_codes import DRAINED
+from fanout.slot.out_of_memory import OomKills, of_node
+from fanout.storage.keys import StepRound
 
 PATIENCE = 30.0
 OBEDIENT = """

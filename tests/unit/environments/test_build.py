@@ -14,8 +14,8 @@ import pytest
 from fanout.environments import build, interpreters
 from fanout.environments.build import importable, python_of, recipe_of
 from fanout.errors import UserError
-from fanout.spec.load import load_pipeline
-from fanout.spec.steps import CommandStep, DataInput, DataType, EntryTask, Environment, Output, ParallelStep
+from fanout.pipeline.load import load_pipeline
+from fanout.pipeline.model import CommandStep, DataInput, DataType, EntryTask, Environment, Output, ParallelStep
 
 THIS = f"=={sys.version_info[0]}.{sys.version_info[1]}.*"
 
@@ -60,7 +60,7 @@ def test_an_environment_is_made_once(wheels: Path, tool: str, monkeypatch: pytes
 def test_the_slot_runs_there_without_the_libraries_of_fanout(tmp_path: Path) -> None:
     """What a slot needs of fanout is importable in an environment that has nothing."""
     python, links = python_of(_command()), importable(tmp_path)
-    code = f"import sys; sys.path.insert(0, {str(links)!r}); import fanout.node.child, azureml_user.parallel_run"
+    code = f"import sys; sys.path.insert(0, {str(links)!r}); import fanout.slot.child.main, azureml_user.parallel_run"
     _says(python, code)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from fanout.environments.compare import allows_slots, lacking, notices
-from fanout.spec.steps import CommandStep, Environment
+from fanout.pipeline.model import CommandStep, Environment
 
 
 def _step(name: str = "train", **fields: object) -> CommandStep:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from fanout.errors import QueueError, SettingsError, StoreError
-from fanout.queue.port import Delivery
-from fanout.queue.sqlite import SqliteQueue
+from fanout.queues.base import Delivery
+from fanout.queues.sqlite import SqliteQueue
 from handlers import container
 from handlers.container import deadline, held
 

@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 
 from fanout.errors import SettingsError
-from fanout.queue.port import Delivery, Queue
-from fanout.queue.sqlite import SqliteQueueService
+from fanout.queues.base import Delivery, Queue
+from fanout.queues.sqlite import SqliteQueueService
 from handlers.poll import poll, seconds_of
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fanout.errors import DamagedRecordError
-from fanout.queue.port import Delivery
+from fanout.queues.base import Delivery
 from handlers.sqs_event import read_batch
 
 

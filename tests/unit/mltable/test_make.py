@@ -12,8 +12,8 @@ from pyarrow import parquet as pq
 from fanout import mltable
 from fanout.errors import InputError, SettingsError
 from fanout.mltable import MLTableFileEncoding, MLTableHeaders
-from fanout.store.access import Access
-from fanout.store.datastores import Datastores
+from fanout.storage.access import Access
+from fanout.storage.datastores import Datastores
 
 A, B = {"file": "d/a.csv"}, {"file": "d/sub/b.csv"}
 

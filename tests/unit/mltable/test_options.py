@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from fanout.data.readers import HeaderMode
-from fanout.data.transformations import Conversion
-from fanout.data.types import ColumnType, Kind
 from fanout.errors import InputError
 from fanout.mltable import DataType, MLTableFileEncoding, MLTableHeaders, options
+from fanout.tables.formats.readers import HeaderMode
+from fanout.tables.transformations import Conversion
+from fanout.tables.values.types import ColumnType, Kind
 
 
 def test_types_by_their_functions() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fanout import mltable
-from fanout.node.surroundings import STAND_INS
+from fanout.slot.child.script_context import STAND_INS
 
 PACKAGE = "NAME = 'installed'\nfrom mltable.inner import load\n"
 

@@ -3,9 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanout.data.mltable import MLTable, PathEntry, parse_mltable
-from fanout.data.readers import CODECS, Delimited, DeltaLake, HeaderMode, JsonLines, Parquet
-from fanout.data.transformations import (
+from fanout.mltable.text import to_text
+from fanout.tables.formats.readers import CODECS, Delimited, DeltaLake, HeaderMode, JsonLines, Parquet
+from fanout.tables.mltable_file import MLTable, PathEntry, parse_mltable
+from fanout.tables.transformations import (
     Conversion,
     ConvertColumnTypes,
     DropColumns,
@@ -16,8 +17,7 @@ from fanout.data.transformations import (
     Take,
     TakeSample,
 )
-from fanout.data.types import ColumnType, Kind
-from fanout.mltable.text import to_text
+from fanout.tables.values.types import ColumnType, Kind
 
 TEXT = st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn", "Zl", "Zp")), min_size=1, max_size=12).filter(
     str.strip  # a name of blanks alone is refused in every file

@@ -11,20 +11,20 @@ from typing import Any
 
 import pytest
 
-from fanout.data import uris
-from fanout.node import orders
-from fanout.node.fork_server import ForkServer
-from fanout.node.held import Held
-from fanout.node.orders import Answer, Broken, Done, Ready, Start, Stopped, Task, Word
-from fanout.node.process import SlotProcess
-from fanout.node.spawn import Placement
-from fanout.plan import messages, minibatch
-from fanout.plan.messages import Message
-from fanout.plan.minibatch import MiniBatch
-from fanout.plan.parts import Part
-from fanout.queue.port import Delivery, QueuePair
-from fanout.queue.sqlite import SqliteQueueService
-from fanout.store.keys import StepRound
+from fanout.files import uris
+from fanout.queues.base import Delivery, QueuePair
+from fanout.queues.sqlite import SqliteQueueService
+from fanout.records import messages, mini_batch
+from fanout.records.messages import Message
+from fanout.records.mini_batch import MiniBatch
+from fanout.records.parts import Part
+from fanout.slot import protocol
+from fanout.slot.fork_server import ForkServer
+from fanout.slot.lease import Held
+from fanout.slot.process import SlotProcess
+from fanout.slot.protocol import Answer, Broken, Done, Ready, Start, Stopped, Task, Word
+from fanout.slot.spawn import Placement
+from fanout.storage.keys import StepRound
 
 PATIENCE = 20.0
 """Seconds after which a test gives up waiting for a process: far more than any of them takes."""
@@ -109,7 +109,7 @@ class Slotted:
     ) -> None:
         """Sends a mini-batch, or a part of it."""
         batch = MiniBatch(index, files=tuple(uris.from_path(path) for path in files), **fields)
-        self.process.write(orders.task_frames([Task(minibatch.encode(batch).encode(), attempt, part)]))
+        self.process.write(protocol.task_frames([Task(mini_batch.encode(batch).encode(), attempt, part)]))
 
     async def run(self, index: int = 0, attempt: int = 0, **fields: Any) -> Done:
         """Sends a mini-batch and waits for what becomes of it."""
@@ -187,7 +187,7 @@ def message() -> Callable[..., Message]:
     """The message of a mini-batch of two files of step `r/s`, on this machine unless told otherwise."""
 
     def make(index: int, attempt: int = 0, run: str = "r", folder: str = "file:///data") -> Message:
-        line = minibatch.encode(MiniBatch(index, files=(f"{folder}/a", f"{folder}/b")))
+        line = mini_batch.encode(MiniBatch(index, files=(f"{folder}/a", f"{folder}/b")))
         return Message(StepRound(run, "s"), index, attempt, line=line)
 
     return make

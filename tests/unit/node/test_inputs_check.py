@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from obstore.store import MemoryStore
 
-from fanout.data import uris
 from fanout.errors import InputError
+from fanout.files import uris
 from fanout.node.inputs_check import check_inputs
-from fanout.plan.manifests import Shard, Tally, write_shard, write_summary
-from fanout.plan.minibatch import MiniBatch, encode
-from fanout.spec.steps import EntryTask, ParallelStep
-from fanout.step.record import BoundInput, StepRecord
-from fanout.step.row_format import RowFormat
-from fanout.store.access import Access
+from fanout.pipeline.model import EntryTask, ParallelStep
+from fanout.planning.manifests import Shard, Tally, write_shard, write_summary
+from fanout.records.mini_batch import MiniBatch, encode
+from fanout.records.row_format import RowFormat
+from fanout.records.step import BoundInput, StepRecord
+from fanout.storage.access import Access
 
 
 def _record(**inputs: BoundInput) -> StepRecord:

@@ -15,30 +15,30 @@ import pytest
 from obstore.store import LocalStore, MemoryStore, ObjectStore
 
 from fanout.clock import SystemClock
-from fanout.data import uris
+from fanout.code_snapshots.archive import snapshot
 from fanout.errors import RunError, StoreError
-from fanout.node import committer
-from fanout.node.agent import Leaving
+from fanout.files import uris
+from fanout.node.dispatch import committer
+from fanout.node.dispatch.agent import Leaving
 from fanout.node.serve import Surroundings, serve, slots_of
-from fanout.plan import messages, minibatch
-from fanout.plan.messages import Message
-from fanout.plan.minibatch import MiniBatch
-from fanout.queue.port import QueuePair
-from fanout.queue.sqlite import SqliteQueueService
-from fanout.spec.steps import EntryTask, ParallelStep, RetrySettings
-from fanout.step import record as step_record
-from fanout.step.code import snapshot
-from fanout.step.ledger import Ledger
-from fanout.step.queues import take_queues
-from fanout.step.reading import ResultReader
-from fanout.step.record import BoundInput, BoundOutput, StepRecord
-from fanout.step.results import Cause, Entry, Status
-from fanout.step.row_format import RowFormat
-from fanout.step.rows import rows_in_order
-from fanout.store import keys
-from fanout.store.access import Access
-from fanout.store.keys import StepRound
-from fanout.store.objects import list_keys, put, read
+from fanout.output.row_windows import rows_in_order
+from fanout.pipeline.model import EntryTask, ParallelStep, RetrySettings
+from fanout.queues.base import QueuePair
+from fanout.queues.sqlite import SqliteQueueService
+from fanout.queues.step_queues import take_queues
+from fanout.records import messages, mini_batch
+from fanout.records import step as step_record
+from fanout.records.messages import Message
+from fanout.records.mini_batch import MiniBatch
+from fanout.records.row_format import RowFormat
+from fanout.records.step import BoundInput, BoundOutput, StepRecord
+from fanout.results.codec import Cause, Entry, Status
+from fanout.results.ledger import Ledger
+from fanout.results.reader import ResultReader
+from fanout.storage import keys
+from fanout.storage.access import Access
+from fanout.storage.keys import StepRound
+from fanout.storage.objects import list_keys, put, read
 
 AT = StepRound("r", "s")
 
@@ -50,8 +50,8 @@ ECHO = "def run(b, c): return [c.minibatch_index] * len(b)\n"
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nodes look for the end of their step more often than they would."""
-    monkeypatch.setattr("fanout.node.agent.LOOK_EVERY", 0.05)
-    monkeypatch.setattr("fanout.node.intake.RECEIVE_WAIT", 0.1)
+    monkeypatch.setattr("fanout.node.dispatch.agent.LOOK_EVERY", 0.05)
+    monkeypatch.setattr("fanout.node.dispatch.intake.RECEIVE_WAIT", 0.1)
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Work:
 
     async def send_batches(self, *batches: MiniBatch) -> None:
         """Messages of these mini-batches."""
-        bodies = [messages.encode(Message(AT, b.index, 0, line=minibatch.encode(b))) for b in batches]
+        bodies = [messages.encode(Message(AT, b.index, 0, line=mini_batch.encode(b))) for b in batches]
         await self.pair.main.send(bodies)
 
     async def ledger(self) -> Ledger:
@@ -374,7 +374,7 @@ async def test_messages_that_cannot_be_read(prepare: Prepare) -> None:
 async def test_a_message_may_point_to_its_mini_batch(prepare: Prepare) -> None:
     """A long mini-batch is read from its manifest; a pointer to nowhere is a failure that says so."""
     work = await prepare("def run(b): return [len(b)]\n")
-    line = minibatch.encode(MiniBatch(0, files=tuple(f"file:///{n}" for n in range(1000))))
+    line = mini_batch.encode(MiniBatch(0, files=tuple(f"file:///{n}" for n in range(1000))))
     key = keys.manifest(AT, 0)
     await put(work.outside.store, key, f"{line}\n".encode())
     pointer = messages.Pointer.to(key, 0, line)
@@ -490,9 +490,9 @@ async def test_the_same_message_twice_on_one_node(prepare: Prepare) -> None:
 
 async def test_an_empty_block_of_a_table_has_no_items(prepare: Prepare) -> None:
     """A mini-batch whose rows were all filtered out has no items, so none of them has failed."""
-    from fanout.data.mltable import load_mltable
-    from fanout.data.resolve import resolve_recipe
-    from fanout.plan.minibatch import Cut, Piece
+    from fanout.records.mini_batch import Cut, Piece
+    from fanout.tables.mltable_file import load_mltable
+    from fanout.tables.resolution import resolve_recipe
 
     work = await prepare("def run(frame): return [1] * len(frame)\n")
     table = work.folder / "table"

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from obstore.store import LocalStore, MemoryStore
 
+from fanout.code_snapshots.archive import snapshot
 from fanout.errors import DamagedRecordError, StoreError
 from fanout.node.workspace import Workspace, slot_environ, unpack_code, workspace
-from fanout.spec.steps import DataType, EntryTask, ParallelStep
-from fanout.step.code import snapshot
-from fanout.step.record import BoundInput, BoundOutput, StepRecord
-from fanout.step.row_format import RowFormat
-from fanout.store import keys
-from fanout.store.keys import StepRound
-from fanout.store.objects import list_keys, put, read
+from fanout.pipeline.model import DataType, EntryTask, ParallelStep
+from fanout.records.row_format import RowFormat
+from fanout.records.step import BoundInput, BoundOutput, StepRecord
+from fanout.storage import keys
+from fanout.storage.keys import StepRound
+from fanout.storage.objects import list_keys, put, read
 
 OUTPUTS = {
     "plots": BoundOutput("file:///far/plots"),

@@ -1,0 +1,95 @@
+"""`fanout node`: work on a run from this machine, until its step is over."""
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fanout.advice import advised
+from fanout.cli import options
+from fanout.cli.options import Where
+from fanout.errors import ExitCode, RunError
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+    from fanout.cli.render.node import NodeLines
+    from fanout.config.settings import Settings
+    from fanout.node.dispatch.agent import Leaving
+    from fanout.records.node_status import NodeStatus
+    from fanout.records.run import RunRecord
+
+Slots = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Processes; by default as the step says.", show_default=False)
+]
+
+
+def node(
+    run: options.RunName,
+    step: options.StepName = None,
+    slots: Slots = None,
+    store: options.Store = None,
+    queue: options.Queue = None,
+    profile: options.Profile = None,
+) -> None:
+    """Work on a run from this machine; any number of nodes may join."""
+    import asyncio
+
+    from fanout.cli import context
+    from fanout.cli.render.node import WHY, NodeLines
+    from fanout.memory import collect_seldom
+    from fanout.node.exit_codes import DRAINED
+    from fanout.node.standalone import exit_code, say_warnings
+
+    settings = context.settings_of(Path.cwd(), Where(store, queue, profile))
+    say_warnings()
+    collect_seldom()
+    lines = NodeLines()
+    why = asyncio.run(_work(run, step, slots, settings, lines))
+    typer.echo(lines.left(WHY[why]))
+    code = exit_code(why)
+    raise typer.Exit(ExitCode.COMPLETED if code == DRAINED else code)  # who asked it to leave has nothing to be told
+
+
+async def _work(run: str, step: str | None, slots: int | None, settings: "Settings", lines: "NodeLines") -> "Leaving":
+    from fanout.cli import context
+    from fanout.node.inputs_check import check_inputs
+    from fanout.node.serve import Surroundings, load_step, serve
+    from fanout.queries.status import pick
+    from fanout.records.run import full_name, load_record
+    from fanout.slot.fork_server import ForkServer
+
+    context.open_to_read(settings)
+    async with context.outside_of(settings) as outside:
+        record = await load_record(outside.store, await full_name(outside.store, run))
+        chosen = pick(record, step).name if step else await _step_under_way(outside.store, record)
+        with contextlib.closing(ForkServer()) as forks:
+            surroundings = Surroundings(
+                outside.store, outside.queues, outside.access, outside.clock, outside.settings.store, forks
+            )
+            typer.echo(f"joining run {record.name}, step {chosen}")
+            at = record.at(chosen)
+            await check_inputs(await load_step(outside.store, at), outside.store, outside.access)
+
+            def tell(status: "NodeStatus") -> None:
+                for line in lines.of(status):
+                    typer.echo(line)
+
+            return await serve(at, surroundings, slots=slots, tell=tell)
+
+
+async def _step_under_way(store: "ObjectStore", record: "RunRecord") -> str:
+    """The first parallel step that has started and is not over; RunError when there is none."""
+    from fanout.pipeline.model import ParallelStep
+    from fanout.records.seal import step_seal
+    from fanout.storage import keys
+    from fanout.storage.objects import read
+
+    run = record.name
+    for step in record.pipeline.steps:
+        if not isinstance(step, ParallelStep) or await step_seal(store, record.at(step.name)) is not None:
+            continue
+        if await read(store, keys.step_json(record.at(step.name))) is not None:
+            return step.name
+    raise RunError(f"no parallel step of run {run} is under way; `{advised().status(run)}` shows where it stands")

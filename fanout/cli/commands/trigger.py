@@ -1,0 +1,132 @@
+"""`fanout trigger`: the notification of a bucket, and how a trigger stands."""
+
+import json as json_format
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from fanout.cli import options
+from fanout.cli.options import Where
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from fanout.pipeline.model import Pipeline, Trigger
+    from fanout.scheduler.context import Outside
+    from fanout.triggers.sources.bucket_setup import Done
+
+    Change = Callable[[Trigger, Outside], Coroutine[object, object, Done]]
+
+trigger = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Set, show or remove what makes a bucket tell of arrivals.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@trigger.command("set")
+def set_(
+    pipeline: options.PipelineFile,
+    sets: options.Set = None,
+    store: options.Store = None,
+    profile: options.Profile = None,
+    json: options.Json = False,
+) -> None:
+    """Put the queue and the notification of the bucket in place.
+
+    Notifications of others stay as they are. Done twice it changes nothing the second time.
+    """
+    from fanout.triggers.loop_guard import own_places
+    from fanout.triggers.sources.bucket_setup import set_up
+
+    async def change(wanted: "Trigger", outside: "Outside") -> "Done":
+        own_places(loaded, wanted, outside.settings)  # refused now rather than when a run starts the next
+        return await set_up(wanted, outside)
+
+    loaded = _loaded(pipeline, sets)
+    _change(loaded, change, Where(store, profile=profile), json=json)
+
+
+@trigger.command()
+def remove(
+    pipeline: options.PipelineFile,
+    sets: options.Set = None,
+    store: options.Store = None,
+    profile: options.Profile = None,
+    json: options.Json = False,
+) -> None:
+    """Take the notification away, and the queue unless there is something in it."""
+    from fanout.triggers.sources.bucket_setup import take_down
+
+    _change(_loaded(pipeline, sets), take_down, Where(store, profile=profile), json=json)
+
+
+@trigger.command()
+def show(
+    pipeline: options.PipelineFile,
+    sets: options.Set = None,
+    store: options.Store = None,
+    profile: options.Profile = None,
+    json: options.Json = False,
+) -> None:
+    """Show what is watched, who tells of it, and what could not be started, and why."""
+    import asyncio
+    from pathlib import Path
+
+    from fanout.cli import context
+    from fanout.cli.render.output import output_to
+    from fanout.cli.render.trigger import trigger_fields, trigger_lines
+    from fanout.triggers.records import TriggerRecords
+    from fanout.triggers.sources.bucket_setup import look
+
+    loaded = _loaded(pipeline, sets)
+    wanted = _trigger_of(loaded)
+    settings = context.settings_of(Path(loaded.file), Where(store, profile=profile))
+
+    async def tell() -> None:
+        async with context.outside_of(settings, to_look=True) as outside:
+            records = TriggerRecords(outside.store, wanted.name)
+            standing = await look(wanted, outside) if wanted.root.startswith("s3:") else None
+            starts = len(await records.starts())
+            letters = [letter async for letter in records.letters()]
+            if json:
+                typer.echo(json_format.dumps(trigger_fields(wanted, standing, starts, letters)))
+                return
+            output = output_to(sys.stdout)
+            for line in trigger_lines(wanted, standing, starts, letters, output.paint, str(pipeline)):
+                output.line(line)
+
+    asyncio.run(tell())
+
+
+def _loaded(pipeline: options.PipelineFile, sets: list[str] | None) -> "Pipeline":
+    from fanout.cli.pipelines import load
+
+    return load(pipeline, sets, armed=True)
+
+
+def _trigger_of(pipeline: "Pipeline") -> "Trigger":
+    assert pipeline.trigger is not None  # noqa: S101 - it was loaded for it
+    return pipeline.trigger
+
+
+def _change(pipeline: "Pipeline", change: "Change", where: Where, *, json: bool) -> None:
+    import asyncio
+    from pathlib import Path
+
+    from fanout.cli import context
+
+    settings = context.settings_of(Path(pipeline.file), where)
+
+    async def carry_out() -> "Done":
+        async with context.outside_of(settings) as outside:
+            return await change(_trigger_of(pipeline), outside)
+
+    changes = asyncio.run(carry_out()).changes
+    if json:
+        typer.echo(json_format.dumps({"changes": changes}))
+        return
+    for line in changes or ("nothing to change: all is as it should be",):
+        typer.echo(line)

@@ -1,0 +1,100 @@
+"""`fanout validate` and `fanout plan`: look before anything runs."""
+
+import json as json_format
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fanout.cli import options
+from fanout.cli.options import Where
+from fanout.errors import ExitCode, InputError, Place, Problem, SpecError
+
+if TYPE_CHECKING:
+    from fanout.pipeline.model import Pipeline
+
+Show = Annotated[int, typer.Option(min=0, metavar="N", help="First and last mini-batches to show.")]
+
+
+def validate(
+    pipeline: options.PipelineFile, sets: options.Set = None, inputs: options.Input = None, json: options.Json = False
+) -> None:
+    """Check a pipeline file and say everything that is wrong with it."""
+    from fanout.cli.pipelines import load, look_at_tables
+    from fanout.cli.render.output import output_to
+    from fanout.environments import installed
+
+    try:
+        loaded = load(pipeline, sets, inputs, armed=None)
+        look_at_tables(loaded, pipeline, Where())
+    except (SpecError, InputError) as error:
+        if not json:
+            raise
+        at_the_top = Place(str(pipeline), 1, 1)
+        problems = error.problems if isinstance(error, SpecError) else [Problem(at_the_top, "", str(error))]
+        typer.echo(json_format.dumps({"valid": False, "problems": [_fields(problem) for problem in problems]}))
+        raise typer.Exit(ExitCode.USAGE) from error
+    notices = [*loaded.notices, *installed.notices(loaded.steps)]
+    if json:
+        typer.echo(json_format.dumps({"valid": True, "problems": [], "notices": notices}))
+        return
+    output = output_to(sys.stdout)
+    good, steps = output.paint.good(f"{pipeline} is valid"), list(_steps(loaded))
+    if len(steps) == 1:
+        output.line(f"{good}: {steps[0]}")
+    else:
+        output.line(f"{good}: {len(steps)} steps")
+        for step in steps:
+            output.line(f"  {step}")
+    for notice in notices:
+        output.line(f"note: {notice}")
+
+
+def plan(
+    pipeline: options.PipelineFile,
+    sets: options.Set = None,
+    inputs: options.Input = None,
+    show: Show = 3,
+    store: options.Store = None,
+    profile: options.Profile = None,
+    json: options.Json = False,
+) -> None:
+    """Show the mini-batches a run would have, and their cost on AWS.
+
+    Nothing is run and nothing is written. A step that reads another step's output is planned when that has ended.
+    """
+    from fanout.cli import context
+    from fanout.cli.pipelines import load
+    from fanout.cli.render.output import output_to
+    from fanout.cli.render.plan import look_ahead, plan_fields, plan_lines
+
+    loaded = load(pipeline, sets, inputs)
+    settings = context.settings_of(pipeline, Where(store, profile=profile))
+    steps = look_ahead(loaded, settings, context.access_to_look(settings), show)
+    if json:
+        typer.echo(json_format.dumps({"steps": [plan_fields(step) for step in steps]}))
+        return
+    output = output_to(sys.stdout)
+    for step in steps:
+        for line in plan_lines(step, output.paint):
+            output.line(line)
+
+
+def _steps(pipeline: "Pipeline") -> Iterator[str]:
+    for step in pipeline.steps:
+        after = f" after {', '.join(sorted(step.after))}" if step.after else ""
+        yield f"{step.kind} step {step.name}{after}"
+
+
+def _fields(problem: Problem) -> dict[str, object]:
+    from fanout.security.redaction import redact
+
+    place = problem.place
+    return {
+        "file": redact(place.file),
+        "line": place.line,
+        "column": place.column,
+        "key": problem.key,
+        "message": problem.message,
+    }

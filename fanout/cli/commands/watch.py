@@ -1,0 +1,93 @@
+"""`fanout watch`: starts and carries out a run for each object that arrives."""
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fanout.cli import options
+from fanout.cli.commands.run import Env
+from fanout.cli.options import Where
+
+if TYPE_CHECKING:
+    from fanout.config.settings import Settings
+    from fanout.pipeline.model import Pipeline
+    from fanout.triggers.service import WatchOptions
+
+MaxRuns = Annotated[int, typer.Option(min=1, max=100, metavar="N", help="Runs at the same time.")]
+Listen = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT", help="Where MinIO's webhook is listened for; 127.0.0.1:9750.", show_default=False
+    ),
+]
+Retry = Annotated[bool, typer.Option("--retry", help="Try again what was given up earlier.")]
+
+
+def watch(
+    pipeline: options.PipelineFile,
+    max_runs: MaxRuns = 2,
+    listen: Listen = None,
+    retry: Retry = False,
+    sets: options.Set = None,
+    inputs: options.Input = None,
+    env: Env = False,
+    store: options.Store = None,
+    queue: options.Queue = None,
+    profile: options.Profile = None,
+    json: options.Json = False,
+) -> None:
+    """Run a pipeline for every object that arrives.
+
+    Its section `trigger` says where. Ctrl-C finishes the runs that have begun, a second one leaves at once; the next
+    watch goes on.
+    """
+    import asyncio
+
+    from fanout.cli import context
+    from fanout.cli.pipelines import load, look_at_tables, own_environments
+
+    loaded, where = load(pipeline, sets, inputs, armed=True), Where(store, queue, profile)
+    look_at_tables(loaded, pipeline, where)
+    loaded = own_environments(loaded) if env else loaded
+    settings = context.settings_of(pipeline, where)
+    chosen = _options(loaded, max_runs, listen, retry=retry)
+    asyncio.run(_carry_out(loaded, settings, where, chosen, json=json))
+
+
+def _options(pipeline: "Pipeline", max_runs: int, listen: str | None, *, retry: bool) -> "WatchOptions":
+    from fanout.errors import SettingsError
+    from fanout.triggers.service import WatchOptions
+    from fanout.triggers.sources.inbox import is_webhook
+    from fanout.triggers.sources.webhook import DEFAULT_LISTEN, listen_on, token_of
+
+    if pipeline.trigger is None or not is_webhook(pipeline.trigger):
+        if listen is not None:
+            raise SettingsError("--listen: is for a trigger whose queue is the ARN of a webhook of MinIO")
+        return WatchOptions(max_runs, retry=retry)
+    return WatchOptions(max_runs, listen_on(listen or DEFAULT_LISTEN), token_of(os.environ), retry)
+
+
+async def _carry_out(
+    pipeline: "Pipeline", settings: "Settings", where: Where, chosen: "WatchOptions", *, json: bool
+) -> None:
+    import asyncio
+
+    from fanout.cli import context
+    from fanout.cli.render.output import Output, output_to
+    from fanout.cli.render.watch import JsonWatchView, PlainWatchView
+    from fanout.cli.signals import until_drained
+    from fanout.triggers import service
+
+    async with context.outside_of(settings) as outside:
+        view = (
+            JsonWatchView(Output(sys.stdout), outside.clock)
+            if json
+            else PlainWatchView(
+                output_to(sys.stdout), context.commands_of(settings, where), outside.clock, pipeline.file
+            )
+        )
+        stopping = asyncio.Event()
+        await until_drained(service.watch(pipeline, outside, view, chosen, stopping), stopping.set, lambda: None)
+        view.stopped()

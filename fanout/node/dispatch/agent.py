@@ -1,0 +1,400 @@
+"""A node: keeps its slots fed, holds its deliveries, commits what they finish, and leaves in order.
+
+It hands what its `intake` has received to its slots (`feed`), and answers to what happens in them (the `slot_…`
+methods). It decides nothing itself: retries are in `decide`, durability in `committer`, the visibility of what it holds
+in `heartbeat`.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from obstore.store import ObjectStore
+
+from fanout.clock import Clock
+from fanout.node.dispatch.attempt import as_failed, entry_of, items_to_split, without_rows
+from fanout.node.dispatch.committer import Committer, Finished
+from fanout.node.dispatch.end_check import End, look_for_the_end
+from fanout.node.dispatch.fetcher import Fetcher
+from fanout.node.dispatch.intake import Intake, IntakeEvents
+from fanout.node.dispatch.prefetch import deal, patience, wanted
+from fanout.node.dispatch.renewal import heartbeat
+from fanout.node.dispatch.retry_policy import SUCCEEDED, Decision, decide
+from fanout.node.dispatch.retry_preference import Preference
+from fanout.queues.base import QueuePair
+from fanout.records.step import StepRecord
+from fanout.results.codec import Event, Failure, Status
+from fanout.results.fences import Fence
+from fanout.slot.lease import Held, Holdings
+from fanout.slot.out_of_memory import OomKills
+from fanout.slot.protocol import Done, Stopped
+from fanout.slot.slot import EXIT_LIMIT, SHUTDOWN_LIMIT, ProcessFactory, Slot
+from fanout.tasks import all_of, task_group
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 3.0
+"""Seconds between looks at the store for the end of the step."""
+LOOK_AT_SLOTS = 0.2
+"""Seconds after which slots are looked at although none rang: what they have said is taken in, limits are checked, and
+they are fed. The fewer looks, the less is taken from user code."""
+SOONEST_LOOK = 0.02
+WAITS_HERE = 1.0
+"""Seconds, at the least, that mini-batches wait here for a slot before they are given to other nodes."""
+LAST_COMMIT_LIMIT = 2.0
+"""Seconds in which a node whose run is canceled makes durable what has finished: whoever cancels waits for it."""
+
+
+class Leaving(StrEnum):
+    """Why a node leaves."""
+
+    FINISHED = "finished"  # the step is settled: shutdown() runs
+    CANCELED = "canceled"  # somebody wants the run to stop: nothing is finished, what was committed stays
+    DRAINED = "drained"  # asked to: what runs is finished, the rest given back
+    GAVE_UP = "gave up"  # the script cannot be started here
+    FENCED = "fenced"  # everything fails here, and not on other nodes
+    FAILED = "failed"  # our own trouble
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    """How a node behaves. `grace`: seconds that a drain waits; `returns_idle`: what waits for long goes back."""
+
+    number: int
+    slots: int
+    visibility: float
+    grace: float = 25.0
+    returns_idle: bool = True
+
+
+class Node:
+    """One instance. `run` returns when it has left; `finish` and `drain` ask it to."""
+
+    def __init__(
+        self,
+        record: StepRecord,
+        options: NodeOptions,
+        store: ObjectStore,
+        queues: QueuePair,
+        make_process: ProcessFactory,
+        committer: Callable[["Node"], Committer],
+        fetcher: Fetcher | None,
+        clock: Clock,
+    ) -> None:
+        self._record, self._options, self._store, self._queues = record, options, store, queues
+        self._fetcher, self._clock = fetcher, clock
+        self.holdings = Holdings()
+        self._committer = committer(self)
+        self._intake = Intake(
+            record.at,
+            queues.main,
+            store,
+            fetcher,
+            options.visibility,
+            self._committer,
+            self.holdings,
+            clock,
+            IntakeEvents(
+                self._wanted,
+                self.feed,
+                self._not_brought,
+                lambda: patience(queues.main, self._slots),
+                Preference(options.number, record.at, store, clock).passes_on,
+            ),
+        )
+        self.done = self.failed = 0  # attempts that have ended here
+        self._checks_items = record.step.thresholds.checks_items
+        self._useless_starts = 0
+        self._looked, self._will_look = clock.monotonic(), False
+        self._starts_until = math.inf
+        self._grace = 0.0
+        self._leaving: asyncio.Future[Leaving] = asyncio.get_running_loop().create_future()
+        self._idle_slots = asyncio.Event()
+        self._starts: set[asyncio.Task[None]] = set()
+        numbers, kills = itertools.count(), OomKills()
+        self._slots = [
+            Slot(
+                make_process,
+                lambda: f"process{next(numbers):03d}",
+                self,
+                clock,
+                run_limit=record.step.retry_settings.timeout,
+                load_limit=record.step.limits.task_overhead_timeout,
+                init_limit=record.step.init_limit,
+                reads=record.recipe is not None,
+                kills=kills,
+            )
+            for _ in range(options.slots)
+        ]
+
+    # The life of a node.
+
+    async def run(self) -> Leaving:
+        """Works until told to leave, or until the store says that the step is over; returns why it left."""
+        try:
+            return await self._work()
+        finally:
+            for task in self._starts:
+                task.cancel()
+            self.kill_slots()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(EXIT_LIMIT):
+                    await all_of(slot.ended() for slot in self._slots)
+
+    async def _work(self) -> Leaving:
+        async with task_group() as tasks:
+            committing = tasks.create_task(self._committer.run())
+            beating = tasks.create_task(
+                heartbeat(self._queues.main, self.holdings, self._options.visibility, self._clock)
+            )
+            receiving = tasks.create_task(self._intake.run())
+            watching = [tasks.create_task(self._look_now_and_then()), tasks.create_task(self._look_for_the_end())]
+            for slot in self._slots:
+                self._start(slot)
+            why = await self._leaving
+            log.info("leaving: %s", why)
+            await self._leave(why, receiving)
+            self._committer.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_COMMIT_LIMIT if why is Leaving.CANCELED else None):
+                    await committing
+            for task in (beating, *watching):
+                task.cancel()
+        return why
+
+    def finish(self) -> None:
+        """The step is settled: run shutdown() and leave."""
+        self._leave_because(Leaving.FINISHED)
+
+    def drain(self, grace: float | None = None) -> None:
+        """Take no more work, finish what runs within `grace` seconds, give the rest back, leave."""
+        self._grace = self._options.grace if grace is None else grace
+        self._leave_because(Leaving.DRAINED)
+
+    def cancel(self) -> None:
+        """The run is canceled: end what runs, commit what has finished, leave."""
+        self._leave_because(Leaving.CANCELED)
+        self.kill_slots()
+
+    def start_until(self, moment: float) -> None:
+        """Nothing is given to a slot after this moment of the monotonic clock."""
+        self._starts_until = moment
+        self.feed()
+
+    async def give_back_unstarted(self) -> None:
+        """What waits here for a slot goes back to the queue, for others."""
+        await self._intake.give_back()
+
+    def kill_slots(self) -> None:
+        """End all processes of user code, now."""
+        for slot in self._slots:
+            slot.kill()
+
+    @property
+    def slots(self) -> Sequence[Slot]:
+        return self._slots
+
+    @property
+    def waiting(self) -> int:
+        """How many mini-batches wait here for a slot."""
+        return self._intake.waiting
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs and nothing is about to."""
+        return self._intake.empty and not any(slot.busy for slot in self._slots)
+
+    def _is_fenced(self, fence: Fence) -> None:
+        """What runs would fail, too: it is given back with the rest."""
+        log.error("%s", fence)
+        self._leave_because(Leaving.FENCED)
+        self.kill_slots()
+
+    def _leave_because(self, why: Leaving) -> None:
+        if not self._leaving.done():
+            self._leaving.set_result(why)
+            self._intake.close()
+
+    async def _leave(self, why: Leaving, receiving: asyncio.Task[None]) -> None:
+        # 1. No more work. When the step is over nothing that is on its way to us matters, so a receive may be cut off;
+        #    else it is let finish, because a message that it takes with it would stay hidden for a while.
+        if why in (Leaving.FINISHED, Leaving.CANCELED):
+            receiving.cancel()
+        await asyncio.wait([receiving])
+        # 2. What has not started goes back at once, for others: not when the run is canceled, then nobody wants it.
+        for task in self._starts:
+            task.cancel()
+        if why is not Leaving.CANCELED:
+            await self._intake.give_back()
+        # 3. What runs may finish, for a while. What does not is given back when its slot is ended.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._grace):
+                await self._until_no_slot_is_busy()
+        # 4. shutdown() in each slot, then the end of whatever is still there.
+        for slot in self._slots:
+            slot.kill() if slot.busy else slot.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SHUTDOWN_LIMIT + 2 * EXIT_LIMIT):
+                await all_of(slot.ended() for slot in self._slots)
+        self.kill_slots()
+        await all_of(slot.ended() for slot in self._slots)
+        # 5. What they gave back while they ended.
+        if why is not Leaving.CANCELED:
+            await self._intake.give_back()
+
+    async def _until_no_slot_is_busy(self) -> None:
+        while any(slot.busy for slot in self._slots):
+            self._idle_slots.clear()
+            await self._idle_slots.wait()
+
+    async def _look_now_and_then(self) -> None:
+        """For whatever no slot rings for: time limits, and commits, which make room."""
+        while True:
+            due = self._looked + LOOK_AT_SLOTS - self._clock.monotonic()
+            await self._clock.sleep(max(SOONEST_LOOK, due))
+            if self._clock.monotonic() - self._looked >= LOOK_AT_SLOTS:
+                self._look()
+            if self._options.returns_idle:
+                self._return_idle()
+
+    def _look(self) -> None:
+        """Takes in what all slots have said, so that they are fed together and evenly, and ends what takes too long."""
+        for slot in self._slots:
+            slot.listen()
+        for slot in self._slots:
+            slot.check_time()
+            self._intake.put_back(slot.withdraw())
+        self._looked, self._will_look = self._clock.monotonic(), False
+        self.feed()
+
+    async def _look_for_the_end(self) -> None:
+        """For nodes that nobody tells."""
+        while True:
+            await self._clock.sleep(LOOK_EVERY)
+            match await look_for_the_end(self._store, self._record.at, self._options.number):
+                case End.SETTLED:
+                    self.finish()
+                case End.CANCELED:
+                    self.cancel()
+                case Fence() as fence:
+                    self._is_fenced(fence)
+
+    # Work comes in.
+
+    def _wanted(self) -> int:
+        """How many mini-batches should wait for the slots; where files are fetched, enough to do so meanwhile."""
+        most = wanted(self._slots)
+        return most if self._fetcher is None else max(most, 2 * len(self._slots))
+
+    def feed(self) -> None:
+        """Gives the slots what they have room for."""
+        if not (self._leaving.done() or self._is_late):
+            deal(self._slots, self._intake)
+            self._intake.ask()
+
+    def _look_soon(self) -> None:
+        """Looks once for all that has arrived together."""
+        if not self._will_look:
+            self._will_look = True
+            asyncio.get_running_loop().call_soon(self._look)
+
+    @property
+    def _is_late(self) -> bool:
+        """Whether nothing is started any more; nodes that nobody invokes have no such moment, and do not look."""
+        return self._starts_until < math.inf and self._clock.monotonic() > self._starts_until
+
+    def _return_idle(self) -> None:
+        """At the end of a step nothing waits here for long while slots of other nodes idle."""
+        longest = max((slot.average or 0.0 for slot in self._slots), default=0.0)
+        if not any(slot.room(1) for slot in self._slots):
+            self._intake.return_idle(max(WAITS_HERE, 2 * longest))
+
+    def _not_brought(self, held: Held, failure: Failure) -> None:
+        self._finished(held, Done(0, 0, 0.0, 0.0, failure=failure), self._clock.now(), "fetch")
+
+    # What happens in the slots.
+
+    def _start(self, slot: Slot, delay: float = 0.0) -> None:
+        if self._leaving.done():
+            return
+
+        async def start() -> None:
+            await self._clock.sleep(delay)
+            await slot.start()
+
+        task = asyncio.create_task(start())
+        self._starts.add(task)
+        task.add_done_callback(self._started)
+
+    def _started(self, task: asyncio.Task[None]) -> None:
+        self._starts.discard(task)
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            log.error("a slot's process could not be started: %s", exc)
+            self._leave_because(Leaving.FAILED)
+
+    def slot_ready(self, slot: Slot) -> None:
+        log.info("%s is ready", slot.process_name)
+        self.feed()
+
+    def slot_rang(self, slot: Slot) -> None:  # noqa: ARG002 - one signature for all events
+        self._look_soon()
+
+    def slot_done(self, slot: Slot, held: Held, done: Done, started: float) -> None:
+        self._useless_starts = 0
+        self._finished(held, done, started, slot.process_name)
+        self._idle_slots.set()
+        self._look_soon()
+        if not slot.busy and self.idle:
+            self._committer.hurry()
+
+    def slot_unstarted(self, slot: Slot, held: Sequence[Held]) -> None:  # noqa: ARG002 - one signature for all events
+        self._intake.put_back(held)
+
+    def slot_died(self, slot: Slot) -> None:
+        self._start(slot)
+
+    def slot_broken(self, slot: Slot, failure: Failure) -> None:
+        """After three useless starts for each slot in a row this node gives up; at once when none can be of use."""
+        if self._leaving.done():
+            return  # nobody would have used it
+        self._useless_starts += 1
+        gave_up = slot.never_starts or self._useless_starts >= 3 * len(self._slots)
+        log.error("%s: %s", slot.process_name, failure.message)
+        self._committer.note(Event(slot.process_name, self._clock.now(), failure, gave_up))
+        if gave_up:
+            self._leave_because(Leaving.GAVE_UP)
+        else:
+            self._start(slot, delay=min(30.0, 0.05 * 2.0**slot.useless_starts))
+
+    def slot_stopped(self, slot: Slot, stopped: Stopped) -> None:
+        if stopped.failure is not None or stopped.files:
+            self._committer.note(Event(slot.process_name, self._clock.now(), stopped.failure, files=stopped.files))
+        self._idle_slots.set()
+
+    def _finished(self, held: Held, done: Done, started: float, process: str) -> None:
+        self.done += 1
+        if done.failure is not None or (done.succeeded < done.items and self._checks_items):
+            self.failed, done = self.failed + 1, as_failed(held, done)
+        decision = self._decide(held, done)
+        if done.failure is not None and not decision.status.is_final:
+            done = without_rows(done)
+        if self._fetcher is not None:
+            self._fetcher.release(held.fetched)
+        entry = entry_of(held, done, decision, process, started)
+        self._committer.add(Finished(held, entry, done.rows, decision.retry_after))
+
+    def _decide(self, held: Held, done: Done) -> Decision:
+        failure, step = done.failure, self._record.step
+        if failure is None:
+            return SUCCEEDED
+        if held.message.copy or not held.startable(self._clock.monotonic()):
+            return Decision(Status.RETRIED)  # somebody else has it now, or may have, and tries
+        draw = random.random()  # noqa: S311 - spreads retries, guards nothing
+        items = items_to_split(held, done, failure) if step.isolate_failures else None
+        return decide(failure, held.message.attempt, step.retry_settings.max_retries, draw, items)

@@ -1,0 +1,37 @@
+"""Whether a node still has something to do, as the store says: for nodes that nobody tells."""
+
+import logging
+from enum import Enum, auto
+
+from obstore.store import ObjectStore
+
+from fanout.errors import DamagedRecordError, StoreError
+from fanout.results.fences import Fence, read_fence
+from fanout.storage import keys
+from fanout.storage.keys import StepRound
+from fanout.storage.objects import read
+
+log = logging.getLogger(__name__)
+
+
+class End(Enum):
+    """Why nothing is left to do."""
+
+    SETTLED = auto()  # or sealed
+    CANCELED = auto()
+
+
+async def look_for_the_end(store: ObjectStore, at: StepRound, node: int) -> End | Fence | None:
+    """The step is settled, sealed or canceled, or the node is fenced; None while it goes on, or nobody can tell."""
+    try:
+        if await read(store, keys.settled(at)):
+            return End.SETTLED
+        if (fence := await read_fence(store, at, node)) is not None:
+            return fence
+        if await read(store, keys.cancel(at.run, at.round)):
+            return End.CANCELED
+        if await read(store, keys.verdict(at)):
+            return End.SETTLED
+    except (StoreError, DamagedRecordError) as exc:
+        log.warning("cannot look for the end of the step: %s", exc)
+    return None

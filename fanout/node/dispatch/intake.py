@@ -1,0 +1,333 @@
+"""What comes into a node: deliveries are received, checked, and brought to the point where a slot can start them."""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from obstore.store import ObjectStore
+
+from fanout.clock import Clock
+from fanout.errors import (
+    DamagedRecordError,
+    FanoutError,
+    ForgedMessageError,
+    InfrastructureError,
+    QueueError,
+    QueueFullError,
+    QueueGoneError,
+)
+from fanout.node.dispatch.committer import Committer
+from fanout.node.dispatch.fetcher import Fetcher
+from fanout.node.dispatch.retry_policy import back_off
+from fanout.planning.manifests import read_line
+from fanout.queues.base import Delivery, Queue
+from fanout.records import messages
+from fanout.records.messages import Message
+from fanout.results.codec import Cause, Event, Failure
+from fanout.slot.lease import Held, Holdings
+from fanout.storage.disk_space import lacks_room, told_full
+from fanout.storage.keys import StepRound
+from fanout.tasks import all_of, task_group
+
+log = logging.getLogger(__name__)
+
+RECEIVE_WAIT = 2.0
+"""Seconds that one receive waits for a message: bounds how long leaving takes, and what idling costs."""
+SUSPECT = 3
+"""From this receive on a mini-batch is set apart: two nodes have vanished with it in their hands, and it may be why.
+
+A node that is killed takes the blame to everything it holds, started or not. Apart from the others, a mini-batch that
+kills its nodes runs into the dead-letter queue alone, and those that only happened to be near it are done.
+"""
+REFUSED_FOR = 120.0
+"""Seconds for which receives may fail, with growing pauses, before the node ends; a receive may take as long itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeEvents:
+    """What a node tells its intake, and what it wants to hear from it.
+
+    `wanted`: how many mini-batches should wait for a slot now. `arrived`: there are more of them. `failed`: one could
+    not be brought here, which is a failed attempt. `patience`: for how many seconds a receive may wait for the first
+    message; with 0 the queue is asked once, and again when there is more room or `ask` is called. `passes_on`: whether
+    a mini-batch that failed on a node before is left to others, and for how many seconds.
+    """
+
+    wanted: Callable[[], int]
+    arrived: Callable[[], None]
+    failed: Callable[[Held, Failure], None]
+    patience: Callable[[], float] = lambda: RECEIVE_WAIT
+    passes_on: Callable[[Held], Awaitable[float | None]] | None = None
+
+
+class Intake:
+    """Receives for one step until it is closed; `ready` are the mini-batches that can be started."""
+
+    def __init__(
+        self,
+        at: StepRound,
+        queue: Queue,
+        store: ObjectStore,
+        fetcher: Fetcher | None,
+        visibility: float,
+        committer: Committer,
+        holdings: Holdings,
+        clock: Clock,
+        events: IntakeEvents,
+    ) -> None:
+        self._at, self._queue, self._store, self._fetcher = at, queue, store, fetcher
+        self._visibility, self._committer, self._holdings, self._clock = visibility, committer, holdings, clock
+        self._events, self._signer = events, committer.signer
+        self.forged = 0  # messages that were dropped: nobody who can read the store has sent them
+        self._ready: deque[Held] = deque()
+        self._tasks = asyncio.TaskGroup()  # entered by `run`, which fails with any of them
+        self._preparing: set[asyncio.Task[None]] = set()
+        self._asked = asyncio.Event()
+        self._closed = False
+        self._careful = False  # what comes is set apart: one after the other, and nothing beside it
+        self._moved = clock.monotonic()  # when a slot last took something, or nothing waited
+        self._pausing = False  # until a slot has room: what waited here was given to others
+        self._returning: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Receives as long as something is wanted; raises QueueError when the queue refuses for minutes."""
+        try:
+            async with task_group() as self._tasks:
+                await self._receive()
+        finally:
+            self._note_forged()
+
+    async def _receive(self) -> None:
+        refusals, well = 0, 0.0
+        while not self._closed:
+            self._asked.clear()
+            if (room := self._room()) <= 0:
+                await self._asked.wait()
+                continue
+            if not refusals:
+                well = self._clock.monotonic()
+            patience = self._events.patience()
+            try:
+                deliveries = await self._queue.receive(room, patience)
+                refusals = 0
+            except QueueFullError:
+                raise  # others cannot write there either, and who started this node says so
+            except QueueError as exc:
+                refusals += 1
+                if self._clock.monotonic() - well >= REFUSED_FOR:
+                    raise
+                gone = isinstance(exc, QueueGoneError)  # no surprise at the end of a step: the store will tell
+                log.log(logging.INFO if gone else logging.WARNING, "cannot receive, will try again: %s", exc)
+                await self._clock.sleep(back_off(refusals, random.random()))  # noqa: S311 - spreads, guards nothing
+                continue
+            if not deliveries and not patience:
+                await self._asked.wait()
+                continue
+            for taken in await self._without_suspects(await self._wanted_here(await self._accept(deliveries))):
+                self._take(taken)
+            self._events.arrived()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits for a slot, or is about to."""
+        return not self._ready and not self._preparing
+
+    @property
+    def waiting(self) -> int:
+        """How many mini-batches can be started."""
+        return len(self._ready)
+
+    def ask(self) -> None:
+        """Looks whether more should be received."""
+        if self._room() > 0:
+            self._asked.set()
+
+    def start(self, count: int) -> list[Held]:
+        """Up to `count` mini-batches, now to be started; those that may be somebody else's by now are dropped.
+
+        One that is set apart is left waiting until this node holds nothing else.
+        """
+        now, started, waiting = self._clock.monotonic(), list[Held](), list[Held]()
+        self._moved, self._pausing = now, False
+        while self._ready and len(started) < count:
+            held = self._ready.popleft()
+            if not held.startable(now):
+                log.warning("mini-batch %d ran out of visibility before it was started", held.message.index)
+                self._let_go(held)
+            elif held.message.alone and len(self._holdings) > 1:
+                waiting.append(held)
+            else:
+                started.append(held)
+        self._ready.extend(waiting)
+        return started
+
+    def put_back(self, unstarted: Iterable[Held]) -> None:
+        """These were handed to a slot that died before it came to them: they are next."""
+        self._ready.extendleft(reversed(list(unstarted)))
+
+    def close(self) -> None:
+        """Nothing more is received, and nothing more is brought here."""
+        self._closed = True
+        self._asked.set()
+        for task in self._preparing:
+            task.cancel()
+
+    async def give_back(self) -> None:
+        """What has not started goes back to the queue at once, for others."""
+        unstarted, self._ready = list(self._ready), deque()
+        await all_of([self._committer.give_back(unstarted), *self._returning])
+
+    def return_idle(self, seconds: float) -> None:
+        """What has waited for a slot for longer than `seconds` goes back, for nodes that have one; nothing more is
+        received before there is one here."""
+        now = self._clock.monotonic()
+        if not self._ready or self._closed:
+            self._moved = now
+        elif now - self._moved > seconds:
+            log.info("%d mini-batches are given back: no slot is free for them", len(self._ready))
+            unstarted, self._ready = list(self._ready), deque()
+            self._pausing = True
+            task = self._tasks.create_task(self._return(unstarted))
+            self._returning.add(task)
+            task.add_done_callback(self._returning.discard)
+
+    async def _return(self, unstarted: Sequence[Held]) -> None:
+        await self._committer.give_back(unstarted)
+        if self._fetcher is not None:
+            for held in unstarted:
+                self._fetcher.release(held.fetched)
+
+    def _room(self) -> int:
+        """How many to ask the queue for; none until half of what should wait is used up."""
+        if self._closed or self._pausing or self._committer.full:
+            return 0
+        if self._careful:
+            return 0 if len(self._holdings) else 1
+        wanted = self._events.wanted()
+        room = wanted - len(self._ready) - len(self._preparing)
+        return room if room >= wanted / 2 else 0
+
+    def _let_go(self, held: Held) -> None:
+        """It comes back when its visibility runs out, to whoever asks then."""
+        self._holdings.forget([held])
+        if self._fetcher is not None:
+            self._fetcher.release(held.fetched)
+
+    async def _accept(self, deliveries: Sequence[Delivery]) -> list[Held]:
+        """The deliveries that are ours, now held by this node; the others are rejected."""
+        expires = self._clock.monotonic() + self._visibility
+        accepted, forged = list[Held](), list[Delivery]()
+        for delivery in deliveries:
+            try:
+                message = self._read(delivery.body)
+            except ForgedMessageError as exc:
+                if not self.forged and not forged:
+                    log.warning("dropped, and so will be all others like it: %s", exc)
+                forged.append(delivery)
+                continue
+            except DamagedRecordError as exc:
+                log.warning("%s", exc)
+                await self._committer.reject(delivery, str(exc))
+                continue
+            held = Held(delivery, message, (message.line or "").encode("utf-8", "surrogatepass"), expires)
+            self._holdings.take(held)
+            accepted.append(held)
+        if forged:
+            self.forged += len(forged)
+            await self._committer.drop(forged)
+        return accepted
+
+    def _note_forged(self) -> None:
+        """How many messages were dropped is told once, when nothing more is received."""
+        if self.forged:
+            some = "a message was dropped" if self.forged == 1 else f"{self.forged} messages were dropped"
+            reason = f"{some} that nobody who can read the store has sent: see who may send to the queue"
+            log.warning("%s", reason)
+            self._committer.note(Event("queue", self._clock.now(), Failure(Cause.FORGED, reason)))
+
+    def _read(self, body: str) -> Message:
+        """The message in `body`; ForgedMessageError or DamagedRecordError when it is none of this step's."""
+        self._signer.check(body)
+        message = messages.decode_signed(body, self._at) if self._signer.signs else messages.decode(body)
+        if message.at is not self._at:
+            self._check_step(message.at)
+        return message
+
+    def _check_step(self, at: StepRound) -> None:
+        """DamagedRecordError when this is not the queue of that step; else the next message will be compared sooner."""
+        if at != self._at:
+            raise DamagedRecordError(f"message for {at}: this is the queue of another step")
+        self._at = at
+
+    async def _wanted_here(self, received: list[Held]) -> list[Held]:
+        """Those of `received` that are not left to other nodes."""
+        passes_on = self._events.passes_on
+        if passes_on is None or not any(held.message.failed_on for held in received):
+            return received
+        kept = list[Held]()
+        for held in received:
+            delay = await passes_on(held) if held.message.failed_on else None
+            if delay is None:
+                kept.append(held)
+            else:
+                await self._committer.give_back([held], delay)
+        return kept
+
+    async def _without_suspects(self, received: list[Held]) -> list[Held]:
+        """Those of `received` that this node keeps: of all that must be alone the one that came back most often.
+
+        The others go back, and are received one by one.
+        """
+        alone = sorted([h for h in received if h.message.alone], key=lambda h: h.delivery.receive_count)
+        suspects = [h for h in received if h.delivery.receive_count >= SUSPECT and not h.message.alone]
+        for held in suspects:
+            log.warning("mini-batch %d was held by nodes that vanished, and is set apart", held.message.index)
+            held.message = replace(held.message, alone=True)
+        self._careful = bool(alone or suspects)
+        if back := [*suspects, *alone[:-1]]:
+            await self._committer.give_back(back)
+        return [held for held in received if held not in back] if back else received
+
+    def _take(self, held: Held) -> None:
+        if self._closed or (held.message.pointer is None and self._is_here(held)):
+            self._ready.append(held)
+        else:
+            task = self._tasks.create_task(self._prepare(held))
+            self._preparing.add(task)
+            task.add_done_callback(self._prepared)
+
+    def _is_here(self, held: Held) -> bool:
+        """Whether there is nothing to bring; what is wrong with a line is said by whoever brings it."""
+        try:
+            return self._fetcher is None or self._fetcher.has_nothing_to_bring(held.line)
+        except DamagedRecordError:
+            return False
+
+    async def _prepare(self, held: Held) -> None:
+        """Brings what the mini-batch needs. Missing data and a damaged plan are a failed attempt; trouble with the
+        store is nobody's fault, so the mini-batch is let go and comes back when its visibility runs out."""
+        try:
+            if (pointer := held.message.pointer) is not None:
+                held.line = await read_line(self._store, pointer)
+            if self._fetcher is not None:
+                held.line, held.fetched = await self._fetcher.fetch(held.line, held.message.part)
+            self._ready.append(held)
+        except DamagedRecordError as exc:
+            self._events.failed(held, Failure(Cause.DAMAGED, str(exc)))
+        except (InfrastructureError, OSError) as exc:
+            if lacks_room(exc):  # it would find no room the next time either
+                raise told_full(exc) from exc
+            log.warning("mini-batch %d cannot be brought here now: %s", held.message.index, exc)
+            self._holdings.forget([held])
+        except FanoutError as exc:
+            self._events.failed(held, Failure(Cause.LOAD, str(exc)))
+        except asyncio.CancelledError:
+            self._ready.append(held)
+            raise
+
+    def _prepared(self, task: asyncio.Task[None]) -> None:
+        self._preparing.discard(task)
+        self._events.arrived()

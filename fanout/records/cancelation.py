@@ -1,0 +1,101 @@
+"""cancel.json: somebody wants a run to stop, or a step that failed ends the others.
+
+Created once; supervisors, nodes and commands look for it.
+"""
+
+import contextlib
+import getpass
+import json
+import socket
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from fanout.clock import Clock
+from fanout.errors import StoreError
+from fanout.records import fields as checked
+from fanout.storage import keys
+from fanout.storage.keys import StepRound
+from fanout.storage.objects import create, read
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+LOOK_EVERY = 2.0
+"""Seconds between two looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelation:
+    """Who canceled a run, on which machine, and when (epoch seconds); "" and 0 where nobody knows.
+
+    With `step` nobody did: that step failed, and `continue_on_step_failure` is false.
+    """
+
+    by: str = ""
+    host: str = ""
+    at: float = 0.0
+    version: int = 1
+    step: str = ""
+
+    def __str__(self) -> str:
+        if self.step:
+            return f"step {self.step} failed, and continue_on_step_failure is false"
+        return f"{self.by or 'somebody'}{f' on {self.host}' if self.host else ''} canceled the run"
+
+
+def mine(clock: Clock) -> Cancelation:
+    """The cancelation that this process would ask for."""
+    try:
+        by = getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as containers have them
+        by = ""
+    return Cancelation(by, socket.gethostname(), clock.now())
+
+
+async def ask(store: "ObjectStore", run: str, number: int, wanted: Cancelation) -> Cancelation:
+    """Round `number` of the run is to stop from here on; the cancelation that holds: `wanted`, or an earlier one."""
+    if await create(store, keys.cancel(run, number), json.dumps(asdict(wanted)).encode()):
+        return wanted
+    return await read_cancelation(store, run, number) or wanted
+
+
+async def end_others(store: "ObjectStore", run: str, number: int, step: str, clock: Clock) -> None:
+    """The step has failed, and that ends all others of this round of the run, wherever their nodes are."""
+    await ask(store, run, number, replace(mine(clock), step=step))
+
+
+async def read_cancelation(store: "ObjectStore", run: str, number: int) -> Cancelation | None:
+    """Who wants round `number` of the run to stop; None while nobody does.
+
+    Whatever the object holds, it says that somebody does.
+    """
+    body = await read(store, keys.cancel(run, number))
+    if body is None:
+        return None
+    try:
+        fields = checked.parse(body)
+        return Cancelation(
+            str(fields["by"])[:200],
+            str(fields["host"])[:200],
+            checked.seconds(fields["at"], "at"),
+            step=str(fields.get("step", ""))[:300],
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return Cancelation()
+
+
+async def canceled_before(store: "ObjectStore", run: str, number: int, at: StepRound) -> Cancelation | None:
+    """Who canceled the run before the step `at` had begun: one that has is brought to its end."""
+    canceled = await read_cancelation(store, run, number)
+    if canceled is None or await read(store, keys.verdict(at)) is not None:
+        return None
+    return canceled if await read(store, keys.step_json(at)) is None else None
+
+
+async def until_canceled(store: "ObjectStore", run: str, number: int, clock: Clock) -> Cancelation:
+    """Returns when somebody wants the run to stop; a store that cannot be reached just now is asked again."""
+    while True:
+        with contextlib.suppress(StoreError):
+            if (found := await read_cancelation(store, run, number)) is not None:
+                return found
+        await clock.sleep(LOOK_EVERY)

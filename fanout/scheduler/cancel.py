@@ -1,0 +1,58 @@
+"""Cancels a run: asks for it in the store, and sees to it that the run ends.
+
+Whoever carries the run out looks for that every few seconds and ends it. Where nobody does any more, because its
+process was killed, this process tells the rest of the story: no node is started, and what was committed is taken in.
+"""
+
+from dataclasses import dataclass
+
+from fanout.records.cancelation import ask, mine
+from fanout.records.run import RunRecord, load_record
+from fanout.records.seal import Seal, read_seal
+from fanout.records.verdict import VerdictStatus
+from fanout.scheduler.context import Outside
+from fanout.scheduler.observer import Unwatched
+from fanout.scheduler.resident import resume
+from fanout.storage import keys
+
+TAKE_OVER_AFTER = 6.0
+"""Seconds in which a run that is carried out has noticed, ended its nodes and been sealed, as a rule. Where it takes
+longer no harm is done: two may end a run at once."""
+LOOK_EVERY = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class CancelEnd:
+    """How a run that somebody wanted to stop has ended; `earlier`: before that was asked."""
+
+    record: RunRecord
+    seal: Seal
+    earlier: bool
+
+    @property
+    def canceled(self) -> bool:
+        """Whether it is so; else it was over before, or faster."""
+        return self.seal.verdict.status is VerdictStatus.CANCELED
+
+
+async def cancel(name: str, outside: Outside) -> CancelEnd:
+    """The run has its verdict, Canceled unless it was faster; RunError when there is none of this name."""
+    record = await load_record(outside.store, name)
+    verdict = keys.run_verdict(record.name, record.round)
+    sealed = await read_seal(outside.store, verdict)
+    if sealed is not None:
+        return CancelEnd(record, sealed, earlier=True)
+    await ask(outside.store, record.name, record.round, mine(outside.clock))
+    if (sealed := await _sealed_by_others(outside, verdict)) is None:
+        await resume(name, outside, Unwatched())
+        sealed = await read_seal(outside.store, verdict)
+    assert sealed is not None  # noqa: S101 - a story ends with it
+    return CancelEnd(record, sealed, earlier=False)
+
+
+async def _sealed_by_others(outside: Outside, verdict: str) -> Seal | None:
+    """The run's verdict, as soon as whoever carries it out has given it; None when nobody does in time."""
+    deadline = outside.clock.monotonic() + TAKE_OVER_AFTER
+    while (sealed := await read_seal(outside.store, verdict)) is None and outside.clock.monotonic() < deadline:
+        await outside.clock.sleep(LOOK_EVERY)
+    return sealed

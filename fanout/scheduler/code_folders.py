@@ -1,0 +1,94 @@
+"""The code folders of a pipeline: their snapshots in the store, and what has changed in them since."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from fanout.code_snapshots import archive as code
+from fanout.code_snapshots.archive import Snapshot
+from fanout.code_snapshots.selection import Places
+from fanout.config.settings import Settings, resolve_datastore
+from fanout.errors import StoreError
+from fanout.pipeline.data.locations import local_path
+from fanout.pipeline.model import DataInput, ParallelStep, Pipeline, Step
+from fanout.pipeline.trigger import KEY_TOKEN, RUN_TOKEN
+from fanout.scheduler.context import Outside
+from fanout.storage import keys
+from fanout.storage.objects import create, read
+
+
+def code_folder(step: Step) -> str | None:
+    """The folder that the step's code comes from, when it has any."""
+    return step.task.code if isinstance(step, ParallelStep) else step.code
+
+
+async def take_snapshots(pipeline: Pipeline, outside: Outside, only: str | None = None) -> dict[str, Snapshot]:
+    """The code of each step that has any, or of one, as it is now; InputError when a folder cannot be read."""
+    taken: dict[str, Snapshot] = {}
+    by_folder: dict[str, Snapshot] = {}
+    for step in pipeline.steps:
+        folder = code_folder(step)
+        if folder is None or only not in (None, step.name):
+            continue
+        if folder not in by_folder:
+            places = places_of(pipeline, outside.settings)
+            by_folder[folder] = await asyncio.to_thread(code.snapshot, Path(folder), places)
+        taken[step.name] = by_folder[folder]
+    return taken
+
+
+def notices_of(pipeline: Pipeline, taken: Mapping[str, Snapshot]) -> list[str]:
+    """What is to be said of the snapshots, once for each folder."""
+    folders = code_by_folder(pipeline, taken).items()
+    return [text for folder, steps in folders for text in code.notices(Path(folder), taken[steps[0]])]
+
+
+def code_by_folder(pipeline: Pipeline, taken: Mapping[str, Snapshot]) -> dict[str, list[str]]:
+    """The steps whose code was taken, by its folder."""
+    found: dict[str, list[str]] = {}
+    for step in pipeline.steps:
+        if step.name in taken and (folder := code_folder(step)) is not None:
+            found.setdefault(folder, []).append(step.name)
+    return found
+
+
+def places_of(pipeline: Pipeline, settings: Settings) -> Places:
+    """What of the pipeline may lie in a code folder without being code: the store, its inputs and its outputs."""
+    inputs = [given.uri for step in pipeline.steps for given in step.inputs.values() if isinstance(given, DataInput)]
+    outputs = [output.uri for step in pipeline.steps for output in step.outputs.values() if output.uri is not None]
+    scripts = [
+        Path(step.task.code, step.task.entry_script)
+        for step in pipeline.steps
+        if isinstance(step, ParallelStep) and step.task.code is not None
+    ]
+    return Places(
+        store=local_path(settings.store),
+        inputs=tuple(path for uri in inputs if (path := local_path(resolve_datastore(uri, settings)))),
+        outputs=tuple(map(_pattern, filter(None, (local_path(resolve_datastore(uri, settings)) for uri in outputs)))),
+        scripts=tuple(scripts),
+    )
+
+
+def _pattern(path: Path) -> re.Pattern[str]:
+    """The places of an output in all runs."""
+    anything = re.escape(str(path)).replace(RUN_TOKEN, "[^/]+").replace(KEY_TOKEN, ".+")
+    return re.compile(anything, re.DOTALL)
+
+
+async def store_snapshots(taken: Mapping[str, Snapshot], outside: Outside) -> dict[str, str]:
+    """The snapshots are in the store; their digests by step."""
+    for digest, snapshot in {snapshot.digest: snapshot for snapshot in taken.values()}.items():
+        if await read(outside.store, keys.code(digest)) is None:
+            await create(outside.store, keys.code(digest), snapshot.archive)
+    return {step: snapshot.digest for step, snapshot in taken.items()}
+
+
+async def changed_files(before: str, now: Snapshot, outside: Outside) -> list[str]:
+    """The files that are new, gone or different in `now`; `before` is the digest of a snapshot in the store."""
+    if before == now.digest:
+        return []
+    archive = await read(outside.store, keys.code(before))
+    if archive is None:
+        raise StoreError(f"{keys.code(before)}: the code of this run is not in the store any more")
+    return code.differences(archive, now.archive)

@@ -1,0 +1,109 @@
+"""Whether data is still what it was, without reading it: what a file system or a server says changes with content.
+
+Of a local file: size, times of change (the inode's too, which no program can set back) and inode. Of an object: ETag,
+size and time. Equal identities mean equal content; the other way round nothing is promised: a copy has another one.
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from fanout.files import uris
+from fanout.files.byte_ranges import reading
+from fanout.files.listing import walk_local
+from fanout.pipeline.model import DataType
+
+if TYPE_CHECKING:
+    from fanout.storage.access import Access
+
+ABSENT = "absent"
+"""The identity of what is not there."""
+MOST_HEADS = 1000
+"""Remote files of a table, wherever they are, that are asked for one by one; of more nothing is said."""
+
+
+def identity(uri: str, type_: DataType, access: "Access", *, as_rows: bool = False) -> str | None:
+    """The identity of the data at `uri`; None when it cannot be told. InputError when it cannot be looked at.
+
+    Of an mltable it is that of its folder and of the files it names; only of the latter when it is used `as_rows`.
+    """
+    if type_ is not DataType.MLTABLE:
+        return _digest(_of_tree(uri, access))
+    parts: list[str | None] = [_digest(_of_table(uri, access))]
+    if not as_rows:
+        parts.append(_digest(_of_tree(uri, access)))
+    return _digest(parts)
+
+
+def _digest(parts: Iterable[str | None]) -> str | None:
+    """One text for many; ABSENT when there is none, None when one of them is not known."""
+    digest, some = hashlib.sha256(), False
+    for part in parts:
+        if part is None:
+            return None
+        digest.update(part.encode("utf-8", "surrogateescape") + b"\n")
+        some = True
+    return digest.hexdigest() if some else ABSENT
+
+
+def _of_tree(uri: str, access: "Access") -> Iterator[str | None]:
+    """Of a file, or of each file of a folder."""
+    if not uris.is_local(uri):
+        yield from _of_objects(uri, access)
+        return
+    path = os.fsencode(uris.to_path(uri))
+    if not os.path.isdir(path):  # noqa: PTH112 - names as bytes
+        yield from _of_file(path)
+        return
+    for entry in walk_local(path):
+        yield entry.uri
+        yield from _of_file(os.fsencode(uris.to_path(entry.uri)))
+
+
+def _of_file(path: bytes) -> Iterator[str]:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - names as bytes
+    except FileNotFoundError:
+        return
+    yield f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
+
+
+def _of_objects(uri: str, access: "Access") -> Iterator[str | None]:
+    from fanout.storage.open import locate
+
+    store, key = locate(uri, access)
+    with reading(uri):
+        with contextlib.suppress(FileNotFoundError):
+            if key.strip("/"):
+                yield _of_meta(store.head(key))
+                return
+        if uris.scheme(uri) in ("http", "https"):
+            return  # the web lists nothing
+        # Listings of some servers come in no order.
+        metas = [meta for chunk in store.list(key.strip("/")) for meta in chunk]
+        for meta in sorted(metas, key=lambda meta: meta["path"]):
+            yield meta["path"]
+            yield _of_meta(meta)
+
+
+def _of_meta(meta: Any) -> str | None:
+    tag = meta.get("e_tag")
+    return f"{tag} {meta['size']} {meta['last_modified'].isoformat()}" if tag else None
+
+
+def _of_table(uri: str, access: "Access") -> Iterator[str | None]:
+    """Of the MLTable file and of each file that it names."""
+    from fanout.tables.formats.delta import pinned
+    from fanout.tables.mltable_file import FILE_NAME, list_files, load_mltable
+
+    yield from _of_tree(uris.join(uri, FILE_NAME), access)
+    remote = 0
+    for entry in list_files(pinned(load_mltable(uri, access), access), access):
+        yield entry.uri
+        if not uris.is_local(entry.uri):
+            remote += 1
+            if remote > MOST_HEADS:
+                yield None
+        yield from _of_tree(entry.uri, access)

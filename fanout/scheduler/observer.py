@@ -1,0 +1,78 @@
+"""Who watches a run: the view implements this, the story calls it. Calls are quick and never fail the run."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fanout.pipeline.model import Step
+from fanout.records.seal import Seal
+from fanout.records.verdict import Verdict
+from fanout.reports.remaining import Remaining
+from fanout.results.codec import Event
+from fanout.results.failed_attempt import FailedAttempt
+from fanout.storage.keys import StepRound
+from fanout.supervision.supervisor import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """The end of a step: its seal, where its outputs are (URIs by name), and what failed."""
+
+    step: Step
+    seal: Seal
+    outputs: dict[str, str] = field(default_factory=dict)
+    failures: tuple[FailedAttempt, ...] = ()
+    events: tuple[tuple[int, Event], ...] = ()
+    error: str = ""  # a command step's last words
+    logs: str = ""  # URI of its logs
+    code: str | None = None  # the code folder it was taken from
+    planned: StepRound | None = None  # where its mini-batches are
+    notes: tuple[str, ...] = ()  # what somebody who reads its output should know
+    earlier: bool = False  # it had ended before this process came
+    taken_from: str | None = None  # the earlier run whose step it took over
+    nodes: tuple[str, ...] = ()  # sentences about nodes on which attempts failed, where one stands out
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """The end of a run."""
+
+    run: str
+    verdict: Verdict
+    steps: tuple[StepReport, ...]
+    seconds: float
+    file: str = ""  # the pipeline file, "" when it is not known
+
+
+GOES_ON = "goes on"
+
+
+class RunObserver(Protocol):
+    """What there is to see, in the order it happens; steps may interleave.
+
+    `how` says in what state a run is that had been started before. `step_printed` is told a line of what a command step
+    prints, while it runs.
+    """
+
+    def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool, how: str = GOES_ON) -> None: ...
+    def notice(self, text: str) -> None: ...
+    def step_started(self, step: Step) -> None: ...
+    def step_goes_on(self, step: Step, remaining: Remaining) -> None: ...
+    def step_progress(self, progress: Progress) -> None: ...
+    def step_printed(self, step: Step, text: str) -> None: ...
+    def step_ended(self, report: StepReport) -> None: ...
+    def step_skipped(self, step: Step, reason: str) -> None: ...
+    def run_ended(self, report: RunReport) -> None: ...
+
+
+class Unwatched:
+    """An observer for runs that nobody watches."""
+
+    def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool, how: str = GOES_ON) -> None: ...
+    def notice(self, text: str) -> None: ...
+    def step_started(self, step: Step) -> None: ...
+    def step_goes_on(self, step: Step, remaining: Remaining) -> None: ...
+    def step_progress(self, progress: Progress) -> None: ...
+    def step_printed(self, step: Step, text: str) -> None: ...
+    def step_ended(self, report: StepReport) -> None: ...
+    def step_skipped(self, step: Step, reason: str) -> None: ...
+    def run_ended(self, report: RunReport) -> None: ...

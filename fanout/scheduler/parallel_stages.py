@@ -1,0 +1,221 @@
+"""The stages of a parallel step: each can be interrupted anywhere and done again.
+
+`fanout.scheduler.parallel_step` stays with a step from its plan to its end;
+`fanout.scheduler.ticks.parallel_tick` does a part of the work each time it is called.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+from fanout.files import uris
+from fanout.output.merge import Source, reduce
+from fanout.output.merge_multipart import in_parts, reduce_in_parts
+from fanout.output.output_files import publish_files
+from fanout.output.output_notes import overwritten, stale
+from fanout.pipeline.model import ParallelStep
+from fanout.planning.manifests import PlanSummary
+from fanout.planning.publish import Outbox
+from fanout.planning.source import PlannedInput, plan_mini_batches, plan_ranks
+from fanout.planning.stop_request import in_thread
+from fanout.planning.tables.shuffle_store import Spill
+from fanout.queues.base import QueuePair
+from fanout.queues.step_queues import remove_queues
+from fanout.records import step as step_record
+from fanout.records.cancelation import Cancelation
+from fanout.records.row_format import row_format
+from fanout.records.run import RunRecord
+from fanout.records.seal import Seal
+from fanout.records.step import StepRecord
+from fanout.records.value_changes import located
+from fanout.records.verdict import Verdict, VerdictStatus
+from fanout.reports.failing_nodes import failing_nodes
+from fanout.reports.job_report import JobReport
+from fanout.results.codec import ResultIndex
+from fanout.results.fences import fenced_nodes
+from fanout.results.ledger import Ledger
+from fanout.results.reader import ResultReader, absorb_sealed, first_ledger
+from fanout.scheduler.bindings import Binding, append_row_uri, result_uris
+from fanout.scheduler.context import Outside
+from fanout.scheduler.observer import RunObserver, StepReport
+from fanout.security.signature import Signer, new_key
+from fanout.storage import keys
+from fanout.storage.keys import StepRound
+from fanout.storage.objects import create, put
+from fanout.supervision.supervisor import Outcome, with_canceled
+
+
+def planned_input(
+    step: ParallelStep, binding: Binding, at: StepRound, outside: Outside, *, dry: bool = False
+) -> PlannedInput:
+    """The mini-batches of the step's major input, or those without data; InputError as for `plan_mini_batches`.
+
+    They are planned in the round `at`; when it is `dry`, nothing is written into the store for them.
+    """
+    if step.rank_mini_batch_count:
+        return plan_ranks(step)
+    major = binding.inputs[step.input_data]
+    assert major.uri is not None  # noqa: S101 - the spec refuses literals as input_data
+    spilled = uris.join(uris.absolute(outside.settings.store, str(Path.cwd())), keys.spilled(at))
+    spill = Spill(spilled, None if dry else outside.access)
+    return plan_mini_batches(step, major.uri, major.type, major.mode, outside.access, spill)
+
+
+@dataclass(frozen=True, slots=True)
+class ParallelParts:
+    """One parallel step of one run, and what it needs to be carried out."""
+
+    run: RunRecord
+    step: ParallelStep
+    binding: Binding
+    outside: Outside
+    observer: RunObserver
+
+    @property
+    def at(self) -> StepRound:
+        """Where everything of the step is in the store."""
+        return self.run.at(self.step.name)
+
+    @property
+    def planned_at(self) -> StepRound:
+        """Where its manifests are."""
+        return self.run.planned_at(self.step.name)
+
+    async def first_ledger(self) -> Ledger:
+        """What the rounds before have left: nothing, unless this one goes on from one of them."""
+        return await first_ledger(self.outside.store, self.at, self.run.place(self.step.name).continues, self.step)
+
+    async def plan(self) -> PlannedInput:
+        """The input has been looked at and holds at least one mini-batch, if it can."""
+
+        def look() -> PlannedInput:
+            planned = planned_input(self.step, self.binding, self.planned_at, self.outside)
+            first = next(planned.batches, None)
+            return planned if first is None else replace(planned, batches=chain([first], planned.batches))
+
+        return await in_thread(look)
+
+    async def record(self, planned: PlannedInput | None, summary: PlanSummary | None) -> StepRecord:
+        """step.json, created now or by an earlier supervisor."""
+        store, key, place = self.outside.store, keys.step_json(self.at), self.run.place(self.step.name)
+        recipe = planned.recipe_json if planned else summary.recipe if summary else None
+        ready = planned is not None or summary is not None
+        mine = StepRecord(
+            run=self.run.name,
+            step=self.step,
+            inputs=self.binding.inputs,
+            outputs=self.binding.outputs,
+            row_format=row_format(append_row_uri(self.step, self.binding.outputs)),
+            visibility=self.outside.settings.visibility,
+            code=self.run.code.get(self.step.name),
+            code_from=self.step.task.code,
+            recipe=recipe,
+            round=place.round,
+            planned_in=place.planned_in,
+            code_changes=self.run.code_changes,
+            continues=place.continues,
+            message_key=new_key(),
+        )
+        if ready and await create(store, key, step_record.dump(mine)):
+            return mine
+        return await step_record.read_record(store, self.at) or mine
+
+    def outbox(
+        self, queues: QueuePair, signer: Signer, ledger: Ledger, on_shard: Callable[[int], None] = lambda _: None
+    ) -> Outbox:
+        """Sends what has no outcome yet, each with the attempt that it has come to."""
+        most = self.step.retry_settings.max_retries  # reached by an attempt that failed when it was held no more
+        return Outbox(
+            queues.main,
+            self.at,
+            self.planned_at,
+            skip=ledger.settled_indexes,
+            attempts={index: min(attempt, most) for index, attempt in ledger.next_attempts.items()},
+            parts={
+                index: [(part, min(attempt, most)) for part, attempt in parts]
+                for index, parts in ledger.open_parts.items()
+            },
+            on_shard=on_shard,
+            signer=signer,
+        )
+
+    async def take_in(
+        self, canceled: Cancelation, summary: PlanSummary | None, also: Callable[[int, ResultIndex], None] | None = None
+    ) -> Outcome:
+        """The step was canceled while nobody supervised it: what was committed counts, and no node is started."""
+        begun, ledger = self.outside.clock.monotonic(), await self.first_ledger()
+        ledger.plan_total = None if summary is None else summary.mini_batches
+        ledger.fences = replace(ledger.fences, nodes=await fenced_nodes(self.outside.store, self.at))
+        reader = ResultReader(self.outside.store, self.at)
+        await reader.look_for_nodes()
+        async for node, seq, index in reader.news():
+            ledger.absorb(node, seq, index)
+            if also is not None:
+                also(node, index)
+        seconds = self.outside.clock.monotonic() - begun
+        return Outcome(Verdict(VerdictStatus.CANCELED, str(canceled)), ledger, seconds)
+
+    def seal_of(self, outcome: Outcome) -> Seal:
+        """The seal that an outcome makes."""
+        return Seal(
+            outcome.verdict,
+            with_canceled(outcome.ledger.counts),
+            outcome.ledger.sealed(),
+            self.outside.clock.now(),
+            outcome.seconds,
+            tuple(sorted(outcome.ledger.fences.nodes)),
+            tuple(map(located, outcome.ledger.changes.all())),
+        )
+
+    async def read_sealed(self, sealed: Seal, also: Callable[[int, ResultIndex], None] | None = None) -> Ledger:
+        """What the seal says that counts; `also` is told of each index."""
+        ledger = await self.first_ledger()
+        return await absorb_sealed(self.outside.store, self.at, sealed.objects, ledger, also, fenced=sealed.fenced)
+
+    async def conclude(
+        self, sealed: Seal, ledger: Ledger, report: JobReport, go_on: Callable[[], bool] | None = None
+    ) -> bool:
+        """Everything that follows from the seal: outputs, logs, no queues left. All of it can be done again.
+
+        Where somebody else goes on when `go_on` says that time is short, False says that it is to be called again.
+        """
+        store, at = self.outside.store, self.at
+        if sealed.verdict.completed:
+            uri = append_row_uri(self.step, self.binding.outputs)
+            if uri is not None and not await self._reduced(Source(store, at, ledger), uri, go_on):
+                return False
+            outputs, access = self.binding.outputs, self.outside.access
+            await publish_files(store, at, ledger.staged(), outputs, access)
+            report.notes = [
+                *overwritten(ledger.staged(), outputs),
+                *await stale(ledger.staged(), outputs, access, uri),
+            ]
+        await report.publish(sealed, ledger)
+        await remove_queues(store, self.outside.queues, at, self.outside.settings.store)
+        await put(store, keys.concluded_json(at), b"{}")
+        return True
+
+    async def _reduced(self, source: Source, uri: str, go_on: Callable[[], bool] | None) -> bool:
+        if go_on is not None and in_parts(source, row_format(uri), uri):
+            return await reduce_in_parts(source, row_format(uri), uri, self.outside.access, go_on)
+        await reduce(source, row_format(uri), uri, self.outside.access)
+        return True
+
+    async def report(self, sealed: Seal, ledger: Ledger, *, earlier: bool, notes: Sequence[str] = ()) -> StepReport:
+        """What there is to tell of the step's end."""
+        nodes = await failing_nodes(self.outside.store, self.at, ledger.failed_on, len(sealed.objects))
+        outputs = result_uris(self.step, self.binding.outputs)
+        return StepReport(
+            step=self.step,
+            seal=sealed,
+            outputs=outputs if sealed.verdict.completed else {},
+            failures=tuple(ledger.failures),
+            events=tuple(ledger.events),
+            logs=f"{self.outside.settings.store.rstrip('/')}/{keys.logs(self.at)}",
+            code=self.step.task.code,
+            planned=self.planned_at,
+            earlier=earlier,
+            nodes=tuple(nodes.lines()),
+            notes=tuple(notes),
+        )

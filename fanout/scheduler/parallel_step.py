@@ -1,0 +1,203 @@
+"""The story of a parallel step: plan, publish, nodes, supervise, seal, reduce, publish files.
+
+Each part may be cut anywhere and done again by `resume`: the plan is deterministic, manifests and step.json are created
+once, results are counted once, and the seal is the one point after which nothing can change.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Collection
+from dataclasses import replace
+
+from fanout.errors import QueueGoneError
+from fanout.planning.manifests import PlanSummary, read_summary
+from fanout.planning.publish import Outbox, publish, send_some
+from fanout.planning.source import PlannedInput
+from fanout.queues.base import QueuePair
+from fanout.queues.step_queues import StepQueues, note_filled, remove_queues, take_queues
+from fanout.records.cancelation import read_cancelation
+from fanout.records.node_registration import register
+from fanout.records.seal import seal, step_seal
+from fanout.records.step import StepRecord
+from fanout.reports.job_report import JobReport, job_report
+from fanout.reports.remaining import remaining
+from fanout.results.fences import Fence
+from fanout.results.ledger import Ledger
+from fanout.scheduler.observer import StepReport
+from fanout.scheduler.parallel_stages import ParallelParts
+from fanout.scheduler.restart.earlier_sessions import CountedWorkforce, attempts_under_way, seconds_since
+from fanout.scheduler.reuse import taken_over
+from fanout.security.signature import Signer
+from fanout.storage import keys
+from fanout.storage.objects import read
+from fanout.supervision.fencer import Fencer
+from fanout.supervision.supervisor import Observers, Outcome, Progress, Supervisor, supervise
+from fanout.tasks import task_group
+
+MOST_QUEUES = 5
+"""Queues that a step is given, one after the other, when somebody removes them."""
+
+
+class ParallelRun(ParallelParts):
+    """A parallel step that is carried out here, from its plan to its end."""
+
+    __slots__ = ()
+
+    async def carry_out(self) -> StepReport:
+        """The step ends here, whatever was done of it before, and whoever removes its queues meanwhile."""
+        for _ in range(MOST_QUEUES - 1):
+            try:
+                return await self._carry_out()
+            except QueueGoneError:
+                self.observer.notice(f"{self.step.name}: its queue was removed by somebody else; going on without it")
+        return await self._carry_out()
+
+    async def _carry_out(self) -> StepReport:
+        store, at = self.outside.store, self.at
+        sealed = await step_seal(store, at)
+        earlier = sealed is not None
+        if sealed is not None and await read(store, keys.concluded_json(at)) is not None:
+            # A second supervisor may have come too late, made a queue all the same, and died.
+            await remove_queues(store, self.outside.queues, at, self.outside.settings.store)
+            return await self.report(sealed, await self.read_sealed(sealed), earlier=True)
+        if sealed is None:
+            self.observer.step_started(self.step)
+        canceled = None if sealed else await read_cancelation(store, self.run.name, self.run.round)
+        summary = await read_summary(store, self.planned_at)
+        planned = await self.plan() if summary is None and sealed is None and canceled is None else None
+        taken_up = await read(store, keys.step_json(at)) is not None
+        record = await self.record(planned, summary)
+        async with job_report(record, store, self.outside.clock) as report:
+            ledger: Ledger | None = None
+            if sealed is None:
+                outcome = (
+                    await self._work(record, planned, summary, report, taken_up=taken_up)
+                    if canceled is None
+                    else await self.take_in(canceled, summary, report.absorb)
+                )
+                sealed = await seal(store, keys.verdict(at), self.seal_of(outcome))
+                ledger = outcome.ledger
+            if ledger is None or not sealed.names(ledger.sealed(), ledger.fences.nodes):  # another one was faster
+                ledger = await self.read_sealed(sealed, report.absorb)
+                if await taken_over(store, at) is not None:
+                    return await self.report(sealed, ledger, earlier=True)  # it took the step over: nothing here counts
+            await self.conclude(sealed, ledger, report)
+        return await self.report(sealed, ledger, earlier=earlier, notes=report.notes)
+
+    async def _work(
+        self,
+        record: StepRecord,
+        planned: PlannedInput | None,
+        summary: PlanSummary | None,
+        report: JobReport,
+        *,
+        taken_up: bool,
+    ) -> Outcome:
+        """Mini-batches out, results in, until there is a verdict."""
+        queues = await self._queues()
+
+        def on_progress(progress: Progress) -> None:
+            report.progress(progress)
+            self.observer.step_progress(progress)
+
+        def on_news(sentence: str) -> None:
+            report.say(sentence)
+            self.observer.notice(f"{self.step.name}: {sentence}")
+
+        def on_fence(fence: Fence) -> None:
+            report.say(str(fence))
+            self.observer.notice(f"{self.step.name}: {fence}; what failed on it is tried again on others")
+
+        supervisor = Supervisor(
+            record,
+            self.outside.store,
+            queues.pair,
+            self.outside.clock,
+            Observers(on_progress, report.absorb, on_news),
+            lambda: register(self.outside.store, self.at),
+            lambda ledger: self._send_missing(queues.pair, record.signer, ledger, report),
+            await self.first_ledger(),
+            (lambda ledger, indexes: self._double(self.outbox(queues.pair, record.signer, ledger), indexes, report))
+            if self.step.speculate
+            else None,
+            queues.follow,
+            fencer=Fencer(record, self.outside.store, self.outside.clock, self.first_ledger, on_fence),
+            send_again=lambda ledger, indexes: self._send_again(
+                self.outbox(queues.pair, record.signer, ledger), indexes
+            ),
+        )
+        await supervisor.read_the_rest()  # what earlier supervisors of this step have seen
+        if taken_up:
+            total = None if summary is None else summary.mini_batches
+            retries = self.step.retry_settings.max_retries
+            report.say(f"taken up again: {supervisor.ledger.counts.settled} mini-batches are done")
+            self.observer.step_goes_on(self.step, remaining(supervisor.ledger, total, retries))
+        async with (
+            self.outside.engine.nodes(self.at, self.step.instance_count) as workforce,
+            self._publishing(planned, summary, queues, record.signer, supervisor),
+        ):
+            store, clock = self.outside.store, self.outside.clock
+            counted = CountedWorkforce(workforce, lambda: attempts_under_way(store, self.at, clock))
+            outcome = await supervise(supervisor, counted, clock)
+        report.killed = counted.killed
+        since = await seconds_since(store, keys.step_json(self.at), clock.now()) if taken_up else 0.0
+        return replace(outcome, seconds=max(outcome.seconds, since))
+
+    async def _queues(self) -> StepQueues:
+        settings = self.outside.settings
+        return await take_queues(
+            self.outside.store,
+            self.outside.queues,
+            self.at,
+            settings.store,
+            visibility=settings.visibility,
+            max_receives=settings.max_receives,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _publishing(
+        self,
+        planned: PlannedInput | None,
+        summary: PlanSummary | None,
+        queues: StepQueues,
+        signer: Signer,
+        supervisor: Supervisor,
+    ) -> AsyncIterator[None]:
+        """Publishes beside the supervising; an error of the one ends the other."""
+        if summary is not None:
+            supervisor.planned_so_far(summary.mini_batches)
+        if summary is not None and queues.filled:
+            supervisor.plan_is_complete(summary.mini_batches)
+            yield
+            return
+        async with task_group() as tasks:
+            publishing = tasks.create_task(self._publish(planned, queues, signer, supervisor))
+            yield
+            publishing.cancel()
+
+    async def _publish(
+        self, planned: PlannedInput | None, queues: StepQueues, signer: Signer, supervisor: Supervisor
+    ) -> None:
+        store = self.outside.store
+        outbox = self.outbox(queues.pair, signer, supervisor.ledger, supervisor.planned_so_far)
+        summary = await publish(lambda: _known(planned), store, outbox)
+        await note_filled(store, self.at, queues.name, self.outside.settings.store)
+        supervisor.plan_is_complete(summary.mini_batches)
+
+    async def _send_missing(self, queues: QueuePair, signer: Signer, ledger: Ledger, report: JobReport) -> None:
+        report.say("messages were lost; their mini-batches are sent again")
+        self.observer.notice(f"{self.step.name}: messages were lost; their mini-batches are sent again")
+        await publish(lambda: _known(None), self.outside.store, self.outbox(queues, signer, ledger))
+
+    async def _send_again(self, outbox: Outbox, indexes: Collection[int]) -> None:
+        await send_some(self.outside.store, outbox, indexes)
+
+    async def _double(self, outbox: Outbox, indexes: Collection[int], report: JobReport) -> None:
+        some = "a mini-batch takes" if len(indexes) == 1 else f"{len(indexes)} mini-batches take"
+        report.say(f"{some} far longer than the others; tried a second time beside it")
+        self.observer.notice(f"{self.step.name}: {some} far longer than the others; tried a second time beside it")
+        await send_some(self.outside.store, replace(outbox, copies=True), indexes)
+
+
+def _known(planned: PlannedInput | None) -> PlannedInput:
+    assert planned is not None  # noqa: S101 - `publish` asks only while there is no plan.json
+    return planned

@@ -1,0 +1,106 @@
+"""What becomes of each step in the next round of a run: it stays, goes on, or is done anew. Pure.
+
+A step that goes on keeps the successes of its last round and tries the rest again. A step whose data comes from one
+that is done again is done anew, since its input may be another one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fanout.errors import RunError
+from fanout.pipeline.model import ParallelStep, Step
+from fanout.records.run import RunRecord, StepPlace
+from fanout.records.seal import Seal
+from fanout.records.step import Continued
+from fanout.scheduler.run_graph import in_order
+
+
+class Way(StrEnum):
+    """What a redrive does with a step."""
+
+    STAYS = "stays as it is"
+    GOES_ON = "goes on"
+    ANEW = "is done anew"
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnd:
+    """How a step ended; `unsuccessful` are the mini-batches that did not succeed, None when these are not known.
+
+    They are known when the step was planned to the end, which `total` then says.
+    """
+
+    seal: Seal | None = None
+    begun: bool = False  # a parallel step has been planned, at least in part
+    total: int | None = None
+    unsuccessful: Sequence[int] | None = None
+
+    @property
+    def to_try_again(self) -> bool:
+        """Whether there are mini-batches that did not succeed, or may be."""
+        return self.begun and (self.unsuccessful is None or len(self.unsuccessful) > 0)
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is left to be wished."""
+        return self.seal is not None and self.seal.verdict.completed and not self.to_try_again
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The one step that is done again, with those that need it; of its mini-batches these, or all without success."""
+
+    step: str
+    mini_batches: tuple[int, ...] | None = None
+
+
+def next_round(
+    record: RunRecord, ends: Mapping[str, StepEnd], choice: Choice | None = None
+) -> dict[str, tuple[Way, StepPlace]]:
+    """The way and the place of each step in round `record.round + 1`."""
+    number = record.round + 1
+    ways: dict[str, tuple[Way, StepPlace]] = {}
+    for step in in_order(record.pipeline.steps):
+        before_stay = all(ways[name][0] is Way.STAYS for name in step.after)
+        way = _way(step, ends[step.name], choice, before_stay=before_stay)
+        former = record.place(step.name)
+        match way:
+            case Way.STAYS:
+                place = former
+            case Way.GOES_ON:
+                mini_batches = choice.mini_batches if choice and choice.step == step.name else None
+                place = StepPlace(number, former.planned_in, Continued(former.round, mini_batches))
+            case Way.ANEW:
+                place = StepPlace(number, number)
+        ways[step.name] = way, place
+    return ways
+
+
+def check_choice(record: RunRecord, choice: Choice, end: StepEnd) -> None:
+    """RunError when the chosen mini-batches do not exist, have succeeded, or cannot be told."""
+    if choice.mini_batches is None:
+        return
+    if end.total is None or end.unsuccessful is None:
+        raise RunError(
+            f"step {choice.step} of run {record.name} was not planned to the end, so its mini-batches cannot be "
+            "chosen; without --mini-batch all that did not succeed are run again"
+        )
+    for index in choice.mini_batches:
+        if index >= end.total:
+            raise RunError(f"step {choice.step} has no mini-batch {index}: it has {end.total}, counted from 0")
+    done = sorted(set(choice.mini_batches) - set(end.unsuccessful))
+    if done:
+        raise RunError(f"mini-batch {done[0]} of step {choice.step} has succeeded: its rows are in the output")
+
+
+def _way(step: Step, end: StepEnd, choice: Choice | None, *, before_stay: bool) -> Way:
+    if not before_stay:
+        return Way.ANEW
+    if choice is not None and step.name != choice.step:
+        return Way.STAYS
+    if end.well:
+        return Way.STAYS
+    if isinstance(step, ParallelStep) and end.seal is not None and end.to_try_again:
+        return Way.GOES_ON
+    return Way.ANEW

@@ -1,0 +1,79 @@
+"""What a look at a run hands on to functions, because it takes its time: commands, and what follows from a seal.
+
+Both are asked for by a message that names the step, and tell the supervisor when they are done.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from fanout.errors import RunError
+from fanout.pipeline.model import CommandStep, ParallelStep, Step
+from fanout.planning.manifests import read_summary
+from fanout.records.run import RunRecord, load_record
+from fanout.records.seal import step_seal
+from fanout.reports.job_report import job_report
+from fanout.scheduler.bindings import Binding, bind
+from fanout.scheduler.command_step import CommandRun
+from fanout.scheduler.context import Outside
+from fanout.scheduler.observer import Unwatched
+from fanout.scheduler.parallel_stages import ParallelParts
+from fanout.scheduler.reuse import outputs_of_all
+from fanout.scheduler.ticks.deployment_queues import Standing, Turn
+from fanout.storage import keys
+from fanout.storage.keys import StepRound
+from fanout.storage.objects import read
+
+
+async def carry_out_command(at: StepRound, outside: Outside, standing: Standing, seconds: float) -> None:
+    """The command step is sealed, and its outputs are in their places; `seconds` are all that the command has.
+
+    RunError when there is no such step.
+    """
+    record, step = await _step(at, outside)
+    if not isinstance(step, CommandStep):
+        raise RunError(f"step {at.step} of run {at.run} is no command")
+    here = _settled(record, outside)
+    await CommandRun(record, step, await _binding(record, step, here), here, Unwatched()).carry_out_apart(seconds)
+    await standing.look(Turn(at.run), record.signer)
+
+
+async def conclude(at: StepRound, outside: Outside, standing: Standing, go_on: Callable[[], bool]) -> bool:
+    """Whether everything that follows from the step's seal is done; False when time was short and it goes on later.
+
+    Nothing is done for a step that is not sealed. RunError when there is no such step.
+    """
+    record, step = await _step(at, outside)
+    if not isinstance(step, ParallelStep):
+        raise RunError(f"step {at.step} of run {at.run} is no parallel step")
+    here = _settled(record, outside)
+    parts = ParallelParts(record, step, await _binding(record, step, here), here, Unwatched())
+    sealed = await step_seal(here.store, parts.at)
+    done = sealed is None or await read(here.store, keys.concluded_json(parts.at)) is not None
+    if sealed is not None and not done:
+        summary = await read_summary(here.store, parts.planned_at)
+        async with job_report(await parts.record(None, summary), here.store, here.clock) as report:
+            ledger = await parts.read_sealed(sealed, report.absorb)
+            done = await parts.conclude(sealed, ledger, report, go_on)
+    if done:
+        await standing.look(Turn(at.run), record.signer)
+    else:
+        await standing.hand_to_reducer(at, record.signer)
+    return done
+
+
+async def _step(at: StepRound, outside: Outside) -> tuple[RunRecord, Step]:
+    record = await load_record(outside.store, at.run)
+    for step in record.pipeline.steps:
+        if step.name == at.step:
+            return record, step
+    raise RunError(f"run {at.run} has no step {at.step}")
+
+
+def _settled(record: RunRecord, outside: Outside) -> Outside:
+    """The outside with the datastores that the run began with."""
+    settings = record.settings(outside.settings)
+    return replace(outside, settings=settings, access=replace(outside.access, datastores=settings.roots))
+
+
+async def _binding(record: RunRecord, step: Step, outside: Outside) -> Binding:
+    return bind(step, record.planned_at(step.name), outside.settings, await outputs_of_all(record, outside))

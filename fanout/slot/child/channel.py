@@ -1,0 +1,137 @@
+"""The channel between a node and a slot's process, as the process holds it.
+
+A socket brings what the node says. Answers go into a pipe, each as soon as there is one: what a process has finished
+before it dies counts, and what it dies of is blamed alone. But a node that were woken by each answer would take from
+user code the processor it needs. So the pipe wakes nobody: the node looks into it now and then, and when the process
+rings, by a byte on the socket, because little is left to do, or nothing.
+
+Imported by the slot's child process: the standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+from collections import deque
+
+from fanout.errors import DamagedRecordError
+from fanout.records import mini_batch
+from fanout.slot import protocol
+from fanout.slot.frames import FrameBuffer
+from fanout.slot.protocol import Order, Task, Word
+
+BELL = b"\n"
+_DESCRIPTOR = struct.Struct("@i")
+RECEIVE_SIZE = 256 * 1024
+READ_AHEAD = 64 * 1024
+"""Bytes of tasks that are read before the first of them is begun, which is held up for less than a millisecond."""
+LOW = 4
+"""The bell rings when one of so many parts of the tasks that came last is left."""
+
+
+class Channel:
+    """The process's end of it; `descriptor` is the socket."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._socket = socket.socket(fileno=descriptor)
+        self._answers = _received_descriptor(self._socket)
+        for ours in (descriptor, self._answers):
+            os.set_inheritable(ours, False)
+        self._buffer = FrameBuffer()
+        self._waiting: deque[Order] = deque()
+        self._low = -1  # so many tasks are left when the bell rings
+        self._is_withdrawn = False  # some of what waits
+        self._is_heard = True  # everything that was said
+
+    def start_frame(self) -> bytes | None:
+        """The header of the first frame; None when the node is gone."""
+        while data := self._socket.recv(RECEIVE_SIZE):
+            for head, _ in self._buffer.feed(data):
+                return head
+        return None
+
+    def say(self, frame: bytes) -> None:
+        """The node will hear it when it looks, or when the process ends, however that does."""
+        try:
+            written = os.write(self._answers, frame)
+        except BlockingIOError:
+            written = 0
+        self._is_heard = False
+        if written < len(frame):
+            self._say_the_rest(frame[written:])
+
+    def _say_the_rest(self, rest: bytes) -> None:
+        """What the pipe has no room for; the node goes on reading until a frame is whole."""
+        self.ring()
+        os.set_blocking(self._answers, True)
+        while rest:
+            rest = rest[os.write(self._answers, rest) :]
+        os.set_blocking(self._answers, False)
+        self._is_heard = False
+
+    def ring(self) -> None:
+        """The node looks now."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # `take` finds out that the node is gone
+            self._socket.sendall(BELL)
+        self._is_heard = True
+
+    def take(self) -> Order | None:
+        """What the node says next, as soon as it is there; None when the node is gone.
+
+        Before it waits, the node is told; and it is asked for more while there is still something to do.
+        """
+        while not self._waiting:
+            if not self._has_received():
+                if not self._is_heard:
+                    self.ring()
+                data = self._socket.recv(RECEIVE_SIZE)
+                if not data:
+                    return None
+                self._add(data)
+        order = self._waiting.popleft()
+        if len(self._waiting) == self._low and not self._has_received():
+            self.ring()
+        return order
+
+    def drop_withdrawn(self) -> None:
+        """Mini-batches that the node has withdrawn by now are not taken any more."""
+        while self._has_received():
+            pass
+        if not self._is_withdrawn:
+            return
+        self._is_withdrawn = False
+        if Word.WITHDRAW in self._waiting:
+            last = len(self._waiting) - 1 - list(self._waiting)[::-1].index(Word.WITHDRAW)
+            kept = [order for at, order in enumerate(self._waiting) if at >= last or isinstance(order, Word)]
+            self._waiting = deque(kept)
+
+    def _has_received(self) -> bool:
+        """Whether there was something that could be taken in without waiting."""
+        with contextlib.suppress(BlockingIOError):
+            if data := self._socket.recv(RECEIVE_SIZE, socket.MSG_DONTWAIT):
+                self._add(data)
+                return True
+        return False
+
+    def _add(self, data: bytes) -> None:
+        for head, payload in self._buffer.feed(data):
+            given = protocol.given(head, payload)
+            self._waiting += map(_read, given) if len(payload) <= READ_AHEAD else given
+            self._is_withdrawn |= given[-1] is Word.WITHDRAW  # words come alone
+        self._low = len(self._waiting) // LOW if len(self._waiting) > 1 else -1
+
+
+def _received_descriptor(channel: socket.socket) -> int:
+    """The descriptor that the first byte brings. `socket.recv_fds` does the same from Python 3.9 on."""
+    _, [(_, _, packed)], *_ = channel.recvmsg(1, socket.CMSG_LEN(_DESCRIPTOR.size))
+    return int(_DESCRIPTOR.unpack(packed)[0])
+
+
+def _read(order: Order) -> Order:
+    """A task with its line read: of several together each is read in a tenth of the time that one needs by itself, when
+    user code has had the processor's caches meanwhile. Of a line that is damaged its attempt will tell."""
+    with contextlib.suppress(DamagedRecordError):
+        return order._replace(batch=mini_batch.decode(order.line, "task")) if isinstance(order, Task) else order
+    return order

@@ -1,0 +1,313 @@
+"""A slot of a node: a seat in which one process after another runs the entry script.
+
+It knows what the process has been given, enforces the time limits by ending the process, and starts the next one. What
+it finds out goes to its `SlotEvents`; it decides nothing about retries.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from fanout.clock import Clock
+from fanout.results.codec import Cause, Failure
+from fanout.slot import protocol
+from fanout.slot.lease import Held
+from fanout.slot.out_of_memory import OomKills
+from fanout.slot.process import SlotProcess, death
+from fanout.slot.protocol import Answer, Broken, Done, Garbled, Loaded, Rang, Ready, Stopped, Task, Withdrawn, Word
+
+LONG = 0.25
+"""Seconds from which a mini-batch counts as long: then none is handed over before the slot is free."""
+AHEAD = 0.2
+"""Seconds of work that a slot is kept ahead, when mini-batches are short; it rings when a quarter of it is left."""
+MOST_AHEAD = 512
+FAR_LONGER = 3.0
+"""How many times longer than usual, and than LONG, a mini-batch has run when those behind it are given to others."""
+SHUTDOWN_LIMIT = 30.0
+EXIT_LIMIT = 2.0
+"""Seconds that a process gets to end after shutdown(): threads that a script has left behind would keep it for ever."""
+
+ADVICE = {
+    Cause.TIME_LIMIT: "; retry_settings.timeout allows more (60 seconds when it is not given)",
+    Cause.INIT: "; --first_task_creation_timeout allows more (600 seconds when it is not given)",
+    Cause.LOAD_TIME_LIMIT: "; --task_overhead_timeout allows more (600 seconds when it is not given)",
+}
+
+
+class SlotEvents(Protocol):
+    """What a node wants to hear from its slots.
+
+    `slot_rang`: it has little or nothing left to do. `slot_died`: the process ended in the middle of an attempt, which
+    `slot_done` has told already. `slot_broken`: it ended without having been of any use, because the script could not
+    be loaded or for no visible reason.
+    """
+
+    def slot_ready(self, slot: "Slot") -> None: ...
+    def slot_rang(self, slot: "Slot") -> None: ...
+    def slot_done(self, slot: "Slot", held: Held, done: Done, started: float) -> None: ...
+    def slot_unstarted(self, slot: "Slot", held: Sequence[Held]) -> None: ...
+    def slot_died(self, slot: "Slot") -> None: ...
+    def slot_broken(self, slot: "Slot", failure: Failure) -> None: ...
+    def slot_stopped(self, slot: "Slot", stopped: Stopped) -> None: ...
+
+
+ProcessFactory = Callable[[str, Callable[[Answer], None], Callable[[int], None]], SlotProcess]
+"""Makes the process named by the first argument, with its `on_answer` and `on_end`."""
+
+
+class Slot:
+    """One concurrency slot."""
+
+    def __init__(
+        self,
+        make_process: ProcessFactory,
+        next_name: Callable[[], str],
+        events: SlotEvents,
+        clock: Clock,
+        *,
+        run_limit: float,
+        load_limit: float,
+        init_limit: float,
+        reads: bool,
+        kills: OomKills | None = None,
+    ) -> None:
+        self._make_process, self._next_name, self._events, self._clock = make_process, next_name, events, clock
+        self._run_limit, self._load_limit, self._init_limit, self._reads = run_limit, load_limit, init_limit, reads
+        self._kills = kills
+        self._process: SlotProcess | None = None
+        self._tasks: deque[Held] = deque()
+        self._withdrawn: deque[Held] = deque()  # given to others; until the process knows, it gets nothing new
+        self._since = 0.0  # when the current phase began: init, loading or running
+        self._started_at = 0.0  # epoch seconds at which the current mini-batch began
+        self._loading = False
+        self._average: float | None = None
+        self._overdue: Failure | None = None
+        self.never_starts = False  # another process would fail in the same way
+        self._blamed: Held | None = None  # which mini-batch is overdue
+        self._stopping = self._stopped = self._killed = False
+        self.ready = False
+        self.process_name = ""
+        self.useless_starts = 0  # in a row
+
+    async def start(self) -> None:
+        """A new process is being started; `slot_ready` or `slot_broken` follows."""
+        self.process_name = self._next_name()
+        self.ready, self._overdue, self._blamed = False, None, None
+        self._since = self._clock.monotonic()
+        self._process = self._make_process(self.process_name, self._answered, self._ended)
+        try:
+            await self._process.start()
+        except OSError:
+            self._process = None  # there is none whose end could be waited for
+            raise
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._tasks)
+
+    @property
+    def current(self) -> tuple[Held, float] | None:
+        """What it works on, and since when (epoch seconds), as far as it has been listened to."""
+        return (self._tasks[0], self._started_at) if self._tasks else None
+
+    @property
+    def holds(self) -> int:
+        """How many mini-batches it has been given, as far as it has been listened to."""
+        return len(self._tasks)
+
+    def room(self, share: int) -> int:
+        """How many more mini-batches it should be given now, of the `share` that it may hold: none before a quarter of
+        what it should hold is done, as each gift costs a write and a frame."""
+        should = min(self.wanted, share)
+        if not self.ready or self._stopping or self._withdrawn or 4 * len(self._tasks) > 3 * should:
+            return 0
+        return should - len(self._tasks)
+
+    @property
+    def wanted(self) -> int:
+        """How many mini-batches it should hold: the running one, and a while of work ahead."""
+        return 1 if self._average is None else wanted(self._average)
+
+    @property
+    def average(self) -> float | None:
+        """Seconds that a mini-batch has taken lately; None before the first."""
+        return self._average
+
+    def give(self, batches: Sequence[Held]) -> None:
+        """Hands mini-batches over, to be run in this order."""
+        assert self._process is not None and self.ready  # noqa: S101 - the node asks for `room` first
+        if not self._tasks:
+            self._next_begins()
+        self._tasks.extend(batches)
+        self._process.write(
+            protocol.task_frames([Task(held.line, held.message.attempt, held.message.part) for held in batches])
+        )
+
+    def listen(self) -> None:
+        """Takes in what the process has said by now; nothing is known of it between one time and the next."""
+        if self._process is not None:
+            self._process.listen()
+
+    def withdraw(self) -> list[Held]:
+        """What waits behind a mini-batch that takes far longer than usual, and is not this slot's any more.
+
+        The process may be about to start the first of them: what it answers to that is dropped.
+        """
+        longest = max(LONG, FAR_LONGER * (self._average or 0.0))
+        if len(self._tasks) < 2 or self._process is None or self._clock.monotonic() - self._since <= longest:
+            return []
+        self._withdrawn = deque(list(self._tasks)[1:])
+        self._tasks = deque([self._tasks[0]])
+        self._process.write(Word.WITHDRAW.frame())
+        return list(self._withdrawn)
+
+    def check_time(self) -> None:
+        """Ends the process when the current phase has taken longer than its limit, as far as it has been listened to.
+
+        The phase may have begun before that was heard: it is ended late by as much, and never early.
+        """
+        if self._process is None or self._overdue is not None or self._killed:
+            return
+        limit, cause, what = self._limit()
+        if limit is not None and self._clock.monotonic() - self._since > limit:
+            advice = ADVICE.get(cause, "")
+            said = f"{what} took longer than {limit:g} seconds, so its process was killed{advice}"
+            self._end_for(Failure(cause, said), with_stack=True)
+
+    def stop(self) -> None:
+        """Asks the process to run shutdown() and leave; `slot_stopped` follows."""
+        self._stopping, self._since = True, self._clock.monotonic()
+        if self._process is None:
+            self._has_stopped(Stopped())
+        elif self.ready:
+            self._process.write(Word.STOP.frame())
+        else:
+            self.kill()
+
+    def kill(self) -> None:
+        """Ends the process now; what it was given comes back through the events."""
+        self._stopping = self._killed = True  # of what is killed no limit is looked at: it was not told to stop
+        if self._process is not None:
+            self._process.kill()
+
+    async def ended(self) -> None:
+        """Returns when no process is left."""
+        if self._process is not None:
+            await self._process.ended()
+
+    def _limit(self) -> tuple[float | None, Cause, str]:
+        if self._stopped:
+            return EXIT_LIMIT, Cause.SHUTDOWN, "ending after shutdown()"
+        if self._stopping:
+            return SHUTDOWN_LIMIT, Cause.SHUTDOWN, "shutdown()"
+        if not self.ready:
+            return self._init_limit, Cause.INIT, "loading the script and init()"
+        if not self._tasks:
+            limit = self._run_limit + self._load_limit if self._withdrawn else None
+            return limit, Cause.TIME_LIMIT, "a mini-batch that was withdrawn"
+        if self._loading:
+            return self._load_limit, Cause.LOAD_TIME_LIMIT, "reading the mini-batch"
+        return self._run_limit, Cause.TIME_LIMIT, "run()"
+
+    def _next_begins(self, after: Done | None = None) -> None:
+        """The first mini-batch that it holds is being worked on: from now on, or from the end of the one before."""
+        self._since, self._loading = self._clock.monotonic(), self._reads
+        if after is None or after.started is None:
+            self._started_at = self._clock.now()
+        else:
+            self._started_at = after.started + after.load_seconds + after.run_seconds
+
+    def _end_for(self, failure: Failure, *, with_stack: bool = False) -> None:
+        """The process is ended for something that the mini-batch it works on is to blame for, if it works on one."""
+        self._overdue = self._overdue or failure
+        self._blamed = self._tasks[0] if self._tasks else None
+        if self._process is not None:
+            self._process.kill_with_stack() if with_stack else self._process.kill()
+
+    def _answered(self, answer: Answer) -> None:
+        match answer:
+            case Done() if self._tasks:
+                self._done(answer)
+            case Rang():
+                self._events.slot_rang(self)
+            case Done() | Loaded() if self._withdrawn and not self._tasks:
+                self._since = self._clock.monotonic()  # it was started before the process knew
+            case Withdrawn():
+                self._withdrawn.clear()
+            case Done() | Loaded() if not self._tasks:
+                self._is_garbled("an answer to no mini-batch")
+            case Garbled():
+                self._is_garbled(answer.reason)
+            case Loaded():
+                self._loading, self._since = False, self._clock.monotonic()
+                self._tasks[0].items = answer.items
+            case Ready():
+                self.ready = True
+                self._events.slot_ready(self)
+            case Broken():
+                self._overdue, self.never_starts = answer.failure, answer.permanent
+            case Stopped():
+                self._has_stopped(answer)
+
+    def _is_garbled(self, reason: str) -> None:
+        """Nothing that this process says can be relied on: it is replaced."""
+        message = f"the script wrote into, or read from, a file descriptor that is not its own: {reason}"
+        self._end_for(Failure(Cause.GARBLED, message))
+
+    def _done(self, done: Done) -> None:
+        held, started = self._tasks.popleft(), self._started_at if done.started is None else done.started
+        self.useless_starts = 0
+        seconds = done.load_seconds + done.run_seconds
+        self._average = seconds if self._average is None else 0.8 * self._average + 0.2 * seconds
+        if self._tasks:
+            self._next_begins(after=done)
+        elif self._withdrawn:
+            self._since = self._clock.monotonic()
+        self._events.slot_done(self, held, done, started)
+
+    def _ended(self, returncode: int) -> None:
+        was_ready, self.ready = self.ready, False
+        failure = self._with_stack(self._overdue or death(returncode, self._kills))
+        given, self._tasks = list(self._tasks), deque()
+        ran_withdrawn = bool(self._withdrawn)
+        self._withdrawn.clear()
+        if self._stopping:
+            self._events.slot_unstarted(self, given)
+            self._has_stopped(Stopped(self._overdue and failure))
+        elif given and self._blamed is not None and given[0] is not self._blamed:
+            self._events.slot_unstarted(self, given)  # the one that was overdue has answered before the end after all
+            self._events.slot_died(self)
+        elif given:
+            elapsed = self._clock.monotonic() - self._since
+            self._events.slot_unstarted(self, given[1:])
+            lost = Done(given[0].items, 0, 0.0, elapsed, failure=failure)
+            self._events.slot_done(self, given[0], lost, self._started_at)
+            self._events.slot_died(self)
+        elif ran_withdrawn:
+            self._events.slot_died(self)
+        else:
+            self.useless_starts += 1
+            self._events.slot_broken(self, failure if was_ready else _as_init_failure(failure))
+
+    def _with_stack(self, failure: Failure) -> Failure:
+        """With where the process was, if it has written that: as a traceback, the sentence at its end."""
+        stack = "" if self._process is None else self._process.stack
+        return failure if failure.traceback or not stack else replace(failure, traceback=stack + failure.message)
+
+    def _has_stopped(self, stopped: Stopped) -> None:
+        if not self._stopped:
+            self._stopped, self._since = True, self._clock.monotonic()
+            self._events.slot_stopped(self, stopped)
+
+
+def wanted(average: float) -> int:
+    """How many mini-batches of `average` seconds a slot should hold."""
+    if average >= LONG:
+        return 1
+    return 1 + min(MOST_AHEAD, max(1, math.ceil(AHEAD / max(average, 1e-6))))
+
+
+def _as_init_failure(failure: Failure) -> Failure:
+    return Failure(Cause.INIT, failure.message, failure.traceback)

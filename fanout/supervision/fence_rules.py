@@ -1,0 +1,156 @@
+"""Which node does harm: everything fails on it while the same mini-batches, or others, succeed elsewhere. Pure.
+
+A node fails for its own reasons when its machine lacks the data, a library, memory or space. It fails fast, so it takes
+more than its share. A script that fails often is no reason: the odds say how likely such a row is by chance.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from fanout.results.codec import Cause, Entry, ResultIndex, Status
+
+LEAST = 3
+"""Mini-batches, at the least, that have failed on a node in a row before it is suspected."""
+UNLIKELY = 1e-4
+"""How likely the row may be, at the most, by the share of failures on other nodes: for a node that never succeeded."""
+FAR_UNLIKELIER = 1e-9
+"""The same for a node on which something has succeeded before."""
+REFUTED = 3
+"""Times as many of its failures must have succeeded elsewhere as have failed there, too."""
+MOST_KEPT = 1_000
+"""Mini-batches of a row that are remembered; more than that prove nothing more."""
+_NO_TRY = frozenset({Cause.VANISHED, Cause.DAMAGED})
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a node: `row` mini-batches failed since its last success, and nothing else.
+
+    Of those `refuted` succeeded on other nodes and `confirmed` failed there, too. `succeeded` here before the row.
+    """
+
+    row: int
+    succeeded: int
+    refuted: int
+    confirmed: int
+    others_succeeded: int
+    others_failed: int
+
+
+def does_harm(evidence: Evidence, *, retries: bool, hinges: bool) -> bool:
+    """Whether the node is to blame for what fails on it.
+
+    Where mini-batches are tried again (`retries`), one of them must have succeeded elsewhere, unless the verdict
+    `hinges` on it: then there is nothing more to wait for.
+    """
+    e = evidence
+    if e.row < LEAST or not e.others_succeeded or e.refuted < REFUTED * e.confirmed:
+        return False
+    if retries and not e.refuted and not hinges:
+        return False
+    share = (e.others_failed + 1) / (e.others_succeeded + e.others_failed + 2)
+    return share ** (e.row - e.confirmed) < (FAR_UNLIKELIER if e.succeeded else UNLIKELY)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """One node."""
+
+    succeeded: int = 0
+    failed: int = 0
+    row: set[int] = field(default_factory=set)  # mini-batches that failed since its last success
+    refuted: set[int] = field(default_factory=set)
+    confirmed: set[int] = field(default_factory=set)
+    first: str = ""  # how the row began
+    missing: set[int] = field(default_factory=set)  # of the row: whose data this machine does not have
+
+    def end_row(self) -> None:
+        for known in (self.row, self.refuted, self.confirmed, self.missing):
+            known.clear()
+        self.first = ""
+
+
+@dataclass(slots=True)
+class Tallies:
+    """The nodes of a step, by what they have committed."""
+
+    _nodes: dict[int, _Tally] = field(default_factory=dict)
+    _changed: bool = False
+
+    def absorb(self, node: int, index: ResultIndex) -> None:
+        """Takes in what a node has committed at once."""
+        entries = index.entries
+        if not len(entries):
+            return
+        mine = self._nodes.setdefault(node, _Tally())
+        if entries.are_plain:
+            mine.succeeded += len(entries)
+            mine.end_row()
+            self._refute(node, set(entries.columns.index))
+            return
+        for entry in entries:
+            self._take(node, mine, entry)
+
+    def suspects(self, *, retries: bool, hinges: bool) -> Iterator[int]:
+        """The nodes that do harm, as far as is known by now."""
+        if self._changed or hinges:
+            self._changed = False
+            for node, tally in self._nodes.items():
+                if len(tally.row) >= LEAST and does_harm(self.evidence(node), retries=retries, hinges=hinges):
+                    yield node
+
+    def missing(self, node: int) -> set[int]:
+        """The mini-batches of the node's row whose data it does not have."""
+        return self._nodes[node].missing
+
+    def lacking(self) -> Iterator[tuple[int, int]]:
+        """Nodes that could not find data of the plan, and the first mini-batch of each."""
+        yield from ((node, min(tally.missing)) for node, tally in self._nodes.items() if tally.missing)
+
+    def evidence(self, node: int) -> Evidence:
+        """What is known of a node."""
+        mine = self._nodes[node]
+        others = [tally for number, tally in self._nodes.items() if number != node]
+        succeeded, failed = sum(t.succeeded for t in others), sum(t.failed for t in others)
+        return Evidence(len(mine.row), mine.succeeded, len(mine.refuted), len(mine.confirmed), succeeded, failed)
+
+    def first_failure(self, node: int) -> str:
+        """What failed first in the node's row."""
+        return self._nodes[node].first
+
+    def failed(self, node: int) -> int:
+        """How many attempts have failed on the node."""
+        return self._nodes[node].failed
+
+    def forget(self, node: int) -> None:
+        """The node is fenced: it is no measure of others any more."""
+        self._nodes.pop(node, None)
+
+    def believe(self, node: int) -> None:
+        """What is missing on the node is missing elsewhere, too."""
+        self._nodes[node].missing.clear()
+
+    def _take(self, node: int, mine: _Tally, entry: Entry) -> None:
+        if entry.status is Status.SUCCEEDED:
+            mine.succeeded += 1
+            mine.end_row()
+            self._refute(node, {entry.index})
+        elif entry.failure is not None and entry.failure.cause not in _NO_TRY:
+            mine.failed += 1
+            self._changed = True
+            mine.first = mine.first or entry.failure.message
+            if len(mine.row) < MOST_KEPT:
+                mine.row.add(entry.index)
+                if entry.failure.cause is Cause.MISSING:
+                    mine.missing.add(entry.index)
+            for number, other in self._nodes.items():
+                if number != node and entry.index in other.row:
+                    other.confirmed.add(entry.index)
+                    mine.confirmed.add(entry.index)
+
+    def _refute(self, node: int, succeeded: set[int]) -> None:
+        for number, other in self._nodes.items():
+            if number != node and (found := other.row & succeeded):
+                other.refuted |= found
+                other.confirmed -= found
+                self._changed = True

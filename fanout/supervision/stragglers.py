@@ -1,0 +1,96 @@
+"""Stragglers: mini-batches that run far longer than the others at the end of a step (`speculate`). Pure.
+
+When nothing waits in the queue any more, slots fall idle while a few go on. What one of those has held for a multiple
+of what the slowest others took is tried a second time beside the first try; whichever commits first counts.
+"""
+
+import random
+from bisect import insort
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from fanout.queues.base import Depth
+from fanout.records.verdict import Counts
+from fanout.results.codec import ResultIndex, Status
+
+NEAR_END = 0.5
+"""The part of all mini-batches that must have come to an end: before, nobody knows how long they take."""
+LEAST_AGE = 2.0
+"""Seconds below which nothing is a straggler: a second try costs the start of its data, and often of a process."""
+FACTOR = 3.0
+"""How many times longer than nine tenths of the others a straggler has been held: most tails of a healthy step, where
+the last mini-batches are merely the largest, stay below."""
+SETTLING = 3.0
+"""Seconds longer that an estimated count of messages must have been 0. It may be wrong for a minute, but that is not
+waited for: a wrong estimate costs second tries, and nothing else."""
+SAMPLE = 500
+"""Durations that are kept to tell how long mini-batches take, chosen evenly from all."""
+
+
+@dataclass(slots=True)
+class Durations:
+    """An even sample of how long successful attempts took, in seconds; the same for the same history."""
+
+    _seen: int = 0
+    _kept: list[float] = field(default_factory=list)
+    _draw: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 - a sample, no secret
+
+    def add(self, seconds: float) -> None:
+        """One more attempt took so long."""
+        self._seen += 1
+        if len(self._kept) >= SAMPLE:
+            if self._draw.random() >= SAMPLE / self._seen:
+                return
+            del self._kept[self._draw.randrange(SAMPLE)]
+        insort(self._kept, seconds)
+
+    @property
+    def slowest_tenth(self) -> float | None:
+        """Seconds that nine tenths of the attempts did not exceed; None before the first."""
+        return self._kept[min(len(self._kept) - 1, 9 * len(self._kept) // 10)] if self._kept else None
+
+
+@dataclass(slots=True)
+class Stragglers:
+    """What is known of a step's tail. Nobody tells when a node began a mini-batch: all that are open when the queue is
+    first seen empty have been held since then at least, and those that were sent again later since that."""
+
+    durations: Durations = field(default_factory=Durations)
+    _empty_since: float | None = None
+    _renewed: dict[int, float] = field(default_factory=dict)
+    _doubled: set[int] = field(default_factory=set)
+
+    def absorb(self, index: ResultIndex, now: float) -> None:
+        """Takes in what nodes have committed."""
+        for entry in index.entries:
+            if entry.status is Status.SUCCEEDED:
+                self.durations.add(entry.load_seconds + entry.run_seconds)
+            elif not entry.status.is_final and not entry.copy and self._empty_since is not None:
+                self._renewed[entry.index] = now
+
+    def look(self, depth: Depth, now: float, *, exact: bool) -> None:
+        """Takes in how many messages wait in the queue, after the last one was sent."""
+        if depth.visible and not exact:
+            self._empty_since = None
+        if self._empty_since is None and depth.visible == depth.delayed == 0:
+            self._empty_since = now
+        if depth.visible or depth.delayed:
+            # Which mini-batches wait is not told: any of those that were sent again may not have begun.
+            self._renewed = dict.fromkeys(self._renewed, now)
+
+    def choose(self, unsettled: Iterable[int], depth: Depth, now: float, *, exact: bool) -> list[int]:
+        """The mini-batches to try a second time now; each is chosen once. `exact`: `depth` is no estimate."""
+        typical, since = self.durations.slowest_tenth, self._empty_since
+        if typical is None or since is None or depth.visible:
+            return []
+        old = now - max(LEAST_AGE, FACTOR * typical) - (0.0 if exact else SETTLING)
+        if since > old:
+            return []
+        chosen = [i for i in unsettled if i not in self._doubled and self._renewed.get(i, since) <= old]
+        self._doubled.update(chosen)
+        return chosen
+
+
+def is_near_end(counts: Counts) -> bool:
+    """Whether all mini-batches are known, most have come to an end, and some have not."""
+    return counts.total is not None and NEAR_END * counts.total <= counts.settled < counts.total

@@ -1,0 +1,73 @@
+"""A pipeline that waits for objects: armed once, then asked of each event whether it starts a run."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fanout.config.settings import resolve_datastore
+from fanout.errors import SettingsError
+from fanout.files.byte_ranges import read_head
+from fanout.pipeline.model import Pipeline, Trigger
+from fanout.pipeline.yaml.parser import SIZE_LIMIT
+from fanout.scheduler.code_folders import notices_of, store_snapshots, take_snapshots
+from fanout.scheduler.context import Outside
+from fanout.tables.mltable_file import load_mltable
+from fanout.triggers.event import ObjectEvent
+from fanout.triggers.instantiate import Template, table_template
+from fanout.triggers.loop_guard import Place, own_places, plain, remember
+
+
+@dataclass(frozen=True, slots=True)
+class ArmedTrigger:
+    """A trigger with its pipeline and code as they were when it was armed: every run it starts has these.
+
+    `own` are the places that its runs write.
+    """
+
+    pipeline: Pipeline
+    trigger: Trigger
+    code: Mapping[str, str]  # digests of stored snapshots, by step
+    own: tuple[Place, ...] = ()
+    template: Template = field(default_factory=dict)  # how objects of an mltable input are read
+    notices: tuple[str, ...] = ()  # of the code that was stored
+
+    def ignores(self, event: ObjectEvent) -> str | None:
+        """Why an object starts no run, in words; None when it does."""
+        if event.root != self.trigger.root:
+            return f"it is in {event.root}, not in {self.trigger.root}"
+        if not event.key.startswith(self.trigger.prefix):
+            return f"its key does not begin with {self.trigger.prefix}"
+        if not event.key.endswith(self.trigger.suffix):
+            return f"its key does not end with {self.trigger.suffix}"
+        path = f"{plain(event.root)}/{event.key}"
+        for place in self.own:
+            if place.holds(path):
+                return f"it is written by the runs themselves: {place.whose}"
+        return None
+
+
+async def arm(pipeline: Pipeline, outside: Outside, code: Mapping[str, str] | None = None) -> ArmedTrigger:
+    """The trigger of a pipeline that was loaded with `armed=True`, ready to start runs.
+
+    The code of its steps is stored, unless `code` says under which digests it is already, and where its runs write is
+    noted in the store. SettingsError when they would write over all that is watched, InputError when a code folder
+    cannot be read.
+    """
+    trigger = pipeline.trigger
+    if trigger is None:
+        raise SettingsError(f"{pipeline.file}: has no section 'trigger'")
+    places = own_places(pipeline, trigger, outside.settings)
+    notices: list[str] = []
+    if code is None:
+        taken = await take_snapshots(pipeline, outside)
+        code, notices = await store_snapshots(taken, outside), notices_of(pipeline, taken)
+    template = await asyncio.to_thread(_template, trigger, outside)
+    own = await remember(outside.store, trigger.name, places)
+    return ArmedTrigger(pipeline, trigger, code, own, template, tuple(notices))
+
+
+def _template(trigger: Trigger, outside: Outside) -> Template:
+    if trigger.template is None:
+        return {}
+    table = load_mltable(resolve_datastore(trigger.template, outside.settings), outside.access)
+    return table_template(read_head(table.uri, SIZE_LIMIT, outside.access), table.uri)

@@ -1,0 +1,90 @@
+"""The story of a watch: arm the trigger, open its inbox, let somebody fill it, and start and carry out runs from it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from fanout.pipeline.model import Pipeline
+from fanout.scheduler.context import Outside
+from fanout.scheduler.observer import Unwatched
+from fanout.scheduler.step_environments import prepare_environments
+from fanout.tasks import task_group
+from fanout.triggers.compiled import ArmedTrigger, arm
+from fanout.triggers.observer import WatchObserver
+from fanout.triggers.records import TriggerRecords
+from fanout.triggers.runner import Runner
+from fanout.triggers.sources.folder import FolderFeeder, check_folder
+from fanout.triggers.sources.inbox import Inbox, is_webhook, open_inbox
+from fanout.triggers.sources.webhook import Listen, webhook
+from fanout.triggers.watch import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """How to watch: runs at the same time, where MinIO's webhook is listened for, whether dead letters are retried."""
+
+    at_once: int = 2
+    listen: Listen | None = None
+    token: str = ""
+    retry: bool = False
+
+
+async def watch(
+    pipeline: Pipeline, outside: Outside, observer: WatchObserver, options: WatchOptions, stopping: asyncio.Event
+) -> None:
+    """Starts and carries out a run for what arrives until `stopping` is set, and then finishes those that have begun.
+
+    UserError, before anything starts, for a trigger that cannot work.
+    """
+    armed = await arm(pipeline, outside)
+    if armed.trigger.root.startswith("file:"):
+        check_folder(armed.trigger.root)
+    for notice in armed.notices:
+        observer.trouble(notice)
+    await prepare_environments(pipeline.steps, _Told(observer))
+    records = TriggerRecords(outside.store, armed.trigger.name)
+    if options.retry:
+        async for letter in records.letters():
+            if not letter.gone and letter.events:
+                await records.retry(letter)
+    async with open_inbox(armed.trigger, outside) as inbox:
+        runner = Runner(records, outside, observer, options.at_once)
+        async with _filled(armed, inbox, outside, observer, options, stopping) as told_by:
+            await Watch(armed, outside, inbox, observer, runner, stopping).work(told_by)
+
+
+@contextlib.asynccontextmanager
+async def _filled(
+    armed: ArmedTrigger,
+    inbox: Inbox,
+    outside: Outside,
+    observer: WatchObserver,
+    options: WatchOptions,
+    stopping: asyncio.Event,
+) -> AsyncIterator[str]:
+    """Somebody puts events into the inbox while the context lasts; who that is, in words."""
+    trigger = armed.trigger
+    if is_webhook(trigger):
+        assert options.listen is not None  # noqa: S101 - the command line sees to it
+        async with webhook(options.listen, options.token, armed, inbox.queue) as url:
+            yield f"MinIO's webhook, to {url}"
+    elif trigger.root.startswith("file:"):
+        records = TriggerRecords(outside.store, trigger.name)
+        feeder = FolderFeeder(armed, records, inbox.queue, outside.clock, observer.trouble)
+        async with task_group() as tasks:
+            feeding = tasks.create_task(feeder.work(stopping))
+            yield "the folder itself"
+            feeding.cancel()
+    else:
+        yield f"queue {inbox.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Told(Unwatched):
+    """What is said of environments, told by the watch."""
+
+    observer: WatchObserver
+
+    def notice(self, text: str) -> None:
+        self.observer.trouble(text)

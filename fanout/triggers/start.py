@@ -1,0 +1,216 @@
+"""From events to runs that exist: what `fanout watch` and a Lambda function have in common.
+
+A run exists when its run.json does; carrying it out is another matter (`fanout.scheduler.resident.resume`, or nodes
+elsewhere). The order makes it exactly one run for each object version, wherever it is cut and whoever else does the
+same:
+
+1. the start is noted, with the objects it is meant for;
+2. each object version is claimed for the run, by a conditional create: somebody else's claim is theirs;
+3. the run is created, for the objects that are its own.
+
+Names follow from the objects, so doing it again does the same. Only when `start_runs` has returned may the messages be
+deleted that the events came in.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fanout.files import uris
+from fanout.pipeline.trigger import is_waiting
+from fanout.records.run import try_create
+from fanout.scheduler.context import Outside
+from fanout.scheduler.resident import new_record
+from fanout.storage import keys
+from fanout.storage.objects import put, read
+from fanout.tasks import each
+from fanout.triggers.compiled import ArmedTrigger
+from fanout.triggers.event import ObjectEvent
+from fanout.triggers.instantiate import Arrivals, fill, object_list, takes_folder, takes_list
+from fanout.triggers.objects import copy_into, present
+from fanout.triggers.records import Letter, StartRecord, TriggerRecords
+from fanout.triggers.run_naming import below_watched, run_name
+
+COPIED_AT_ONCE = 4
+
+
+class StartState(StrEnum):
+    """What became of events."""
+
+    STARTED = "started"  # a run for them exists since now
+    KNOWN = "known"  # it had been started before
+    IGNORED = "ignored"  # they are not what the trigger is about, or the run's own output
+    GONE = "gone"  # the objects were replaced or removed before a run could be started
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What became of some events: the run they belong to, "" when there is none, and why in words."""
+
+    state: StartState
+    events: tuple[ObjectEvent, ...]
+    run: str = ""
+    reason: str = ""
+
+
+async def start_runs(events: Sequence[ObjectEvent], armed: ArmedTrigger, outside: Outside) -> list[Start]:
+    """A run exists for each object version that `armed` waits for; with `batch`, one for as many as make a batch.
+
+    However often, and in whatever order, events of one object version come, there is one run for it. An error leaves
+    nothing half done that calling it again with the same events does not finish.
+    """
+    records = TriggerRecords(outside.store, armed.trigger.name)
+    starts, wanted = _sorted_out(events, armed)
+    claims = await records.runs_of(wanted)
+    seen: set[str] = set()
+    for run in dict.fromkeys(run for run in claims if run is not None):
+        mine = tuple([event for event, claim in zip(wanted, claims, strict=True) if claim == run])
+        starts += await _finish(run, armed, outside, seen) or await _known(run, mine, armed, outside, seen)
+    fresh = [event for event, claim in zip(wanted, claims, strict=True) if claim is None]
+    for group in _groups(fresh, armed):
+        record = StartRecord(run_name(armed.trigger.name, group), group)
+        await records.note_start(record)
+        starts += await _finish(record.run, armed, outside, seen)
+    return starts
+
+
+async def _known(
+    run: str, events: tuple[ObjectEvent, ...], armed: ArmedTrigger, outside: Outside, seen: set[str]
+) -> list[Start]:
+    """Events whose objects belong to a run already; of a run that was never started, as they were gone, they try again.
+
+    So an event that comes before its object, or out of the blue, does not keep a later one from starting the run.
+    """
+    records = TriggerRecords(outside.store, armed.trigger.name)
+    if not await records.is_forgotten(run):
+        return [Start(StartState.KNOWN, events, run)]
+    starts = []
+    for event in events:
+        own = await _give_own_run(event, armed, records)
+        await records.note_start(StartRecord(own, (event,)))
+        starts += await _finish(own, armed, outside, seen) or [Start(StartState.KNOWN, (event,), own)]
+    return starts
+
+
+async def _give_own_run(event: ObjectEvent, armed: ArmedTrigger, records: TriggerRecords) -> str:
+    """An object that no run was started for belongs to a run of its own from here on; its name follows from it."""
+    run = run_name(armed.trigger.name, (event,))
+    await records.assign(event, run)
+    return run
+
+
+async def finish_start(run: str, armed: ArmedTrigger, outside: Outside) -> list[Start]:
+    """A start that was noted and then cut is carried through; [] when there is none of this name any more."""
+    return await _finish(run, armed, outside, set())
+
+
+async def give_up(events: Sequence[ObjectEvent], reason: str, armed: ArmedTrigger, outside: Outside) -> list[str]:
+    """Events whose start has failed for good are dead letters; their names. A run that exists all the same stays."""
+    records, now = TriggerRecords(outside.store, armed.trigger.name), outside.clock.now()
+    _, wanted = _sorted_out(events, armed)
+    given_up = []
+    claims = await records.runs_of(wanted)
+    fresh = [event for event, claim in zip(wanted, claims, strict=True) if claim is None]
+    for group in _groups(fresh, armed):
+        run = run_name(armed.trigger.name, group)
+        claims += await records.claim(group, run)
+        await records.note_start(StartRecord(run, group))
+    for run in dict.fromkeys(run for run in claims if run is not None):
+        record = await records.read_start(run)
+        if record is None or await read(outside.store, keys.run_json(run)) is not None:
+            continue
+        await records.write_letter(Letter(run, reason, now, record.events))
+        await records.end_start(run)
+        given_up.append(run)
+    return given_up
+
+
+def _sorted_out(events: Sequence[ObjectEvent], armed: ArmedTrigger) -> tuple[list[Start], list[ObjectEvent]]:
+    """What is ignored, and the others, each object version once."""
+    ignored: list[Start] = []
+    wanted: dict[str, ObjectEvent] = {}
+    for event in events:
+        if reason := armed.ignores(event):
+            ignored.append(Start(StartState.IGNORED, (event,), reason=reason))
+        else:
+            wanted.setdefault(event.identity, event)
+    return ignored, list(wanted.values())
+
+
+def _groups(events: Sequence[ObjectEvent], armed: ArmedTrigger) -> Iterator[tuple[ObjectEvent, ...]]:
+    most = 1 if armed.trigger.batch is None else armed.trigger.batch.objects
+    for start in range(0, len(events), most):
+        yield tuple(events[start : start + most])
+
+
+async def _finish(run: str, armed: ArmedTrigger, outside: Outside, seen: set[str]) -> list[Start]:
+    """The run of a start that was noted exists, and those of all objects that somebody else has claimed meanwhile."""
+    records = TriggerRecords(outside.store, armed.trigger.name)
+    if run in seen or (record := await records.read_start(run)) is None:
+        return []
+    seen.add(run)
+    if await read(outside.store, keys.run_json(run)) is not None:
+        return [Start(StartState.KNOWN, record.events, run)]
+    claims = await records.claim(record.events, run)
+    mine = tuple([event for event, claim in zip(record.events, claims, strict=True) if claim == run])
+    starts = [await _begin(run, mine, armed, outside)] if mine else []
+    if not mine:
+        await records.end_start(run)
+    for other in dict.fromkeys(claims):
+        theirs = tuple([event for event, claim in zip(record.events, claims, strict=True) if claim == other])
+        if other != run:
+            starts += await _finish(other, armed, outside, seen) or [Start(StartState.KNOWN, theirs, other)]
+    return starts
+
+
+async def _begin(run: str, events: tuple[ObjectEvent, ...], armed: ArmedTrigger, outside: Outside) -> Start:
+    """The run exists, for those of its objects that are still there."""
+    trigger = armed.trigger.name
+    copies = keys.trigger_copies(trigger, run)
+    looked = await each(lambda event: present(event, copies, outside), events)
+    there = [(event, uri) for event, uri in zip(events, looked, strict=True) if uri is not None]
+    found = [event for event, _ in there]
+    gone = tuple([event for event in events if event not in found])
+    if gone:
+        await _tell_gone(run, gone, armed, outside)
+    if not there:
+        await TriggerRecords(outside.store, trigger).end_start(run)
+        return Start(StartState.GONE, events, reason=GONE)
+    pipeline = fill(armed.pipeline, await _arrivals(run, there, armed, outside))
+    created = await try_create(outside.store, new_record(run, pipeline, armed.code, outside))
+    if created:  # by us, without those that were gone: when one is told of again, this run is none of theirs
+        await each(lambda event: _give_own_run(event, armed, TriggerRecords(outside.store, trigger)), gone)
+    return Start(StartState.STARTED if created else StartState.KNOWN, tuple(found), run)
+
+
+GONE = (
+    "replaced or removed before its run could be started, or not there yet, and the bucket keeps no such version; "
+    "when it is told of again, that is tried again"
+)
+
+
+async def _tell_gone(run: str, gone: tuple[ObjectEvent, ...], armed: ArmedTrigger, outside: Outside) -> None:
+    letter = Letter(f"{run}-gone", GONE, outside.clock.now(), gone, gone=True)
+    await TriggerRecords(outside.store, armed.trigger.name).write_letter(letter)
+
+
+async def _arrivals(
+    run: str, there: Sequence[tuple[ObjectEvent, str]], armed: ArmedTrigger, outside: Outside
+) -> Arrivals:
+    """What the run gets, written down where it is not the objects themselves."""
+    trigger, store = armed.trigger, outside.settings.store.rstrip("/")
+    waiting = [(step, name) for step in armed.pipeline.steps for name in step.inputs if is_waiting(step, name)]
+    keys_below = [below_watched(event.key, trigger.prefix) for event, _ in there]
+    objects = tuple([uri for _, uri in there])
+    table = folder = ""
+    if any(takes_list(step, name) for step, name in waiting):
+        body = object_list(objects, armed.template)
+        table = keys.trigger_arrivals(trigger.name, hashlib.sha256(body).hexdigest())
+        await put(outside.store, f"{table}/MLTable", body)
+    if any(takes_folder(step, name) for step, name in waiting):
+        folder = f"{keys.trigger_copies(trigger.name, run)}/folder"
+        names = [uris.confined(key) for key in keys_below]
+        pairs = zip(names, objects, strict=True)
+        await each(lambda pair: copy_into(folder, *pair, outside), pairs, COPIED_AT_ONCE)
+    return Arrivals(run, objects, keys_below[0], f"{store}/{table}", f"{store}/{folder}")

@@ -1,0 +1,176 @@
+"""The watch: messages to runs, runs to their verdicts, until it is told to stop.
+
+A message is held (and kept from others) until its objects have their run in the store, and deleted only then. So what
+is in memory may be lost at any moment: undeleted messages come again, and runs that are not over are noted in the store
+(`triggers/<trigger>/starts/`), where the next watch finds them.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+
+from fanout.errors import EventError, FanoutError
+from fanout.queues.base import Delivery
+from fanout.scheduler.context import Outside
+from fanout.tasks import each, task_group, until_set
+from fanout.triggers.batching import Held, due, wait_for
+from fanout.triggers.compiled import ArmedTrigger
+from fanout.triggers.observer import WatchObserver
+from fanout.triggers.records import Letter, TriggerRecords
+from fanout.triggers.runner import Runner
+from fanout.triggers.sources.bodies import read_events
+from fanout.triggers.sources.inbox import Inbox
+from fanout.triggers.start import Start, StartState, finish_start, give_up, start_runs
+
+RECEIVED_AT_ONCE = 50
+STARTED_AT_ONCE = 8
+LONGEST_POLL = 10.0
+AFTER_TROUBLE = 5.0
+LONGEST_PAUSE = 60.0
+
+
+@dataclass(slots=True)
+class Watch:
+    """One trigger being watched by this process."""
+
+    armed: ArmedTrigger
+    outside: Outside
+    inbox: Inbox
+    observer: WatchObserver
+    runner: Runner
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _held: list[Held] = field(default_factory=list)
+
+    async def work(self, told_by: str) -> None:
+        """Returns once `stopping` is set and the runs that were being carried out are over."""
+        left = await self._records.starts()
+        self.observer.watching(self.armed.trigger, told_by, len(left))
+        async with task_group() as tasks:
+            running = tasks.create_task(self.runner.work(self.stopping))
+            tasks.create_task(self._take_up(left))
+            beating = tasks.create_task(self._keep_held())
+            await self._receive()
+            beating.cancel()
+            await self._give_back()
+            self.observer.stopping(len(self.runner.busy))
+            await running
+
+    @property
+    def _records(self) -> TriggerRecords:
+        return TriggerRecords(self.outside.store, self.armed.trigger.name)
+
+    async def _take_up(self, runs: Sequence[str]) -> None:
+        """What an earlier watch has begun to start is started, what it has started is carried out."""
+        for run in runs:
+            if self.stopping.is_set():
+                return
+            try:
+                for start in await finish_start(run, self.armed, self.outside):
+                    self.observer.arrived(start)
+                    if start.run:
+                        self.runner.add(start.run)
+            except FanoutError as exc:
+                self.observer.trouble(f"run {run} cannot be taken up: {exc}")
+
+    async def _receive(self) -> None:
+        while not self.stopping.is_set():
+            wait = wait_for(self._held, self.armed.trigger.batch, self._now, LONGEST_POLL)
+            try:
+                deliveries = await until_set(self.stopping, self.inbox.queue.receive(RECEIVED_AT_ONCE, wait))
+            except FanoutError as exc:
+                self.observer.trouble(f"no messages can be received: {exc}")
+                await until_set(self.stopping, self.outside.clock.sleep(AFTER_TROUBLE))
+                continue
+            for delivery in deliveries or ():
+                await self._take(delivery)
+            if not self.stopping.is_set():
+                await self._start_due()
+
+    async def _take(self, delivery: Delivery) -> None:
+        """Reads a message; one that nobody can understand is a dead letter at once."""
+        try:
+            events = tuple(read_events(delivery.body))
+        except EventError as exc:
+            name = f"message-{hashlib.sha256(delivery.body.encode('utf-8', 'replace')).hexdigest()[:16]}"
+            letter = Letter(name, str(exc), self.outside.clock.now())
+            await self._settle([delivery], self._records.write_letter(letter))
+            self.observer.refused(str(exc))
+            return
+        wanted = [event for event in events if self.armed.ignores(event) is None]
+        for event in events:
+            if (reason := self.armed.ignores(event)) is not None:
+                self.observer.arrived(Start(StartState.IGNORED, (event,), reason=reason))
+        if wanted:
+            self._held.append(Held(delivery, tuple(wanted), self._now))
+        else:
+            await self._settle([delivery])
+
+    async def _start_due(self) -> None:
+        groups = due(self._held, self.armed.trigger.batch, self._now)
+        await each(self._start, groups, STARTED_AT_ONCE)
+        begun = {id(one) for group in groups for one in group}
+        self._held = [one for one in self._held if id(one) not in begun]
+
+    async def _start(self, group: list[Held]) -> None:
+        deliveries = [one.delivery for one in group]
+        events = [event for one in group for event in one.events]
+        try:
+            starts = await start_runs(events, self.armed, self.outside)
+        except FanoutError as exc:
+            await self._failed(group, str(exc))
+            return
+        for one in starts:
+            self.observer.arrived(one)
+            if one.state is StartState.STARTED:
+                self.runner.add(one.run)
+        await self._settle(deliveries)
+
+    async def _failed(self, group: list[Held], reason: str) -> None:
+        """Messages that were received often enough are given up, the others come again after a pause."""
+        most = self.outside.settings.max_receives
+        last = [one for one in group if one.delivery.receive_count >= most]
+        again = [one for one in group if one.delivery.receive_count < most]
+        if last:
+            events = [event for one in last for event in one.events]
+            given_up = give_up(events, reason, self.armed, self.outside)
+            await self._settle([one.delivery for one in last], given_up)
+            self.observer.start_failed(len(events), reason, None)
+        if again:
+            pause = min(LONGEST_PAUSE, 2.0 ** max(one.delivery.receive_count for one in again))
+            self.observer.start_failed(sum(len(one.events) for one in again), reason, pause)
+            with contextlib.suppress(FanoutError):  # then they come when their visibility runs out
+                await self.inbox.queue.extend([one.delivery for one in again], pause)
+
+    async def _settle(self, done: list[Delivery], first: Awaitable[object] | None = None) -> None:
+        """The messages are deleted, once `first` has become durable; when that fails they come again."""
+        try:
+            if first is not None:
+                await first
+            await self.inbox.queue.delete(done)
+        except FanoutError as exc:
+            self.observer.trouble(f"{len(done)} messages stay in the queue and come again: {exc}")
+
+    async def _keep_held(self) -> None:
+        """What waits for its batch stays hidden from others."""
+        visibility = self.outside.settings.visibility
+        while True:
+            await self.outside.clock.sleep(visibility / 3)
+            held = [one.delivery for one in self._held]
+            try:
+                lost = {one.receipt for one in await self.inbox.queue.extend(held, visibility)} if held else set()
+            except FanoutError as exc:
+                self.observer.trouble(f"messages that wait may come to others, too: {exc}")
+                continue
+            self._held = [one for one in self._held if one.delivery.receipt not in lost]
+
+    async def _give_back(self) -> None:
+        """What was held is there for others at once."""
+        with contextlib.suppress(FanoutError):  # then they come when their visibility runs out
+            await self.inbox.queue.extend([one.delivery for one in self._held], 0)
+        self._held = []
+
+    @property
+    def _now(self) -> float:
+        return self.outside.clock.monotonic()

@@ -1,0 +1,213 @@
+"""Taking over what an earlier step made from the same: what is taken over, what is not, and who is told."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fanout.pipeline.model import CommandStep, DataType, EntryTask, Output, Pipeline, StepOutput, Thresholds
+from fanout.pipeline.trigger import RUN_TOKEN
+from fanout.scheduler import reuse
+from fanout.scheduler.resident import resume, start
+from fanout.storage import keys
+from fanout.storage.keys import StepRound
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Callable[..., CommandStep]:
+    """A command step that notes in `marks` that it ran, and writes what the steps it reads wrote, and its name."""
+
+    def make(name: str, *reads: str, then: str = "true", **settings: Any) -> CommandStep:
+        read = "".join(f"cat ${{{{inputs.{step}}}}}/who; " for step in reads)
+        text = f"echo {name} >> '{tmp_path}/marks'; ({read}echo {name}) > ${{{{outputs.o}}}}/who; {then}"
+        inputs = {step: StepOutput(step, "o", DataType.URI_FOLDER) for step in reads}
+        return replace(CommandStep(name=name, command=text, inputs=inputs, outputs={"o": Output()}), **settings)
+
+    return make
+
+
+@pytest.fixture
+def ran(tmp_path: Path) -> Callable[[], str]:
+    """Names of the commands that ran, in order, since it was last asked."""
+
+    def since() -> str:
+        marks = tmp_path / "marks"
+        said = marks.read_text() if marks.exists() else ""
+        marks.unlink(missing_ok=True)
+        return said.replace("\n", "")
+
+    return since
+
+
+@pytest.fixture
+def chain(command: Any, pipeline: Any) -> Callable[..., Pipeline]:
+    """Two commands, one after the other, in a pipeline that allows reuse."""
+    return lambda **settings: pipeline(command("a"), command("b", "a"), **{"force_rerun": False, **settings})
+
+
+async def test_the_same_again_is_taken_over(world: Any, notes: Any, chain: Any, ran: Any) -> None:
+    """Each step, with the outputs of the run that made them; it is said, and how to have it otherwise, once."""
+    await start(chain(), world.outside, notes, "one")
+    assert ran() == "ab"
+    report = await start(chain(), world.outside, notes, "two")
+    assert ran() == ""
+    assert report.verdict.completed
+    assert [step.taken_from for step in report.steps] == ["one", "one"]
+    assert report.steps[1].outputs["o"].endswith("runs/one/b/outputs/o")
+    assert "taken over from run one" in report.steps[0].seal.verdict.reason
+    assert [line for line in notes.said if line.startswith("notice")] == [
+        "notice steps that are taken over from an earlier run are run again with --rerun"
+    ]
+
+
+async def test_an_output_whose_place_names_the_run_is_taken_over(
+    world: Any, notes: Any, command: Any, pipeline: Any, ran: Any, tmp_path: Path
+) -> None:
+    """It stays where the earlier run has put it."""
+    place = Output(uri=f"{tmp_path.as_uri()}/made/{RUN_TOKEN}/a")
+    made = pipeline(replace(command("a"), outputs={"o": place}), force_rerun=False)
+    await start(made, world.outside, notes, "one")
+    report = await start(made, world.outside, notes, "two")
+    assert ran() == "a"
+    assert report.steps[0].outputs["o"] == f"{tmp_path.as_uri()}/made/one/a"
+    assert not (tmp_path / "made" / "two").exists()
+
+
+async def test_resumed_it_stays_taken_over(world: Any, notes: Any, chain: Any, ran: Any) -> None:
+    """Also when the process ended between the two records of it, and when nothing could be taken over any more."""
+    await start(chain(), world.outside, notes, "one")
+    await start(chain(), world.outside, notes, "two")
+    ran()
+    (world.folder / "store" / keys.run_verdict("two")).unlink()
+    (world.folder / "store" / keys.verdict(StepRound("two", "b"))).unlink()
+    for noted in (world.folder / "store/reuse").iterdir():
+        noted.unlink()
+    report = await resume("two", world.outside, notes)
+    assert (ran(), [step.taken_from for step in report.steps]) == ("", ["one", "one"])
+
+
+@pytest.mark.parametrize("silent", [None, True])
+async def test_nothing_is_taken_over_unasked(world: Any, notes: Any, chain: Any, ran: Any, silent: bool | None) -> None:
+    """A file that says nothing of force_rerun, or that it is true, runs anew."""
+    await start(chain(), world.outside, notes, "one")
+    ran()
+    await start(chain(force_rerun=silent), world.outside, notes, "two")
+    assert ran() == "ab"
+
+
+async def test_a_forced_run_can_be_taken_over(world: Any, notes: Any, chain: Any, ran: Any) -> None:
+    """`force_rerun: true` is about this run; one of a file that says nothing is not noted at all."""
+    await start(chain(force_rerun=None), world.outside, notes, "zero")
+    assert not (world.folder / "store/reuse").exists()
+    await start(chain(force_rerun=True), world.outside, notes, "one")
+    ran()
+    report = await start(chain(), world.outside, notes, "two")
+    assert (ran(), report.steps[0].taken_from) == ("", "one")
+
+
+async def test_what_is_no_longer_the_same_runs(world: Any, notes: Any, command: Any, pipeline: Any, ran: Any) -> None:
+    """Only the step that differs, and those that read what it makes."""
+    a, b, c = command("a"), command("b", "a"), command("c")
+    await start(pipeline(a, b, c, force_rerun=False), world.outside, notes, "one")
+    ran()
+    other = replace(a, environment_variables={"X": "1"})
+    await start(pipeline(other, b, c, force_rerun=False), world.outside, notes, "two")
+    assert ran() == "ab"
+
+
+@pytest.mark.parametrize("harm", ["removed", "changed"])
+async def test_outputs_that_are_not_what_they_were(world: Any, notes: Any, chain: Any, ran: Any, harm: str) -> None:
+    """Are made again."""
+    await start(chain(), world.outside, notes, "one")
+    ran()
+    made = world.folder / "store/runs/one/b/outputs/o/who"
+    made.unlink() if harm == "removed" else made.write_text("a\nB\n")
+    await start(chain(), world.outside, notes, "two")
+    assert ran() == "b"
+
+
+async def test_steps_that_are_not_noted(world: Any, notes: Any, command: Any, pipeline: Any, ran: Any) -> None:
+    """One that failed, and one that says that it is not deterministic."""
+    steps = (command("a", then="false"), command("b", is_deterministic=False))
+    for name in ("one", "two"):
+        await start(pipeline(*steps, force_rerun=False), world.outside, notes, name)
+        assert sorted(ran()) == ["a", "b"]
+
+
+async def test_an_input_that_changes_meanwhile(world: Any, notes: Any, pipeline: Any, command: Any, ran: Any) -> None:
+    """Nobody knows what the step has read of it."""
+    a = command("a")
+    b = command("b", "a", then=f"echo more >> {world.folder}/store/runs/one/a/outputs/o/who")
+    await start(pipeline(a, b, force_rerun=False), world.outside, notes, "one")
+    noted = [json.loads(path.read_text())["step"] for path in (world.folder / "store/reuse").iterdir()]
+    assert noted == ["a"]
+
+
+async def test_other_software_is_another_step(
+    world: Any, notes: Any, chain: Any, ran: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package that was upgraded since may compute otherwise."""
+    await start(chain(), world.outside, notes, "one")
+    ran()
+    monkeypatch.setattr(reuse, "_software", lambda: "another version")
+    await start(chain(), world.outside, notes, "two")
+    assert ran() == "ab"
+
+
+@pytest.fixture
+def scored(score: Any, pipeline: Any, tmp_path: Path) -> Callable[..., Pipeline]:
+    """A parallel step with code of its own, in a pipeline that allows reuse."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "score.py").write_text("def run(b): return b\n")
+    task = EntryTask("score.py", code=str(tmp_path / "src"), append_row_to="rows")
+    return lambda **settings: pipeline(score(task=task, **settings), force_rerun=False)
+
+
+async def test_a_parallel_step(world: Any, notes: Any, scored: Any) -> None:
+    """With its counts; the file of its output stays as it is."""
+    await start(scored(), world.outside, notes, "one")
+    [report] = (await start(scored(), world.outside, notes, "two")).steps
+    assert (report.taken_from, report.seal.counts.succeeded, report.seal.counts.total) == ("one", 12, 12)
+    assert len(world.engine.placed) == 1
+    assert (world.folder / "rows.txt").read_text().splitlines()[0] == "row of 0"
+
+
+@pytest.mark.parametrize("what", ["code", "input", "setting"])
+async def test_a_parallel_step_that_differs(world: Any, notes: Any, scored: Any, what: str) -> None:
+    """In its code, in one of its input files, or in a setting."""
+    await start(scored(), world.outside, notes, "one")
+    if what == "code":
+        (world.folder / "src" / "score.py").write_text("def run(b): return b[:0]\n")
+    elif what == "input":
+        (world.folder / "in" / "03.txt").touch()
+    again = scored(mini_batch_rows=None, thresholds=Thresholds(error_threshold=3 if what == "setting" else -1))
+    [report] = (await start(again, world.outside, notes, "two")).steps
+    assert report.taken_from is None
+    assert len(world.engine.placed) == 2
+
+
+async def test_what_failed_in_part_is_not_taken_over(world: Any, notes: Any, scored: Any, failure: Any) -> None:
+    """Although its thresholds allow that: who runs it again hopes for the rest."""
+
+    async def answer(index: int) -> Any:
+        return failure if index == 3 else None
+
+    world.engine.answer = answer
+    report = await start(scored(), world.outside, notes, "one")
+    assert report.verdict.completed
+    assert (await start(scored(), world.outside, notes, "two")).steps[0].taken_from is None
+
+
+async def test_a_note_that_is_damaged_is_written_anew(world: Any, notes: Any, chain: Any, ran: Any) -> None:
+    """It is worth no more than a step that runs again."""
+    await start(chain(), world.outside, notes, "one")
+    for noted in (world.folder / "store/reuse").iterdir():
+        noted.write_text("{")
+    ran()
+    await start(chain(), world.outside, notes, "two")
+    assert ran() == "ab"
+    await start(chain(), world.outside, notes, "three")
+    assert ran() == ""
