@@ -65,23 +65,27 @@ def recipe_of(step: Step) -> Recipe:
                 f"{what} asks for '{line}', a folder or file of this machine: an environment that is kept cannot "
                 "follow its changes; put the code into the step's code folder"
             )
-    lines = dict.fromkeys(kept for line in environment.pip for kept in _without_runtime(line))
+    lines = dict.fromkeys(kept for line in environment.pip for kept in _kept(step, line))
     named = {_distribution(line) for line in lines}
     return Recipe(_python_for(step, what), (*lines, *(name for name in _needed(step) if name not in named)))
 
 
 def runtime_notice(step: Step) -> str | None:
     """Which packages of Azure's runtime are left out of the environment, if it asks for some."""
-    out = [line for line in step.environment.pip if _without_runtime(line) != (line,)]
+    out = [line for line in step.environment.pip if _kept(step, line) != (line,)]
     if not out:
         return None
     why = "are left out of its environment: Azure's runtime wants them, and fanout stands in for it"
     return f"{step.name}: {', '.join(out)} {why}"
 
 
-def _without_runtime(line: str) -> tuple[str, ...]:
-    """What is installed for a line: itself, or of a package of Azure's runtime the libraries that its extras name."""
-    if _distribution(line) not in LEFT_OUT:
+def _kept(step: Step, line: str) -> tuple[str, ...]:
+    """What is installed for a line: itself, or of a package of Azure's runtime the libraries that its extras name.
+
+    Nothing stands in for mltable in the process of a command, which has no fanout.
+    """
+    name = _distribution(line)
+    if name not in LEFT_OUT or (name == "mltable" and not isinstance(step, ParallelStep)):
         return (line,)
     return tuple(extra for extra in ("pandas", "pyarrow") if extra in Requirement(line).extras)
 

@@ -27,6 +27,7 @@ Installed = Callable[[str], str | None]
 class Lacking:
     """One requirement that is not met; `found` is the version that is there, None when there is none."""
 
+    name: str
     requirement: str
     found: str | None
 
@@ -47,7 +48,7 @@ def lacking(environment: Environment, installed: Installed) -> Iterator[Lacking]
             continue
         found = installed(requirement.name)
         if found is None or not requirement.specifier.contains(found, prereleases=True):
-            yield Lacking(line, found)
+            yield Lacking(requirement.name, line, found)
 
 
 def other_python(environment: Environment, running: str) -> bool:
@@ -70,37 +71,49 @@ def allows_slots(specifier: str | None) -> bool:
     return specifier is None or any(allows(specifier, version) for version in versions)
 
 
-def notices(steps: Iterable[Step], running: str, installed: Installed, pip: str) -> list[str]:
-    """One line for each environment that this Python is not, with the command that mends it.
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The Python that fanout runs in."""
 
-    `pip` is how packages are installed into this Python.
-    """
+    python: str  # its version
+    installed: Installed
+    pip: str  # the beginning of the command that installs packages
+    needed: Callable[[str], bool]  # whether fanout itself needs a distribution
+
+
+def notices(steps: Iterable[Step], here: Here) -> list[str]:
+    """One line for each environment that this Python is not, with the command that mends it."""
     asking: dict[Environment, list[str]] = {}
     for step in steps:
         if step.environment.has_packages and not step.environment.build:
             asking.setdefault(step.environment, []).append(step.name)
-    found = (_notice(names, environment, running, installed, pip) for environment, names in asking.items())
+    found = (_notice(names, environment, here) for environment, names in asking.items())
     return [line for line in found if line is not None]
 
 
-def _notice(names: list[str], environment: Environment, running: str, installed: Installed, pip: str) -> str | None:
-    missing = list(lacking(environment, installed))
+def _notice(names: list[str], environment: Environment, here: Here) -> str | None:
+    missing = list(lacking(environment, here.installed))
     wants = [redact(str(one)) for one in missing[:MOST_NAMED]]
     if more := len(missing) - MOST_NAMED:
         wants += [f"{more} more"] if more > 0 else []
-    if other_python(environment, running):
+    if is_other := other_python(environment, here.python):
         too_old = "" if allows_slots(environment.python) else f", and slots need {dotted(OLDEST_PYTHON)} or newer"
-        wants.insert(0, f"Python {shown(environment.python)} (this is {running}{too_old})")
+        wants.insert(0, f"Python {shown(environment.python)} (this is {here.python}{too_old})")
     if not wants:
         return None
     what = f"{', '.join(names)}: {file_name(environment)} asks for {', '.join(wants)}"
     own = "--env runs the step in an environment made from it"
-    if not missing:
+    if is_other:  # packages for another Python are often not to be had for this one
         return f"{what}; {own}" if allows_slots(environment.python) else what
-    command = shlex.join(
-        one.requirement.replace(" ", "") if ";" not in one.requirement else one.requirement for one in missing
-    )
-    return f"{what}; install it with: {pip} {command}, or {own}"
+    if taken := [one.requirement for one in missing if one.found is not None and here.needed(one.name)]:
+        return f"{what}; {own}; installed here, {redact(', '.join(taken))} would replace what fanout itself needs"
+    return f"{what}; install it with: {_pip_command(environment, missing, here.pip)}, or {own}"
+
+
+def _pip_command(environment: Environment, missing: Iterable[Lacking], pip: str) -> str:
+    """What installs them when it is pasted into a shell, from where the file says that they are."""
+    options = [word for line in environment.pip if line.startswith("-") for word in shlex.split(line)]
+    return shlex.join((*shlex.split(pip), *options, *(one.requirement for one in missing)))
 
 
 def dotted(version: tuple[int, ...]) -> str:

@@ -3,10 +3,17 @@
 What looks at distributions is imported where it is used: it takes 30 ms, and most pipelines name no packages.
 """
 
+import shlex
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
+from functools import cache
 
+from fanout.errors import DISTRIBUTION
 from fanout.pipeline.model import Step
+
+EXTRAS = ("aws", "delta", "tables", "watch")
+"""What fanout's own functions need beyond its requirements."""
 
 
 def installed_version(name: str) -> str | None:
@@ -28,7 +35,36 @@ def notices(steps: Iterable[Step]) -> list[str]:
 
     from fanout.environments import compare
 
-    return compare.notices(asking, platform.python_version(), installed_version, _pip())
+    return compare.notices(asking, compare.Here(platform.python_version(), installed_version, _pip(), _is_needed))
+
+
+@cache
+def _needed() -> frozenset[str]:
+    """Every distribution that fanout needs, by its canonical name: its own requirements and theirs."""
+    from importlib import metadata
+
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    found, waiting = set[str](), [DISTRIBUTION]
+    while waiting:
+        name = waiting.pop()
+        extras = ("", *EXTRAS) if name == DISTRIBUTION else ("",)
+        if name in found:
+            continue
+        found.add(name)
+        with suppress(metadata.PackageNotFoundError):
+            for requirement in map(Requirement, metadata.requires(name) or ()):
+                marker = requirement.marker
+                if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras):
+                    waiting.append(canonicalize_name(requirement.name))
+    return frozenset(found)
+
+
+def _is_needed(name: str) -> bool:
+    from packaging.utils import canonicalize_name
+
+    return canonicalize_name(name) in _needed()
 
 
 def fingerprint() -> str:
@@ -43,5 +79,5 @@ def _pip() -> str:
     import importlib.util
 
     if importlib.util.find_spec("pip") is not None:
-        return f"{sys.executable} -m pip install"
-    return f"uv pip install --python {sys.executable}"
+        return f"{shlex.quote(sys.executable)} -m pip install"
+    return f"uv pip install --python {shlex.quote(sys.executable)}"

@@ -109,6 +109,7 @@ class Workspace:
             logging_level=record.step.logging_level,
             profiling_module=record.step.profiling_module,
             input_path=_local_input(record),
+            conda_file=None if self.python is None else record.step.environment.conda_file,
             table_server=None if self.python is None or record.recipe is None else list(TABLE_SERVER),
             json_records=record.step.json_records,
             stack=str(self.scratch / "stacks" / process),

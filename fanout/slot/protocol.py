@@ -48,6 +48,7 @@ class Start:
     input_path: str | None = (
         None  # where all files of mini-batches are, unless the node brings them or a table names them
     )
+    conda_file: str | None = None  # what this Python was made from, where it is the step's own
     table_server: Sequence[str] | None = None  # the command that reads tables where this Python is the step's own
     json_records: bool = False  # mini-batches are lists of objects instead of DataFrames
     cwd: str | None = None  # where a copy of the fork server goes, with `environ` in place of the server's

@@ -29,6 +29,11 @@ __all__ = [  # noqa: F822 - see __getattr__
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'mltable' has no attribute {name!r}; there are {', '.join(__all__)}", name=name)
+    if sys.version_info < (3, 11):
+        raise ImportError(
+            f"mltable.{name} is fanout's, which needs Python 3.11 or newer; this is Python {sys.version.split()[0]} of "
+            "the step's own environment: let its conda file ask for a newer one, or run without --env"
+        )
     from fanout import mltable
 
     return getattr(mltable, name)

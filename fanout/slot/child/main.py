@@ -157,7 +157,7 @@ def main(descriptor: int) -> None:
         worker.script.init()
     except BaseException as exc:  # noqa: BLE001 - importing the script and init() are user code
         failure = _failure(Cause.INIT, exc)
-        failure = replace(failure, message=failure.message + advice(exc, Path(start.code or ".")))
+        failure = replace(failure, message=failure.message + advice(exc, Path(start.code or "."), start.conda_file))
         _say_at_once(channel, protocol.broken_frame(failure, permanent=is_permanent(exc)))
         _leave_without_waiting(1)
     _say_at_once(channel, protocol.ready_frame(time.perf_counter() - begun))

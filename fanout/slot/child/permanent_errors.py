@@ -3,13 +3,18 @@
 Imported by the slot's child process: the standard library only.
 """
 
+from __future__ import annotations
+
 import importlib.util
 import shlex
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fanout.backports import stdlib_module_names
 from fanout.errors import EntryScriptError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _PASSING = ("cannot allocate memory", "no space left", "too many open files", "input/output error")
 """What an ImportError says when a shared library could not be loaded just now."""
@@ -33,14 +38,20 @@ def is_permanent(exc: BaseException) -> bool:
     return isinstance(exc, (SyntaxError, EntryScriptError))
 
 
-def advice(exc: BaseException, code: Path) -> str:
-    """What to do about a module that is not installed; nothing is said of other errors."""
+def advice(exc: BaseException, code: Path, conda_file: str | None = None) -> str:
+    """What to do about a module that is not installed; nothing is said of other errors.
+
+    `conda_file` is what this Python was made from, where it is the step's own.
+    """
     if not isinstance(exc, ModuleNotFoundError) or not exc.name:
         return ""
     module = exc.name.partition(".")[0]
     if module in stdlib_module_names or (code / module).exists() or (code / f"{module}.py").exists():
         return ""
-    return f"; install it with: {_pip()} {_PACKAGES.get(module, module)}, or use --env with a conda file that names it"
+    package = _PACKAGES.get(module, module)
+    if conda_file is not None:
+        return f"; add {package} to the pip section of {conda_file}: the step's environment is made from it"
+    return f"; install it with: {_pip()} {package}, or use --env with a conda file that names it"
 
 
 def _pip() -> str:

@@ -166,13 +166,15 @@ def test_what_a_step_needs_beside_that() -> None:
 
 def test_packages_of_azures_runtime_are_left_out() -> None:
     """Their pins would keep the environment from being made; what their extras name stays, and a line says so."""
-    step = _command("mltable>=1.2.0", "azureml-dataset-runtime[pandas,fuse]", "azureml_core", "pillow", "pandas")
+    pip = ("mltable>=1.2.0", "azureml-dataset-runtime[pandas,fuse]", "azureml_core", "pillow", "pandas")
+    step = _parallel(DataType.URI_FOLDER, pip=pip)
     assert recipe_of(step).pip == ("pandas", "pillow")
     assert build.runtime_notice(step) == (
         f"{step.name}: mltable>=1.2.0, azureml-dataset-runtime[pandas,fuse], azureml_core are left out of its "
         "environment: Azure's runtime wants them, and fanout stands in for it"
     )
-    assert build.runtime_notice(_command("pillow", "azureml-mlflow", "--no-index")) is None
+    assert recipe_of(_command(*pip)).pip == ("mltable>=1.2.0", "pandas", "pillow"), "nothing stands in for it there"
+    assert build.runtime_notice(_command("pillow", "azureml-mlflow", "--no-index", "mltable")) is None
 
 
 @pytest.mark.parametrize(

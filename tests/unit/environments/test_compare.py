@@ -1,10 +1,13 @@
 """What this Python lacks of an environment, in one line."""
 
+import re
+import subprocess
 from collections.abc import Mapping
 
 import pytest
 
-from fanout.environments.compare import allows_slots, lacking, notices
+from fanout.environments import installed
+from fanout.environments.compare import Here, allows_slots, lacking, notices
 from fanout.pipeline.model import CommandStep, Environment
 
 
@@ -14,7 +17,7 @@ def _step(name: str = "train", **fields: object) -> CommandStep:
 
 
 def _said(*steps: CommandStep, there: Mapping[str, str]) -> list[str]:
-    return notices(steps, "3.11.7", there.get, "pip install")
+    return notices(steps, Here("3.11.7", there.get, "'/a b/python' -m pip install", {"pandas", "numpy"}.__contains__))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +48,8 @@ def test_one_line_with_the_command_that_mends_it() -> None:
     [line] = _said(_step("train", **fields), _step("score", **fields), there={"six": "1.17.0", "numpy": "2"})
     assert line == (
         "train, score: conda.yml asks for six==1.16.0 (1.17.0 is installed), mlflow >= 2 (not installed); install it "
-        "with: pip install six==1.16.0 'mlflow>=2', or --env runs the step in an environment made from it"
+        "with: '/a b/python' -m pip install six==1.16.0 'mlflow >= 2', or --env runs the step in an environment made "
+        "from it"
     )
 
 
@@ -69,7 +73,36 @@ def test_long_lists_are_cut() -> None:
     """The command has them all."""
     [line] = _said(_step(pip=tuple("abcdefg")), there={})
     assert "e (not installed), 2 more" in line
-    assert "pip install a b c d e f g" in line
+    assert "pip install a b c d e f g, or --env" in line
+
+
+def test_the_command_works_when_it_is_pasted() -> None:
+    """A shell hands each requirement over as it is written, with the options that say where packages are."""
+    pip = ("six<2", "scipy[all]~=1.2 ; python_version>'3'", "--extra-index-url https://x.test/a?b&c", "--pre")
+    [line] = _said(_step(pip=pip), there={})
+    [command] = re.findall("install it with: (.*), or --env", line)
+    words = subprocess.run(["bash", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True)
+    assert words.stdout.splitlines() == [
+        *("/a b/python", "-m", "pip", "install", "--extra-index-url", "https://x.test/a?b&c", "--pre"),
+        *("six<2", "scipy[all]~=1.2 ; python_version>'3'"),
+    ]
+
+
+def test_no_command_that_would_do_harm() -> None:
+    """Packages that fanout needs in another version, and those for another Python, are no matter for this Python."""
+    [line] = _said(_step(pip=("pandas<2", "six")), there={"pandas": "3.0"})
+    assert line == (
+        "train: conda.yml asks for pandas<2 (3.0 is installed), six (not installed); --env runs the step in an "
+        "environment made from it; installed here, pandas<2 would replace what fanout itself needs"
+    )
+    [line] = _said(_step(python="==3.8.*", pip=("six",)), there={})
+    assert line.endswith("six (not installed); --env runs the step in an environment made from it")
+
+
+def test_what_fanout_needs() -> None:
+    """Its own requirements and theirs, not what only its tests and examples need."""
+    assert {"pandas", "numpy", "pydantic-core", "typing-extensions", "botocore"} <= installed._needed()
+    assert not {"pytest", "moto", "scikit-learn"} & installed._needed()
 
 
 @pytest.mark.parametrize(

@@ -195,12 +195,27 @@ async def test_errors_of_a_script(launch_there: Launch, write_script: WriteScrip
 
 
 async def test_a_script_that_cannot_be_loaded(launch_there: Launch, write_script: WriteScript) -> None:
-    """What is missing is named, and it is known that another try would fail alike."""
+    """What is missing is named, with the file to add it to, and it is known that another try would fail alike."""
     write_script("import no_such_module\ndef run(mini_batch): return mini_batch\n")
-    slot = await launch_there(expect=Broken)
+    slot = await launch_there(expect=Broken, conda_file="/p/conda.yml")
     [broken] = [answer for answer in slot.answers if isinstance(answer, Broken)]
     assert broken.permanent
-    assert "No module named 'no_such_module'" in broken.failure.message
+    advice = "add no_such_module to the pip section of /p/conda.yml: the step's environment is made from it"
+    assert broken.failure.message == f"ModuleNotFoundError: No module named 'no_such_module'; {advice}"
+
+
+async def test_mltable_in_a_script(launch_there: Launch, write_script: WriteScript, version: str) -> None:
+    """It may be imported; what fanout answers with needs fanout's own Python, which is said where it is used."""
+    write_script("import mltable\ndef run(mini_batch): return [mltable.load('x')]\n")
+    slot = await launch_there()
+    done = await slot.run()
+    assert done.failure is not None
+    if version in ("3.8", "3.9", "3.10"):
+        assert f"mltable.load is fanout's, which needs Python 3.11 or newer; this is Python {version}" in (
+            done.failure.message
+        )
+    else:
+        assert "mltable.load" not in done.failure.message, "it is answered as far as libraries are there"
 
 
 async def test_where_it_hangs(launch_there: Launch, write_script: WriteScript, tmp_path: Path) -> None:
