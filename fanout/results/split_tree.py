@@ -2,7 +2,8 @@
 
 Whatever was tried has at most one result that counts: a success beats a split, a split beats a short return, that beats
 a failure, and of equals the first in store order counts. Read from the top: a part that was split is what its halves
-are, so that the outcome depends on the set of results and not on the order in which they were read.
+are, so that the outcome depends on the set of results and not on the order in which they were read. What has succeeded
+or was split in one round counts in all later ones.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,8 @@ from fanout.records.parts import Part
 from fanout.results.codec import Event, Status, staged_folder
 
 _RANKS = {Status.SUCCEEDED: 0, Status.SPLIT: 1, Status.SHORT: 2, Status.FAILED: 3, Status.DEAD_LETTERED: 3}
+_STANDS = (Status.SUCCEEDED, Status.SPLIT)
+"""What a round leaves to the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,13 @@ class Result:
     unanswered: int = 0  # items that count as succeeded, as nobody checks, and for which run() returned nothing
 
     def beats(self, other: "Result | None") -> bool:
-        """Whether this one counts rather than `other`."""
-        return other is None or (_RANKS[self.status], self.place) < (_RANKS[other.status], other.place)
+        """Whether this one counts rather than `other`. What has succeeded in an earlier round stands, and so do its
+        parts: a later round tries again what has failed, and nothing else."""
+        if other is None:
+            return True
+        if other.place[0] < self.place[0] and other.status in _STANDS:
+            return False
+        return (_RANKS[self.status], self.place) < (_RANKS[other.status], other.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +129,7 @@ class Split:
 
     def reopen(self) -> None:
         """Whatever failed is to be tried anew."""
-        self._known = {part: r for part, r in self._known.items() if r.status in (Status.SUCCEEDED, Status.SPLIT)}
+        self._known = {part: r for part, r in self._known.items() if r.status in _STANDS}
         self._tries.clear()
         self._sums.clear()
 

@@ -4,6 +4,7 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from fanout.errors import DamagedRecordError
 from fanout.records.parts import Part
 from fanout.results import codec
 from fanout.results.codec import Cause, Entries, Entry, Event, Failure, ResultIndex, Status
-from fanout.results.ledger import KEPT_FAILURES, Ledger
+from fanout.results.ledger import KEPT_FAILURES, Ledger, Winner
 from fanout.results.split_tree import StagedFiles
 
 BATCHES = 6
@@ -54,6 +55,27 @@ def _ledger(objects: list[tuple[int, int, ResultIndex]]) -> Ledger:
 
 def _succeeded(ledger: Ledger, index: int) -> bool:
     return ledger.outcome(index) is Status.SUCCEEDED
+
+
+def _rows(ledger: Ledger) -> dict[int, list[Winner]]:
+    """Whose rows count of each mini-batch: one result, or one of each part that has succeeded."""
+    return {index: list(found) for index, found in groupby(ledger.winners(), lambda winner: winner.index)}
+
+
+def _of_round(number: int, winners: list[Winner]) -> list[Winner]:
+    return [winner for winner in winners if winner.object.round == number]
+
+
+def _kept_of(partly: set[int], first: Ledger) -> dict[int, list[Winner]]:
+    """The rows of those parts that have succeeded: what still counts when all others have in a second round."""
+    first.begin_round(2)
+    again = [
+        Entry(index, 0, Status.SUCCEEDED, part.items, part.items, "process000", 0.0, 0.0, 0.0, part=part)
+        for index, parts in first.open_parts.items()
+        for part, _ in parts
+    ]
+    first.absorb(0, 0, codec.decode_index(codec.encode(again, [b""] * len(again)), "key"))
+    return {index: _of_round(1, found) for index, found in _rows(first).items() if index in partly}
 
 
 def _view(ledger: Ledger) -> tuple[Any, ...]:
@@ -267,8 +289,8 @@ def test_what_nobody_chose_for_a_round_stays_canceled(
 def test_a_round_keeps_successes_and_opens_the_rest(
     before: list[list[Entry]], now: list[list[Entry]], chosen: frozenset[int] | None, shuffle: random.Random
 ) -> None:
-    """What succeeded in the round before keeps its rows, whatever the next one holds of it; what was not chosen and has
-    no outcome is canceled; in any order of reading."""
+    """What succeeded in the round before keeps its rows, whatever the next one holds of it; where only parts did, these
+    keep theirs and the others are open; what was not chosen and has no outcome is canceled; in any order of reading."""
 
     def decoded(history: list[list[Entry]]) -> list[tuple[int, int, ResultIndex]]:
         encoded = [codec.encode(group, [bytes(entry.rows) for entry in group]) for group in history]
@@ -282,12 +304,18 @@ def test_a_round_keeps_successes_and_opens_the_rest(
         return ledger
 
     first, second = _ledger(decoded(before)), decoded(now)
-    kept = {winner.index: winner for winner in first.winners() if _succeeded(first, winner.index)}
+    succeeded = {index: rows for index, rows in _rows(first).items() if _succeeded(first, index)}
+    partly = {index for index in succeeded if first.has_failed_parts(index)}
     ledger = of_both(second)
-    winners = {winner.index: winner for winner in ledger.winners()}
-    assert {index: winners[index] for index in kept} == kept
-    others = winners.keys() - kept.keys() if chosen is None else (winners.keys() - kept.keys()) & chosen
-    assert all(winners[index].object.round == 2 for index in others)  # of the others what was too short stays
+    winners = _rows(ledger)
+    assert all(winners[index] == succeeded[index] for index in succeeded.keys() - partly)
+    for index, kept in _kept_of(partly, _ledger(decoded(before))).items():
+        if chosen is None or index in chosen:
+            assert index in ledger.missing() or _of_round(1, winners[index]) == kept
+        else:
+            assert [winner for winner in winners[index] if winner in kept] == kept
+    others = winners.keys() - succeeded.keys() if chosen is None else (winners.keys() - succeeded.keys()) & chosen
+    assert all(winners[index] == _of_round(2, winners[index]) for index in others)
     assert ledger.attempts == sum(map(len, now))
     assert sum(ledger.sealed().values()) == len(now)
     counts = ledger.counts

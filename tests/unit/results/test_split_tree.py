@@ -169,6 +169,21 @@ def test_a_late_success_of_the_whole_beats_its_parts() -> None:
         assert len(list(ledger.winners())) == 1
 
 
+def test_a_success_of_the_whole_in_a_later_round_changes_nothing() -> None:
+    """What has succeeded of a mini-batch keeps its rows, whether all of its parts did or the others are open again."""
+    split = _entry(None, 0, Status.SPLIT, Part(0, 4), FAILURE)
+    good = _entry(Part(0, 2), 0, Status.SUCCEEDED, Part(0, 2), None)
+    whole = _entry(None, 1, Status.SUCCEEDED, Part(0, 4), None)
+    for status, failure, settled in ((Status.SUCCEEDED, None, 1), (Status.FAILED, FAILURE, 0)):
+        other = _entry(Part(2, 4), 0, status, Part(2, 4), failure)
+        ledger = _absorbed([split, good, other])
+        ledger.begin_round(2)
+        before = list(ledger.winners())
+        ledger.absorb(0, 0, codec.decode_index(codec.encode([whole], [b""]), "key"))
+        assert ledger.counts.settled == settled
+        assert list(ledger.winners()) == before
+
+
 def test_parts_of_which_nobody_was_told_decide_nothing() -> None:
     """A half counts only when what it is a half of was split; a whole that failed has failed."""
     half = _entry(Part(0, 2), 0, Status.SUCCEEDED, Part(0, 2), None)
