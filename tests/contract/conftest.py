@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,11 @@ import pytest
 from obstore.store import MemoryStore, ObjectStore
 
 from fanout.clock import SystemClock
-from fanout.queues.base import Delivery, Queue, QueuePair, QueueService
 from fanout.queues.sqlite import SqliteQueueService
 from fanout.queues.sqs import SqsQueueService
 from fanout.storage.access import Access
 from fanout.storage.open import ensure_bucket, open_store
+from fanout.testing.contracts import QueueBench
 from tests.simulation.memory_queues import MemoryQueueService
 
 BOTH = [
@@ -29,65 +28,27 @@ SQS = [
 S3 = [*BOTH, pytest.param("minio", marks=pytest.mark.minio)]
 
 
-@dataclass
-class Bench:
-    """One implementation of the queue port, and how time passes for it."""
-
-    service: QueueService
-    pass_time: Callable[[float], None]
-    patience: float  # seconds a receive may wait for what is about to come; 0 where the test turns the clock
-    exactly_once: bool = True  # moto may deliver one message to two receivers at the same time
-    old_receipts_hold: bool = False  # moto and LocalStack honour any receipt of a message, not just the latest
-    every_character: bool = True  # fauxqs refuses those above U+FFFF
-    made: list[str] = field(default_factory=list)
-
-    async def pair(self, visibility: float = 60, max_receives: int = 5) -> QueuePair:
-        """A fresh pair, removed after the test."""
-        self.made.append(f"contract-{uuid.uuid4().hex}")
-        return await self.service.create(self.made[-1], visibility=visibility, max_receives=max_receives)
-
-    async def receive_after(self, seconds: float, queue: Queue, limit: int = 10) -> list[Delivery]:
-        """What there is to receive once `seconds` have passed; emulators may be a little late."""
-        self.pass_time(seconds)
-        return await queue.receive(limit, self.patience and seconds + self.patience)
-
-    async def collect(self, queue: Queue, count: int, limit: int = 10) -> list[Delivery]:
-        """Receives until `count` messages are there, or nothing more comes.
-
-        Where the server may deliver a message twice, the later delivery, whose receipt is valid, stands for both.
-        """
-        found: list[Delivery] = []
-        while len(found) < count and (more := await queue.receive(limit, self.patience)):
-            found += more
-            if not self.exactly_once:
-                found = list({delivery.body: delivery for delivery in found}.values())
-        return found
-
-
 @pytest.fixture(params=["sqlite", "simulation", *SQS])
 async def bench(
     request: pytest.FixtureRequest, tmp_path: Path, manual_clock: Any, aws_environ: Callable[[str], dict[str, str]]
-) -> AsyncIterator[Bench]:
+) -> AsyncIterator[QueueBench]:
     """Every implementation of the queue port in turn."""
     if request.param == "sqlite":
-        bench = Bench(SqliteQueueService(tmp_path, manual_clock), manual_clock.advance, 0)
+        bench = QueueBench(SqliteQueueService(tmp_path, manual_clock), 0, manual_clock.advance)
     elif request.param == "simulation":
-        bench = Bench(MemoryQueueService(manual_clock), manual_clock.advance, 0)
+        bench = QueueBench(MemoryQueueService(manual_clock), 0, manual_clock.advance)
     else:
         access = Access.from_environ(aws_environ(request.getfixturevalue(f"{request.param}_endpoint")))
         service = SqsQueueService(access, SystemClock())
-        bench = Bench(
+        bench = QueueBench(
             service,
-            lambda _: None,
-            5,
+            receive_timeout=5,
             exactly_once=request.param != "moto",
             old_receipts_hold=request.param in ("moto", "localstack"),
             every_character=request.param != "fauxqs",
         )
     yield bench
-    for name in bench.made:
-        await bench.service.remove(name)
-    await bench.service.close()
+    await bench.close()
 
 
 @pytest.fixture(params=["local", "memory", *S3])

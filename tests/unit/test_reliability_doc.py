@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reliability.md").read_text()
-NAMED = re.compile(r"`(tests/[\w/.]+\.py)::(\w+)`")
+NAMED = re.compile(r"`((?:tests|fanout/testing/contracts)/[\w/.]+\.py)::(\w+)`")
 ROW = re.compile(r"^\| (I?\d+) \|(.*)\|$", re.MULTILINE)
 
 
