@@ -1,6 +1,6 @@
 """Servers that speak S3 and SQS, for tests: each on a free loopback port, with an empty folder, gone when it is left.
 
-What each server does differently from AWS, and how it is installed elsewhere, is in docs/servers.md.
+What each server does differently from AWS, and how it is installed elsewhere, is in docs/reference/servers.md.
 """
 
 import json

@@ -12,7 +12,7 @@ import typer
 from fanout.cli.app import app
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")])
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/README.md")])
 IN_BLOCK = re.compile(r"^(?:    |\$ |[A-Z_]+=\S+ )+(?:[A-Z_]+=\S+ )*(fanout [a-z].*)$")
 IN_TEXT = re.compile(r"`(?:[A-Z_]+=\S+ )*(fanout [a-z-]+[^`]*)`")
 NO_COMMAND = ("fanout run …",)
@@ -47,6 +47,8 @@ def _words(command: str) -> list[str]:
 
 def _refusal(words: list[str]) -> str | None:
     """What the command line has against these words; None when it takes them. Nothing is carried out."""
+    if words == ["--help"]:
+        return None
     found: Any = typer.main.get_command(app)
     context = typer.Context(found, info_name="fanout")
     while hasattr(found, "get_command") and words:  # a group, of whichever click typer brings

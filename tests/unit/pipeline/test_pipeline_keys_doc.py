@@ -1,4 +1,4 @@
-"""docs/pipeline-keys.md lists the keys that the readers of pipeline files know, and their defaults."""
+"""docs/reference/pipeline-keys.md lists the keys that the readers of pipeline files know, and their defaults."""
 
 import re
 from collections import defaultdict
@@ -13,7 +13,7 @@ from fanout.pipeline.model import ParallelStep
 from fanout.pipeline.steps.arguments import SETTINGS
 from fanout.pipeline.yaml.fields import Fields
 
-PAGE = Path(__file__).parents[3] / "docs" / "pipeline-keys.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "pipeline-keys.md"
 PIPELINE = """\
 type: pipeline
 inputs:
