@@ -1,6 +1,5 @@
 """The options that several verbs share."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -38,12 +37,3 @@ Strict = Annotated[
         show_default=False,
     ),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """What the command line says of where runs live; None: as the environment or fanout.toml say."""
-
-    store: str | None = None
-    queue: str | None = None
-    profile: str | None = None

@@ -1,35 +1,15 @@
 """What the processes of a step printed, read from the store: what `fanout logs` shows."""
 
-import codecs
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from fanout.formatting import plain
 from fanout.storage.objects import list_keys, read_range
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 CHUNK = 1024 * 1024
-
-
-def log_writer(stream: TextIO) -> Callable[[bytes], None]:
-    """What writes logs to `stream`: to a terminal without anything that would control it, elsewhere as they are."""
-    if not stream.isatty():
-
-        def write(chunk: bytes) -> None:
-            stream.buffer.write(chunk)
-            stream.buffer.flush()
-
-        return write
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def show(chunk: bytes) -> None:
-        stream.write(plain(decoder.decode(chunk)))
-        stream.flush()
-
-    return show
 
 
 @dataclass(frozen=True, slots=True)

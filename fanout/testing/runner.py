@@ -106,7 +106,7 @@ class _Order:
     @classmethod
     def of(cls, file: Path, base: Path, inputs: Mapping[str, Value], overrides: Mapping[str, Any]) -> "_Order":
         """The order for a file; SpecError with every problem found."""
-        from fanout.cli.pipelines import load
+        from fanout.api.pipelines import load
 
         places = located(inputs, data_inputs(file) if inputs else (), base)
         given = tuple(f"{name}={said(value)}" for name, value in places.items())
@@ -115,7 +115,7 @@ class _Order:
 
     def redirected(self, folder: Path) -> "_Order":
         """The same with its outputs in `folder`, but for those that an override has placed."""
-        from fanout.cli.pipelines import load
+        from fanout.api.pipelines import load
 
         named = {one.partition("=")[0] for one in self.sets}
         places = {key: place for key, place in redirected(self.pipeline, folder).items() if key not in named}
@@ -124,9 +124,9 @@ class _Order:
 
     def most_mini_batches(self, environ: Mapping[str, str]) -> int:
         """Those of the largest step, as far as that can be told before the run; 0 when it cannot."""
-        from fanout.cli.render.plan import PlannedStep, look_ahead
         from fanout.config.settings import access_of, load_settings
         from fanout.errors import UserError
+        from fanout.queries.plan import PlannedStep, look_ahead
         from fanout.testing.threads import in_thread
 
         async def look() -> int:

@@ -11,9 +11,9 @@ from typing import Any
 import boto3
 import pytest
 
+from fanout.api import context
+from fanout.api.where import Where
 from fanout.aws.deployment import write_deployment
-from fanout.cli import context
-from fanout.cli.options import Where
 from fanout.pipeline.load import load_pipeline
 from fanout.records import messages
 from handlers import container, planner

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from obstore.store import ObjectStore
 
+from fanout.api import context
+from fanout.api.where import Where
 from fanout.aws.deployment import write_deployment
-from fanout.cli import context
-from fanout.cli.options import Where
 from fanout.pipeline.load import load_pipeline
 from fanout.storage import keys
 from fanout.storage.access import Access

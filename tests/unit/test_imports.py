@@ -39,6 +39,7 @@ ORDER = (
     ("triggers",),
     ("aws",),
     ("queries",),
+    ("api",),
     ("cli",),
     ("testing",),
 )
@@ -134,7 +135,7 @@ def test_a_node_begins_with_what_its_slots_are_copies_of() -> None:
 
 def test_a_warm_node_is_started_before_anything_heavy() -> None:
     """What a run needs to start one, besides the checked pipeline: neither asyncio nor obstore nor the run's story."""
-    loaded = _loaded_by("import fanout.cli.app, fanout.cli.context, fanout.pipeline.load, fanout.engines.node_process")
+    loaded = _loaded_by("import fanout.cli.app, fanout.api.context, fanout.pipeline.load, fanout.engines.node_process")
     assert not loaded & {"asyncio", "obstore", "pydantic", "sqlite3", "rich", *AWS}
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import typer
 
+from fanout.api.where import Where
 from fanout.cli import options
-from fanout.cli.options import Where
 from fanout.errors import ExitCode
 
 
@@ -24,7 +24,7 @@ def cancel(
     """
     import asyncio
 
-    from fanout.cli import context
+    from fanout.api import context
     from fanout.cli.render.canceled import cancel_fields, cancel_lines
     from fanout.cli.render.output import output_to
     from fanout.queries.status import read_status

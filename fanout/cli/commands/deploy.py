@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fanout.api.where import Where
 from fanout.cli import options
-from fanout.cli.options import Where
 from fanout.errors import ExitCode, SettingsError
 
 if TYPE_CHECKING:
@@ -94,10 +94,10 @@ def deploy(
     """
     import asyncio
 
+    from fanout.api import context
+    from fanout.api.pipelines import load
     from fanout.aws.deploy import Wanted, deployment_name
     from fanout.aws.parameters import Size
-    from fanout.cli import context
-    from fanout.cli.pipelines import load
     from fanout.files.uris import display
 
     loaded = load(pipeline, sets, inputs, armed=None)
@@ -132,7 +132,7 @@ def destroy(
     """
     import asyncio
 
-    from fanout.cli import context
+    from fanout.api import context
 
     settings = context.settings_of(Path.cwd(), Where(store, None, profile))
     raise typer.Exit(asyncio.run(_destroy(name, settings, data=data, yes=yes, dry_run=dry_run)))
@@ -141,8 +141,8 @@ def destroy(
 async def _deploy(wanted: "Wanted", settings: "Settings", *, yes: bool, dry_run: bool) -> ExitCode:
     import asyncio
 
+    from fanout.api import context
     from fanout.aws.deploy import apply, difference
-    from fanout.cli import context
     from fanout.cli.render.deployment import difference_lines
     from fanout.cli.render.output import output_to
 
@@ -174,9 +174,9 @@ async def _destroy(name: str, settings: "Settings", *, data: bool, yes: bool, dr
     import asyncio
     from dataclasses import replace
 
+    from fanout.api import context
     from fanout.aws.deploy import destroy as take_away
     from fanout.aws.deploy import look_for, store_of
-    from fanout.cli import context
     from fanout.cli.render.deployment import doomed_lines
     from fanout.cli.render.output import output_to
 
@@ -209,9 +209,9 @@ def _pairs(given: "Sequence[str]") -> dict[str, str]:
 
 async def _manifests(wanted: "Wanted", settings: "Settings", run: str | None, step: str | None) -> str:
     """What kubectl applies; nothing is changed, but the queue of a deployment is looked up."""
+    from fanout.api import context
     from fanout.aws.cluster import check_endpoints, cluster_of, lent_to, work_queue
     from fanout.aws.kubernetes import node_manifests, worker_manifests
-    from fanout.cli import context
     from fanout.storage.open import open_store
 
     access = context.access_of(settings)
@@ -237,9 +237,9 @@ def _render(wanted: "Wanted", settings: "Settings") -> None:
 
 
 def _stack(name: str, settings: "Settings") -> "Stack":
+    from fanout.api import context
     from fanout.aws.parameters import stack_name
     from fanout.aws.stack import Stack
-    from fanout.cli import context
 
     return Stack(stack_name(name), context.access_of(settings), context.endpoint_of(settings))
 

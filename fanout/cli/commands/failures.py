@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fanout.api.where import Where
 from fanout.cli import options
-from fanout.cli.commands.status import OptionalRun, newest_or
-from fanout.cli.options import Where
+from fanout.cli.commands.status import OptionalRun
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,8 +35,9 @@ def failures(
     """Show every failed mini-batch, why, and how to look closer."""
     import asyncio
 
-    from fanout.cli import context
+    from fanout.api import context
     from fanout.cli.render.output import Output, output_to
+    from fanout.queries.runs import find_run
     from fanout.queries.status import pick
 
     where = Where(store, profile=profile)
@@ -44,7 +45,7 @@ def failures(
 
     async def look() -> None:
         objects = context.open_to_read(settings)
-        record = await newest_or(objects, run)
+        record = await find_run(objects, run)
         output = Output(sys.stdout) if json else output_to(sys.stdout)
         commands = context.commands_of(settings, where)
         for one in [pick(record, step)] if step else record.pipeline.steps:
@@ -62,9 +63,9 @@ def failures(
 async def _lines(
     store: "ObjectStore", record: "RunRecord", step: "Step", commands: "Commands", paint: "Paint", *, all_attempts: bool
 ) -> "AsyncIterator[str]":
-    from fanout.cli.render.failed_inputs import PlannedMiniBatches
     from fanout.cli.render.failed_mini_batches import command_lines, failed_lines, unsealed_line
     from fanout.pipeline.model import ParallelStep
+    from fanout.queries.failures import PlannedMiniBatches, last_words
     from fanout.records.seal import read_seal, step_seal
     from fanout.reports.failed_mini_batches import read_failures
     from fanout.storage import keys
@@ -80,7 +81,7 @@ async def _lines(
         elif is_parallel:
             yield f"{paint.strong(step.name)}: {sealed.verdict.reason}"
         else:
-            for line in command_lines(step, sealed, await _last_words(store, record, step), paint):
+            for line in command_lines(step, sealed, await last_words(store, record, step), paint):
                 yield line
         return
     async for line in failed_lines(found, PlannedMiniBatches(store, found.planned, found.plan), commands, paint):
@@ -90,33 +91,18 @@ async def _lines(
 async def _fields(
     store: "ObjectStore", record: "RunRecord", step: "Step", *, all_attempts: bool
 ) -> "AsyncIterator[str]":
-    from fanout.cli.render.failed_inputs import PlannedMiniBatches
     from fanout.cli.render.failed_mini_batches import command_fields, failed_fields
     from fanout.pipeline.model import ParallelStep
+    from fanout.queries.failures import PlannedMiniBatches, last_words
     from fanout.records.seal import step_seal
     from fanout.reports.failed_mini_batches import read_failures
 
     at = record.at(step.name)
     found = await read_failures(store, at, all_attempts=all_attempts) if isinstance(step, ParallelStep) else None
     if found is None:
-        said = await _last_words(store, record, step)
+        said = await last_words(store, record, step)
         sealed = await step_seal(store, at)
         yield json_format.dumps(command_fields(record.name, at.round, step, sealed, said))
         return
     async for fields in failed_fields(found, PlannedMiniBatches(store, found.planned, found.plan)):
         yield json_format.dumps(fields)
-
-
-async def _last_words(store: "ObjectStore", record: "RunRecord", step: "Step") -> str:
-    """The end of what a command has printed; "" when it did not fail."""
-    from fanout.records.seal import step_seal
-    from fanout.shell_commands.runner import LAST_WORDS, LOG_FILE
-    from fanout.storage import keys
-    from fanout.storage.objects import read
-
-    at = record.at(step.name)
-    sealed = await step_seal(store, at)
-    if sealed is None or sealed.verdict.completed:
-        return ""
-    log = await read(store, keys.logs(at) + LOG_FILE)
-    return (log or b"")[-LAST_WORDS:].decode(errors="replace")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fanout.advice import advised
+from fanout.api.where import Where
 from fanout.cli import options
-from fanout.cli.options import Where
 from fanout.errors import ExitCode, RunError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def node(
     """Work on a run from this machine; any number of nodes may join."""
     import asyncio
 
-    from fanout.cli import context
+    from fanout.api import context
     from fanout.cli.render.node import WHY, NodeLines
     from fanout.memory import collect_seldom
     from fanout.node.exit_codes import DRAINED
@@ -53,7 +53,7 @@ def node(
 
 
 async def _work(run: str, step: str | None, slots: int | None, settings: "Settings", lines: "NodeLines") -> "Leaving":
-    from fanout.cli import context
+    from fanout.api import context
     from fanout.node.inputs_check import check_inputs
     from fanout.node.serve import Surroundings, load_step, serve
     from fanout.queries.status import pick

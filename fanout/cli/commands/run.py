@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fanout.api.where import Where
 from fanout.cli import options
 from fanout.cli.exit_codes import exit_code, the_one_inside
-from fanout.cli.options import Where
 from fanout.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from fanout.cli.render.run.view import RunView
     from fanout.config.settings import Settings
     from fanout.engines.node_process import WarmNode
-    from fanout.pipeline.model import Pipeline
     from fanout.scheduler.context import Outside
     from fanout.scheduler.observer import RunReport
 
@@ -61,8 +60,8 @@ def run(
     json: options.Json = False,
 ) -> None:
     """Run a pipeline and show what becomes of it."""
-    from fanout.cli import context
-    from fanout.cli.pipelines import load, look_at_tables, own_environments
+    from fanout.api import context
+    from fanout.api.pipelines import load, look_at_tables, own_environments, warm_node
 
     loaded, where = load(pipeline, sets, inputs), Where(store, queue, profile)
     look_at_tables(loaded, pipeline, where)
@@ -97,7 +96,7 @@ def resume(
     """
     import asyncio
 
-    from fanout.cli import context
+    from fanout.api import context
 
     where = Where(store, queue, profile)
     settings = context.settings_of(Path.cwd(), where)
@@ -113,33 +112,15 @@ def resume(
     raise typer.Exit(asyncio.run(carry_out(tale, settings, where, json=json)))
 
 
-@contextlib.contextmanager
-def warm_node(pipeline: "Pipeline", settings: "Settings") -> "Iterator[WarmNode | None]":
-    """A node that is there before its step is known, where a step will want one; none is left at the end."""
-    from fanout.cli import context
-    from fanout.cli.pipelines import cuts_tables
-    from fanout.engines.node_process import WarmNode
-    from fanout.pipeline.model import ParallelStep
-
-    if not any(isinstance(step, ParallelStep) for step in pipeline.steps):
-        yield None
-        return
-    warm = WarmNode(context.access_of(settings).child_environ(), tables=cuts_tables(pipeline))
-    try:
-        yield warm
-    finally:
-        warm.dismiss()
-
-
 async def carry_out(
     tale: "Tale", settings: "Settings", where: Where, *, json: bool, warm: "WarmNode | None" = None
 ) -> ExitCode:
     """Shows a run from its start to its end; the exit code that its verdict asks for."""
-    from fanout.cli import context
-    from fanout.cli.render.failed_inputs import failing_mini_batches
+    from fanout.api import context
     from fanout.cli.render.run.choose import choose_view
     from fanout.cli.render.run.conclusion import run_has_failures
     from fanout.cli.signals import until_stopped
+    from fanout.queries.failures import failing_mini_batches
     from fanout.queries.running import follow_running
     from fanout.tasks import beside
 

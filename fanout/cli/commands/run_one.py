@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fanout.api.where import Where
 from fanout.cli import options
-from fanout.cli.options import Where
 from fanout.errors import ExitCode, RunError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def run_one(
     import asyncio
     import faulthandler
 
-    from fanout.cli import context
+    from fanout.api import context
     from fanout.cli.render.output import output_to
     from fanout.node.single import clear
 
@@ -78,15 +78,15 @@ def _chosen(which: list[str]) -> tuple[str | None, int]:
 
 async def _record(run: str | None, step: str | None, settings: "Settings") -> "StepRecord":
     """The step that the mini-batch belongs to; RunError when it has not begun."""
-    from fanout.cli import context
-    from fanout.cli.commands.status import newest_or
+    from fanout.api import context
+    from fanout.queries.runs import find_run
     from fanout.queries.status import pick_parallel
     from fanout.records.code_change import with_code_of_now
     from fanout.records.step import read_record
     from fanout.scheduler.reuse import taken_over
 
     store = context.open_to_read(settings)
-    found = await newest_or(store, run)
+    found = await find_run(store, run)
     chosen = pick_parallel(found, step).name
     record = await read_record(store, found.at(chosen))
     if record is None and (earlier := await taken_over(store, found.at(chosen))) is not None:
@@ -110,7 +110,7 @@ def _code(record: "StepRecord", *, new_code: bool) -> tuple[Path | None, str]:
 async def _prepared(
     record: "StepRecord", index: int, settings: "Settings", scratch: Path, code: Path | None
 ) -> "Prepared":
-    from fanout.cli import context
+    from fanout.api import context
     from fanout.node.single import prepare
 
     return await prepare(record, index, context.open_to_read(settings), context.access_of(settings), scratch, code)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fanout.advice import advised
+from fanout.api.where import Where
 from fanout.cli import options
-from fanout.cli.options import Where
-from fanout.errors import ExitCode, RunError
+from fanout.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,9 +49,10 @@ def status(
     """Show where a run stands and what works on it."""
     import asyncio
 
-    from fanout.cli import context
+    from fanout.api import context
     from fanout.cli.render.output import output_to
     from fanout.cli.render.status_text import status_fields, status_lines
+    from fanout.queries.runs import find_run
     from fanout.queries.status import read_status
 
     where = Where(store, profile=profile)
@@ -68,7 +69,7 @@ def status(
 
     async def look() -> "RunStatus":
         objects = context.open_to_read(settings)
-        record = await newest_or(objects, run)
+        record = await find_run(objects, run)
         async with context.queues_to_look(settings) as queues:
             while (found := await read_status(objects, record, settings, queues)).seal is None and follow:
                 if sys.stdout.isatty() and not json:
@@ -89,9 +90,10 @@ def list_(
     """List the runs of the store, newest first."""
     import asyncio
 
-    from fanout.cli import context
-    from fanout.cli.render.listing import list_fields, list_lines, list_runs
+    from fanout.api import context
+    from fanout.cli.render.listing import list_fields, list_lines
     from fanout.cli.render.output import output_to
+    from fanout.queries.runs import list_runs
 
     settings = context.settings_of(Path.cwd(), Where(store, profile=profile))
 
@@ -120,15 +122,16 @@ def logs(
     """Show the tracebacks of a run and what its scripts printed."""
     import asyncio
 
-    from fanout.cli import context
+    from fanout.api import context
     from fanout.queries.logs import LogChoice
+    from fanout.queries.runs import find_run
     from fanout.queries.status import pick
 
     settings = context.settings_of(Path.cwd(), Where(store, profile=profile))
 
     async def look() -> None:
         objects = context.open_to_read(settings)
-        record = await newest_or(objects, run)
+        record = await find_run(objects, run)
         steps = [pick(record, step)] if step else record.pipeline.steps
         shown = await _show_logs(
             objects, record, [found.name for found in steps], LogChoice(node, process, stderr), follow=follow
@@ -157,7 +160,8 @@ async def _show_logs(
     """Writes the logs of these steps; returns how many bytes."""
     import asyncio
 
-    from fanout.queries.logs import LogReader, log_writer
+    from fanout.cli.render.logs import log_writer
+    from fanout.queries.logs import LogReader
     from fanout.records.seal import read_seal
     from fanout.storage import keys
 
@@ -176,16 +180,3 @@ async def _show_logs(
         if over:
             return shown
         await asyncio.sleep(FOLLOW_EVERY)
-
-
-async def newest_or(store: "ObjectStore", run: str | None) -> "RunRecord":
-    """The run that this name, or its beginning, means; without one the newest."""
-    from fanout.cli.render.listing import list_runs
-    from fanout.records.run import full_name, load_record
-
-    if run is not None:
-        return await load_record(store, await full_name(store, run))
-    newest = await list_runs(store, 1)
-    if not newest:
-        raise RunError(f"there are no runs in this store; `{advised().run('PIPELINE')}` makes one")
-    return newest[0].record

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from fanout.api.where import Where
 from fanout.cli import options
-from fanout.cli.options import Where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -75,7 +75,7 @@ def show(
     import asyncio
     from pathlib import Path
 
-    from fanout.cli import context
+    from fanout.api import context
     from fanout.cli.render.output import output_to
     from fanout.cli.render.trigger import trigger_fields, trigger_lines
     from fanout.triggers.records import TriggerRecords
@@ -102,7 +102,7 @@ def show(
 
 
 def _loaded(pipeline: options.PipelineFile, sets: list[str] | None) -> "Pipeline":
-    from fanout.cli.pipelines import load
+    from fanout.api.pipelines import load
 
     return load(pipeline, sets, armed=True)
 
@@ -116,7 +116,7 @@ def _change(pipeline: "Pipeline", change: "Change", where: Where, *, json: bool)
     import asyncio
     from pathlib import Path
 
-    from fanout.cli import context
+    from fanout.api import context
 
     settings = context.settings_of(Path(pipeline.file), where)
 

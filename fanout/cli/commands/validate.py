@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fanout.api.where import Where
 from fanout.cli import options
-from fanout.cli.options import Where
 from fanout.errors import ExitCode, InputError, Place, Problem, SpecError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def validate(
     pipeline: options.PipelineFile, sets: options.Set = None, inputs: options.Input = None, json: options.Json = False
 ) -> None:
     """Check a pipeline file and say everything that is wrong with it."""
-    from fanout.cli.pipelines import load, look_at_tables
+    from fanout.api.pipelines import load, look_at_tables
     from fanout.cli.render.output import output_to
     from fanout.environments import installed
 
@@ -64,10 +64,11 @@ def plan(
 
     Nothing is run and nothing is written. A step that reads another step's output is planned when that has ended.
     """
-    from fanout.cli import context
-    from fanout.cli.pipelines import load
+    from fanout.api import context
+    from fanout.api.pipelines import load
     from fanout.cli.render.output import output_to
-    from fanout.cli.render.plan import look_ahead, plan_fields, plan_lines
+    from fanout.cli.render.plan import plan_fields, plan_lines
+    from fanout.queries.plan import look_ahead
 
     loaded = load(pipeline, sets, inputs)
     settings = context.settings_of(pipeline, Where(store, profile=profile))

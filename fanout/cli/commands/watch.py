@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fanout.api.where import Where
 from fanout.cli import options
 from fanout.cli.commands.run import Env
-from fanout.cli.options import Where
 
 if TYPE_CHECKING:
     from fanout.config.settings import Settings
@@ -45,8 +45,8 @@ def watch(
     """
     import asyncio
 
-    from fanout.cli import context
-    from fanout.cli.pipelines import load, look_at_tables, own_environments
+    from fanout.api import context
+    from fanout.api.pipelines import load, look_at_tables, own_environments
 
     loaded, where = load(pipeline, sets, inputs, armed=True), Where(store, queue, profile)
     look_at_tables(loaded, pipeline, where)
@@ -74,7 +74,7 @@ async def _carry_out(
 ) -> None:
     import asyncio
 
-    from fanout.cli import context
+    from fanout.api import context
     from fanout.cli.render.output import Output, output_to
     from fanout.cli.render.watch import JsonWatchView, PlainWatchView
     from fanout.cli.signals import until_drained

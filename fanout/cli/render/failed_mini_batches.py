@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import asdict
 
 from fanout.cli.render.advised_commands import Commands
-from fanout.cli.render.failed_inputs import PlannedMiniBatches
 from fanout.cli.render.output import Paint
 from fanout.cli.render.run.conclusion import paint_verdict
-from fanout.cli.render.run.failures import INDENT, MOST_ITEMS, body, items_of, title
+from fanout.cli.render.run.failures import INDENT, MOST_ITEMS, body, title
 from fanout.formatting import indented, many, mini_batches, number, printable
 from fanout.pipeline.model import Step
 from fanout.planning.index_ranges import ranges
+from fanout.queries.failures import PlannedMiniBatches, failed_items
 from fanout.records.mini_batch import MiniBatch
 from fanout.records.seal import Seal
 from fanout.reports.failed_mini_batches import FailedMiniBatch, FailedTry, FailuresOfStep, Fate, KindOfFailure
@@ -147,13 +147,6 @@ async def _mini_batch_lines(
 def _one_line(message: str) -> str:
     text = printable(" ".join(message.split()))
     return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}…"
-
-
-def failed_items(failed: FailedMiniBatch, batch: MiniBatch | None) -> tuple[str, ...]:
-    """What failed, as people name it: the items that were isolated, else all that the mini-batch holds."""
-    if not failed.failed_parts:
-        return items_of(batch)
-    return tuple(name for part in failed.failed_parts for name in items_of(batch, part))
 
 
 def _commands(found: FailuresOfStep, kind: KindOfFailure, commands: Commands) -> Iterator[str]:

@@ -1,50 +1,13 @@
-"""The runs of a store, newest first: what `fanout list` shows."""
+"""The runs of a store, newest first: what `fanout list` shows. Pure."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from fanout.cli.render.output import Paint
 from fanout.cli.render.run.conclusion import paint_verdict
-from fanout.errors import DamagedRecordError, RunError
 from fanout.formatting import duration, many, moment
-from fanout.records.run import RunRecord, load_record
-from fanout.records.seal import Seal, read_seal
+from fanout.queries.runs import ListedRun
+from fanout.records.seal import Seal
 from fanout.records.verdict import verdict_words
-from fanout.storage import keys
-from fanout.storage.objects import list_names
-from fanout.tasks import all_of
-
-if TYPE_CHECKING:
-    from obstore.store import ObjectStore
-
-AT_ONCE = 32
-
-
-@dataclass(frozen=True, slots=True)
-class ListedRun:
-    """One run; `seal` is None while it is not over."""
-
-    record: RunRecord
-    seal: Seal | None
-
-
-async def list_runs(store: "ObjectStore", most: int | None = None) -> list[ListedRun]:
-    """The newest `most` runs; what cannot be read as a run is left out."""
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def look(name: str) -> ListedRun | None:
-        async with gate:
-            try:
-                record = await load_record(store, name)
-                return ListedRun(record, await read_seal(store, keys.run_verdict(name, record.round)))
-            except (RunError, DamagedRecordError):
-                return None
-
-    found = await all_of(map(look, await list_names(store, keys.RUNS)))
-    runs = sorted(filter(None, found), key=lambda run: run.record.created, reverse=True)
-    return runs[:most]
 
 
 def list_lines(runs: Sequence[ListedRun], paint: Paint) -> Iterator[str]:

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from fanout.cli.render.output import Paint
-from fanout.cli.render.run.failures import MOST_ITEMS, items_of
+from fanout.cli.render.run.failures import MOST_ITEMS
 from fanout.errors import EntryScriptError
 from fanout.formatting import duration, indented, many, printable
 from fanout.node.single import Prepared, Returned
+from fanout.queries.failures import items_of
 from fanout.reports.failure_groups import Source
 from fanout.slot.child.entry_script import user_traceback
 

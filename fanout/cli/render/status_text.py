@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from fanout.cli.render.activity import activity_fields, activity_lines, activity_summary
 from fanout.cli.render.advised_commands import Commands
 from fanout.cli.render.output import Paint
 from fanout.cli.render.run.conclusion import MOST_CHANGES, paint_verdict
@@ -71,7 +72,7 @@ def _step_line(step: StepStatus, paint: Paint) -> str:
         parts = [f"{paint_verdict(seal.verdict, paint, seal.counts)} in {duration(seal.seconds)}"]
     if step.counts is not None:
         parts += _numbers(step.counts, paint)
-    parts += step.activity.summary()
+    parts += activity_summary(step.activity)
     return ", ".join(parts)
 
 
@@ -94,7 +95,7 @@ def _numbers(counts: Counts, paint: Paint) -> Iterator[str]:
 def _details(step: StepStatus, run: str, commands: Commands) -> Iterator[str]:
     if step.seal is not None and not (_plain_success(step.seal) and step.taken_from is None):
         yield printable(step.seal.verdict.reason)
-    yield from step.activity.lines()
+    yield from activity_lines(step.activity)
     for name, uri in sorted(step.outputs.items()):
         yield f"{name}: {location(uri)}"
     if step.seal is not None:
@@ -116,7 +117,7 @@ def _step_fields(step: StepStatus) -> dict[str, object]:
         "state": None if step.state is None else step.state.value,
         "counts": None if step.counts is None else asdict(step.counts),
         "nodes": step.activity.joined,
-        **step.activity.fields(),
+        **activity_fields(step.activity),
         "outputs": dict(step.outputs),
         "logs": step.logs,
         "taken_from": step.taken_from,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from fanout.api.pipelines import load
 from fanout.aws.reach import Objects, Reach, below, partition_of, reach_of
-from fanout.cli.pipelines import load
 from fanout.config.settings import Settings
 from fanout.errors import SettingsError
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from obstore.store import MemoryStore
 
+from fanout.cli.render.activity import activity_fields, activity_lines, activity_summary
 from fanout.cli.render.node import NodeLines
 from fanout.queries.activity import Activity, read_activity
 from fanout.queues.base import Depth
@@ -32,8 +33,8 @@ ACTIVITY = Activity(
 
 def test_what_people_see() -> None:
     """Living nodes apart from dead ones; what runs, and since when; what waits."""
-    assert list(ACTIVITY.summary()) == ["2 nodes at work, 2 gone"]
-    assert list(ACTIVITY.lines()) == [
+    assert list(activity_summary(ACTIVITY)) == ["2 nodes at work, 2 gone"]
+    assert list(activity_lines(ACTIVITY)) == [
         "queue: 1,203 waiting, 9 with nodes, 2 dead letters",
         "node 0 (alpha): 12 done, 1 failed; mini-batch 7 for 44 s",
         "node 1 (beta): 12 done; 2 slots starting",
@@ -44,7 +45,7 @@ def test_what_people_see() -> None:
 
 def test_what_programs_see() -> None:
     """Names and numbers."""
-    fields = ACTIVITY.fields()
+    fields = activity_fields(ACTIVITY)
     assert (fields["alive_nodes"], fields["dead_letters"]) == (2, 2)
     assert fields["queue"] == {"visible": 1200, "held": 9, "delayed": 3}
 
@@ -52,7 +53,7 @@ def test_what_programs_see() -> None:
 @pytest.mark.parametrize(("joined", "said"), [(0, []), (1, ["1 node so far"])])
 def test_nodes_of_before_say_nothing(joined: int, said: list[str]) -> None:
     """Of a run that an earlier version has begun."""
-    assert list(Activity(joined).summary()) == said
+    assert list(activity_summary(Activity(joined))) == said
 
 
 async def test_it_is_read_from_the_store() -> None:
@@ -63,7 +64,9 @@ async def test_it_is_read_from_the_store() -> None:
     await create_fence(store, AT, Fence(1, "beta", "all 5 mini-batches failed"))
     found = await read_activity(store, None, AT, "memory:")
     assert (found.joined, len(found.seen), found.queue) == (1, 1, None)
-    assert "node 1 (beta) is fenced: all 5 mini-batches failed; what failed on it does not count" in found.lines()
+    assert "node 1 (beta) is fenced: all 5 mini-batches failed; what failed on it does not count" in list(
+        activity_lines(found)
+    )
 
 
 def test_what_a_node_says_in_its_terminal() -> None:

@@ -7,7 +7,8 @@ from typing import TextIO
 import pytest
 from obstore.store import MemoryStore
 
-from fanout.queries.logs import LogChoice, LogReader, log_writer
+from fanout.cli.render.logs import log_writer
+from fanout.queries.logs import LogChoice, LogReader
 from fanout.storage.objects import put
 
 LOGS = "runs/r/s/logs/"

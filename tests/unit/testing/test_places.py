@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fanout.cli.pipelines import load
+from fanout.api.pipelines import load
 from fanout.testing.places import data_inputs, located, redirected, said
 
 PIPELINE = """\

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from fanout.cli.render.advised_commands import Commands
 from fanout.cli.render.output import Output, Paint
 from fanout.cli.render.run.board import why
-from fanout.cli.render.run.failures import MiniBatches, failure_lines, failures_of
+from fanout.cli.render.run.failures import failure_lines
 from fanout.formatting import duration, location, many, number, printable
 from fanout.pipeline.model import ParallelStep
+from fanout.queries.failures import MiniBatches, failures_of
 from fanout.records import value_changes
 from fanout.records.value_changes import Change
 from fanout.records.verdict import Counts, Verdict, VerdictStatus, verdict_words

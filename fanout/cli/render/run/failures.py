@@ -1,55 +1,20 @@
 """What failed, shown once: the user's own traceback first, alike ones together, and the command to look closer."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from fanout.cli.render.advised_commands import Commands
 from fanout.cli.render.output import Paint
-from fanout.formatting import indented, location, middle_left_out, number, printable
-from fanout.records.mini_batch import MiniBatch
-from fanout.records.parts import Part
-from fanout.reports.failure_groups import FailureGroup, Source, group, occurrences
+from fanout.formatting import indented, middle_left_out, number, printable
+from fanout.queries.failures import MOST_GROUPS, MiniBatches, StepFailures, items_of
+from fanout.reports.failure_groups import FailureGroup, Source
 from fanout.reports.job_result import headline, named, place
 from fanout.results.codec import Cause
-from fanout.scheduler.observer import RunReport, StepReport
 from fanout.security.redaction import redact
 
-MOST_GROUPS = 5
-"""Kinds of failures shown for a step; the others are in its logs."""
 MOST_ITEMS = 3
 MOST_LINES = 60
 INDENT = "   "
 _ABOUT_NODES = {Cause.INIT: "the script could not be started", Cause.SHUTDOWN: "shutdown() failed"}
-
-MiniBatches = Mapping[tuple[str, int], MiniBatch]
-"""Mini-batches of the plan that failures name, by step and index, as far as they could be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepFailures:
-    """What failed in one step."""
-
-    report: StepReport
-    source: Source
-    groups: tuple[FailureGroup, ...]
-
-    @property
-    def untold(self) -> int:
-        """Failed attempts beyond those that were kept."""
-        counts = self.report.seal.counts
-        return max(0, counts.retried + counts.lost - len(self.report.failures))
-
-
-def failures_of(report: RunReport) -> list[StepFailures]:
-    """The failures of each step that has any; those of steps that completed before a resume were told then."""
-    found = []
-    for step in report.steps:
-        told = step.earlier and step.seal.verdict.completed
-        source = Source(report.run, step.step.name, step.code)
-        groups = () if told else group(occurrences(step.failures, step.events), source)
-        if groups or (step.error and not told) or step.nodes:
-            found.append(StepFailures(step, source, groups))
-    return found
 
 
 def failure_lines(failures: StepFailures, batches: MiniBatches, commands: Commands, paint: Paint) -> Iterator[str]:
@@ -67,26 +32,6 @@ def failure_lines(failures: StepFailures, batches: MiniBatches, commands: Comman
         yield f"{INDENT}look closer: {paint.strong(_command(group_, run, step, commands))}"
         yield ""
     yield from _rest(failures, commands)
-
-
-def items_of(batch: MiniBatch | None, part: Part | None = None) -> tuple[str, ...]:
-    """What a mini-batch holds, as people name it: its files, partition, or pieces of files; of a part, its items."""
-    if part is not None:
-        return _items_of_part(batch, part)
-    if batch is None:
-        return ()
-    if batch.partition:
-        return (", ".join(f"{key}={value}" for key, value in batch.partition.items()),)
-    if batch.files:
-        return tuple(location(uri) for uri in batch.files)
-    return tuple(f"{location(p.uri)}, {p.cut} {number(p.start)} to {number(p.stop)}" for p in batch.pieces)
-
-
-def _items_of_part(batch: MiniBatch | None, part: Part) -> tuple[str, ...]:
-    if batch is not None and batch.files:
-        return tuple(location(uri) for uri in batch.files[part.start : part.stop])
-    whole = "; ".join(items_of(batch))
-    return (f"{part} of {whole}" if whole else str(part),)
 
 
 def _command_lines(failures: StepFailures, commands: Commands, paint: Paint) -> Iterator[str]:

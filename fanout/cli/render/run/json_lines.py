@@ -33,10 +33,10 @@ from datetime import UTC, datetime
 
 from fanout.cli.render.output import Output
 from fanout.cli.render.run.conclusion import run_has_failures
-from fanout.cli.render.run.failures import MiniBatches, StepFailures, failures_of, items_of
 from fanout.cli.render.run.first_failures import FirstFailures
 from fanout.clock import Clock
 from fanout.pipeline.model import Step
+from fanout.queries.failures import MiniBatches, StepFailures, failures_of, items_of
 from fanout.queries.running import LongRunning
 from fanout.records.value_changes import Change, lines, place
 from fanout.reports.failure_groups import FailureGroup, Occurrence, Source

@@ -13,10 +13,10 @@ from fanout.cli.render.advised_commands import Commands
 from fanout.cli.render.output import output_to
 from fanout.cli.render.run.board import Board, Phase, StepState, end_line, failed_words, progress_words, remaining_lines
 from fanout.cli.render.run.conclusion import conclude, has_failures, stopped_lines
-from fanout.cli.render.run.failures import MiniBatches
 from fanout.clock import Clock
 from fanout.formatting import duration, printable
 from fanout.pipeline.model import Step
+from fanout.queries.failures import MiniBatches
 from fanout.queries.running import LONG, MOST_SHOWN, LongRunning
 from fanout.records.verdict import VerdictStatus
 from fanout.reports.remaining import Remaining

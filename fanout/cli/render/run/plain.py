@@ -4,10 +4,10 @@ from fanout.cli.render.advised_commands import Commands
 from fanout.cli.render.output import Output
 from fanout.cli.render.run.board import Board, end_line, progress_line, remaining_lines
 from fanout.cli.render.run.conclusion import conclude, stopped_lines
-from fanout.cli.render.run.failures import MiniBatches
 from fanout.clock import Clock
 from fanout.formatting import many, printable
 from fanout.pipeline.model import Step
+from fanout.queries.failures import MiniBatches
 from fanout.queries.running import MOST_SHOWN, LongRunning, told_until
 from fanout.reports.remaining import Remaining
 from fanout.scheduler.observer import GOES_ON, RunReport, StepReport

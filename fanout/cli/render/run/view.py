@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from fanout.cli.render.run.failures import MiniBatches
+from fanout.queries.failures import MiniBatches
 from fanout.queries.running import Watcher
 from fanout.scheduler.observer import RunObserver, RunReport
 

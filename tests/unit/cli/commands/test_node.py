@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fanout.cli.pipelines import load
+from fanout.api.pipelines import load
 from fanout.records.run import RunRecord, create_record
 from fanout.storage.access import Access
 from fanout.storage.open import open_store

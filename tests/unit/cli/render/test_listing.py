@@ -2,9 +2,10 @@ from typing import Any
 
 from obstore.store import MemoryStore
 
-from fanout.cli.render.listing import list_fields, list_lines, list_runs
+from fanout.cli.render.listing import list_fields, list_lines
 from fanout.cli.render.output import Paint
 from fanout.pipeline.model import Pipeline
+from fanout.queries.runs import list_runs
 from fanout.records.run import RunRecord, create_record
 from fanout.records.seal import Seal, seal
 from fanout.records.verdict import Counts, Verdict, VerdictStatus

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from fanout.cli.render.output import Paint
-from fanout.cli.render.plan import PlannedStep, UnplannedStep, look_ahead, plan_fields, plan_lines
+from fanout.cli.render.plan import plan_fields, plan_lines
 from fanout.config.settings import Settings
 from fanout.pipeline.model import DataInput, DataType, MiniBatchSize, Pipeline
+from fanout.queries.plan import PlannedStep, UnplannedStep, look_ahead
 from fanout.storage.access import Access
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from fanout.cli.render.advised_commands import Commands
 from fanout.cli.render.output import Paint
-from fanout.cli.render.run.failures import MOST_GROUPS, MOST_LINES, failure_lines, failures_of, items_of
+from fanout.cli.render.run.failures import MOST_LINES, failure_lines
+from fanout.queries.failures import MOST_GROUPS, failures_of, items_of
 from fanout.records.mini_batch import Cut, MiniBatch, Piece
 from fanout.records.parts import Part
 from fanout.records.verdict import Counts, VerdictStatus

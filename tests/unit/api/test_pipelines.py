@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fanout.cli.pipelines import load, overrides_of
+from fanout.api.pipelines import load, overrides_of
 from fanout.errors import SpecError
 
 

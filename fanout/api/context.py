@@ -3,14 +3,14 @@
 import os
 import shlex
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanout.advice import advise_with
-from fanout.cli.options import Where
+from fanout.api.where import Where
 from fanout.config.settings import Origin, Settings, load_settings
 from fanout.errors import RunError, SettingsError, UserError
 from fanout.pipeline.data.locations import local_path, uri_of
@@ -19,7 +19,7 @@ from fanout.pipeline.yaml.diagnostics import Wrong
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-    from fanout.cli.render.advised_commands import Commands
+    from fanout.advice import Commands
     from fanout.engines.node_process import WarmNode
     from fanout.queues.base import QueueService
     from fanout.scheduler.context import Outside
@@ -74,11 +74,16 @@ def access_to_look(settings: Settings) -> "Access":
 
 @asynccontextmanager
 async def outside_of(
-    settings: Settings, warm: "WarmNode | None" = None, *, to_look: bool = False
+    settings: Settings,
+    warm: "WarmNode | None" = None,
+    *,
+    to_look: bool = False,
+    say: "Callable[[str], None] | None" = None,
 ) -> AsyncIterator["Outside"]:
     """Everything a run needs, open while the context lasts; the store is made when it is missing.
 
-    `warm` is the node that its first parallel step gets; `to_look`: for a command that gives up soon.
+    `warm` is the node that its first parallel step gets; `to_look`: for a command that gives up soon. `say` is given a
+    line about what fanout.toml decided, if it did; by default it goes to stderr.
     """
     from fanout.clock import SystemClock
     from fanout.engines.local import LocalEngine
@@ -87,7 +92,7 @@ async def outside_of(
     from fanout.storage.open import ensure_bucket, open_store
 
     if line := origin_line(settings):
-        sys.stderr.write(f"{line}\n")
+        (say or _on_stderr)(line)
     access, clock = access_to_look(settings) if to_look else access_of(settings), SystemClock()
     store = open_store(settings.store, access)
     await ensure_bucket(settings.store, access)
@@ -97,6 +102,10 @@ async def outside_of(
         yield Outside(settings, access, store, queues, engine, clock)
     finally:
         await queues.close()
+
+
+def _on_stderr(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def origin_line(settings: Settings) -> str:
@@ -176,7 +185,7 @@ async def queues_to_look(settings: Settings) -> AsyncIterator["QueueService | No
 
 def commands_of(settings: Settings, where: Where) -> "Commands":
     """The commands that find this run again from the current folder."""
-    from fanout.cli.render.advised_commands import Commands
+    from fanout.advice import Commands
 
     profile = ["--profile", where.profile] if where.profile else []
     folder = Path.cwd()

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from fanout.cli.context import commands_of, open_to_read, origin_line, outside_of, settings_of
-from fanout.cli.options import Where
+from fanout.api.context import commands_of, open_to_read, origin_line, outside_of, settings_of
+from fanout.api.where import Where
 from fanout.errors import RunError, SettingsError
 
 TOML = """\

@@ -2,8 +2,8 @@ from typing import Any
 
 from obstore.store import MemoryStore
 
-from fanout.cli.render.failed_inputs import PlannedMiniBatches, failing_mini_batches
 from fanout.planning.manifests import SHARD_SIZE, Tally, next_shard, write_shard, write_summary
+from fanout.queries.failures import PlannedMiniBatches, failing_mini_batches
 from fanout.records.mini_batch import MiniBatch
 from fanout.records.verdict import VerdictStatus
 from fanout.storage.keys import StepRound

@@ -1,13 +1,16 @@
 """From the options of a verb to a checked pipeline: `--input x=1` is short for the `--set` that gives x its value."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fanout.cli.options import Where
+from fanout.api.where import Where
 from fanout.errors import Place, Problem, SpecError
 
 if TYPE_CHECKING:
+    from fanout.config.settings import Settings
+    from fanout.engines.node_process import WarmNode
     from fanout.pipeline.model import Pipeline
     from fanout.pipeline.yaml.tree import Node
 
@@ -28,7 +31,7 @@ def look_at_tables(pipeline: "Pipeline", file: Path, where: Where) -> None:
     """SpecError with all that keeps tables on this machine, which steps would cut, from being cut as the file says."""
     if not cuts_tables(pipeline):
         return
-    from fanout.cli import context
+    from fanout.api import context
     from fanout.planning import preview
 
     settings = context.settings_of(file, where)
@@ -115,3 +118,20 @@ def _place_of_value(node: "Node") -> str:
     if not isinstance(node, MapNode):
         return ""
     return ".default" if node.get("path") is None and node.get("default") is not None else ".path"
+
+
+@contextlib.contextmanager
+def warm_node(pipeline: "Pipeline", settings: "Settings") -> Iterator["WarmNode | None"]:
+    """A node that is there before its step is known, where a step will want one; none is left at the end."""
+    from fanout.api import context
+    from fanout.engines.node_process import WarmNode
+    from fanout.pipeline.model import ParallelStep
+
+    if not any(isinstance(step, ParallelStep) for step in pipeline.steps):
+        yield None
+        return
+    warm = WarmNode(context.access_of(settings).child_environ(), tables=cuts_tables(pipeline))
+    try:
+        yield warm
+    finally:
+        warm.dismiss()

@@ -1,0 +1,1 @@
+"""fanout from Python: what the names of `import fanout` are made of."""
