@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,8 @@ class StepReuse:
     step: Step
     binding: Binding
     outside: Outside
-    _made_from: str | None = field(default=None, init=False)
+    made_from: str | None = None
+    """The fingerprint that the step began with; None where that is not known."""
 
     async def find(self) -> Earlier | None:
         """What the step takes over; None when it has to run. Said once: another supervisor finds the same."""
@@ -88,10 +89,10 @@ class StepReuse:
             return earlier
         if not self._is_wanted or await self._has_begun():
             return None
-        self._made_from = await asyncio.to_thread(self._fingerprint)
-        if self._made_from is None or self.record.pipeline.force_rerun:
+        self.made_from = await asyncio.to_thread(self._fingerprint)
+        if self.made_from is None or self.record.pipeline.force_rerun:
             return None
-        earlier = await self._noted(self._made_from)
+        earlier = await self._noted(self.made_from)
         if earlier is None or not await create(store, keys.reused(at), _dump(earlier)):
             return None
         return earlier
@@ -99,17 +100,17 @@ class StepReuse:
     async def remember(self, report: StepReport) -> None:
         """Notes what the step has made, for later runs, when all of it succeeded and its inputs are what they were."""
         counts = report.seal.counts
-        if self._made_from is None or not report.seal.verdict.completed or counts.lost or counts.items_failed:
+        if self.made_from is None or not report.seal.verdict.completed or counts.lost or counts.items_failed:
             return
         outputs = self.binding.outputs
         identities = {name: await self._identity(output) for name, output in outputs.items()}
-        if None in identities.values() or self._made_from != await asyncio.to_thread(self._fingerprint):
+        if None in identities.values() or self.made_from != await asyncio.to_thread(self._fingerprint):
             return
         if self._code_changes(await code_changes(self.outside.store, self.record.name)):
             return  # another supervisor has brought other code, and some of the results may come from that
         known = {name: found for name, found in identities.items() if found is not None}
         made = Earlier(self.record.name, self.step.name, dict(outputs), known, counts)
-        await put(self.outside.store, keys.reusable(self._made_from), _dump(made))
+        await put(self.outside.store, keys.reusable(self.made_from), _dump(made))
 
     def _code_changes(self, changes: Sequence[CodeChange]) -> bool:
         """Whether the step's code was another one for a while."""
@@ -127,9 +128,10 @@ class StepReuse:
         )
 
     async def _has_begun(self) -> bool:
-        """Whether an earlier supervisor has begun the step: nobody knows with which inputs."""
+        """Whether an earlier supervisor has begun the step: with which inputs is not known any more."""
         store, at = self.outside.store, self.record.at(self.step.name)
-        return await step_seal(store, at) is not None or await read(store, keys.step_json(at)) is not None
+        begun = keys.step_json(at) if isinstance(self.step, ParallelStep) else keys.handed_json(at)
+        return await step_seal(store, at) is not None or await read(store, begun) is not None
 
     async def _noted(self, made_from: str) -> Earlier | None:
         key = keys.reusable(made_from)

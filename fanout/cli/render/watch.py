@@ -29,7 +29,7 @@ from fanout.formatting import duration, location, many, moment, printable
 from fanout.pipeline.model import Trigger
 from fanout.records.verdict import VerdictStatus
 from fanout.scheduler.observer import RunObserver, RunReport, Unwatched
-from fanout.scheduler.run_graph import run_counts
+from fanout.scheduler.run_machine import run_counts
 from fanout.security.redaction import redact
 from fanout.triggers.start import Start, StartState
 

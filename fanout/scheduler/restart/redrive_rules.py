@@ -7,13 +7,13 @@ that is done again is done anew, since its input may be another one.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from graphlib import TopologicalSorter
 
 from fanout.errors import RunError
 from fanout.pipeline.model import ParallelStep, Step
 from fanout.records.run import RunRecord, StepPlace
 from fanout.records.seal import Seal
 from fanout.records.step import Continued
-from fanout.scheduler.run_graph import in_order
 
 
 class Way(StrEnum):
@@ -61,7 +61,9 @@ def next_round(
     """The way and the place of each step in round `record.round + 1`."""
     number = record.round + 1
     ways: dict[str, tuple[Way, StepPlace]] = {}
-    for step in in_order(record.pipeline.steps):
+    steps = {step.name: step for step in record.pipeline.steps}
+    for step_name in TopologicalSorter({name: sorted(step.after) for name, step in steps.items()}).static_order():
+        step = steps[step_name]
         before_stay = all(ways[name][0] is Way.STAYS for name in step.after)
         way = _way(step, ends[step.name], choice, before_stay=before_stay)
         former = record.place(step.name)

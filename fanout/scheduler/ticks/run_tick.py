@@ -1,8 +1,7 @@
-"""One tick of a run: looks at every step that is under way, and does what follows from it.
+"""The loop without a process that stays: one look at every step of a run, and a message for the next look.
 
-`fanout.scheduler.resident` stays with a run to its end; no process does here. Each tick reads from the store where the
-run stands, does what can be done at once (plan, send, supervise, seal), hands on what takes its time (commands,
-outputs), and sends itself the next tick. When the run has its verdict it does not.
+Each tick reads from the store where the run stands, does what can be done at once (plan, send, supervise, seal), hands
+on what takes its time (commands, outputs), and sends itself the next tick. When the run has its verdict it does not.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,18 +11,17 @@ from obstore.store import ObjectStore
 
 from fanout.errors import InputError, TimeIsOverError
 from fanout.pipeline.model import CommandStep, ParallelStep, Step
-from fanout.records.cancelation import Cancelation, canceled_before, end_others, read_cancelation
+from fanout.queues.base import Queue
 from fanout.records.node_registration import register
 from fanout.records.run import RunRecord, load_record, signer_of
 from fanout.records.seal import Seal, read_seal, seal, step_seal
-from fanout.records.step import BoundOutput
 from fanout.records.verdict import Counts, Verdict, VerdictStatus
-from fanout.scheduler.bindings import Binding, bind
+from fanout.scheduler.bindings import Binding
 from fanout.scheduler.command_step import CommandRun
 from fanout.scheduler.context import Outside
 from fanout.scheduler.observer import StepReport, Unwatched
-from fanout.scheduler.reuse import taken_over
-from fanout.scheduler.run_graph import ends_others, hindrance, in_order, run_counts, run_verdict
+from fanout.scheduler.run_driver import RunDriver, UnderWay, in_run, seal_run
+from fanout.scheduler.run_machine import LookAgain
 from fanout.scheduler.ticks.deployment_queues import Standing, Turn
 from fanout.scheduler.ticks.parallel_tick import Kept, ParallelTick
 from fanout.scheduler.ticks.tick_record import StepMemory, Ticking, read_ticking, write_ticking
@@ -59,7 +57,7 @@ async def take_turn(turn: Turn, tools: Tools) -> Seal | None:
     if turn.number is not None and turn.number < before.number:
         return None
     record = await load_record(store, turn.run)
-    sealed, seen = await _look(record, tools, before.steps)
+    sealed, seen = await _look(record, tools, before)
     if sealed is not None:
         return sealed
     after = replace(seen, number=before.number + 1)
@@ -69,116 +67,73 @@ async def take_turn(turn: Turn, tools: Tools) -> Seal | None:
     return None
 
 
-async def _look(record: RunRecord, tools: Tools, memories: Mapping[str, StepMemory]) -> tuple[Seal | None, Ticking]:
+async def _look(record: RunRecord, tools: Tools, before: Ticking) -> tuple[Seal | None, Ticking]:
     """The verdict of the run, or what the next look goes by."""
     store, key = tools.outside.store, keys.run_verdict(record.name, record.round)
     if (sealed := await read_seal(store, key)) is not None:
         return sealed, Ticking()
-    settings = record.settings(tools.outside.settings)
-    access = replace(tools.outside.access, datastores=settings.roots)
-    outside = replace(tools.outside, settings=settings, access=access)
-    look = _Look(record, replace(tools, outside=outside), memories)
-    await look.at_all()
-    if look.under_way:
-        return None, Ticking(delay=min(look.under_way.values()), steps=look.seen)
-    now = outside.clock.now()
-    verdict = run_verdict(record.pipeline.steps, look.reports, look.canceled)
-    mine = Seal(verdict, run_counts(look.reports.values()), at=now, seconds=max(0.0, now - record.created))
-    return await seal(store, key, mine), Ticking()
+    outside = in_run(record, tools.outside)
+    await _drain_dead_letters(outside, tools.standing.work.dead)
+    look = _Steps(record, replace(tools, outside=outside), before.steps)
+    driver = RunDriver(record, outside, Unwatched(), look.carry, dict(before.made_from))
+    end = await driver.go()
+    if isinstance(end, LookAgain):
+        return None, Ticking(delay=end.after, steps=look.seen, made_from=driver.made_from)
+    return await seal_run(record, outside, end, max(0.0, outside.clock.now() - record.created)), Ticking()
+
+
+async def _drain_dead_letters(outside: Outside, dead: Queue) -> None:
+    async def signer(run: str) -> Signer | None:
+        return await signer_of(outside.store, run)
+
+    for _ in range(MOST_DRAINS):
+        if not (await dead.depth()).total:
+            return
+        if not await drain_standing(dead, outside.store, outside.clock, register, signer):
+            return
 
 
 @dataclass(slots=True)
-class _Look:
-    """One look at all steps."""
+class _Steps:
+    """Carries each step a part of the way. `seen` is what this look leaves for the next one, by step."""
 
     record: RunRecord
     tools: Tools
     memories: Mapping[str, StepMemory]
-    reports: dict[str, StepReport] = field(default_factory=dict)
-    under_way: dict[str, float] = field(default_factory=dict)  # steps, and after how long to look again
     seen: dict[str, StepMemory] = field(default_factory=dict)
-    canceled: Cancelation | None = None
-    _skipped: set[str] = field(default_factory=set)
-    _outputs: dict[str, dict[str, BoundOutput]] = field(default_factory=dict)
 
-    async def at_all(self) -> None:
-        """Every step that can be is a bit further."""
-        await self._drain_dead_letters()
-        for step in in_order(self.record.pipeline.steps):
-            if all(name in self.reports or name in self._skipped for name in step.after):
-                await self._at(step)
+    async def carry(self, step: Step, binding: Binding) -> StepReport | UnderWay:
+        """The end of the step, once it has one and nothing follows from it any more."""
+        if isinstance(step, ParallelStep):
+            return await self._parallel(step, binding)
+        return await self._command(step, binding)
 
-    async def _drain_dead_letters(self) -> None:
-        outside, dead = self.tools.outside, self.tools.standing.work.dead
-
-        async def signer(run: str) -> Signer | None:
-            return await signer_of(outside.store, run)
-
-        for _ in range(MOST_DRAINS):
-            if not (await dead.depth()).total:
-                return
-            if not await drain_standing(dead, outside.store, outside.clock, register, signer):
-                return
-
-    async def _at(self, step: Step) -> None:
-        if hindrance(step, self.reports) or await self._canceled_before(step):
-            self._skipped.add(step.name)
-            return
-        binding = bind(step, self.record.planned_at(step.name), self.tools.outside.settings, self._outputs)
-        self._outputs[step.name] = binding.outputs
-        report = await (
-            self._parallel(step, binding) if isinstance(step, ParallelStep) else self._command(step, binding)
-        )
-        if report is None:
-            return
-        self.reports[step.name] = report
-        if report.seal.verdict.completed and not report.seal.objects:
-            # `fanout resume` may have taken it over.
-            earlier = await taken_over(self._store, self.record.at(step.name))
-            self._outputs[step.name] = earlier.outputs if earlier else binding.outputs
-        stays = self.record.place(step.name).round != self.record.round
-        if ends_others(self.record.pipeline, report) and not stays:
-            run = self.record
-            await end_others(self._store, run.name, run.round, step.name, self.tools.outside.clock)
-        if report.seal.verdict.status is VerdictStatus.CANCELED:
-            self.canceled = await read_cancelation(self._store, self.record.name, self.record.round)
-
-    async def _canceled_before(self, step: Step) -> bool:
-        at = self.record.at(step.name)
-        if await read(self._store, keys.handed_json(at)) is not None:
-            return False  # a worker has the command, and ends it
-        canceled = await canceled_before(self._store, self.record.name, self.record.round, at)
-        self.canceled = self.canceled or canceled
-        return canceled is not None
-
-    async def _command(self, step: CommandStep, binding: Binding) -> StepReport | None:
+    async def _command(self, step: CommandStep, binding: Binding) -> StepReport | UnderWay:
         run, at = CommandRun(self.record, step, binding, self.tools.outside, Unwatched()), self.record.at(step.name)
         if (sealed := await run.ended()) is not None:
             return run.report(sealed, earlier=True)
-        self.under_way[step.name] = HANDED_ON
         if await read(self._store, keys.handed_json(at)) is None:
             await self.tools.standing.hand_out_command(at, self.record.signer)
             await put(self._store, keys.handed_json(at), b"{}")
         elif await self._is_lost(step.name):
             await self.tools.standing.hand_out_command(at, self.record.signer)
-        return None
+        return UnderWay(HANDED_ON)
 
-    async def _parallel(self, step: ParallelStep, binding: Binding) -> StepReport | None:
+    async def _parallel(self, step: ParallelStep, binding: Binding) -> StepReport | UnderWay:
         at = self.record.at(step.name)
         sealed = await step_seal(self._store, at)
         if sealed is not None and await read(self._store, keys.concluded_json(at)) is not None:
             return StepReport(step, sealed)
         if sealed is None:
-            sealed = await self._supervised(ParallelTick(self.record, step, binding, self.tools.outside, Unwatched()))
-        if sealed is None:
-            return None
-        self.under_way[step.name] = HANDED_ON
+            looked = await self._looked(ParallelTick(self.record, step, binding, self.tools.outside, Unwatched()))
+            if isinstance(looked, UnderWay):
+                return looked
         if await read(self._store, keys.handed_json(at)) is None:
             await self.tools.standing.hand_to_reducer(at, self.record.signer)
             await put(self._store, keys.handed_json(at), b"{}")
-        return None
+        return UnderWay(HANDED_ON)
 
-    async def _supervised(self, tick: ParallelTick) -> Seal | None:
+    async def _looked(self, tick: ParallelTick) -> Seal | UnderWay:
         """The seal of the step when it has one after this look."""
         name = tick.step.name
         try:
@@ -186,18 +141,15 @@ class _Look:
                 self.tools.standing.work, self.tools.kept, self.memories.get(name), self.tools.go_on
             )
         except TimeIsOverError:
-            self.under_way[name] = AT_ONCE
-            return None
+            return UnderWay(AT_ONCE)
         except InputError as exc:
             if (sealed := await step_seal(self._store, tick.at)) is not None:
                 return sealed
             mine = Seal(Verdict(VerdictStatus.FAILED, str(exc)), Counts(total=None), at=self.tools.outside.clock.now())
             return await seal(self._store, keys.verdict(tick.at), mine)
-        if looked.sealed is None:
-            self.under_way[name] = looked.delay
         if looked.memory is not None:
             self.seen[name] = looked.memory
-        return looked.sealed
+        return looked.sealed or UnderWay(looked.delay)
 
     async def _is_lost(self, name: str) -> bool:
         """Whether the message about a command is in the work queue no more, though nobody tells what became of it."""

@@ -29,11 +29,15 @@ class StepMemory:
 
 @dataclass(frozen=True, slots=True)
 class Ticking:
-    """The number of the tick that is to come, after how long, and what is known of steps under way."""
+    """The number of the tick that is to come, after how long, and what is known of steps under way.
+
+    `made_from` are the fingerprints of what they were made from, where steps may be taken over by later runs.
+    """
 
     number: int = 0
     delay: float = 0.0
     steps: Mapping[str, StepMemory] = field(default_factory=dict)
+    made_from: Mapping[str, str] = field(default_factory=dict)
 
 
 async def read_ticking(store: "ObjectStore", run: str) -> Ticking:
@@ -44,7 +48,8 @@ async def read_ticking(store: "ObjectStore", run: str) -> Ticking:
     try:
         fields = checked.parse(body)
         steps = {str(name): _step(of) for name, of in fields["steps"].items()}
-        return Ticking(checked.whole(fields["number"], "number"), checked.seconds(fields["delay"], "delay"), steps)
+        number, delay = checked.whole(fields["number"], "number"), checked.seconds(fields["delay"], "delay")
+        return Ticking(number, delay, steps, checked.texts(fields.get("made_from", {}), "made_from"))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Ticking()
 

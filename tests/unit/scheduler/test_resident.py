@@ -10,8 +10,10 @@ import pytest
 
 from fanout.errors import RunError
 from fanout.pipeline.model import CommandStep, DataType, Output, StepOutput
+from fanout.records.seal import read_seal
 from fanout.records.verdict import Verdict, VerdictStatus
-from fanout.scheduler.resident import resume, start, verdict_of
+from fanout.scheduler.resident import resume, start
+from fanout.storage import keys
 from fanout.storage.datastores import Datastores
 
 COMPLETED, FAILED, CANCELED = VerdictStatus.COMPLETED, VerdictStatus.FAILED, VerdictStatus.CANCELED
@@ -127,14 +129,14 @@ async def test_a_run_goes_on_where_it_was_stopped(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert await verdict_of(world.outside, "r") is None
+    assert await read_seal(world.store, keys.run_verdict("r")) is None
     (world.folder / "go").touch()
     notes.said.clear()
     report = await resume("r", world.outside, notes)
     assert report.verdict.completed
     assert ran() == ["a", "b", "b", "c"]
     assert notes.said[:3] == ["run r resumed: a, b, c", "a Completed earlier", "b started"]
-    sealed = await verdict_of(world.outside, "r")
+    sealed = await read_seal(world.store, keys.run_verdict("r"))
     assert sealed is not None
     assert sealed.verdict == report.verdict
 

@@ -15,7 +15,7 @@ from fanout.records.verdict import Counts, Verdict, VerdictStatus, verdict_words
 from fanout.reports.failure_groups import may_be_code
 from fanout.reports.job_result import UNANSWERED
 from fanout.scheduler.observer import RunReport, StepReport
-from fanout.scheduler.run_graph import run_counts
+from fanout.scheduler.run_machine import run_counts
 
 MOST_CHANGES = 5
 

@@ -7,7 +7,18 @@ from fanout.records.cancelation import Cancelation
 from fanout.records.seal import Seal
 from fanout.records.verdict import Counts, Verdict, VerdictStatus
 from fanout.scheduler.observer import StepReport
-from fanout.scheduler.run_graph import ends_others, hindrance, in_order, run_verdict
+from fanout.scheduler.run_machine import (
+    Begin,
+    Conclude,
+    LookAgain,
+    RunFacts,
+    Skip,
+    decide,
+    ends_others,
+    hindrance,
+    run_counts,
+    run_verdict,
+)
 
 COMPLETED, FAILED, CANCELED = VerdictStatus.COMPLETED, VerdictStatus.FAILED, VerdictStatus.CANCELED
 A, B = CommandStep(name="a", command="true"), CommandStep(name="b", command="true")
@@ -45,13 +56,45 @@ def test_a_canceled_run_says_who_did_that() -> None:
     assert verdict == Verdict(CANCELED, "ada on here canceled the run")
 
 
-def test_steps_come_after_those_they_need() -> None:
-    """In whatever order the file has them."""
-    last, middle = (
-        CommandStep(name="last", command="", depends_on=("middle", "a")),
-        CommandStep(name="middle", command="", depends_on=("a",)),
-    )
-    assert [step.name for step in in_order((last, middle, A, B))] == ["a", "b", "middle", "last"]
+LAST, MIDDLE = (
+    CommandStep(name="last", command="", depends_on=("middle", "a")),
+    CommandStep(name="middle", command="", depends_on=("a",)),
+)
+STEPS = (LAST, MIDDLE, A, B)
+
+
+def test_steps_begin_after_those_they_need() -> None:
+    """In whatever order the file has them; independent ones at the same time."""
+    assert decide(STEPS, RunFacts()) == (Begin(A), Begin(B))
+    under_way: dict[str, float | None] = {"a": None, "b": None}
+    assert decide(STEPS, RunFacts(under_way=under_way)) == (), "both are worked on"
+    ended = {"a": _report(A, COMPLETED)}
+    assert decide(STEPS, RunFacts(ended, under_way={"b": None})) == (Begin(MIDDLE),)
+    ended["middle"] = _report(MIDDLE, COMPLETED)
+    assert decide(STEPS, RunFacts(ended, under_way={"b": None})) == (Begin(LAST),)
+
+
+def test_what_a_failed_step_feeds_is_left_out() -> None:
+    """And so is what comes after that; the others go on."""
+    ended = {"a": _report(A, FAILED)}
+    facts = RunFacts(ended, under_way={"b": 3.0})
+    assert decide(STEPS, facts) == (Skip(MIDDLE, "step a did not complete"),)
+    facts = RunFacts(ended, {"middle"}, {"b": 3.0})
+    assert decide(STEPS, facts) == (Skip(LAST, "step a did not complete"),)
+    assert decide(STEPS, RunFacts(ended, {"middle", "last"}, {"b": 3.0})) == (LookAgain(3.0),)
+
+
+def test_the_next_look_is_at_the_step_that_wants_it_first() -> None:
+    """Once this process works on none of them."""
+    assert decide((A, B), RunFacts(under_way={"a": 300.0, "b": 2.0})) == (LookAgain(2.0),)
+    assert decide((A, B), RunFacts(under_way={"a": None, "b": 2.0})) == ()
+
+
+def test_a_run_is_over_when_every_step_is() -> None:
+    """With the verdict and the sums of all."""
+    ended = {"a": _report(A, COMPLETED), "b": _report(B, FAILED)}
+    [end] = decide((A, B), RunFacts(ended))
+    assert end == Conclude(Verdict(FAILED, "step b: because"), run_counts(ended.values()))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,137 @@
+"""The machine of a run: which steps may begin, which are left out, and what the ends of all amount to. Pure.
+
+`decide` takes what is known of the steps and returns what to do next. Two loops drive it: `fanout.scheduler.resident`
+stays with a run to its end, `fanout.scheduler.ticks` takes one look and sends itself a message for the next.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fanout.pipeline.model import Pipeline, Step
+from fanout.records.cancelation import Cancelation
+from fanout.records.verdict import Counts, Verdict, VerdictStatus
+from fanout.scheduler.observer import StepReport
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The step may begin, or go on: the steps that it needs have completed."""
+
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """The step is left out, for this reason."""
+
+    step: Step
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookAgain:
+    """Nothing can be done now; steps that others work on may have news after so many seconds."""
+
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Conclude:
+    """The run is over, with this verdict; `counts` are what failed in all steps together."""
+
+    verdict: Verdict
+    counts: Counts
+
+
+Action = Begin | Skip | LookAgain | Conclude
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What is known of the steps of a run, by name. A step in none of the three has not been looked at yet.
+
+    `canceled` is set when a cancelation has ended a step or kept one from beginning.
+    """
+
+    ended: Mapping[str, StepReport] = field(default_factory=dict)
+    skipped: Collection[str] = ()
+    under_way: Mapping[str, float | None] = field(default_factory=dict)
+    """Steps that have begun: None while this process works on one, else the seconds until its next look."""
+    canceled: Cancelation | None = None
+
+
+def decide(steps: Sequence[Step], facts: RunFacts) -> tuple[Action, ...]:
+    """What to do next. Nothing, while all that is left waits for steps that this process works on."""
+    if actions := tuple(_openings(steps, facts)):
+        return actions
+    waits = facts.under_way.values()
+    if not waits:
+        return (Conclude(run_verdict(steps, facts.ended, facts.canceled), run_counts(facts.ended.values())),)
+    if None in waits:
+        return ()
+    return (LookAgain(min(wait for wait in waits if wait is not None)),)
+
+
+def _openings(steps: Sequence[Step], facts: RunFacts) -> Iterator[Begin | Skip]:
+    """What becomes of each step whose predecessors have come to an end."""
+    over = facts.ended.keys() | set(facts.skipped)
+    for step in steps:
+        if step.name not in over and step.name not in facts.under_way and step.after <= over:
+            reason = hindrance(step, facts.ended)
+            yield Begin(step) if reason is None else Skip(step, reason)
+
+
+def hindrance(step: Step, reports: Mapping[str, StepReport]) -> str | None:
+    """Why a step cannot run, after those before it have ended or were skipped; None when it can."""
+    for name in sorted(step.after):
+        report = reports.get(name)
+        if report is None or not report.seal.verdict.completed:
+            return f"step {name} did not complete"
+    return None
+
+
+def ends_others(pipeline: Pipeline, report: StepReport) -> bool:
+    """Whether a step that ended so ends all other steps, running ones included (reference, section 1)."""
+    return report.seal.verdict.status is VerdictStatus.FAILED and not pipeline.continue_on_step_failure
+
+
+def run_verdict(
+    steps: Sequence[Step], reports: Mapping[str, StepReport], canceled: Cancelation | None = None
+) -> Verdict:
+    """The verdict of a run: that of its worst step; steps that could not start fail with the ones before them.
+
+    `canceled` is given when that ended a step or kept one from starting. A run whose steps were ended because one of
+    them failed has failed.
+    """
+    if canceled is not None and not canceled.step:
+        return Verdict(VerdictStatus.CANCELED, str(canceled))
+    worst = (VerdictStatus.CANCELED, VerdictStatus.FAILED)
+    for status in worst if canceled is None else reversed(worst):
+        for step in steps:
+            report = reports.get(step.name)
+            if report is not None and report.seal.verdict.status is status:
+                return Verdict(status, f"step {step.name}: {report.seal.verdict.reason}")
+    skipped = [step.name for step in steps if step.name not in reports]
+    if skipped:
+        return Verdict(VerdictStatus.FAILED, f"step {skipped[0]} did not run")
+    return Verdict(VerdictStatus.COMPLETED, _completed(steps, reports))
+
+
+def run_counts(reports: Iterable[StepReport]) -> Counts:
+    """What failed in all steps together: the seal of a run shows whether it completed with failures."""
+    counts = [report.seal.counts for report in reports]
+    return Counts(
+        total=None,
+        failed=sum(each.failed for each in counts),
+        dead_lettered=sum(each.dead_lettered for each in counts),
+        items_failed=sum(each.items_failed for each in counts),
+    )
+
+
+def _completed(steps: Sequence[Step], reports: Mapping[str, StepReport]) -> str:
+    with_failures = [step.name for step in steps if reports[step.name].seal.counts.has_failures]
+    if not with_failures:
+        return f"all {len(steps)} steps completed" if len(steps) > 1 else "completed"
+    first = with_failures[0]
+    others = f" (and {', '.join(with_failures[1:])})" if with_failures[1:] else ""
+    return f"step {first}: {reports[first].seal.verdict.reason}{others}"
