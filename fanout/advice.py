@@ -1,7 +1,7 @@
 """Every command that a message recommends, composed in one place. Pure, but for what `advised` is told.
 
 A command has the options that it needs to find the run again from where the person is. A test runs each one in the
-situation in which it is recommended (tests/e2e/test_advice.py).
+situation in which it is recommended (tests/e2e/cli/test_advice.py).
 """
 
 import os

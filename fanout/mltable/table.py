@@ -13,7 +13,7 @@ from fanout.mltable.save import Overwrite, save_table
 from fanout.mltable.text import to_text
 from fanout.storage.access import Access
 from fanout.tables import mltable_file as data
-from fanout.tables.formats.delta import pinned
+from fanout.tables.mltable_file import pinned
 from fanout.tables.recipe import PATH, TableRecipe
 from fanout.tables.transformations import (
     ConvertColumnTypes,

@@ -7,7 +7,6 @@ same bytes, so it can be cut anywhere and simply done again.
 import csv
 import io
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import obstore
@@ -15,12 +14,10 @@ import obstore
 from fanout.files import uris
 from fanout.memory import return_large_buffers
 from fanout.output.merge_local import join_in_kernel
-from fanout.output.row_windows import Rows, rows_in_order, windows_in_order
+from fanout.output.row_windows import RowSource, rows_in_order, windows_in_order
 from fanout.records.row_format import RowFormat
-from fanout.results.ledger import Ledger
 from fanout.storage.access import Access
 from fanout.storage.folder import synced
-from fanout.storage.keys import StepRound
 from fanout.storage.objects import translated
 from fanout.storage.open import locate
 from fanout.storage.retry import again
@@ -37,24 +34,7 @@ LARGEST_CELL = 2**31 - 1
 SEPARATORS = {RowFormat.CSV: ",", RowFormat.TSV: "\t"}
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where rows come from: the run's store, and what the ledger knows of it."""
-
-    store: "ObjectStore"
-    at: StepRound
-    ledger: Ledger
-
-    def rows(self) -> AsyncIterator[Rows]:
-        return rows_in_order(self.store, self.at, self.ledger.winners())
-
-    def headers(self) -> list[str]:
-        """The distinct headers of succeeded mini-batches that have rows, in the order of first appearance."""
-        found = dict.fromkeys(w.header for w in self.ledger.winners() if w.length and w.header is not None)
-        return [header for header in found if header is not None]
-
-
-async def reduce(source: Source, row_format: RowFormat, uri: str, access: Access) -> int:
+async def reduce(source: RowSource, row_format: RowFormat, uri: str, access: Access) -> int:
     """The output at `uri` holds all rows; returns its bytes."""
     return_large_buffers()
     store, key = locate(uri, access)
@@ -91,7 +71,7 @@ async def _write(content: "AsyncIterator[bytes | memoryview]", store: "ObjectSto
     return size + len(waiting)
 
 
-async def _joined(source: Source, headers: Sequence[str]) -> "AsyncIterator[bytes | memoryview]":
+async def _joined(source: RowSource, headers: Sequence[str]) -> "AsyncIterator[bytes | memoryview]":
     for header in headers:
         yield header.encode()
     async for window in windows_in_order(source.store, source.at, source.ledger.winners()):
@@ -103,7 +83,7 @@ async def _joined(source: Source, headers: Sequence[str]) -> "AsyncIterator[byte
                 yield payload
 
 
-async def _aligned(source: Source, headers: Sequence[str], separator: str) -> AsyncIterator[bytes]:
+async def _aligned(source: RowSource, headers: Sequence[str], separator: str) -> AsyncIterator[bytes]:
     """Mini-batches with different columns: the union of all columns, in the order of first appearance."""
     csv.field_size_limit(LARGEST_CELL)
     columns = {header: next(csv.reader([header], delimiter=separator)) for header in headers}

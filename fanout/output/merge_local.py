@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.errors import DamagedRecordError
-from fanout.output.row_windows import windows_of
+from fanout.output.row_windows import RowSource, windows_of
 from fanout.results.codec import altered_rows, lost_object
 from fanout.results.winners import Winner
 from fanout.storage import keys
@@ -26,7 +26,6 @@ from fanout.tasks import in_threads
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-    from fanout.output.merge import Source
 
 LONG = 64 * 1024
 """Bytes of rows a mini-batch, on average, from which this is faster: each piece costs some system calls."""
@@ -45,7 +44,7 @@ class _Piece(NamedTuple):
     winners: Sequence[Winner]
 
 
-async def join_in_kernel(source: "Source", headers: Sequence[str], store: "ObjectStore", key: str) -> int | None:
+async def join_in_kernel(source: RowSource, headers: Sequence[str], store: "ObjectStore", key: str) -> int | None:
     """The output at `key` is these headers and all rows, in order; its bytes. It appears whole or not at all.
 
     None, and nothing has happened, where something is elsewhere, or rows are short.
@@ -61,16 +60,16 @@ async def join_in_kernel(source: "Source", headers: Sequence[str], store: "Objec
         return joined.tell()
 
 
-def _is_here(source: "Source") -> bool:
+def _is_here(source: RowSource) -> bool:
     return file_of(source.store, keys.result(source.at, 0, 0)) is not None
 
 
-def _are_long(source: "Source") -> bool:
+def _are_long(source: RowSource) -> bool:
     lengths = [winner.length for winner in islice(source.ledger.winners(), SAMPLE)]
     return sum(lengths) >= LONG * max(1, len(lengths))
 
 
-def _pieces(source: "Source", window: Sequence[Winner]) -> Iterator[_Piece]:
+def _pieces(source: RowSource, window: Sequence[Winner]) -> Iterator[_Piece]:
     begin = 0
     for at in range(1, len(window) + 1):
         if at < len(window) and _follows(window[at], window[at - 1]):

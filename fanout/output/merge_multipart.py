@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import IO
 
 from fanout.files import uris
-from fanout.output.merge import SEPARATORS, Source
-from fanout.output.row_windows import rows_in_order
+from fanout.output.merge import SEPARATORS
+from fanout.output.row_windows import RowSource, rows_in_order
 from fanout.records import fields as checked
 from fanout.records.row_format import RowFormat
 from fanout.results.winners import Winner
@@ -38,7 +38,7 @@ class Part:
     winners: tuple[Winner, ...]
 
 
-def in_parts(source: Source, row_format: RowFormat, uri: str) -> bool:
+def in_parts(source: RowSource, row_format: RowFormat, uri: str) -> bool:
     """Whether the output can be written in parts, and is worth it.
 
     Not parquet, nor columns that differ from mini-batch to mini-batch: what their rows become in the output, and where,
@@ -52,7 +52,7 @@ def in_parts(source: Source, row_format: RowFormat, uri: str) -> bool:
 
 
 async def reduce_in_parts(
-    source: Source, row_format: RowFormat, uri: str, access: Access, go_on: Callable[[], bool]
+    source: RowSource, row_format: RowFormat, uri: str, access: Access, go_on: Callable[[], bool]
 ) -> bool:
     """Whether the output at `uri` holds all rows; False when `go_on` said no before: then call it again."""
     bucket, _, key = uri.partition("://")[2].partition("/")
@@ -94,7 +94,7 @@ def parts(winners: Sequence[Winner], header: bytes) -> Iterator[Part]:
         yield Part(number, begins, tuple(some))
 
 
-async def _gather(source: Source, part: Part, body: IO[bytes]) -> None:
+async def _gather(source: RowSource, part: Part, body: IO[bytes]) -> None:
     body.write(part.begins)
     async for rows in rows_in_order(source.store, source.at, part.winners):
         body.write(rows.payload)

@@ -10,18 +10,18 @@ import obstore
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fanout.output.row_windows import RowSource
 from fanout.storage.disk_space import room_in
 from fanout.storage.folder import synced
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-    from fanout.output.merge import Source
 
 ROW_GROUP_BYTES = 64 * 1024 * 1024
 
 
-async def write_parquet(source: "Source", store: "ObjectStore", key: str) -> int:
+async def write_parquet(source: RowSource, store: "ObjectStore", key: str) -> int:
     """The object at `key` is one parquet file of all rows; returns its bytes.
 
     It is composed in a temporary file: a parquet file ends with its index, and its parts can only be told afterwards.

@@ -15,6 +15,7 @@ import obstore
 
 from fanout.errors import DamagedRecordError
 from fanout.results.codec import altered_rows, check_rows, lost_object
+from fanout.results.ledger import Ledger
 from fanout.results.winners import ResultObject, Winner
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import translated
@@ -40,6 +41,23 @@ class Rows:
 
     winner: Winner
     payload: memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class RowSource:
+    """Where rows come from: the run's store, and what the ledger knows of it."""
+
+    store: "ObjectStore"
+    at: StepRound
+    ledger: Ledger
+
+    def rows(self) -> AsyncIterator[Rows]:
+        return rows_in_order(self.store, self.at, self.ledger.winners())
+
+    def headers(self) -> list[str]:
+        """The distinct headers of succeeded mini-batches that have rows, in the order of first appearance."""
+        found = dict.fromkeys(w.header for w in self.ledger.winners() if w.length and w.header is not None)
+        return [header for header in found if header is not None]
 
 
 async def rows_in_order(store: "ObjectStore", at: StepRound, winners: Iterable[Winner]) -> AsyncIterator[Rows]:

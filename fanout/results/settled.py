@@ -1,17 +1,26 @@
 """The mini-batches that are settled, as a container that whoever sends messages asks."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from fanout.results.ledger import Ledger
+
+class Outcomes(Protocol):
+    """What knows which mini-batches have a final outcome: a ledger."""
+
+    def is_settled(self, index: int) -> bool:
+        """Whether the mini-batch has one."""
+        ...
+
+    def any_settled(self, indexes: range) -> bool:
+        """Whether one of these consecutive mini-batches has one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class SettledIndexes:
     """The mini-batches of a ledger that have a final outcome."""
 
-    ledger: "Ledger"
+    ledger: Outcomes
 
     def __contains__(self, index: object) -> bool:
         return isinstance(index, int) and self.ledger.is_settled(index)

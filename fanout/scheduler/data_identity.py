@@ -95,8 +95,7 @@ def _of_meta(meta: Any) -> str | None:
 
 def _of_table(uri: str, access: "Access") -> Iterator[str | None]:
     """Of the MLTable file and of each file that it names."""
-    from fanout.tables.formats.delta import pinned
-    from fanout.tables.mltable_file import FILE_NAME, list_files, load_mltable
+    from fanout.tables.mltable_file import FILE_NAME, list_files, load_mltable, pinned
 
     yield from _of_tree(uris.join(uri, FILE_NAME), access)
     remote = 0

@@ -10,10 +10,11 @@ from itertools import chain
 from pathlib import Path
 
 from fanout.files import uris
-from fanout.output.merge import Source, reduce
+from fanout.output.merge import reduce
 from fanout.output.merge_multipart import in_parts, reduce_in_parts
 from fanout.output.output_files import publish_files
 from fanout.output.output_notes import overwritten, stale
+from fanout.output.row_windows import RowSource
 from fanout.pipeline.model import ParallelStep
 from fanout.planning.manifests import PlanSummary
 from fanout.planning.publish import Outbox
@@ -183,7 +184,7 @@ class ParallelParts:
         store, at = self.outside.store, self.at
         if sealed.verdict.completed:
             uri = append_row_uri(self.step, self.binding.outputs)
-            if uri is not None and not await self._reduced(Source(store, at, ledger), uri, go_on):
+            if uri is not None and not await self._reduced(RowSource(store, at, ledger), uri, go_on):
                 return False
             outputs, access = self.binding.outputs, self.outside.access
             await publish_files(store, at, ledger.staged(), outputs, access)
@@ -196,7 +197,7 @@ class ParallelParts:
         await put(store, keys.concluded_json(at), b"{}")
         return True
 
-    async def _reduced(self, source: Source, uri: str, go_on: Callable[[], bool] | None) -> bool:
+    async def _reduced(self, source: RowSource, uri: str, go_on: Callable[[], bool] | None) -> bool:
         if go_on is not None and in_parts(source, row_format(uri), uri):
             return await reduce_in_parts(source, row_format(uri), uri, self.outside.access, go_on)
         await reduce(source, row_format(uri), uri, self.outside.access)

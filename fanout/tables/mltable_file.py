@@ -1,7 +1,7 @@
 """The MLTable file: parsed strictly, every problem with its place (reference, section 12), and the files it names."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
@@ -167,6 +167,26 @@ def _absolute(written: str, base: str) -> str:
     return base if written.strip("./") == "" and ".." not in written else uris.join(base, written)
 
 
+def pinned(table: MLTable, access: "Access") -> MLTable:
+    """The table with its version and columns settled, if it is a Delta Lake table; any other as it is.
+
+    InputError when the log cannot be read, or the table is one that its parquet files alone do not describe.
+    """
+    if not isinstance(table.reader, DeltaLake):
+        return table
+    from fanout.tables.formats.delta import pinned_reader
+
+    return replace(table, reader=pinned_reader(table.reader, _delta_folder(table), access))
+
+
+def _delta_folder(table: MLTable) -> str:
+    if len(table.paths) != 1 or table.paths[0].kind != "folder":
+        raise InputError(
+            f"{uris.display(table.uri)}: read_delta_lake reads one table; expected one path, the folder of the table"
+        )
+    return table.paths[0].uri
+
+
 def list_files(table: MLTable, access: "Access") -> Iterator[FileEntry]:
     """The files a table names: in the order of its paths; below a folder, and for a pattern, sorted.
 
@@ -176,7 +196,7 @@ def list_files(table: MLTable, access: "Access") -> Iterator[FileEntry]:
     if isinstance(table.reader, DeltaLake):
         from fanout.tables.formats.delta import list_delta_files
 
-        yield from list_delta_files(table, access)
+        yield from list_delta_files(table.reader, _delta_folder(table), access)
         return
     for path in table.paths:
         for entry in files_of(path, table, access):

@@ -8,12 +8,11 @@ from fanout.files.listing import FileEntry
 from fanout.tables.block_reader import read_block
 from fanout.tables.blocks import GlobalRows, transform
 from fanout.tables.file_parts import Part, Section
-from fanout.tables.formats.delta import pinned
 from fanout.tables.formats.readers import Delimited, JsonLines
 from fanout.tables.formats.row_counter import RowReader
 from fanout.tables.formats.row_groups import row_groups
 from fanout.tables.localize import at_hand
-from fanout.tables.mltable_file import MLTable, list_files, load_mltable
+from fanout.tables.mltable_file import MLTable, list_files, load_mltable, pinned
 from fanout.tables.recipe import TableRecipe
 from fanout.tables.resolution import resolve_recipe
 from fanout.tables.row_limits import rows_wanted

@@ -14,7 +14,7 @@ from fanout.queues.sqs import SqsQueueService
 from fanout.storage.access import Access
 from fanout.storage.open import ensure_bucket, open_store
 from fanout.testing.contracts import QueueBench
-from tests.simulation.memory_queues import MemoryQueueService
+from tests.simulation.ports.memory_queues import MemoryQueueService
 
 BOTH = [
     pytest.param("moto", marks=pytest.mark.moto),

@@ -7,8 +7,9 @@ from obstore.store import MemoryStore
 
 from fanout.errors import StoreError
 from fanout.output import merge_multipart as in_parts
-from fanout.output.merge import Source, reduce
+from fanout.output.merge import reduce
 from fanout.output.merge_multipart import reduce_in_parts
+from fanout.output.row_windows import RowSource
 from fanout.records.row_format import RowFormat
 from fanout.results import codec
 from fanout.results.codec import Entry, Status
@@ -34,7 +35,7 @@ def access(request: pytest.FixtureRequest, aws_environ: Callable[..., dict[str, 
 
 
 @pytest.fixture
-async def source() -> Source:
+async def source() -> RowSource:
     """A sealed step with large rows, out of order in its result object."""
     store = MemoryStore()
     order = (5, 1, 0, 3, 2, 4)
@@ -44,10 +45,10 @@ async def source() -> Source:
     ]
     payloads = [bytes([97 + n]) * (SIZES[n] * MEBIBYTE - 1) + b"\n" if SIZES[n] else b"" for n in order]
     await put(store, keys.result(AT, 0, 0), codec.encode(entries, payloads))
-    return Source(store, AT, await absorb_sealed(store, AT, {0: 1}, Ledger(len(SIZES))))
+    return RowSource(store, AT, await absorb_sealed(store, AT, {0: 1}, Ledger(len(SIZES))))
 
 
-async def test_parts_make_the_same_bytes(access: Access, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_parts_make_the_same_bytes(access: Access, source: RowSource, monkeypatch: pytest.MonkeyPatch) -> None:
     """With time for one part an invocation, and again when all is done; also where an upload was lost in between."""
     monkeypatch.setattr(in_parts, "PART", 5 * MEBIBYTE)
     await ensure_bucket("s3://outputs", access)
@@ -63,7 +64,7 @@ async def test_parts_make_the_same_bytes(access: Access, source: Source, monkeyp
     assert await reduce_in_parts(source, RowFormat.CSV, parted, access, lambda: False)
 
 
-async def _abort(source: Source, access: Access) -> None:
+async def _abort(source: RowSource, access: Access) -> None:
     upload, _ = in_parts._noted(await read(source.store, keys.reducing_json(AT)) or b"")
     assert upload is not None
     await PartedObject("outputs", "deep/parted.csv", access).abort(upload)

@@ -15,9 +15,9 @@ from fanout.records.verdict import Counts, VerdictStatus, judge
 from fanout.results import codec
 from fanout.results.codec import Entry, Status
 from fanout.storage import keys
+from tests.simulation.ports.slots import ROW_HEADER, row_text
 from tests.simulation.scenario import Scenario
 from tests.simulation.simulate import AT, RUN, Simulation
-from tests.simulation.slots import ROW_HEADER, row_text
 
 RANKS = {Status.SUCCEEDED: 0, Status.SHORT: 1, Status.FAILED: 2, Status.DEAD_LETTERED: 2}
 FINAL = tuple(RANKS)

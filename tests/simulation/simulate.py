@@ -33,13 +33,13 @@ from fanout.scheduler.restart.redrive import RedriveOrder, redrive
 from fanout.storage import keys
 from fanout.storage.access import Access
 from fanout.storage.keys import StepRound
-from tests.simulation.engine import SimulatedEngine, parent
 from tests.simulation.loop import Process, StuckError, VirtualLoop
-from tests.simulation.memory_queues import MemoryQueueService
-from tests.simulation.objects import Bucket, results_in, simulated_obstore
-from tests.simulation.queues import RemoteQueueService
+from tests.simulation.ports.engine import SimulatedEngine, parent
+from tests.simulation.ports.memory_queues import MemoryQueueService
+from tests.simulation.ports.objects import Bucket, results_in, simulated_obstore
+from tests.simulation.ports.queues import RemoteQueueService
+from tests.simulation.ports.slots import UserProcess
 from tests.simulation.scenario import ROOT, STEP, Blow, Scenario, Strike
-from tests.simulation.slots import UserProcess
 from tests.simulation.world import Death, World, WorldClock
 
 RUN = "run"

@@ -4,9 +4,9 @@ import pytest
 
 from fanout.records.seal import step_seal
 from fanout.storage import keys
+from tests.simulation.ports.slots import row_text
 from tests.simulation.scenario import Act, Scenario, UserCode
 from tests.simulation.simulate import AT, Simulation, play, simulated
-from tests.simulation.slots import row_text
 from tests.simulation.world import Death, Rates
 
 TROUBLE = Rates(latency=0.01, refused=0.01, unanswered=0.01, conflict=0.05, lost=0.05, doubled=0.1, shuffled=True)

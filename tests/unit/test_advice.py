@@ -21,7 +21,7 @@ NO_ADVICE = {
     "testing/runner.py": "what was run",
 }
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
-CASES = Path(__file__).parent.parent / "e2e" / "test_advice.py"
+CASES = Path(__file__).parent.parent / "e2e" / "cli" / "test_advice.py"
 
 
 def _texts(tree: ast.Module) -> Iterator[str]:

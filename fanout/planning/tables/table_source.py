@@ -22,12 +22,12 @@ from fanout.planning.tables.shuffle_store import Spill
 from fanout.records.mini_batch import MiniBatch
 from fanout.security.redaction import has_credential
 from fanout.tables.file_parts import Section
-from fanout.tables.formats.delta import NULL, partition_texts, pinned
+from fanout.tables.formats.delta import NULL, partition_texts
 from fanout.tables.formats.parquet import SameColumns
 from fanout.tables.formats.readers import DeltaLake, JsonLines
 from fanout.tables.formats.row_groups import footer, group_sizes
 from fanout.tables.localize import at_hand
-from fanout.tables.mltable_file import MLTable, list_files, list_uris, load_mltable
+from fanout.tables.mltable_file import MLTable, list_files, list_uris, load_mltable, pinned
 from fanout.tables.recipe import TableRecipe
 from fanout.tables.resolution import resolve_recipe
 from fanout.tables.row_limits import RowLimits, row_limits

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from fanout.storage.access import Access
-    from fanout.tables.mltable_file import MLTable
 
 NULL = "__HIVE_DEFAULT_PARTITION__"  # in a path, where a partition column has no value
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -36,34 +35,24 @@ _KINDS = {
 }
 
 
-def pinned(table: "MLTable", access: "Access") -> "MLTable":
-    """The table with its version and columns settled, if it is a Delta Lake table; any other as it is.
+def pinned_reader(reader: DeltaLake, uri: str, access: "Access") -> DeltaLake:
+    """The reader with the version and the columns that the table in the folder `uri` has now.
 
-    InputError when the log cannot be read, or the table is one that its parquet files alone do not tell.
+    InputError when the log cannot be read, or the table is one that its parquet files alone do not describe.
     """
-    if not isinstance(table.reader, DeltaLake):
-        return table
-    log = _open(table, table.reader, access)
+    log = _open(reader, uri, access)
     columns = tuple((field.name, _column_type(field.type)) for field in log.schema().fields)
     partitions = tuple(log.metadata().partition_columns)
     version = log.version()
-    return replace(
-        table,
-        reader=replace(
-            table.reader, version_as_of=version, timestamp_as_of=None, columns=columns, partitions=partitions
-        ),
-    )
+    return replace(reader, version_as_of=version, timestamp_as_of=None, columns=columns, partitions=partitions)
 
 
-def list_delta_files(table: "MLTable", access: "Access") -> Iterator[FileEntry]:
-    """The files of a Delta Lake table in the order of their paths; InputError when those and the log differ."""
+def list_delta_files(reader: DeltaLake, base: str, access: "Access") -> Iterator[FileEntry]:
+    """The files of the table in the folder `base` in the order of their paths; InputError where the log differs."""
     import pyarrow as pa
 
-    settled = pinned(table, access)
-    reader, base = settled.reader, _folder(settled)
-    if not isinstance(reader, DeltaLake):
-        return
-    actions: list[dict[str, Any]] = pa.table(_open(settled, reader, access).get_add_actions(flatten=True)).to_pylist()
+    reader = pinned_reader(reader, base, access)
+    actions: list[dict[str, Any]] = pa.table(_open(reader, base, access).get_add_actions(flatten=True)).to_pylist()
     for action in sorted(actions, key=lambda action: str(action["path"])):
         path = unquote(action["path"])
         if path.startswith("/") or uris.scheme(path):
@@ -104,21 +93,12 @@ def _column_type(field_type: Any) -> ColumnType:
     return ColumnType(Kind.FLOAT if name.startswith("decimal") else _KINDS.get(name, Kind.STRING))
 
 
-def _folder(table: "MLTable") -> str:
-    if len(table.paths) != 1 or table.paths[0].kind != "folder":
-        raise InputError(
-            f"{uris.display(table.uri)}: read_delta_lake reads one table; expected one path, the folder of the table"
-        )
-    return table.paths[0].uri
-
-
-def _open(table: "MLTable", reader: DeltaLake, access: "Access") -> "DeltaTable":
+def _open(reader: DeltaLake, uri: str, access: "Access") -> "DeltaTable":
     try:
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError
     except ImportError:
         raise MissingExtraError("Reading Delta Lake tables", "delta") from None
-    uri = _folder(table)
     place = uris.to_path(uri) if uris.is_local(uri) else uri
     try:
         log = DeltaTable(place, version=reader.version_as_of, storage_options=_storage_options(uri, access))

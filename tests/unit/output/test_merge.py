@@ -12,7 +12,8 @@ from fanout.errors import DamagedRecordError
 from fanout.files import uris
 from fanout.output import merge as reducing
 from fanout.output import merge_local, row_windows
-from fanout.output.merge import Source, reduce
+from fanout.output.merge import reduce
+from fanout.output.row_windows import RowSource
 from fanout.records.row_format import RowFormat
 from fanout.results.codec import Entry
 from fanout.results.ledger import Ledger
@@ -54,7 +55,7 @@ def written(
         # The later half lies in the first object: the order of the output is not the order of the store.
         await commit(0, 0, entries[half:], [e.payload for e in encoded[half:]])
         await commit(0, 1, entries[:half], [e.payload for e in encoded[:half]])
-        source = Source(store, AT, await absorb_sealed(store, AT, {0: 2}, Ledger()))
+        source = RowSource(store, AT, await absorb_sealed(store, AT, {0: 2}, Ledger()))
         bodies = []
         for _ in range(2):
             size = await reduce(source, row_format, uris.from_path(output), access)
@@ -251,7 +252,7 @@ async def test_damaged_rows_leave_no_output(
     body = bytearray(await read(store, key) or b"")
     body[-4] ^= 1
     await put(store, key, bytes(body))
-    source = Source(store, AT, await absorb_sealed(store, AT, {0: 2}, Ledger()))
+    source = RowSource(store, AT, await absorb_sealed(store, AT, {0: 2}, Ledger()))
     monkeypatch.setattr(row_windows, "WINDOW", window)
     monkeypatch.setattr(reducing, "WRITE_SIZE", 8)
     with pytest.raises(DamagedRecordError, match=key):

@@ -10,8 +10,8 @@ from obstore.store import LocalStore, MemoryStore, ObjectStore
 
 from fanout.errors import DamagedRecordError
 from fanout.output import merge_local
-from fanout.output.merge import Source
 from fanout.output.merge_local import join_in_kernel
+from fanout.output.row_windows import RowSource
 from fanout.results.codec import Entry
 from fanout.results.ledger import Ledger
 from fanout.results.reader import absorb_sealed
@@ -36,12 +36,12 @@ def here(tmp_path: Path) -> ObjectStore:
 
 
 @pytest.fixture
-async def source(store: ObjectStore, entry: Callable[..., Entry], commit: Callable[..., Any]) -> Source:
+async def source(store: ObjectStore, entry: Callable[..., Entry], commit: Callable[..., Any]) -> RowSource:
     """Six mini-batches in two objects; those that follow each other do so in neither of them."""
     for seq, numbers in enumerate([(5, 1, 3), (4, 2, 0)]):
         rows = [b"%d" % number * LENGTH for number in numbers]
         await commit(0, seq, [entry(number) for number in numbers], rows)
-    return Source(store, AT, await absorb_sealed(store, AT, {0: 2}, Ledger()))
+    return RowSource(store, AT, await absorb_sealed(store, AT, {0: 2}, Ledger()))
 
 
 def result(tmp_path: Path, seq: int) -> Path:
@@ -51,7 +51,7 @@ def result(tmp_path: Path, seq: int) -> Path:
 
 @pytest.mark.parametrize("window", [1, 150_000, 1 << 26])
 async def test_rows_in_order(
-    source: Source, here: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int
+    source: RowSource, here: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int
 ) -> None:
     """Headers and all rows, in mini-batch order, with folders made; what was there is replaced, and nothing left."""
     monkeypatch.setattr(merge_local, "WINDOW", window)
@@ -64,7 +64,7 @@ async def test_rows_in_order(
     assert list(joined.parent.iterdir()) == [joined]
 
 
-async def test_rows_that_lie_together_are_one_piece(source: Source) -> None:
+async def test_rows_that_lie_together_are_one_piece(source: RowSource) -> None:
     """Mini-batches that follow each other in an object, too, are copied at once."""
     winners = sorted(source.ledger.winners(), key=lambda winner: (winner.object, winner.start))
     pieces = list(merge_local._pieces(source, winners))
@@ -72,7 +72,7 @@ async def test_rows_that_lie_together_are_one_piece(source: Source) -> None:
 
 
 async def test_short_rows_are_left_to_others(
-    source: Source, here: ObjectStore, monkeypatch: pytest.MonkeyPatch
+    source: RowSource, here: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And nothing has been written."""
     monkeypatch.setattr(merge_local, "LONG", LENGTH + 1)
@@ -80,19 +80,19 @@ async def test_short_rows_are_left_to_others(
 
 
 @pytest.mark.parametrize("key", ["joined file.txt", "../joined.txt", "a%20b"])
-async def test_names_that_obstore_encodes_are_left_to_it(source: Source, here: ObjectStore, key: str) -> None:
+async def test_names_that_obstore_encodes_are_left_to_it(source: RowSource, here: ObjectStore, key: str) -> None:
     """The file of an object is not guessed."""
     assert await join_in_kernel(source, [], here, key) is None
 
 
-async def test_what_is_elsewhere_is_left_to_others(source: Source) -> None:
+async def test_what_is_elsewhere_is_left_to_others(source: RowSource) -> None:
     """An output in memory stands for one in a bucket."""
     assert await join_in_kernel(source, [], MemoryStore(), "joined.txt") is None
 
 
 @pytest.mark.parametrize("kept", [-1, None], ids=["truncated", "altered"])
 async def test_damaged_rows_leave_no_output(
-    source: Source, here: ObjectStore, tmp_path: Path, kept: int | None
+    source: RowSource, here: ObjectStore, tmp_path: Path, kept: int | None
 ) -> None:
     """The object is named, the output stays what it was, and nothing lies beside it."""
     joined = tmp_path / "out" / "joined.txt"
@@ -105,7 +105,7 @@ async def test_damaged_rows_leave_no_output(
     assert list(joined.parent.iterdir()) == [joined]
 
 
-async def test_a_missing_object_is_named(source: Source, here: ObjectStore, tmp_path: Path) -> None:
+async def test_a_missing_object_is_named(source: RowSource, here: ObjectStore, tmp_path: Path) -> None:
     """It was sealed, so it was there."""
     result(tmp_path, 0).unlink()
     with pytest.raises(DamagedRecordError, match="sealed, but not in the store any more"):
@@ -113,7 +113,7 @@ async def test_a_missing_object_is_named(source: Source, here: ObjectStore, tmp_
 
 
 async def test_cut_off_it_leaves_nothing(
-    source: Source, here: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: RowSource, here: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that is stopped while it reduces waits for the copying under way, and removes what there is."""
     monkeypatch.setattr(merge_local, "WINDOW", 1)

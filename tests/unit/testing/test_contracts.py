@@ -9,7 +9,7 @@ from fanout.clock import Clock, SystemClock
 from fanout.queues.base import Delivery
 from fanout.storage import objects
 from fanout.testing.contracts import QueueBench, QueueContract, StoreContract
-from tests.simulation.memory_queues import MemoryQueue, MemoryQueueService
+from tests.simulation.ports.memory_queues import MemoryQueue, MemoryQueueService
 
 
 def _bench(clock: Clock) -> QueueBench:

@@ -14,9 +14,9 @@ from deltalake import DeltaTable, write_deltalake
 
 from fanout.errors import InputError, MissingExtraError
 from fanout.storage.access import Access
-from fanout.tables.formats.delta import complete, partition_texts, pinned
+from fanout.tables.formats.delta import complete, partition_texts
 from fanout.tables.formats.readers import DeltaLake
-from fanout.tables.mltable_file import MLTable, list_files, parse_mltable
+from fanout.tables.mltable_file import MLTable, list_files, parse_mltable, pinned
 from fanout.tables.values.types import ColumnType, Kind
 from fanout.tables.whole_table import load_table
 

@@ -19,7 +19,7 @@ import pytest
 pytestmark = pytest.mark.xdist_group("golden-stores")  # each version's store has one place on a machine
 
 FANOUT = Path(sys.executable).with_name("fanout")
-STORES = Path(__file__).parents[1] / "data" / "stores"
+STORES = Path(__file__).parents[2] / "data" / "stores"
 ROWS = "".join(f"f{n}.txt {n}\n" for n in (0, 1, 2, 3, 6, 7))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fanout.errors import QueueError
 from fanout.queues.base import Delivery, Depth, QueuePair
-from tests.simulation.memory_queues import MemoryQueue, MemoryQueueService
+from tests.simulation.ports.memory_queues import MemoryQueue, MemoryQueueService
 from tests.simulation.world import World, WorldClock
 
 BATCH = 10

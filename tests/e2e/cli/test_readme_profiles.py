@@ -10,7 +10,7 @@ import pytest
 
 from fanout.config.settings import load_settings
 
-README = (Path(__file__).parent.parent.parent / "README.md").read_text()
+README = (Path(__file__).parents[3] / "README.md").read_text()
 [PROFILES] = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
 KEYS = dict(re.findall(r"(AWS_\w+)=([\w-]+)", next(line for line in README.splitlines() if "export AWS_" in line)))
 SHOWN = {
@@ -48,7 +48,7 @@ def test_run_with_a_profile_of_the_readme(
 
 def test_the_examples_have_the_same_profiles() -> None:
     """What README.md tells one to type works for them, too."""
-    examples = Path(__file__).parent.parent.parent / "examples/fanout.toml"
+    examples = Path(__file__).parents[3] / "examples/fanout.toml"
     assert examples.read_text().endswith(PROFILES)
 
 

@@ -17,7 +17,7 @@ from fanout.testing import FanoutRun, RunResult
 
 pytestmark = pytest.mark.xdist_group("examples")  # runs are made once for the module
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
 FANOUT = Path(sys.executable).with_name("fanout")
 TIMEOUT = 300
