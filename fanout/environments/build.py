@@ -12,7 +12,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,8 @@ FORMAT = 1
 LAST_LINES = 15
 LEFT_OUT = OF_THE_RUNTIME - {"azureml-mlflow"}
 """Their pins (pandas below 2, old Pythons) keep environments from being made; scripts may still want mlflow."""
+RUNTIME_BOUNDS = {name: f"{name}<2; python_version < '3.12'" for name in ("pandas", "numpy")}
+"""What azureml-dataset-runtime[pandas] wants; for Python 3.12 and newer there is no such pandas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ def recipe_of(step: Step) -> Recipe:
             )
     lines = dict.fromkeys(kept for line in environment.pip for kept in _kept(step, line))
     named = {_distribution(line) for line in lines}
-    return Recipe(_python_for(step, what), (*lines, *(name for name in _needed(step) if name not in named)))
+    more = [name for name in _needed(step) if name not in named]
+    return Recipe(_python_for(step, what), (*lines, *more, *_bounds_of_the_runtime(environment.pip)))
 
 
 def runtime_notice(step: Step) -> str | None:
@@ -80,14 +83,22 @@ def runtime_notice(step: Step) -> str | None:
 
 
 def _kept(step: Step, line: str) -> tuple[str, ...]:
-    """What is installed for a line: itself, or of a package of Azure's runtime the libraries that its extras name.
+    """What is installed for a line: itself, or of a package of Azure's runtime pandas where an extra names it.
 
     Nothing stands in for mltable in the process of a command, which has no fanout.
     """
     name = _distribution(line)
     if name not in LEFT_OUT or (name == "mltable" and not isinstance(step, ParallelStep)):
         return (line,)
-    return tuple(extra for extra in ("pandas", "pyarrow") if extra in Requirement(line).extras)
+    return ("pandas",) if "pandas" in Requirement(line).extras else ()
+
+
+def _bounds_of_the_runtime(pip: Sequence[str]) -> Iterator[str]:
+    """The versions that scripts find on Azure where its runtime is asked for with pandas; the file's bounds win."""
+    asked = [Requirement(line) for line in pip if _distribution(line) is not None]
+    if any(canonicalize_name(each.name) in LEFT_OUT and "pandas" in each.extras for each in asked):
+        bounded = {canonicalize_name(each.name) for each in asked if each.specifier}
+        yield from (bound for name, bound in RUNTIME_BOUNDS.items() if name not in bounded)
 
 
 def _distribution(line: str) -> str | None:

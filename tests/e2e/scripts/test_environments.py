@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from fanout.environments import interpreters
@@ -106,3 +107,48 @@ def test_rows_of_a_table_in_another_python(project: Any, wheels: Path, minor: in
     assert ended.code == 0, ended.said
     rows = "".join(f"3.{minor} 1.5 {{'n': {number}, 't': ['é', None]}}\n" for number in range(10))
     assert project.output().decode() == rows
+
+
+FRAMES = TABLE.replace("      program_arguments: --amlbi_file_format jsonl\n", "").replace(
+    "{type: uri_file, path: ./in/a.jsonl}", "{type: mltable, path: ./in}"
+)
+FRAMES_SCRIPT = """\
+import os, sys
+import pandas as pd
+
+def run(frame):
+    assert pd.__version__.startswith(os.environ.get("WANTED", ""))
+    frame["again"] = frame["when"] + pd.Timedelta("1D")
+    return [repr([(type(value).__name__, value) for value in row]) for row in frame.itertuples()]
+"""
+RECIPES = {
+    "rows.csv": "{read_delimited: {delimiter: ',', encoding: utf8}}",
+    "rows.parquet": "read_parquet",
+}
+
+
+@pytest.mark.parametrize("file", RECIPES)
+def test_pandas_below_2(project: Any, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The values in a DataFrame of pandas 1, made in Python 3.8, are those in a DataFrame of fanout's own pandas."""
+    if interpreters.find("==3.8.*") is None:
+        pytest.skip("there is no Python 3.8 on this machine")
+    rows = pd.DataFrame({"n": range(20), "when": pd.Timestamp("2020-01-01 01:02:03")})
+    rows["share"] = [None if n % 5 == 0 else n / 7 for n in rows["n"]]
+    rows["name"] = [None if n % 3 == 0 else f"é{n}" for n in rows["n"]]
+    rows["flag"] = [None if n % 7 == 0 else n % 2 == 0 for n in rows["n"]]
+    project.write("pipeline.yml", FRAMES)
+    project.write("src/score.py", FRAMES_SCRIPT)
+    project.write("in/MLTable", f"paths: [{{file: ./{file}}}]\ntransformations: [{RECIPES[file]}]\n")
+    path = project.folder / "in" / file
+    rows.to_csv(path, index=False) if file.endswith("csv") else rows.to_parquet(path, row_group_size=7)
+    project.write("conda.yml", "dependencies:\n  - python=3.8\n  - pip\n  - pip:\n      - pandas==1.5.3\n")
+    here = project.fanout("run", "pipeline.yml")
+    assert here.code == 0, here.said
+    expected = project.output()
+    environ = {**project.environ, "XDG_CACHE_HOME": str(project.folder / "cache"), "UV_HTTP_TIMEOUT": "20"}
+    there = type(project)(project.folder, {**environ, "WANTED": "1.5.3"}).fanout("run", "pipeline.yml", "--env")
+    if "its environment cannot be made" in there.said:
+        pytest.skip(f"no package registry is reached: {there.said}")
+    assert there.code == 0, there.said
+    assert project.output() == expected
+    assert expected.count(b"\n") == 20

@@ -168,12 +168,19 @@ def test_packages_of_azures_runtime_are_left_out() -> None:
     """Their pins would keep the environment from being made; what their extras name stays, and a line says so."""
     pip = ("mltable>=1.2.0", "azureml-dataset-runtime[pandas,fuse]", "azureml_core", "pillow", "pandas")
     step = _parallel(DataType.URI_FOLDER, pip=pip)
-    assert recipe_of(step).pip == ("pandas", "pillow")
+    bounds = ("pandas<2; python_version < '3.12'", "numpy<2; python_version < '3.12'")
+    assert recipe_of(step).pip == ("pandas", "pillow", *bounds)
     assert build.runtime_notice(step) == (
         f"{step.name}: mltable>=1.2.0, azureml-dataset-runtime[pandas,fuse], azureml_core are left out of its "
         "environment: Azure's runtime wants them, and fanout stands in for it"
     )
-    assert recipe_of(_command(*pip)).pip == ("mltable>=1.2.0", "pandas", "pillow"), "nothing stands in for it there"
+    assert recipe_of(_command(*pip)).pip == ("mltable>=1.2.0", "pandas", "pillow", *bounds), "nothing stands in there"
+    assert recipe_of(_command("azureml-dataset-runtime[pandas]", "pandas==2.1")).pip == (
+        "pandas",
+        "pandas==2.1",
+        bounds[1],
+    )
+    assert recipe_of(_command("azureml-dataset-runtime", "pandas")).pip == ("pandas",)
     assert build.runtime_notice(_command("pillow", "azureml-mlflow", "--no-index", "mltable")) is None
 
 
