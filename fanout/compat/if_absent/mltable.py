@@ -1,10 +1,9 @@
 """`import mltable` in a step's processes where the package of that name is not installed: the same, from fanout.
 
 Command steps have this folder on PYTHONPATH, in front of what is installed; so another mltable is looked for first.
-Many scripts import mltable and never use it: nothing else is imported before something is asked for.
+Many scripts import mltable and never use it: nothing else is imported before something is asked for. The command may be
+of any Python 3, so this module is written for 3.6.
 """
-
-from __future__ import annotations
 
 import os
 import sys
@@ -28,7 +27,7 @@ __all__ = [  # noqa: F822 - see __getattr__
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
-        raise AttributeError(f"module 'mltable' has no attribute {name!r}; there are {', '.join(__all__)}", name=name)
+        raise AttributeError(f"module 'mltable' has no attribute {name!r}; there are {', '.join(__all__)}")
     if sys.version_info < (3, 11):
         raise ImportError(
             f"mltable.{name} is fanout's, which needs Python 3.11 or newer; this is Python {sys.version.split()[0]} of "
@@ -39,11 +38,11 @@ def __getattr__(name: str) -> Any:
     return getattr(mltable, name)
 
 
-def __dir__() -> list[str]:
+def __dir__() -> "list[str]":
     return sorted({*globals(), *__all__})
 
 
-def _another() -> ModuleSpec | None:
+def _another() -> "ModuleSpec | None":
     """The mltable that would be imported if this one were not there; a mere folder of that name is none."""
     here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - pathlib costs more than all else here
     others = [folder for folder in sys.path if os.path.abspath(folder) != here]  # noqa: PTH100
@@ -58,7 +57,8 @@ def _make_way(spec: ModuleSpec) -> None:
         spec.loader.exec_module(module)
 
 
-if (_found := _another()) is not None:
+_found = _another()
+if _found is not None:
     _make_way(_found)
 elif find_spec("fanout") is None:  # a command's own Python, in which there is no fanout
     raise ModuleNotFoundError("No module named 'mltable'", name="mltable")

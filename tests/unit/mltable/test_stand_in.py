@@ -1,5 +1,6 @@
 """`import mltable` in a step's processes: fanout's own where the package is absent, the package where it is there."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fanout import mltable
+from fanout.environments import interpreters
 from fanout.slot.child.script_context import STAND_INS
 
 PACKAGE = "NAME = 'installed'\nfrom mltable.inner import load\n"
@@ -70,3 +72,23 @@ def test_a_name_that_is_not_there() -> None:
     """The message lists those that are."""
     done = python("import mltable; mltable.nope", env={"PYTHONPATH": STAND_INS})
     assert "module 'mltable' has no attribute 'nope'; there are DataType, MLTable" in done.stderr
+
+
+@pytest.mark.parametrize("minor", range(6, 14))
+def test_in_the_python_of_a_command(minor: int, installed: Path) -> None:
+    """In any Python 3 the package that is installed comes first, and where there is none nothing stands in for it."""
+    found = interpreters.find(f"==3.{minor}.*")
+    if found is None:
+        pytest.skip(f"there is no Python 3.{minor} on this machine")
+
+    def imported(*folders: str) -> "subprocess.CompletedProcess[str]":
+        code = "import mltable, mltable.inner; from mltable import load; print(mltable.NAME, load('x'))"
+        env = {"PYTHONPATH": os.pathsep.join(folders)}
+        return subprocess.run(
+            [found.path, "-s", "-c", code], capture_output=True, text=True, env=env, cwd=installed.parent
+        )
+
+    there = imported(STAND_INS, str(installed))
+    assert there.stdout == "installed x\n", there.stderr
+    if found.path != sys.executable:
+        assert "No module named 'mltable'" in imported(STAND_INS, str(installed / "none")).stderr

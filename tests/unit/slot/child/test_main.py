@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fanout.node.workspace import TABLE_SERVER
 from fanout.records.mini_batch import Cut, Piece
 from fanout.records.parts import Part
 from fanout.results.codec import Cause
@@ -467,7 +468,10 @@ async def test_a_part_of_a_list_of_files(launch: Launch, write_script: WriteScri
     assert sorted(p.name for p in (tmp_path / "attempts").iterdir()) == ["5.0.1-0-process000", "5.1.3-0-process000"]
 
 
-async def test_tables_are_read_in_the_slot(launch: Launch, write_script: WriteScript, tmp_path: Path) -> None:
+@pytest.mark.parametrize("server", [None, TABLE_SERVER], ids=["in the slot", "beside it"])
+async def test_tables_are_read_in_the_slot(
+    launch: Launch, write_script: WriteScript, tmp_path: Path, server: tuple[str, ...] | None
+) -> None:
     """A piece of a table arrives as a DataFrame; its loading is told before run() starts."""
     from fanout.records.mini_batch import Cut, Piece
     from fanout.tables.mltable_file import load_mltable
@@ -483,7 +487,7 @@ async def test_tables_are_read_in_the_slot(launch: Launch, write_script: WriteSc
         load_mltable(f"file://{table}", access), [uri], lambda _uri, _size: (table / "a.csv").read_bytes()
     )
     write_script("def run(frame): return [f'{list(frame.columns)} {len(frame)} {frame.index[0]}', *frame.x]\n")
-    slot = await launch(recipe=recipe.to_json())
+    slot = await launch(recipe=recipe.to_json(), table_server=server)
     done = await slot.run(files=[], pieces=(Piece(uri, 0, 12, Cut.BYTES),))
     assert done.failure is None
     assert (done.items, done.rows) == (2, b"['x', 'y'] 2 0\n1\n2\n")
@@ -526,7 +530,9 @@ async def test_an_mltable_of_the_script_s_own_comes_first(launch: Launch, write_
 
 
 @pytest.mark.moto
+@pytest.mark.parametrize("server", [None, TABLE_SERVER], ids=["in the slot", "beside it"])
 async def test_a_table_in_a_bucket(
+    server: tuple[str, ...] | None,
     launch: Launch,
     write_script: WriteScript,
     tmp_path: Path,
@@ -541,7 +547,7 @@ async def test_a_table_in_a_bucket(
     store.put("t/a b.csv", b"n,w\n1,x\n2,y\n3,z\n")
     recipe = TableRecipe(Delimited(), tuple(Column(n, ColumnType(k)) for n, k in (("n", Kind.INT), ("w", Kind.STRING))))
     write_script("def run(mini_batch): return [f'{row.n + 1}{row.w}' for row in mini_batch.itertuples()]")
-    slot = await launch(recipe=recipe.to_json(), environ=access.child_environ())
+    slot = await launch(recipe=recipe.to_json(), environ=access.child_environ(), table_server=server)
     for start, stop, rows in ((0, 8, b"2x\n"), (8, 16, b"3y\n4z\n")):
         done = await slot.run(files=(), pieces=(Piece("s3://slot-tables/t/a b.csv", start, stop, Cut.BYTES),))
         assert done.failure is None, done.failure
