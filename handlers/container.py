@@ -19,7 +19,7 @@ from fanout.engines.local import LocalEngine
 from fanout.errors import QueueError, SettingsError
 from fanout.queues.base import Delivery, Queue, QueuePair
 from fanout.queues.sqs import SqsQueueService
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.scheduler.ticks.deployment_queues import Standing
 from fanout.scheduler.ticks.parallel_tick import Kept
 from fanout.storage.open import open_store
@@ -49,11 +49,11 @@ class Context(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Container:
-    """Everything that handlers share; `outside` measures durations as several machines agree about them."""
+    """Everything that handlers share; `run_context` measures durations as several machines agree about them."""
 
     loop: asyncio.AbstractEventLoop
     deployment: Deployment
-    outside: Outside
+    run_context: RunContext
     standing: Standing
     kept: Kept
 
@@ -87,8 +87,8 @@ async def _open(loop: asyncio.AbstractEventLoop, environ: Mapping[str, str]) -> 
     service = SqsQueueService(access, clock)
     work, dead, ticks, reductions = (service.at(environ[name]) for name in _QUEUES)
     engine = LocalEngine(settings.store, None, {})  # never asked for a node: functions are started by their queue
-    outside = Outside(settings, access, store, service, engine, SharedClock())
-    return Container(loop, deployment, outside, Standing(QueuePair(work, dead), ticks, reductions), Kept())
+    run_context = RunContext(settings, access, store, service, engine, SharedClock())
+    return Container(loop, deployment, run_context, Standing(QueuePair(work, dead), ticks, reductions), Kept())
 
 
 def deadline(context: Context) -> Callable[[], bool]:

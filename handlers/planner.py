@@ -64,7 +64,7 @@ def _groups(here: Container, deliveries: tuple[Delivery, ...]) -> Iterable[list[
 
 async def _start(here: Container, events: list[ObjectEvent], context: Context) -> list[str]:
     """The runs of these objects, each with its first steps under way."""
-    starts = await start_runs(events, await _armed(here), here.outside)
+    starts = await start_runs(events, await _armed(here), here.run_context)
     for start in starts:
         log.info("%s: %s%s", start.state, start.run, f" ({start.reason})" if start.reason else "")
     return [await _plan(here, run, context) for run in dict.fromkeys(start.run for start in starts if start.run)]
@@ -73,12 +73,14 @@ async def _start(here: Container, events: list[ObjectEvent], context: Context) -
 async def _by_hand(here: Container, event: Any, context: Context) -> list[str]:
     inputs, name = _asked(event)
     # A name for an invocation without one: Lambda invokes again with the same id when it has heard of no success.
-    run = await begin(here.deployment, here.outside, inputs, name or f"{here.deployment.name}-{context.aws_request_id}")
+    run = await begin(
+        here.deployment, here.run_context, inputs, name or f"{here.deployment.name}-{context.aws_request_id}"
+    )
     return [await _plan(here, run, context)]
 
 
 async def _plan(here: Container, run: str, context: Context) -> str:
-    await take_turn(Turn(run), Tools(here.outside, here.standing, here.kept, deadline(context)))
+    await take_turn(Turn(run), Tools(here.run_context, here.standing, here.kept, deadline(context)))
     return run
 
 
@@ -97,7 +99,7 @@ async def _armed(here: Container) -> ArmedTrigger:
     """The deployment's trigger, armed once in each container."""
     found = _triggers()
     if here.deployment.name not in found:
-        found[here.deployment.name] = await arm(here.deployment.pipeline, here.outside, here.deployment.code)
+        found[here.deployment.name] = await arm(here.deployment.pipeline, here.run_context, here.deployment.code)
     return found[here.deployment.name]
 
 

@@ -22,8 +22,8 @@ async def _conclude(here: Container, delivery: Delivery, context: Context) -> bo
     try:
         async with held(here.standing.reductions, delivery):
             at = decode_reduction(delivery.body)
-            await check_signature(here.outside.store, at.run, delivery.body)
-            done = await conclude(at, here.outside, here.standing, deadline(context))
+            await check_signature(here.run_context.store, at.run, delivery.body)
+            done = await conclude(at, here.run_context, here.standing, deadline(context))
     except ForgedMessageError as exc:
         log.warning("dropped: %s", exc)
         return True

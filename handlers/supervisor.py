@@ -19,11 +19,11 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
 
 async def _look(here: Container, delivery: Delivery, context: Context) -> bool:
     """Whether the turn was taken."""
-    tools = Tools(here.outside, here.standing, here.kept, deadline(context))
+    tools = Tools(here.run_context, here.standing, here.kept, deadline(context))
     try:
         async with held(here.standing.ticks, delivery):
             turn = decode_turn(delivery.body)
-            await check_signature(here.outside.store, turn.run, delivery.body)
+            await check_signature(here.run_context.store, turn.run, delivery.body)
             sealed = await take_turn(turn, tools)
     except ForgedMessageError as exc:
         log.warning("dropped: %s", exc)

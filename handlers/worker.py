@@ -5,8 +5,8 @@ from functools import cache
 from typing import Any
 
 from fanout.clock import SystemClock
-from fanout.node.lambda_worker import Worker
-from fanout.node.serve import Surroundings
+from fanout.node.lambda_worker import LambdaWorker
+from fanout.node.serve import NodeServices
 from fanout.records.run import check_signature
 from fanout.scheduler.ticks.delegated import carry_out_command
 from fanout.storage.keys import StepRound
@@ -18,20 +18,22 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
     """Deliveries of the work queue in; those that are to be received again out."""
     here, batch = container(), read_batch(event)
     worker = worker_of(here)
-    deadline = worker.outside.clock.monotonic() + context.get_remaining_time_in_millis() / 1000
+    deadline = worker.services.clock.monotonic() + context.get_remaining_time_in_millis() / 1000
     return batch.answer(here.run(worker.work(batch.deliveries, deadline)))
 
 
 @cache
-def worker_of(here: Container) -> Worker:
+def worker_of(here: Container) -> LambdaWorker:
     """The one of this container: its nodes keep their slots from one invocation to the next."""
-    outside = replace(here.outside, clock=SystemClock())
+    run_context = replace(here.run_context, clock=SystemClock())
 
     async def command(at: StepRound, end: float) -> None:
-        await carry_out_command(at, outside, here.standing, end - outside.clock.monotonic())
+        await carry_out_command(at, run_context, here.standing, end - run_context.clock.monotonic())
 
     async def check_order(at: StepRound, body: str) -> None:
-        await check_signature(outside.store, at.run, body)
+        await check_signature(run_context.store, at.run, body)
 
-    around = Surroundings(outside.store, outside.queues, outside.access, outside.clock, outside.settings.store)
-    return Worker(around, here.standing.work, here.deployment.visibility, command, check_order)
+    around = NodeServices(
+        run_context.store, run_context.queues, run_context.access, run_context.clock, run_context.settings.store
+    )
+    return LambdaWorker(around, here.standing.work, here.deployment.visibility, command, check_order)

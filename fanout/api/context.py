@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fanout.advice import Commands
     from fanout.engines.node_process import WarmNode
     from fanout.queues.base import QueueService
-    from fanout.scheduler.context import Outside
+    from fanout.scheduler.context import RunContext
     from fanout.storage.access import Access
 
 
@@ -73,13 +73,13 @@ def access_to_look(settings: Settings) -> "Access":
 
 
 @asynccontextmanager
-async def outside_of(
+async def run_context_of(
     settings: Settings,
     warm: "WarmNode | None" = None,
     *,
     to_look: bool = False,
     say: "Callable[[str], None] | None" = None,
-) -> AsyncIterator["Outside"]:
+) -> AsyncIterator["RunContext"]:
     """Everything a run needs, open while the context lasts; the store is made when it is missing.
 
     `warm` is the node that its first parallel step gets; `to_look`: for a command that gives up soon. `say` is given a
@@ -88,7 +88,7 @@ async def outside_of(
     from fanout.clock import SystemClock
     from fanout.engines.local import LocalEngine
     from fanout.queues.factory import open_queue_service
-    from fanout.scheduler.context import Outside
+    from fanout.scheduler.context import RunContext
     from fanout.storage.open import ensure_bucket, open_store
 
     if line := origin_line(settings):
@@ -99,7 +99,7 @@ async def outside_of(
     queues = open_queue_service(settings.queue, settings.store, access, clock)
     engine = LocalEngine(settings.store, settings.queue, access.child_environ(), warm)
     try:
-        yield Outside(settings, access, store, queues, engine, clock)
+        yield RunContext(settings, access, store, queues, engine, clock)
     finally:
         await queues.close()
 

@@ -7,7 +7,7 @@ from fanout.aws.parameters import stack_name
 from fanout.errors import SettingsError
 from fanout.pipeline.model import Pipeline, Trigger
 from fanout.queues.sqs import SqsQueueService
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.triggers.loop_guard import own_places
 from fanout.triggers.sources.bucket_setup import look, set_up, take_down
 
@@ -19,7 +19,7 @@ def events_queue(deployment: str) -> str:
     return f"{stack_name(deployment)}-events"
 
 
-def trigger_of(deployment: str, pipeline: Pipeline, outside: Outside) -> Trigger | None:
+def trigger_of(deployment: str, pipeline: Pipeline, context: RunContext) -> Trigger | None:
     """The pipeline's trigger, its arrivals going to the deployment.
 
     SettingsError when it cannot be: a folder, a queue of somebody else, or runs that would start each other.
@@ -33,7 +33,7 @@ def trigger_of(deployment: str, pipeline: Pipeline, outside: Outside) -> Trigger
         raise SettingsError(
             f"{pipeline.file}: trigger.queue: a deployment has a queue of its own for arrivals; leave this out"
         )
-    own_places(pipeline, trigger, outside.settings)
+    own_places(pipeline, trigger, context.settings)
     return replace(trigger, queue=events_queue(deployment))
 
 
@@ -48,24 +48,24 @@ def is_same(one: Trigger | None, other: Trigger | None) -> bool:
     return (one and (one.name, one.root)) == (other and (other.name, other.root))
 
 
-async def tells(trigger: Trigger | None, outside: Outside) -> bool:
+async def tells(trigger: Trigger | None, context: RunContext) -> bool:
     """Whether nothing has to be done so that the bucket tells of arrivals."""
-    return trigger is None or (await look(trigger, outside)).is_set
+    return trigger is None or (await look(trigger, context)).is_set
 
 
-async def change(before: Trigger | None, now: Trigger | None, outside: Outside) -> tuple[str, ...]:
+async def change(before: Trigger | None, now: Trigger | None, context: RunContext) -> tuple[str, ...]:
     """The bucket tells as it should, and an earlier one does not any more; what was changed, in words."""
     changes: tuple[str, ...] = ()
     if before is not None and not is_same(before, now):
-        changes += (await take_down(before, outside)).changes
+        changes += (await take_down(before, context)).changes
     if now is not None:
-        changes += (await set_up(now, outside)).changes
+        changes += (await set_up(now, context)).changes
     return changes
 
 
-async def waiting(deployment: str, outside: Outside) -> int:
+async def waiting(deployment: str, context: RunContext) -> int:
     """How many messages are in the queues of a deployment, about; queues that are not there hold none."""
-    service = SqsQueueService(outside.access, outside.clock)
+    service = SqsQueueService(context.access, context.clock)
     try:
         found = [await service.find(f"{stack_name(deployment)}-{queue}") for queue in QUEUES]
         return sum([(await queue.depth()).total for queue in found if queue is not None])

@@ -22,7 +22,7 @@ from fanout.aws.stack import ChangeSet, Stack, Standing
 from fanout.code_snapshots.archive import Snapshot
 from fanout.errors import DamagedRecordError, RunError, SettingsError
 from fanout.pipeline.model import Pipeline, Trigger
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
 
@@ -80,20 +80,20 @@ def deployment_name(asked: str | None, pipeline: Pipeline) -> str:
     return name
 
 
-async def difference(wanted: Wanted, outside: Outside, stack: Stack) -> Difference:
+async def difference(wanted: Wanted, context: RunContext, stack: Stack) -> Difference:
     """What applying would change; nothing is, but for a change set that waits in CloudFormation."""
     standing = await asyncio.to_thread(stack.look)
     before = dict(standing.parameters) if standing else {}
-    trigger = arrivals.trigger_of(wanted.name, wanted.pipeline, outside)
-    reach = reach_of(wanted.pipeline, outside.settings, wanted.reads)
-    values = parameters(wanted.name, wanted.pipeline, outside.settings, reach, wanted.size, before)
+    trigger = arrivals.trigger_of(wanted.name, wanted.pipeline, context)
+    reach = reach_of(wanted.pipeline, context.settings, wanted.reads)
+    values = parameters(wanted.name, wanted.pipeline, context.settings, reach, wanted.size, before)
     made, taken = await prepare_deployment(
-        wanted.name, wanted.pipeline, outside, worker_seconds=float(values["WorkerSeconds"])
+        wanted.name, wanted.pipeline, context, worker_seconds=float(values["WorkerSeconds"])
     )
     return Difference(
-        record=await how_record_differs(made, outside.store),
+        record=await how_record_differs(made, context.store),
         code=taken,
-        is_told=await arrivals.tells(trigger, outside),
+        is_told=await arrivals.tells(trigger, context),
         trigger=trigger,
         trigger_before=arrivals.trigger_before(wanted.name, before),
         parameters=values,
@@ -102,37 +102,37 @@ async def difference(wanted: Wanted, outside: Outside, stack: Stack) -> Differen
     )
 
 
-async def apply(wanted: Wanted, found: Difference, outside: Outside, stack: Stack) -> Standing:
+async def apply(wanted: Wanted, found: Difference, context: RunContext, stack: Stack) -> Standing:
     """The pipeline is in the store, the stack is as it should be, and the bucket tells of arrivals."""
     if found.record:
         seconds = float(found.parameters["WorkerSeconds"])
-        made = await write_deployment(wanted.name, wanted.pipeline, outside, worker_seconds=seconds)
-        await note_code(made, outside.store)
+        made = await write_deployment(wanted.name, wanted.pipeline, context, worker_seconds=seconds)
+        await note_code(made, context.store)
     if found.stack.id is not None:
         standing: Standing | None = await asyncio.to_thread(stack.apply, found.stack)
     else:
         standing = await asyncio.to_thread(stack.look)
     if standing is None:
         raise RunError(f"stack {stack.name} was removed meanwhile; deploy again")
-    await arrivals.change(found.trigger_before, found.trigger, outside)
+    await arrivals.change(found.trigger_before, found.trigger, context)
     return standing
 
 
-async def look_for(name: str, standing: Standing | None, outside: Outside, *, data: bool) -> Doomed:
+async def look_for(name: str, standing: Standing | None, context: RunContext, *, data: bool) -> Doomed:
     """What of a deployment there is; with `data` everything that lies in its store, whoever made it."""
-    remains = await find_remains(outside.store, name, data=data)
+    remains = await find_remains(context.store, name, data=data)
     if standing is not None:
         trigger = arrivals.trigger_before(name, standing.parameters)
     else:
-        trigger = await _recorded_trigger(name, outside)
-    return Doomed(standing is not None, trigger, remains, await arrivals.waiting(name, outside))
+        trigger = await _recorded_trigger(name, context)
+    return Doomed(standing is not None, trigger, remains, await arrivals.waiting(name, context))
 
 
-async def destroy(doomed: Doomed, outside: Outside, stack: Stack) -> None:
+async def destroy(doomed: Doomed, context: RunContext, stack: Stack) -> None:
     """All of it is gone: first what starts runs, last what they read."""
-    await arrivals.change(doomed.trigger, None, outside)
+    await arrivals.change(doomed.trigger, None, context)
     await asyncio.to_thread(stack.delete)
-    await remove(outside.store, doomed.remains)
+    await remove(context.store, doomed.remains)
 
 
 def store_of(standing: Standing) -> str:
@@ -141,8 +141,8 @@ def store_of(standing: Standing) -> str:
     return f"s3://{bucket}/{prefix}".rstrip("/")
 
 
-async def _recorded_trigger(name: str, outside: Outside) -> Trigger | None:
+async def _recorded_trigger(name: str, context: RunContext) -> Trigger | None:
     try:
-        return arrivals.trigger_of(name, (await read_deployment(outside.store, name)).pipeline, outside)
+        return arrivals.trigger_of(name, (await read_deployment(context.store, name)).pipeline, context)
     except (RunError, SettingsError, DamagedRecordError):
         return None

@@ -24,7 +24,7 @@ from fanout.records.run import try_create
 from fanout.records.run_names import check_name
 from fanout.scheduler.bindings import bind_outputs
 from fanout.scheduler.code_folders import store_snapshots, take_snapshots
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.scheduler.resident import new_record
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
@@ -52,31 +52,31 @@ class Deployment:
 
 
 async def write_deployment(
-    name: str, pipeline: Pipeline, outside: Outside, *, worker_seconds: float = 900.0
+    name: str, pipeline: Pipeline, context: RunContext, *, worker_seconds: float = 900.0
 ) -> Deployment:
     """The pipeline and its code are in the store, for runs that start from here on.
 
     InputError as of `prepare_deployment`.
     """
-    made, taken = await prepare_deployment(name, pipeline, outside, worker_seconds=worker_seconds)
-    await store_snapshots(taken, outside)
-    await put(outside.store, keys.deployment_json(name), dump(made))
+    made, taken = await prepare_deployment(name, pipeline, context, worker_seconds=worker_seconds)
+    await store_snapshots(taken, context)
+    await put(context.store, keys.deployment_json(name), dump(made))
     return made
 
 
 async def prepare_deployment(
-    name: str, pipeline: Pipeline, outside: Outside, *, worker_seconds: float
+    name: str, pipeline: Pipeline, context: RunContext, *, worker_seconds: float
 ) -> tuple[Deployment, dict[str, Snapshot]]:
     """What would be in the store, and the code of its steps; nothing is written.
 
     InputError names what a function cannot reach or do: data in a folder of this machine, a step whose mini-batches may
     take longer than the `worker_seconds` that a worker has.
     """
-    settings = outside.settings
+    settings = context.settings
     trouble = [*unreachable(pipeline, settings), *_too_long(pipeline, worker_seconds)]
     if trouble:
         raise InputError(f"deployment {name}: " + "; ".join(trouble))
-    taken = await take_snapshots(pipeline, outside)
+    taken = await take_snapshots(pipeline, context)
     made = Deployment(
         name=check_name(name),
         pipeline=pipeline,
@@ -111,17 +111,17 @@ async def read_deployment(store: "ObjectStore", name: str) -> Deployment:
         raise DamagedRecordError(f"{key}: {exc}") from exc
 
 
-async def begin(deployment: Deployment, outside: Outside, inputs: Mapping[str, str], name: str) -> str:
+async def begin(deployment: Deployment, context: RunContext, inputs: Mapping[str, str], name: str) -> str:
     """A run of the deployment exists, with these URIs in the place of its data inputs; its name.
 
     Where there is a run of that name it is that one: whoever is asked twice begins once. InputError for an input in a
     place that a deployment may not read.
     """
-    if trouble := list(_not_for_functions(deployment.pipeline, inputs, outside.settings)):
+    if trouble := list(_not_for_functions(deployment.pipeline, inputs, context.settings)):
         raise InputError(f"deployment {deployment.name}: " + "; ".join(trouble))
-    if await read(outside.store, keys.run_json(check_name(name))) is None:
+    if await read(context.store, keys.run_json(check_name(name))) is None:
         pipeline = _by_hand(with_inputs(deployment.pipeline, inputs))
-        await try_create(outside.store, new_record(name, pipeline, deployment.code, outside))
+        await try_create(context.store, new_record(name, pipeline, deployment.code, context))
     return name
 
 

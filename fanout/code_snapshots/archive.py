@@ -146,8 +146,8 @@ def _extract(members: zipfile.ZipFile, digest: str, folder: Path) -> None:
 def _confined(info: zipfile.ZipInfo, digest: str) -> PurePosixPath:
     path = PurePosixPath(info.filename)
     mode = info.external_attr >> 16
-    outside = path.is_absolute() or ".." in path.parts or not path.parts
-    if outside or "\\" in info.filename or not stat.S_ISREG(mode):
+    context = path.is_absolute() or ".." in path.parts or not path.parts
+    if context or "\\" in info.filename or not stat.S_ISREG(mode):
         raise DamagedRecordError(f"code/{digest}.zip: {info.filename!r} may not be in a snapshot")
     return path
 

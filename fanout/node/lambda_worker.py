@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from fanout.errors import DamagedRecordError, FanoutError, ForgedMessageError, QueueError, RunError
 from fanout.node.dispatch.agent import Leaving
-from fanout.node.serve import Assembled, Surroundings, assembled, load_step
+from fanout.node.serve import Assembled, NodeServices, assembled, load_step
 from fanout.node.telemetry import usage_written
 from fanout.queues.base import Delivery, QueuePair
 from fanout.queues.invocation import HandedQueue
@@ -59,10 +59,10 @@ class _Kept:
 
 
 @dataclass(slots=True)
-class Worker:
+class LambdaWorker:
     """Works through one batch of deliveries after the other; `queues` are the deployment's."""
 
-    outside: Surroundings
+    services: NodeServices
     queues: QueuePair
     visibility: float
     command: Command
@@ -71,7 +71,7 @@ class Worker:
 
     async def work(self, deliveries: Sequence[Delivery], deadline: float) -> list[Delivery]:
         """Those of `deliveries` that are to be received again; `deadline` is when the invocation ends (monotonic)."""
-        begun = self.outside.clock.monotonic()
+        begun = self.services.clock.monotonic()
         end = deadline - min(ANSWERING, 0.2 * (deadline - begun))
         # The queue hides them for as long as the function may take; a node that dies is to be noticed sooner.
         lost = await self._hold(deliveries)
@@ -135,7 +135,7 @@ class Worker:
 
     async def _keep_holding(self, theirs: Sequence[Delivery]) -> None:
         while True:
-            await self.outside.clock.sleep(self.visibility / 3)
+            await self.services.clock.sleep(self.visibility / 3)
             await self._hold(theirs)
 
     async def _mini_batches(self, at: StepRound, theirs: Sequence[Delivery], end: float) -> list[Delivery]:
@@ -161,7 +161,7 @@ class Worker:
 
     async def _until_done(self, kept: _Kept, end: float) -> None:
         """Works until everything is answered for or let go, the node has left, or the time is over."""
-        clock, node = self.outside.clock, kept.made.node
+        clock, node = self.services.clock, kept.made.node
         # A mini-batch that is started is to end within the time; half of it is given whatever the step's limit says.
         begun = clock.monotonic()
         starts_until = max(end - kept.record.step.retry_settings.timeout, (begun + end) / 2)
@@ -186,7 +186,7 @@ class Worker:
 
     async def _is_over(self, at: StepRound) -> bool:
         """Whether nobody wants results of the step any more."""
-        store = self.outside.store
+        store = self.services.store
         looks: list[Awaitable[object]] = [step_seal(store, at), read(store, keys.cancel(at.run, at.round))]
         return any(found is not None for found in await all_of(looks))
 
@@ -198,7 +198,7 @@ class Worker:
             kept = None
         while len(self._kept) >= MOST_KEPT and (idle := next(iter(self._idle()), None)) is not None:
             await self._evict(idle)
-        kept = kept or await self._make(await load_step(self.outside.store, at))
+        kept = kept or await self._make(await load_step(self.services.store, at))
         self._kept[at] = kept
         return kept
 
@@ -208,9 +208,9 @@ class Worker:
     async def _make(self, record: StepRecord) -> _Kept:
         queue, stack = HandedQueue(self.queues.main), AsyncExitStack()
         pair = QueuePair(queue, self.queues.dead)
-        made = await stack.enter_async_context(assembled(record, pair, self.outside, returns_idle=False))
+        made = await stack.enter_async_context(assembled(record, pair, self.services, returns_idle=False))
         every = record.step.resource_monitor_interval
-        await stack.enter_async_context(usage_written(made.usage, every, self.outside.clock))
+        await stack.enter_async_context(usage_written(made.usage, every, self.services.clock))
         return _Kept(record, queue, made, stack, asyncio.create_task(made.node.run()))
 
     async def _evict(self, at: StepRound) -> None:

@@ -59,7 +59,7 @@ GRACE_WHEN_ORPHANED = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class NodeServices:
     """What a node reaches the outside with."""
 
     store: ObjectStore
@@ -82,7 +82,7 @@ class Assembled:
 
 async def serve(
     at: StepRound,
-    outside: Surroundings,
+    services: NodeServices,
     *,
     slots: int | None = None,
     with_parent: bool = False,
@@ -92,17 +92,17 @@ async def serve(
 
     `tell` hears what the node does, as soon as it has joined and every few seconds from then on.
     """
-    record = await load_step(outside.store, at)
-    pair = await open_queues(outside.store, outside.queues, at, outside.store_uri)
+    record = await load_step(services.store, at)
+    pair = await open_queues(services.store, services.queues, at, services.store_uri)
     if pair is None:
         raise RunError(f"step {at.step} of run {at.run} has no queue (any more): it has ended, or was never started")
-    async with assembled(record, pair, outside, slots=slots) as made:
-        reporter = Reporter(made.node, made.number, at, outside.store, outside.clock, tell)
+    async with assembled(record, pair, services, slots=slots) as made:
+        reporter = Reporter(made.node, made.number, at, services.store, services.clock, tell)
         with _signals(made.node), _parent(made.node, with_parent):
             async with (
-                kept_now_and_then(made.logs, outside.clock),
-                usage_written(made.usage, record.step.resource_monitor_interval, outside.clock),
-                status_written(reporter, outside.clock),
+                kept_now_and_then(made.logs, services.clock),
+                usage_written(made.usage, record.step.resource_monitor_interval, services.clock),
+                status_written(reporter, services.clock),
             ):
                 why = await made.node.run()
                 reporter.left = LEFT.get(why)
@@ -113,37 +113,37 @@ async def serve(
 async def assembled(
     record: StepRecord,
     pair: QueuePair,
-    outside: Surroundings,
+    services: NodeServices,
     *,
     slots: int | None = None,
     returns_idle: bool = True,
 ) -> AsyncIterator[Assembled]:
     """A node with a number of its own, its folders, and the step's code and inputs in them, while the context lasts."""
-    number = await register(outside.store, record.at)
-    async with workspace(record, outside.store, number) as place:
+    number = await register(services.store, record.at)
+    async with workspace(record, services.store, number) as place:
         options = NodeOptions(number, slots or slots_of(record), record.visibility, returns_idle=returns_idle)
-        make_process = await _process_factory(record, place, outside)
+        make_process = await _process_factory(record, place, services)
         node = Node(
             record,
             options,
-            outside.store,
+            services.store,
             pair,
             make_process,
             lambda node: Committer(
-                _writer(outside.store, record, number),
-                _stager(outside.store, record, place),
+                _writer(services.store, record, number),
+                _stager(services.store, record, place),
                 pair,
                 node.holdings,
-                outside.clock,
+                services.clock,
                 lambda: node.idle,
                 number,
                 record.signer,
             ),
-            fetcher_of(record, place, outside.access),
-            outside.clock,
+            fetcher_of(record, place, services.access),
+            services.clock,
         )
         with _log_to(place):
-            yield Assembled(node, number, _log_keeper(record, place, outside.store), _usage(place))
+            yield Assembled(node, number, _log_keeper(record, place, services.store), _usage(place))
 
 
 async def load_step(store: ObjectStore, at: StepRound) -> StepRecord:
@@ -155,12 +155,12 @@ async def load_step(store: ObjectStore, at: StepRound) -> StepRecord:
 
 
 async def _process_factory(
-    record: StepRecord, place: Workspace, outside: Surroundings
+    record: StepRecord, place: Workspace, services: NodeServices
 ) -> Callable[[str, Callable[[Answer], None], Callable[[int], None]], SlotProcess]:
-    values = await step_inputs.bring(needed_inputs(record), place.inputs, outside.access)
-    inherited = {**os.environ, **outside.access.child_environ()}
+    values = await step_inputs.bring(needed_inputs(record), place.inputs, services.access)
+    inherited = {**os.environ, **services.access.child_environ()}
     gpus = Gpus(() if VISIBLE in record.step.environment_variables else gpus_of(os.environ))
-    forks = _forks_for(record, place, outside.forks)
+    forks = _forks_for(record, place, services.forks)
 
     def make(name: str, on_answer: Callable[[Answer], None], on_end: Callable[[int], None]) -> SlotProcess:
         outputs = place.output_values(name, record.outputs)

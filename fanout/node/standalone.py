@@ -7,7 +7,7 @@ from fanout.clock import SystemClock
 from fanout.errors import ExitCode
 from fanout.node.dispatch.agent import Leaving
 from fanout.node.exit_codes import DRAINED, GAVE_UP
-from fanout.node.serve import Surroundings, serve
+from fanout.node.serve import NodeServices, serve
 from fanout.queues.factory import open_queue_service
 from fanout.slot.fork_server import ForkServer
 from fanout.storage.access import Access
@@ -42,8 +42,8 @@ async def work(at: StepRound, store: str, queue: str | None, forks: ForkServer) 
     access = Access.from_environ(os.environ)
     queues = open_queue_service(queue, store, access, clock)
     try:
-        outside = Surroundings(open_store(store, access), queues, access, clock, store, forks)
-        return await serve(at, outside, with_parent=True)
+        services = NodeServices(open_store(store, access), queues, access, clock, store, forks)
+        return await serve(at, services, with_parent=True)
     finally:
         forks.close()
         await queues.close()

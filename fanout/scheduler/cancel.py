@@ -10,7 +10,7 @@ from fanout.records.cancelation import ask, mine
 from fanout.records.run import RunRecord, load_record
 from fanout.records.seal import Seal, read_seal
 from fanout.records.verdict import VerdictStatus
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import Unwatched
 from fanout.scheduler.resident import resume
 from fanout.storage import keys
@@ -35,24 +35,24 @@ class CancelEnd:
         return self.seal.verdict.status is VerdictStatus.CANCELED
 
 
-async def cancel(name: str, outside: Outside) -> CancelEnd:
+async def cancel(name: str, context: RunContext) -> CancelEnd:
     """The run has its verdict, Canceled unless it was faster; RunError when there is none of this name."""
-    record = await load_record(outside.store, name)
+    record = await load_record(context.store, name)
     verdict = keys.run_verdict(record.name, record.round)
-    sealed = await read_seal(outside.store, verdict)
+    sealed = await read_seal(context.store, verdict)
     if sealed is not None:
         return CancelEnd(record, sealed, earlier=True)
-    await ask(outside.store, record.name, record.round, mine(outside.clock))
-    if (sealed := await _sealed_by_others(outside, verdict)) is None:
-        await resume(name, outside, Unwatched())
-        sealed = await read_seal(outside.store, verdict)
+    await ask(context.store, record.name, record.round, mine(context.clock))
+    if (sealed := await _sealed_by_others(context, verdict)) is None:
+        await resume(name, context, Unwatched())
+        sealed = await read_seal(context.store, verdict)
     assert sealed is not None  # noqa: S101 - a story ends with it
     return CancelEnd(record, sealed, earlier=False)
 
 
-async def _sealed_by_others(outside: Outside, verdict: str) -> Seal | None:
+async def _sealed_by_others(context: RunContext, verdict: str) -> Seal | None:
     """The run's verdict, as soon as whoever carries it out has given it; None when nobody does in time."""
-    deadline = outside.clock.monotonic() + TAKE_OVER_AFTER
-    while (sealed := await read_seal(outside.store, verdict)) is None and outside.clock.monotonic() < deadline:
-        await outside.clock.sleep(LOOK_EVERY)
+    deadline = context.clock.monotonic() + TAKE_OVER_AFTER
+    while (sealed := await read_seal(context.store, verdict)) is None and context.clock.monotonic() < deadline:
+        await context.clock.sleep(LOOK_EVERY)
     return sealed

@@ -13,7 +13,7 @@ from fanout.errors import StoreError
 from fanout.pipeline.data.locations import local_path
 from fanout.pipeline.model import DataInput, ParallelStep, Pipeline, Step
 from fanout.pipeline.trigger import KEY_TOKEN, RUN_TOKEN
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.storage import keys
 from fanout.storage.objects import create, read
 
@@ -23,7 +23,7 @@ def code_folder(step: Step) -> str | None:
     return step.task.code if isinstance(step, ParallelStep) else step.code
 
 
-async def take_snapshots(pipeline: Pipeline, outside: Outside, only: str | None = None) -> dict[str, Snapshot]:
+async def take_snapshots(pipeline: Pipeline, context: RunContext, only: str | None = None) -> dict[str, Snapshot]:
     """The code of each step that has any, or of one, as it is now; InputError when a folder cannot be read."""
     taken: dict[str, Snapshot] = {}
     by_folder: dict[str, Snapshot] = {}
@@ -32,7 +32,7 @@ async def take_snapshots(pipeline: Pipeline, outside: Outside, only: str | None 
         if folder is None or only not in (None, step.name):
             continue
         if folder not in by_folder:
-            places = places_of(pipeline, outside.settings)
+            places = places_of(pipeline, context.settings)
             by_folder[folder] = await asyncio.to_thread(code.snapshot, Path(folder), places)
         taken[step.name] = by_folder[folder]
     return taken
@@ -76,19 +76,19 @@ def _pattern(path: Path) -> re.Pattern[str]:
     return re.compile(anything, re.DOTALL)
 
 
-async def store_snapshots(taken: Mapping[str, Snapshot], outside: Outside) -> dict[str, str]:
+async def store_snapshots(taken: Mapping[str, Snapshot], context: RunContext) -> dict[str, str]:
     """The snapshots are in the store; their digests by step."""
     for digest, snapshot in {snapshot.digest: snapshot for snapshot in taken.values()}.items():
-        if await read(outside.store, keys.code(digest)) is None:
-            await create(outside.store, keys.code(digest), snapshot.archive)
+        if await read(context.store, keys.code(digest)) is None:
+            await create(context.store, keys.code(digest), snapshot.archive)
     return {step: snapshot.digest for step, snapshot in taken.items()}
 
 
-async def changed_files(before: str, now: Snapshot, outside: Outside) -> list[str]:
+async def changed_files(before: str, now: Snapshot, context: RunContext) -> list[str]:
     """The files that are new, gone or different in `now`; `before` is the digest of a snapshot in the store."""
     if before == now.digest:
         return []
-    archive = await read(outside.store, keys.code(before))
+    archive = await read(context.store, keys.code(before))
     if archive is None:
         raise StoreError(f"{keys.code(before)}: the code of this run is not in the store any more")
     return code.differences(archive, now.archive)

@@ -21,7 +21,7 @@ from fanout.records.seal import Seal, seal, step_seal
 from fanout.records.step import BoundOutput
 from fanout.records.verdict import Counts, Verdict, VerdictStatus
 from fanout.scheduler.bindings import Binding
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import RunObserver, StepReport
 from fanout.shell_commands.artifacts import NAMED, OUTPUTS
 from fanout.shell_commands.runner import CommandEnd, CommandOrder, run_command
@@ -48,7 +48,7 @@ class CommandRun:
     run: RunRecord
     step: CommandStep
     binding: Binding
-    outside: Outside
+    context: RunContext
     observer: RunObserver
 
     async def carry_out(self) -> StepReport:
@@ -57,17 +57,17 @@ class CommandRun:
         if sealed is not None:
             return self.report(sealed, earlier=True)
         if (
-            before := await step_seal(self.outside.store, self._at)
+            before := await step_seal(self.context.store, self._at)
         ) is not None:  # a worker has left the rest to others
             await self.conclude(before)
             return self.report(before, earlier=True)
         self.observer.step_started(self.step)
-        begun = self.outside.clock.monotonic()
+        begun = self.context.clock.monotonic()
         async with self._until_canceled() as canceled:
             end = await run_command(
                 self._order,
-                self.outside.store,
-                self.outside.access,
+                self.context.store,
+                self.context.access,
                 canceled,
                 on_line=lambda text: self.observer.step_printed(self.step, text),
             )
@@ -76,23 +76,23 @@ class CommandRun:
 
     async def carry_out_apart(self, seconds: float) -> Seal:
         """As `carry_out`, beside others that may do the same, and within `seconds`: then the command has failed."""
-        sealed = await step_seal(self.outside.store, self._at)
+        sealed = await step_seal(self.context.store, self._at)
         if sealed is None:
-            begun, store = self.outside.clock.monotonic(), self.outside.store
+            begun, store = self.context.clock.monotonic(), self.context.store
             number = await register(store, self._at)
             order = self._order
             if self.step.timeout is None or self.step.timeout > seconds:
                 order = replace(order, step=replace(self.step, timeout=seconds))
             async with self._until_canceled() as canceled:
-                end = await run_command(order, store, self.outside.access, canceled, self._apart(number))
+                end = await run_command(order, store, self.context.access, canceled, self._apart(number))
             sealed = await self._seal(end, begun, {number: 1})
         await self.conclude(sealed)
         return sealed
 
     async def ended(self) -> Seal | None:
         """The seal, once all that follows from it is done; None before."""
-        sealed = await step_seal(self.outside.store, self._at)
-        if sealed is None or (sealed.objects and await read(self.outside.store, keys.concluded_json(self._at)) is None):
+        sealed = await step_seal(self.context.store, self._at)
+        if sealed is None or (sealed.objects and await read(self.context.store, keys.concluded_json(self._at)) is None):
             return None
         return sealed
 
@@ -101,19 +101,19 @@ class CommandRun:
         if sealed.verdict.completed:
             for number in sealed.objects:
                 await some_at_once([self._publish(name, number) for name in self.binding.outputs])
-        await put(self.outside.store, keys.concluded_json(self._at), b"{}")
+        await put(self.context.store, keys.concluded_json(self._at), b"{}")
 
     def report(self, sealed: Seal, *, said: str = "", earlier: bool = False, artifacts: int = 0) -> StepReport:
         """What there is to tell of the step's end."""
         outputs = {name: output.uri for name, output in self.binding.outputs.items()}
         if artifacts:  # what it left in ./outputs
-            outputs[NAMED] = f"{self.outside.settings.store.rstrip('/')}/{keys.artifacts(self._at)}{OUTPUTS}"
+            outputs[NAMED] = f"{self.context.settings.store.rstrip('/')}/{keys.artifacts(self._at)}{OUTPUTS}"
         return StepReport(
             step=self.step,
             seal=sealed,
             outputs=outputs if sealed.verdict.completed else {},
             error=said,
-            logs=f"{self.outside.settings.store.rstrip('/')}/{keys.logs(self._at)}",
+            logs=f"{self.context.settings.store.rstrip('/')}/{keys.logs(self._at)}",
             code=self.step.code,
             earlier=earlier,
         )
@@ -129,19 +129,19 @@ class CommandRun:
 
     @contextlib.asynccontextmanager
     async def _until_canceled(self) -> AsyncIterator["asyncio.Task[Cancelation]"]:
-        run, clock = self.run, self.outside.clock
-        looking = until_canceled(self.outside.store, run.name, run.round, clock)
+        run, clock = self.run, self.context.clock
+        looking = until_canceled(self.context.store, run.name, run.round, clock)
         async with beside(looking, "looking whether the run is canceled") as watching:
             yield watching
 
     async def _seal(self, end: CommandEnd, begun: float, objects: Mapping[int, int] | None = None) -> Seal:
-        verdict, clock = command_verdict(end), self.outside.clock
+        verdict, clock = command_verdict(end), self.context.clock
         mine = Seal(verdict, Counts(total=None), objects or {}, at=clock.now(), seconds=clock.monotonic() - begun)
-        return await seal(self.outside.store, keys.verdict(self._at), mine)
+        return await seal(self.context.store, keys.verdict(self._at), mine)
 
     def _apart(self, number: int) -> dict[str, BoundOutput]:
         """The outputs in a place of this run of the command alone."""
-        place = f"{self.outside.settings.store.rstrip('/')}/{keys.staged_command(self._at, number)}"
+        place = f"{self.context.settings.store.rstrip('/')}/{keys.staged_command(self._at, number)}"
         found = {}
         for name, output in self.binding.outputs.items():
             file = f"/{_file_name(output)}" if output.type is DataType.URI_FILE else ""
@@ -153,12 +153,12 @@ class CommandRun:
         is_file = output.type is DataType.URI_FILE
         jobs = [
             move(
-                self.outside.store,
+                self.context.store,
                 found.key,
                 output.uri if is_file else uris.join(output.uri, found.key.removeprefix(prefix)),
-                self.outside.access,
+                self.context.access,
             )
-            async for found in list_keys(self.outside.store, prefix)
+            async for found in list_keys(self.context.store, prefix)
         ]
         await some_at_once(jobs)
 

@@ -12,7 +12,7 @@ from fanout.storage.access import Access
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class RunContext:
     """Store, queues, engine, clock, and the settings they come from."""
 
     settings: Settings

@@ -38,7 +38,7 @@ from fanout.results.fences import fenced_nodes
 from fanout.results.ledger import Ledger
 from fanout.results.reader import ResultReader, absorb_sealed, first_ledger
 from fanout.scheduler.bindings import Binding, append_row_uri, result_uris
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import RunObserver, StepReport
 from fanout.security.signature import Signer, new_key
 from fanout.storage import keys
@@ -48,7 +48,7 @@ from fanout.supervision.supervisor import Outcome, with_canceled
 
 
 def planned_input(
-    step: ParallelStep, binding: Binding, at: StepRound, outside: Outside, *, dry: bool = False
+    step: ParallelStep, binding: Binding, at: StepRound, context: RunContext, *, dry: bool = False
 ) -> PlannedInput:
     """The mini-batches of the step's major input, or those without data; InputError as for `plan_mini_batches`.
 
@@ -58,9 +58,9 @@ def planned_input(
         return plan_ranks(step)
     major = binding.inputs[step.input_data]
     assert major.uri is not None  # noqa: S101 - the spec refuses literals as input_data
-    spilled = uris.join(uris.absolute(outside.settings.store, str(Path.cwd())), keys.spilled(at))
-    spill = Spill(spilled, None if dry else outside.access)
-    return plan_mini_batches(step, major.uri, major.type, major.mode, outside.access, spill)
+    spilled = uris.join(uris.absolute(context.settings.store, str(Path.cwd())), keys.spilled(at))
+    spill = Spill(spilled, None if dry else context.access)
+    return plan_mini_batches(step, major.uri, major.type, major.mode, context.access, spill)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class ParallelParts:
     run: RunRecord
     step: ParallelStep
     binding: Binding
-    outside: Outside
+    context: RunContext
     observer: RunObserver
 
     @property
@@ -85,13 +85,13 @@ class ParallelParts:
 
     async def first_ledger(self) -> Ledger:
         """What the rounds before have left: nothing, unless this one goes on from one of them."""
-        return await first_ledger(self.outside.store, self.at, self.run.place(self.step.name).continues, self.step)
+        return await first_ledger(self.context.store, self.at, self.run.place(self.step.name).continues, self.step)
 
     async def plan(self) -> PlannedInput:
         """The input has been looked at and holds at least one mini-batch, if it can."""
 
         def look() -> PlannedInput:
-            planned = planned_input(self.step, self.binding, self.planned_at, self.outside)
+            planned = planned_input(self.step, self.binding, self.planned_at, self.context)
             first = next(planned.batches, None)
             return planned if first is None else replace(planned, batches=chain([first], planned.batches))
 
@@ -99,7 +99,7 @@ class ParallelParts:
 
     async def record(self, planned: PlannedInput | None, summary: PlanSummary | None) -> StepRecord:
         """step.json, created now or by an earlier supervisor."""
-        store, key, place = self.outside.store, keys.step_json(self.at), self.run.place(self.step.name)
+        store, key, place = self.context.store, keys.step_json(self.at), self.run.place(self.step.name)
         recipe = planned.recipe_json if planned else summary.recipe if summary else None
         ready = planned is not None or summary is not None
         mine = StepRecord(
@@ -108,7 +108,7 @@ class ParallelParts:
             inputs=self.binding.inputs,
             outputs=self.binding.outputs,
             row_format=row_format(append_row_uri(self.step, self.binding.outputs)),
-            visibility=self.outside.settings.visibility,
+            visibility=self.context.settings.visibility,
             code=self.run.code.get(self.step.name),
             code_from=self.step.task.code,
             recipe=recipe,
@@ -145,16 +145,16 @@ class ParallelParts:
         self, canceled: Cancelation, summary: PlanSummary | None, also: Callable[[int, ResultIndex], None] | None = None
     ) -> Outcome:
         """The step was canceled while nobody supervised it: what was committed counts, and no node is started."""
-        begun, ledger = self.outside.clock.monotonic(), await self.first_ledger()
+        begun, ledger = self.context.clock.monotonic(), await self.first_ledger()
         ledger.plan_total = None if summary is None else summary.mini_batches
-        ledger.fences = replace(ledger.fences, nodes=await fenced_nodes(self.outside.store, self.at))
-        reader = ResultReader(self.outside.store, self.at)
+        ledger.fences = replace(ledger.fences, nodes=await fenced_nodes(self.context.store, self.at))
+        reader = ResultReader(self.context.store, self.at)
         await reader.look_for_nodes()
         async for node, seq, index in reader.news():
             ledger.absorb(node, seq, index)
             if also is not None:
                 also(node, index)
-        seconds = self.outside.clock.monotonic() - begun
+        seconds = self.context.clock.monotonic() - begun
         return Outcome(Verdict(VerdictStatus.CANCELED, str(canceled)), ledger, seconds)
 
     def seal_of(self, outcome: Outcome) -> Seal:
@@ -163,7 +163,7 @@ class ParallelParts:
             outcome.verdict,
             with_canceled(outcome.ledger.counts),
             outcome.ledger.sealed(),
-            self.outside.clock.now(),
+            self.context.clock.now(),
             outcome.seconds,
             tuple(sorted(outcome.ledger.fences.nodes)),
             tuple(map(located, outcome.ledger.changes.all())),
@@ -172,7 +172,7 @@ class ParallelParts:
     async def read_sealed(self, sealed: Seal, also: Callable[[int, ResultIndex], None] | None = None) -> Ledger:
         """What the seal says that counts; `also` is told of each index."""
         ledger = await self.first_ledger()
-        return await absorb_sealed(self.outside.store, self.at, sealed.objects, ledger, also, fenced=sealed.fenced)
+        return await absorb_sealed(self.context.store, self.at, sealed.objects, ledger, also, fenced=sealed.fenced)
 
     async def conclude(
         self, sealed: Seal, ledger: Ledger, report: JobReport, go_on: Callable[[], bool] | None = None
@@ -181,31 +181,31 @@ class ParallelParts:
 
         Where somebody else goes on when `go_on` says that time is short, False says that it is to be called again.
         """
-        store, at = self.outside.store, self.at
+        store, at = self.context.store, self.at
         if sealed.verdict.completed:
             uri = append_row_uri(self.step, self.binding.outputs)
             if uri is not None and not await self._reduced(RowSource(store, at, ledger), uri, go_on):
                 return False
-            outputs, access = self.binding.outputs, self.outside.access
+            outputs, access = self.binding.outputs, self.context.access
             await publish_files(store, at, ledger.staged(), outputs, access)
             report.notes = [
                 *overwritten(ledger.staged(), outputs),
                 *await stale(ledger.staged(), outputs, access, uri),
             ]
         await report.publish(sealed, ledger)
-        await remove_queues(store, self.outside.queues, at, self.outside.settings.store)
+        await remove_queues(store, self.context.queues, at, self.context.settings.store)
         await put(store, keys.concluded_json(at), b"{}")
         return True
 
     async def _reduced(self, source: RowSource, uri: str, go_on: Callable[[], bool] | None) -> bool:
         if go_on is not None and in_parts(source, row_format(uri), uri):
-            return await reduce_in_parts(source, row_format(uri), uri, self.outside.access, go_on)
-        await reduce(source, row_format(uri), uri, self.outside.access)
+            return await reduce_in_parts(source, row_format(uri), uri, self.context.access, go_on)
+        await reduce(source, row_format(uri), uri, self.context.access)
         return True
 
     async def report(self, sealed: Seal, ledger: Ledger, *, earlier: bool, notes: Sequence[str] = ()) -> StepReport:
         """What there is to tell of the step's end."""
-        nodes = await failing_nodes(self.outside.store, self.at, ledger.failed_on, len(sealed.objects))
+        nodes = await failing_nodes(self.context.store, self.at, ledger.failed_on, len(sealed.objects))
         outputs = result_uris(self.step, self.binding.outputs)
         return StepReport(
             step=self.step,
@@ -213,7 +213,7 @@ class ParallelParts:
             outputs=outputs if sealed.verdict.completed else {},
             failures=tuple(ledger.failures),
             events=tuple(ledger.events),
-            logs=f"{self.outside.settings.store.rstrip('/')}/{keys.logs(self.at)}",
+            logs=f"{self.context.settings.store.rstrip('/')}/{keys.logs(self.at)}",
             code=self.step.task.code,
             planned=self.planned_at,
             earlier=earlier,

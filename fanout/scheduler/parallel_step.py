@@ -52,12 +52,12 @@ class ParallelRun(ParallelParts):
         return await self._carry_out()
 
     async def _carry_out(self) -> StepReport:
-        store, at = self.outside.store, self.at
+        store, at = self.context.store, self.at
         sealed = await step_seal(store, at)
         earlier = sealed is not None
         if sealed is not None and await read(store, keys.concluded_json(at)) is not None:
             # A second supervisor may have come too late, made a queue all the same, and died.
-            await remove_queues(store, self.outside.queues, at, self.outside.settings.store)
+            await remove_queues(store, self.context.queues, at, self.context.settings.store)
             return await self.report(sealed, await self.read_sealed(sealed), earlier=True)
         if sealed is None:
             self.observer.step_started(self.step)
@@ -66,7 +66,7 @@ class ParallelRun(ParallelParts):
         planned = await self.plan() if summary is None and sealed is None and canceled is None else None
         taken_up = await read(store, keys.step_json(at)) is not None
         record = await self.record(planned, summary)
-        async with job_report(record, store, self.outside.clock) as report:
+        async with job_report(record, store, self.context.clock) as report:
             ledger: Ledger | None = None
             if sealed is None:
                 outcome = (
@@ -109,18 +109,18 @@ class ParallelRun(ParallelParts):
 
         supervisor = Supervisor(
             record,
-            self.outside.store,
+            self.context.store,
             queues.pair,
-            self.outside.clock,
+            self.context.clock,
             Observers(on_progress, report.absorb, on_news),
-            lambda: register(self.outside.store, self.at),
+            lambda: register(self.context.store, self.at),
             lambda ledger: self._send_missing(queues.pair, record.signer, ledger, report),
             await self.first_ledger(),
             (lambda ledger, indexes: self._double(self.outbox(queues.pair, record.signer, ledger), indexes, report))
             if self.step.speculate
             else None,
             queues.follow,
-            fencer=Fencer(record, self.outside.store, self.outside.clock, self.first_ledger, on_fence),
+            fencer=Fencer(record, self.context.store, self.context.clock, self.first_ledger, on_fence),
             send_again=lambda ledger, indexes: self._send_again(
                 self.outbox(queues.pair, record.signer, ledger), indexes
             ),
@@ -132,10 +132,10 @@ class ParallelRun(ParallelParts):
             report.say(f"taken up again: {supervisor.ledger.counts.settled} mini-batches are done")
             self.observer.step_goes_on(self.step, remaining(supervisor.ledger, total, retries))
         async with (
-            self.outside.engine.nodes(self.at, self.step.instance_count) as workforce,
+            self.context.engine.nodes(self.at, self.step.instance_count) as workforce,
             self._publishing(planned, summary, queues, record.signer, supervisor),
         ):
-            store, clock = self.outside.store, self.outside.clock
+            store, clock = self.context.store, self.context.clock
             counted = CountedWorkforce(workforce, lambda: attempts_under_way(store, self.at, clock))
             outcome = await supervise(supervisor, counted, clock)
         report.killed = counted.killed
@@ -143,10 +143,10 @@ class ParallelRun(ParallelParts):
         return replace(outcome, seconds=max(outcome.seconds, since))
 
     async def _queues(self) -> StepQueues:
-        settings = self.outside.settings
+        settings = self.context.settings
         return await take_queues(
-            self.outside.store,
-            self.outside.queues,
+            self.context.store,
+            self.context.queues,
             self.at,
             settings.store,
             visibility=settings.visibility,
@@ -177,25 +177,25 @@ class ParallelRun(ParallelParts):
     async def _publish(
         self, planned: PlannedInput | None, queues: StepQueues, signer: Signer, supervisor: Supervisor
     ) -> None:
-        store = self.outside.store
+        store = self.context.store
         outbox = self.outbox(queues.pair, signer, supervisor.ledger, supervisor.planned_so_far)
         summary = await publish(lambda: _known(planned), store, outbox)
-        await note_filled(store, self.at, queues.name, self.outside.settings.store)
+        await note_filled(store, self.at, queues.name, self.context.settings.store)
         supervisor.plan_is_complete(summary.mini_batches)
 
     async def _send_missing(self, queues: QueuePair, signer: Signer, ledger: Ledger, report: JobReport) -> None:
         report.say("messages were lost; their mini-batches are sent again")
         self.observer.notice(f"{self.step.name}: messages were lost; their mini-batches are sent again")
-        await publish(lambda: _known(None), self.outside.store, self.outbox(queues, signer, ledger))
+        await publish(lambda: _known(None), self.context.store, self.outbox(queues, signer, ledger))
 
     async def _send_again(self, outbox: Outbox, indexes: Collection[int]) -> None:
-        await send_some(self.outside.store, outbox, indexes)
+        await send_some(self.context.store, outbox, indexes)
 
     async def _double(self, outbox: Outbox, indexes: Collection[int], report: JobReport) -> None:
         some = "a mini-batch takes" if len(indexes) == 1 else f"{len(indexes)} mini-batches take"
         report.say(f"{some} far longer than the others; tried a second time beside it")
         self.observer.notice(f"{self.step.name}: {some} far longer than the others; tried a second time beside it")
-        await send_some(self.outside.store, replace(outbox, copies=True), indexes)
+        await send_some(self.context.store, replace(outbox, copies=True), indexes)
 
 
 def _known(planned: PlannedInput | None) -> PlannedInput:

@@ -18,7 +18,7 @@ from fanout.records.seal import Seal, read_seal, seal, step_seal
 from fanout.records.verdict import Counts, Verdict, VerdictStatus
 from fanout.scheduler.bindings import Binding
 from fanout.scheduler.code_folders import notices_of, store_snapshots, take_snapshots
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import GOES_ON, RunObserver, RunReport, StepReport
 from fanout.scheduler.parallel_step import ParallelRun
 from fanout.scheduler.restart.earlier_sessions import seconds_since
@@ -31,73 +31,73 @@ from fanout.security.signature import new_key
 from fanout.storage import keys
 
 
-async def start(pipeline: Pipeline, outside: Outside, observer: RunObserver, name: str | None = None) -> RunReport:
+async def start(pipeline: Pipeline, context: RunContext, observer: RunObserver, name: str | None = None) -> RunReport:
     """Makes a run of the pipeline and carries it out; RunError when one of this name exists."""
     await prepare_environments(pipeline.steps, observer)
     wanted = name or pipeline.name
     run = check_name(wanted) if wanted else make_name(random.Random())  # noqa: S311 - a name guards nothing
-    taken = await take_snapshots(pipeline, outside)
-    code = await store_snapshots(taken, outside)
-    record = new_record(run, pipeline, code, outside)
-    await create_record(outside.store, record)
+    taken = await take_snapshots(pipeline, context)
+    code = await store_snapshots(taken, context)
+    record = new_record(run, pipeline, code, context)
+    await create_record(context.store, record)
     observer.run_started(run, pipeline.steps, False)
     for notice in (*pipeline.notices, *notices_of(pipeline, taken)):
         observer.notice(notice)
-    return await carry_out(record, outside, observer)
+    return await carry_out(record, context, observer)
 
 
-def new_record(name: str, pipeline: Pipeline, code: Mapping[str, str], outside: Outside) -> RunRecord:
+def new_record(name: str, pipeline: Pipeline, code: Mapping[str, str], context: RunContext) -> RunRecord:
     """The record of a run that begins now; `code` are the digests of stored snapshots, by step."""
     return RunRecord(
-        name, pipeline, outside.clock.now(), code, dict(outside.settings.datastores), message_key=new_key()
+        name, pipeline, context.clock.now(), code, dict(context.settings.datastores), message_key=new_key()
     )
 
 
-async def resume(name: str, outside: Outside, observer: RunObserver, *, new_code: bool = False) -> RunReport:
+async def resume(name: str, context: RunContext, observer: RunObserver, *, new_code: bool = False) -> RunReport:
     """Carries out what is left of a run, with `new_code` by the code folders as they are now.
 
     RunError when there is none of this name, or new code is wanted for one that is over or canceled.
     """
-    record = await load_record(outside.store, name)
-    mended = await mend(outside.store, name)
+    record = await load_record(context.store, name)
+    mended = await mend(context.store, name)
     notices = [] if mended is None else [mended]
-    ending = await _ending(record, outside) if mended is None else None
+    ending = await _ending(record, context) if mended is None else None
     if new_code:
         if ending is not None:
             raise RunError(
                 f"run {name} {ending}; with new code it can be redriven: {advised().redrive(name, new_code=True)}"
             )
-        record, changed = await take_new_code(record, outside)
+        record, changed = await take_new_code(record, context)
         notices += changed
     observer.run_started(name, record.pipeline.steps, True, ending or GOES_ON)
     for notice in notices:
         observer.notice(notice)
     first = keys.run_json(name) if record.round == 1 else keys.redrive_json(name, record.round)
-    return await carry_out(record, outside, observer, await seconds_since(outside.store, first, outside.clock.now()))
+    return await carry_out(record, context, observer, await seconds_since(context.store, first, context.clock.now()))
 
 
-async def _ending(record: RunRecord, outside: Outside) -> str | None:
+async def _ending(record: RunRecord, context: RunContext) -> str | None:
     """What keeps the run from going on; None when nothing does."""
-    sealed = await read_seal(outside.store, keys.run_verdict(record.name, record.round))
+    sealed = await read_seal(context.store, keys.run_verdict(record.name, record.round))
     if sealed is not None:
         return f"is over ({sealed.verdict.status}); nothing is run again"
-    canceled = await read_cancelation(outside.store, record.name, record.round)
+    canceled = await read_cancelation(context.store, record.name, record.round)
     if canceled is None or canceled.step:
         return None
     return f"was canceled and is brought to its end ({canceled})"
 
 
-async def carry_out(record: RunRecord, outside: Outside, observer: RunObserver, before: float = 0.0) -> RunReport:
+async def carry_out(record: RunRecord, context: RunContext, observer: RunObserver, before: float = 0.0) -> RunReport:
     """Does what is not done yet of this round of the run, and gives the round its verdict.
 
     `before`: for how many seconds the round has been there already.
     """
-    begun, outside = outside.clock.monotonic(), in_run(record, outside)
-    driver = RunDriver(record, outside, observer, _Steps(record, outside, observer).carry_out)
+    begun, context = context.clock.monotonic(), in_run(record, context)
+    driver = RunDriver(record, context, observer, _Steps(record, context, observer).carry_out)
     end = await driver.go()
     assert isinstance(end, Conclude)  # noqa: S101 - every step is carried out to its end
-    seconds = outside.clock.monotonic() - begun
-    sealed = await seal_run(record, outside, end, before + seconds)
+    seconds = context.clock.monotonic() - begun
+    sealed = await seal_run(record, context, end, before + seconds)
     report = RunReport(record.name, sealed.verdict, driver.reports, seconds, record.pipeline.file)
     observer.run_ended(report)
     return report
@@ -108,21 +108,21 @@ class _Steps:
     """Carries out each step of a run to its end."""
 
     record: RunRecord
-    outside: Outside
+    context: RunContext
     observer: RunObserver
 
     async def carry_out(self, step: Step, binding: Binding) -> StepReport:
         try:
             if isinstance(step, ParallelStep):
-                return await ParallelRun(self.record, step, binding, self.outside, self.observer).carry_out()
+                return await ParallelRun(self.record, step, binding, self.context, self.observer).carry_out()
             return await self._command(step, binding)
         except InputError as exc:
-            if await step_seal(self.outside.store, self.record.at(step.name)) is not None:
+            if await step_seal(self.context.store, self.record.at(step.name)) is not None:
                 raise  # the step has its end: what follows from that is what went wrong
-            mine = Seal(Verdict(VerdictStatus.FAILED, str(exc)), Counts(total=None), at=self.outside.clock.now())
-            return StepReport(step, await seal(self.outside.store, keys.verdict(self.record.at(step.name)), mine))
+            mine = Seal(Verdict(VerdictStatus.FAILED, str(exc)), Counts(total=None), at=self.context.clock.now())
+            return StepReport(step, await seal(self.context.store, keys.verdict(self.record.at(step.name)), mine))
 
     async def _command(self, step: CommandStep, binding: Binding) -> StepReport:
         from fanout.scheduler.command_step import CommandRun  # with all that it takes to run one
 
-        return await CommandRun(self.record, step, binding, self.outside, self.observer).carry_out()
+        return await CommandRun(self.record, step, binding, self.context, self.observer).carry_out()

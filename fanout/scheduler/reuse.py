@@ -27,7 +27,7 @@ from fanout.records.seal import step_seal
 from fanout.records.step import BoundOutput
 from fanout.records.verdict import Counts
 from fanout.scheduler.bindings import Binding, bind_outputs
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.scheduler.data_identity import ABSENT, identity
 from fanout.scheduler.observer import StepReport
 from fanout.storage import keys
@@ -61,12 +61,12 @@ async def taken_over(store: "ObjectStore", at: StepRound) -> Earlier | None:
     return None if body is None else _load(body, key)
 
 
-async def outputs_of_all(record: RunRecord, outside: Outside) -> dict[str, dict[str, BoundOutput]]:
+async def outputs_of_all(record: RunRecord, context: RunContext) -> dict[str, dict[str, BoundOutput]]:
     """Where the outputs of all steps of the run are, or are going to be."""
     found = {}
     for step in record.pipeline.steps:
-        earlier = await taken_over(outside.store, record.at(step.name))
-        bound = bind_outputs(step, record.planned_at(step.name), outside.settings)
+        earlier = await taken_over(context.store, record.at(step.name))
+        bound = bind_outputs(step, record.planned_at(step.name), context.settings)
         found[step.name] = bound if earlier is None else earlier.outputs
     return found
 
@@ -78,13 +78,13 @@ class StepReuse:
     record: RunRecord
     step: Step
     binding: Binding
-    outside: Outside
+    context: RunContext
     made_from: str | None = None
     """The fingerprint that the step began with; None where that is not known."""
 
     async def find(self) -> Earlier | None:
         """What the step takes over; None when it has to run. Said once: another supervisor finds the same."""
-        store, at = self.outside.store, self.record.at(self.step.name)
+        store, at = self.context.store, self.record.at(self.step.name)
         if (earlier := await taken_over(store, at)) is not None:
             return earlier
         if not self._is_wanted or await self._has_begun():
@@ -106,11 +106,11 @@ class StepReuse:
         identities = {name: await self._identity(output) for name, output in outputs.items()}
         if None in identities.values() or self.made_from != await asyncio.to_thread(self._fingerprint):
             return
-        if self._code_changes(await code_changes(self.outside.store, self.record.name)):
+        if self._code_changes(await code_changes(self.context.store, self.record.name)):
             return  # another supervisor has brought other code, and some of the results may come from that
         known = {name: found for name, found in identities.items() if found is not None}
         made = Earlier(self.record.name, self.step.name, dict(outputs), known, counts)
-        await put(self.outside.store, keys.reusable(self.made_from), _dump(made))
+        await put(self.context.store, keys.reusable(self.made_from), _dump(made))
 
     def _code_changes(self, changes: Sequence[CodeChange]) -> bool:
         """Whether the step's code was another one for a while."""
@@ -129,13 +129,13 @@ class StepReuse:
 
     async def _has_begun(self) -> bool:
         """Whether an earlier supervisor has begun the step: with which inputs is not known any more."""
-        store, at = self.outside.store, self.record.at(self.step.name)
+        store, at = self.context.store, self.record.at(self.step.name)
         begun = keys.step_json(at) if isinstance(self.step, ParallelStep) else keys.handed_json(at)
         return await step_seal(store, at) is not None or await read(store, begun) is not None
 
     async def _noted(self, made_from: str) -> Earlier | None:
         key = keys.reusable(made_from)
-        body = await read(self.outside.store, key)
+        body = await read(self.context.store, key)
         if body is None:
             return None
         try:
@@ -156,7 +156,7 @@ class StepReuse:
 
     def _looked_at(self, uri: str, kind: DataType, *, as_rows: bool) -> str | None:
         try:
-            return identity(uri, kind, self.outside.access, as_rows=as_rows)
+            return identity(uri, kind, self.context.access, as_rows=as_rows)
         except (InputError, StoreError, OSError):
             return None
 
@@ -178,7 +178,7 @@ class StepReuse:
             "software": _software(),
             "inputs": inputs,
             "outputs": {
-                name: {"uri": _place(output, self.outside.settings), "type": output.type}
+                name: {"uri": _place(output, self.context.settings), "type": output.type}
                 for name, output in self.step.outputs.items()
             },
         }

@@ -16,7 +16,7 @@ from fanout.records.step import BoundOutput
 from fanout.records.verdict import Verdict, VerdictStatus
 from fanout.scheduler.bindings import Binding, bind, result_uris
 from fanout.scheduler.code_folders import code_folder
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import RunObserver, StepReport
 from fanout.scheduler.reuse import Earlier, StepReuse
 from fanout.scheduler.run_machine import Action, Begin, Conclude, LookAgain, RunFacts, Skip, decide, ends_others
@@ -45,7 +45,7 @@ class RunDriver:
     """
 
     record: RunRecord
-    outside: Outside
+    context: RunContext
     observer: RunObserver
     carry: Carry
     made_from: dict[str, str] = field(default_factory=dict)
@@ -102,11 +102,11 @@ class RunDriver:
         self.observer.step_skipped(step, reason)
 
     async def _ended(self, report: StepReport) -> None:
-        store, run, name = self.outside.store, self.record, report.step.name
+        store, run, name = self.context.store, self.record, report.step.name
         # What stays as an earlier round has left it says nothing about this one.
         stays = run.place(name).round != run.round
         if ends_others(run.pipeline, report) and not stays:
-            await end_others(store, run.name, run.round, name, self.outside.clock)
+            await end_others(store, run.name, run.round, name, self.context.clock)
         if report.seal.verdict.status is VerdictStatus.CANCELED:
             self._canceled = await read_cancelation(store, run.name, run.round)
         del self._under_way[name]
@@ -115,15 +115,15 @@ class RunDriver:
 
     async def _canceled_before(self, step: Step) -> Cancelation | None:
         """Who canceled the run, when the step has not begun."""
-        store, run, at = self.outside.store, self.record, self.record.at(step.name)
+        store, run, at = self.context.store, self.record, self.record.at(step.name)
         canceled = await canceled_before(store, run.name, run.round, at)
         if canceled is not None and await read(store, keys.handed_json(at)) is not None:
             return None  # a worker has the command, and ends it
         return canceled
 
     async def _carry_out(self, step: Step) -> StepReport | UnderWay:
-        binding = bind(step, self.record.planned_at(step.name), self.outside.settings, self._outputs)
-        reuse = StepReuse(self.record, step, binding, self.outside, self.made_from.pop(step.name, None))
+        binding = bind(step, self.record.planned_at(step.name), self.context.settings, self._outputs)
+        reuse = StepReuse(self.record, step, binding, self.context, self.made_from.pop(step.name, None))
         if (earlier := await reuse.find()) is not None:
             self._outputs[step.name] = earlier.outputs
             return await self._take_over(step, earlier)
@@ -137,9 +137,9 @@ class RunDriver:
 
     async def _take_over(self, step: Step, earlier: Earlier) -> StepReport:
         """The step ends with what an earlier one made."""
-        store, at = self.outside.store, self.record.at(step.name)
+        store, at = self.context.store, self.record.at(step.name)
         reason = f"taken over from run {earlier.run}, which had the same code, inputs and settings"
-        mine = Seal(Verdict(VerdictStatus.COMPLETED, reason), earlier.counts, at=self.outside.clock.now())
+        mine = Seal(Verdict(VerdictStatus.COMPLETED, reason), earlier.counts, at=self.context.clock.now())
         already = await step_seal(store, at)
         if already is None and not self._took_over:
             self._took_over = True
@@ -157,13 +157,13 @@ class RunDriver:
         )
 
 
-def in_run(record: RunRecord, outside: Outside) -> Outside:
+def in_run(record: RunRecord, context: RunContext) -> RunContext:
     """The outside with the datastores that the run began with."""
-    settings = record.settings(outside.settings)
-    return replace(outside, settings=settings, access=replace(outside.access, datastores=settings.roots))
+    settings = record.settings(context.settings)
+    return replace(context, settings=settings, access=replace(context.access, datastores=settings.roots))
 
 
-async def seal_run(record: RunRecord, outside: Outside, end: Conclude, seconds: float) -> Seal:
+async def seal_run(record: RunRecord, context: RunContext, end: Conclude, seconds: float) -> Seal:
     """The verdict of this round of the run: `end`, or what another process has sealed before."""
-    mine = Seal(end.verdict, end.counts, at=outside.clock.now(), seconds=seconds)
-    return await seal(outside.store, keys.run_verdict(record.name, record.round), mine)
+    mine = Seal(end.verdict, end.counts, at=context.clock.now(), seconds=seconds)
+    return await seal(context.store, keys.run_verdict(record.name, record.round), mine)

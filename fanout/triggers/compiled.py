@@ -10,7 +10,7 @@ from fanout.files.byte_ranges import read_head
 from fanout.pipeline.model import Pipeline, Trigger
 from fanout.pipeline.yaml.parser import SIZE_LIMIT
 from fanout.scheduler.code_folders import notices_of, store_snapshots, take_snapshots
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.tables.mltable_file import load_mltable
 from fanout.triggers.event import ObjectEvent
 from fanout.triggers.instantiate import Template, table_template
@@ -46,7 +46,7 @@ class ArmedTrigger:
         return None
 
 
-async def arm(pipeline: Pipeline, outside: Outside, code: Mapping[str, str] | None = None) -> ArmedTrigger:
+async def arm(pipeline: Pipeline, context: RunContext, code: Mapping[str, str] | None = None) -> ArmedTrigger:
     """The trigger of a pipeline that was loaded with `armed=True`, ready to start runs.
 
     The code of its steps is stored, unless `code` says under which digests it is already, and where its runs write is
@@ -56,18 +56,18 @@ async def arm(pipeline: Pipeline, outside: Outside, code: Mapping[str, str] | No
     trigger = pipeline.trigger
     if trigger is None:
         raise SettingsError(f"{pipeline.file}: has no section 'trigger'")
-    places = own_places(pipeline, trigger, outside.settings)
+    places = own_places(pipeline, trigger, context.settings)
     notices: list[str] = []
     if code is None:
-        taken = await take_snapshots(pipeline, outside)
-        code, notices = await store_snapshots(taken, outside), notices_of(pipeline, taken)
-    template = await asyncio.to_thread(_template, trigger, outside)
-    own = await remember(outside.store, trigger.name, places)
+        taken = await take_snapshots(pipeline, context)
+        code, notices = await store_snapshots(taken, context), notices_of(pipeline, taken)
+    template = await asyncio.to_thread(_template, trigger, context)
+    own = await remember(context.store, trigger.name, places)
     return ArmedTrigger(pipeline, trigger, code, own, template, tuple(notices))
 
 
-def _template(trigger: Trigger, outside: Outside) -> Template:
+def _template(trigger: Trigger, context: RunContext) -> Template:
     if trigger.template is None:
         return {}
-    table = load_mltable(resolve_datastore(trigger.template, outside.settings), outside.access)
-    return table_template(read_head(table.uri, SIZE_LIMIT, outside.access), table.uri)
+    table = load_mltable(resolve_datastore(trigger.template, context.settings), context.access)
+    return table_template(read_head(table.uri, SIZE_LIMIT, context.access), table.uri)

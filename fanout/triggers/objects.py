@@ -8,7 +8,7 @@ import obstore
 
 from fanout.errors import StoreError
 from fanout.files import uris
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.storage.folder import synced
 from fanout.storage.objects import translated
 from fanout.storage.open import locate
@@ -50,27 +50,27 @@ def regular_file(folder: str | os.PathLike[str], name: str) -> os.stat_result | 
     return found if stat.S_ISREG(found.st_mode) else None
 
 
-async def present(event: ObjectEvent, copies: str, outside: Outside) -> str | None:
+async def present(event: ObjectEvent, copies: str, context: RunContext) -> str | None:
     """Where exactly this version can be read: in its place, or as a copy below `copies`; None when it is gone.
 
     An object that was replaced is copied from the version that the bucket keeps of it, when it keeps any.
     """
     if event.is_local:
         return event.uri if _same_file(event) else None
-    store, key = locate(event.uri, outside.access)
+    store, key = locate(event.uri, context.access)
     if await _is_current(store, key, event):
         return event.uri
     if event.version is None:
         return None
     target = f"{copies}/{event.identity[:16]}/{_file_name(event)}"
-    copied = await _copy(store, key, event.version, outside.store, target)
-    return f"{outside.settings.store.rstrip('/')}/{target}" if copied else None
+    copied = await _copy(store, key, event.version, context.store, target)
+    return f"{context.settings.store.rstrip('/')}/{target}" if copied else None
 
 
-async def copy_into(folder: str, name: str, uri: str, outside: Outside) -> None:
+async def copy_into(folder: str, name: str, uri: str, context: RunContext) -> None:
     """The object at `uri` is in the store too, as `name` in `folder`."""
-    store, key = locate(uri, outside.access)
-    if not await _copy(store, key, None, outside.store, f"{folder}/{name}"):
+    store, key = locate(uri, context.access)
+    if not await _copy(store, key, None, context.store, f"{folder}/{name}"):
         raise StoreError(f"{uris.display(uri)}: it was removed while it was copied")
 
 

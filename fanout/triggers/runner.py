@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from fanout.errors import FanoutError
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.scheduler.resident import resume
 from fanout.tasks import task_group, until_set
 from fanout.triggers.observer import WatchObserver
@@ -21,7 +21,7 @@ class Runner:
     """The runs of one trigger that this process carries out, `at_once` of them."""
 
     records: TriggerRecords
-    outside: Outside
+    context: RunContext
     observer: WatchObserver
     at_once: int
     busy: set[str] = field(default_factory=set)
@@ -65,7 +65,7 @@ class Runner:
         """The run has its verdict; when that is not to be had just now, it stays noted as not over."""
         for tries in range(1, MOST_TRIES + 1):
             try:
-                report = await resume(run, self.outside, self.observer.run_begins(run))
+                report = await resume(run, self.context, self.observer.run_begins(run))
                 await self.records.end_start(run)
             except FanoutError as exc:
                 last = tries == MOST_TRIES or stopping.is_set()
@@ -73,7 +73,7 @@ class Runner:
                 self.observer.trouble(f"run {run}: {exc}; {later}")
                 if last:
                     return
-                await until_set(stopping, self.outside.clock.sleep(AFTER_TROUBLE))
+                await until_set(stopping, self.context.clock.sleep(AFTER_TROUBLE))
             else:
                 self.observer.run_ended(report)
                 return

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from fanout.pipeline.model import Pipeline
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import Unwatched
 from fanout.scheduler.step_environments import prepare_environments
 from fanout.tasks import task_group
@@ -31,34 +31,34 @@ class WatchOptions:
 
 
 async def watch(
-    pipeline: Pipeline, outside: Outside, observer: WatchObserver, options: WatchOptions, stopping: asyncio.Event
+    pipeline: Pipeline, context: RunContext, observer: WatchObserver, options: WatchOptions, stopping: asyncio.Event
 ) -> None:
     """Starts and carries out a run for what arrives until `stopping` is set, and then finishes those that have begun.
 
     UserError, before anything starts, for a trigger that cannot work.
     """
-    armed = await arm(pipeline, outside)
+    armed = await arm(pipeline, context)
     if armed.trigger.root.startswith("file:"):
         check_folder(armed.trigger.root)
     for notice in armed.notices:
         observer.trouble(notice)
     await prepare_environments(pipeline.steps, _Told(observer))
-    records = TriggerRecords(outside.store, armed.trigger.name)
+    records = TriggerRecords(context.store, armed.trigger.name)
     if options.retry:
         async for letter in records.letters():
             if not letter.gone and letter.events:
                 await records.retry(letter)
-    async with open_inbox(armed.trigger, outside) as inbox:
-        runner = Runner(records, outside, observer, options.at_once)
-        async with _filled(armed, inbox, outside, observer, options, stopping) as told_by:
-            await Watch(armed, outside, inbox, observer, runner, stopping).work(told_by)
+    async with open_inbox(armed.trigger, context) as inbox:
+        runner = Runner(records, context, observer, options.at_once)
+        async with _filled(armed, inbox, context, observer, options, stopping) as told_by:
+            await Watch(armed, context, inbox, observer, runner, stopping).work(told_by)
 
 
 @contextlib.asynccontextmanager
 async def _filled(
     armed: ArmedTrigger,
     inbox: Inbox,
-    outside: Outside,
+    context: RunContext,
     observer: WatchObserver,
     options: WatchOptions,
     stopping: asyncio.Event,
@@ -70,8 +70,8 @@ async def _filled(
         async with webhook(options.listen, options.token, armed, inbox.queue) as url:
             yield f"MinIO's webhook, to {url}"
     elif trigger.root.startswith("file:"):
-        records = TriggerRecords(outside.store, trigger.name)
-        feeder = FolderFeeder(armed, records, inbox.queue, outside.clock, observer.trouble)
+        records = TriggerRecords(context.store, trigger.name)
+        feeder = FolderFeeder(armed, records, inbox.queue, context.clock, observer.trouble)
         async with task_group() as tasks:
             feeding = tasks.create_task(feeder.work(stopping))
             yield "the folder itself"

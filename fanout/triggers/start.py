@@ -20,7 +20,7 @@ from enum import StrEnum
 from fanout.files import uris
 from fanout.pipeline.trigger import is_waiting
 from fanout.records.run import try_create
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.scheduler.resident import new_record
 from fanout.storage import keys
 from fanout.storage.objects import put, read
@@ -54,42 +54,42 @@ class Start:
     reason: str = ""
 
 
-async def start_runs(events: Sequence[ObjectEvent], armed: ArmedTrigger, outside: Outside) -> list[Start]:
+async def start_runs(events: Sequence[ObjectEvent], armed: ArmedTrigger, context: RunContext) -> list[Start]:
     """A run exists for each object version that `armed` waits for; with `batch`, one for as many as make a batch.
 
     However often, and in whatever order, events of one object version come, there is one run for it. An error leaves
     nothing half done that calling it again with the same events does not finish.
     """
-    records = TriggerRecords(outside.store, armed.trigger.name)
+    records = TriggerRecords(context.store, armed.trigger.name)
     starts, wanted = _sorted_out(events, armed)
     claims = await records.runs_of(wanted)
     seen: set[str] = set()
     for run in dict.fromkeys(run for run in claims if run is not None):
         mine = tuple([event for event, claim in zip(wanted, claims, strict=True) if claim == run])
-        starts += await _finish(run, armed, outside, seen) or await _known(run, mine, armed, outside, seen)
+        starts += await _finish(run, armed, context, seen) or await _known(run, mine, armed, context, seen)
     fresh = [event for event, claim in zip(wanted, claims, strict=True) if claim is None]
     for group in _groups(fresh, armed):
         record = StartRecord(run_name(armed.trigger.name, group), group)
         await records.note_start(record)
-        starts += await _finish(record.run, armed, outside, seen)
+        starts += await _finish(record.run, armed, context, seen)
     return starts
 
 
 async def _known(
-    run: str, events: tuple[ObjectEvent, ...], armed: ArmedTrigger, outside: Outside, seen: set[str]
+    run: str, events: tuple[ObjectEvent, ...], armed: ArmedTrigger, context: RunContext, seen: set[str]
 ) -> list[Start]:
     """Events whose objects belong to a run already; of a run that was never started, as they were gone, they try again.
 
     So an event that comes before its object, or out of the blue, does not keep a later one from starting the run.
     """
-    records = TriggerRecords(outside.store, armed.trigger.name)
+    records = TriggerRecords(context.store, armed.trigger.name)
     if not await records.is_forgotten(run):
         return [Start(StartState.KNOWN, events, run)]
     starts = []
     for event in events:
         own = await _give_own_run(event, armed, records)
         await records.note_start(StartRecord(own, (event,)))
-        starts += await _finish(own, armed, outside, seen) or [Start(StartState.KNOWN, (event,), own)]
+        starts += await _finish(own, armed, context, seen) or [Start(StartState.KNOWN, (event,), own)]
     return starts
 
 
@@ -100,14 +100,14 @@ async def _give_own_run(event: ObjectEvent, armed: ArmedTrigger, records: Trigge
     return run
 
 
-async def finish_start(run: str, armed: ArmedTrigger, outside: Outside) -> list[Start]:
+async def finish_start(run: str, armed: ArmedTrigger, context: RunContext) -> list[Start]:
     """A start that was noted and then cut is carried through; [] when there is none of this name any more."""
-    return await _finish(run, armed, outside, set())
+    return await _finish(run, armed, context, set())
 
 
-async def give_up(events: Sequence[ObjectEvent], reason: str, armed: ArmedTrigger, outside: Outside) -> list[str]:
+async def give_up(events: Sequence[ObjectEvent], reason: str, armed: ArmedTrigger, context: RunContext) -> list[str]:
     """Events whose start has failed for good are dead letters; their names. A run that exists all the same stays."""
-    records, now = TriggerRecords(outside.store, armed.trigger.name), outside.clock.now()
+    records, now = TriggerRecords(context.store, armed.trigger.name), context.clock.now()
     _, wanted = _sorted_out(events, armed)
     given_up = []
     claims = await records.runs_of(wanted)
@@ -118,7 +118,7 @@ async def give_up(events: Sequence[ObjectEvent], reason: str, armed: ArmedTrigge
         await records.note_start(StartRecord(run, group))
     for run in dict.fromkeys(run for run in claims if run is not None):
         record = await records.read_start(run)
-        if record is None or await read(outside.store, keys.run_json(run)) is not None:
+        if record is None or await read(context.store, keys.run_json(run)) is not None:
             continue
         await records.write_letter(Letter(run, reason, now, record.events))
         await records.end_start(run)
@@ -144,43 +144,43 @@ def _groups(events: Sequence[ObjectEvent], armed: ArmedTrigger) -> Iterator[tupl
         yield tuple(events[start : start + most])
 
 
-async def _finish(run: str, armed: ArmedTrigger, outside: Outside, seen: set[str]) -> list[Start]:
+async def _finish(run: str, armed: ArmedTrigger, context: RunContext, seen: set[str]) -> list[Start]:
     """The run of a start that was noted exists, and those of all objects that somebody else has claimed meanwhile."""
-    records = TriggerRecords(outside.store, armed.trigger.name)
+    records = TriggerRecords(context.store, armed.trigger.name)
     if run in seen or (record := await records.read_start(run)) is None:
         return []
     seen.add(run)
-    if await read(outside.store, keys.run_json(run)) is not None:
+    if await read(context.store, keys.run_json(run)) is not None:
         return [Start(StartState.KNOWN, record.events, run)]
     claims = await records.claim(record.events, run)
     mine = tuple([event for event, claim in zip(record.events, claims, strict=True) if claim == run])
-    starts = [await _begin(run, mine, armed, outside)] if mine else []
+    starts = [await _begin(run, mine, armed, context)] if mine else []
     if not mine:
         await records.end_start(run)
     for other in dict.fromkeys(claims):
         theirs = tuple([event for event, claim in zip(record.events, claims, strict=True) if claim == other])
         if other != run:
-            starts += await _finish(other, armed, outside, seen) or [Start(StartState.KNOWN, theirs, other)]
+            starts += await _finish(other, armed, context, seen) or [Start(StartState.KNOWN, theirs, other)]
     return starts
 
 
-async def _begin(run: str, events: tuple[ObjectEvent, ...], armed: ArmedTrigger, outside: Outside) -> Start:
+async def _begin(run: str, events: tuple[ObjectEvent, ...], armed: ArmedTrigger, context: RunContext) -> Start:
     """The run exists, for those of its objects that are still there."""
     trigger = armed.trigger.name
     copies = keys.trigger_copies(trigger, run)
-    looked = await each(lambda event: present(event, copies, outside), events)
+    looked = await each(lambda event: present(event, copies, context), events)
     there = [(event, uri) for event, uri in zip(events, looked, strict=True) if uri is not None]
     found = [event for event, _ in there]
     gone = tuple([event for event in events if event not in found])
     if gone:
-        await _tell_gone(run, gone, armed, outside)
+        await _tell_gone(run, gone, armed, context)
     if not there:
-        await TriggerRecords(outside.store, trigger).end_start(run)
+        await TriggerRecords(context.store, trigger).end_start(run)
         return Start(StartState.GONE, events, reason=GONE)
-    pipeline = fill(armed.pipeline, await _arrivals(run, there, armed, outside))
-    created = await try_create(outside.store, new_record(run, pipeline, armed.code, outside))
+    pipeline = fill(armed.pipeline, await _arrivals(run, there, armed, context))
+    created = await try_create(context.store, new_record(run, pipeline, armed.code, context))
     if created:  # by us, without those that were gone: when one is told of again, this run is none of theirs
-        await each(lambda event: _give_own_run(event, armed, TriggerRecords(outside.store, trigger)), gone)
+        await each(lambda event: _give_own_run(event, armed, TriggerRecords(context.store, trigger)), gone)
     return Start(StartState.STARTED if created else StartState.KNOWN, tuple(found), run)
 
 
@@ -190,16 +190,16 @@ GONE = (
 )
 
 
-async def _tell_gone(run: str, gone: tuple[ObjectEvent, ...], armed: ArmedTrigger, outside: Outside) -> None:
-    letter = Letter(f"{run}-gone", GONE, outside.clock.now(), gone, gone=True)
-    await TriggerRecords(outside.store, armed.trigger.name).write_letter(letter)
+async def _tell_gone(run: str, gone: tuple[ObjectEvent, ...], armed: ArmedTrigger, context: RunContext) -> None:
+    letter = Letter(f"{run}-gone", GONE, context.clock.now(), gone, gone=True)
+    await TriggerRecords(context.store, armed.trigger.name).write_letter(letter)
 
 
 async def _arrivals(
-    run: str, there: Sequence[tuple[ObjectEvent, str]], armed: ArmedTrigger, outside: Outside
+    run: str, there: Sequence[tuple[ObjectEvent, str]], armed: ArmedTrigger, context: RunContext
 ) -> Arrivals:
     """What the run gets, written down where it is not the objects themselves."""
-    trigger, store = armed.trigger, outside.settings.store.rstrip("/")
+    trigger, store = armed.trigger, context.settings.store.rstrip("/")
     waiting = [(step, name) for step in armed.pipeline.steps for name in step.inputs if is_waiting(step, name)]
     keys_below = [below_watched(event.key, trigger.prefix) for event, _ in there]
     objects = tuple([uri for _, uri in there])
@@ -207,10 +207,10 @@ async def _arrivals(
     if any(takes_list(step, name) for step, name in waiting):
         body = object_list(objects, armed.template)
         table = keys.trigger_arrivals(trigger.name, hashlib.sha256(body).hexdigest())
-        await put(outside.store, f"{table}/MLTable", body)
+        await put(context.store, f"{table}/MLTable", body)
     if any(takes_folder(step, name) for step, name in waiting):
         folder = f"{keys.trigger_copies(trigger.name, run)}/folder"
         names = [uris.confined(key) for key in keys_below]
         pairs = zip(names, objects, strict=True)
-        await each(lambda pair: copy_into(folder, *pair, outside), pairs, COPIED_AT_ONCE)
+        await each(lambda pair: copy_into(folder, *pair, context), pairs, COPIED_AT_ONCE)
     return Arrivals(run, objects, keys_below[0], f"{store}/{table}", f"{store}/{folder}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from fanout.errors import EventError, FanoutError
 from fanout.queues.base import Delivery
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.tasks import each, task_group, until_set
 from fanout.triggers.batching import Held, due, wait_for
 from fanout.triggers.compiled import ArmedTrigger
@@ -36,7 +36,7 @@ class Watch:
     """One trigger being watched by this process."""
 
     armed: ArmedTrigger
-    outside: Outside
+    context: RunContext
     inbox: Inbox
     observer: WatchObserver
     runner: Runner
@@ -59,7 +59,7 @@ class Watch:
 
     @property
     def _records(self) -> TriggerRecords:
-        return TriggerRecords(self.outside.store, self.armed.trigger.name)
+        return TriggerRecords(self.context.store, self.armed.trigger.name)
 
     async def _take_up(self, runs: Sequence[str]) -> None:
         """What an earlier watch has begun to start is started, what it has started is carried out."""
@@ -67,7 +67,7 @@ class Watch:
             if self.stopping.is_set():
                 return
             try:
-                for start in await finish_start(run, self.armed, self.outside):
+                for start in await finish_start(run, self.armed, self.context):
                     self.observer.arrived(start)
                     if start.run:
                         self.runner.add(start.run)
@@ -81,7 +81,7 @@ class Watch:
                 deliveries = await until_set(self.stopping, self.inbox.queue.receive(RECEIVED_AT_ONCE, wait))
             except FanoutError as exc:
                 self.observer.trouble(f"no messages can be received: {exc}")
-                await until_set(self.stopping, self.outside.clock.sleep(AFTER_TROUBLE))
+                await until_set(self.stopping, self.context.clock.sleep(AFTER_TROUBLE))
                 continue
             for delivery in deliveries or ():
                 await self._take(delivery)
@@ -94,7 +94,7 @@ class Watch:
             events = tuple(read_events(delivery.body))
         except EventError as exc:
             name = f"message-{hashlib.sha256(delivery.body.encode('utf-8', 'replace')).hexdigest()[:16]}"
-            letter = Letter(name, str(exc), self.outside.clock.now())
+            letter = Letter(name, str(exc), self.context.clock.now())
             await self._settle([delivery], self._records.write_letter(letter))
             self.observer.refused(str(exc))
             return
@@ -117,7 +117,7 @@ class Watch:
         deliveries = [one.delivery for one in group]
         events = [event for one in group for event in one.events]
         try:
-            starts = await start_runs(events, self.armed, self.outside)
+            starts = await start_runs(events, self.armed, self.context)
         except FanoutError as exc:
             await self._failed(group, str(exc))
             return
@@ -129,12 +129,12 @@ class Watch:
 
     async def _failed(self, group: list[Held], reason: str) -> None:
         """Messages that were received often enough are given up, the others come again after a pause."""
-        most = self.outside.settings.max_receives
+        most = self.context.settings.max_receives
         last = [one for one in group if one.delivery.receive_count >= most]
         again = [one for one in group if one.delivery.receive_count < most]
         if last:
             events = [event for one in last for event in one.events]
-            given_up = give_up(events, reason, self.armed, self.outside)
+            given_up = give_up(events, reason, self.armed, self.context)
             await self._settle([one.delivery for one in last], given_up)
             self.observer.start_failed(len(events), reason, None)
         if again:
@@ -154,9 +154,9 @@ class Watch:
 
     async def _keep_held(self) -> None:
         """What waits for its batch stays hidden from others."""
-        visibility = self.outside.settings.visibility
+        visibility = self.context.settings.visibility
         while True:
-            await self.outside.clock.sleep(visibility / 3)
+            await self.context.clock.sleep(visibility / 3)
             held = [one.delivery for one in self._held]
             try:
                 lost = {one.receipt for one in await self.inbox.queue.extend(held, visibility)} if held else set()
@@ -173,4 +173,4 @@ class Watch:
 
     @property
     def _now(self) -> float:
-        return self.outside.clock.monotonic()
+        return self.context.clock.monotonic()

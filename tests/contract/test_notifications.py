@@ -20,7 +20,7 @@ from fanout.pipeline.model import DataInput, Trigger
 from fanout.queues.base import Queue
 from fanout.queues.sqlite import SqliteQueueService
 from fanout.records.run import load_record
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.storage.access import Access
 from fanout.storage.open import open_store
 from fanout.triggers.compiled import arm
@@ -44,7 +44,7 @@ class Bucket:
     sqs: Any
     name: str
     trigger: Trigger
-    outside: Outside
+    context: RunContext
 
     def notifications(self) -> dict[str, Any]:
         answer = self.s3.get_bucket_notification_configuration(Bucket=self.name)
@@ -64,7 +64,7 @@ class Bucket:
 
     async def told(self, count: int) -> list[ObjectEvent]:
         """What the trigger's queue is told, until it was told of `count` objects and of nothing more."""
-        async with open_inbox(self.trigger, self.outside) as inbox:
+        async with open_inbox(self.trigger, self.context) as inbox:
             events = await _receive(inbox.queue, lambda events: len(events) >= count)
             return events + await _receive(inbox.queue, lambda events: bool(events), wait=1)
 
@@ -115,8 +115,10 @@ async def bucket(
     s3.create_bucket(Bucket=name)
     queues = SqliteQueueService(tmp_path / "queues", clock)
     store = (tmp_path / "store").as_uri()
-    outside = Outside(Settings(store), access, open_store(store, access), queues, LocalEngine(store, None, {}), clock)
-    yield Bucket(s3, sqs, name, Trigger(name, f"s3://{name}", "files", "in/", ".csv"), outside)
+    context = RunContext(
+        Settings(store), access, open_store(store, access), queues, LocalEngine(store, None, {}), clock
+    )
+    yield Bucket(s3, sqs, name, Trigger(name, f"s3://{name}", "files", "in/", ".csv"), context)
     await queues.close()
 
 
@@ -134,7 +136,7 @@ jobs:
 
 async def test_the_bucket_tells_of_what_arrives(bucket: Bucket, tmp_path: Path) -> None:
     """Every key as it was put, every way to put it, nothing else; and each object that is still there has one run."""
-    assert (await set_up(bucket.trigger, bucket.outside)).changes
+    assert (await set_up(bucket.trigger, bucket.context)).changes
     names = ["in/a.csv", "in/ä b+c&d%2F.csv", "in/deep/er/x.csv"]
     for name in [*names, "in/not.txt", "other/a.csv"]:
         bucket.s3.put_object(Bucket=bucket.name, Key=name, Body=b"x,y\n")
@@ -150,15 +152,15 @@ async def test_the_bucket_tells_of_what_arrives(bucket: Bucket, tmp_path: Path) 
     assert {(event.key, event.etag) for event in events} >= set(etags.items())
     path = tmp_path / "pipeline.yml"
     path.write_text(PIPELINE.format(name=bucket.name))
-    armed = await arm(load_pipeline(path, armed=True), bucket.outside)
-    starts = [*await start_runs([*reversed(events), *events], armed, bucket.outside)]
-    starts += await start_runs(events, armed, bucket.outside)
+    armed = await arm(load_pipeline(path, armed=True), bucket.context)
+    starts = [*await start_runs([*reversed(events), *events], armed, bucket.context)]
+    starts += await start_runs(events, armed, bucket.context)
     states = Counter(start.state for start in starts)
     assert states[StartState.STARTED] == len(there)  # moto tells of an upload in parts twice
     assert states.keys() == {StartState.STARTED, StartState.GONE, StartState.KNOWN}
     assert states[StartState.GONE] == 2  # it is looked for once in each of the two calls
     given = [
-        (await load_record(bucket.outside.store, start.run)).pipeline.steps[0].inputs["file"]
+        (await load_record(bucket.context.store, start.run)).pipeline.steps[0].inputs["file"]
         for start in starts
         if start.state is StartState.STARTED
     ]
@@ -167,30 +169,30 @@ async def test_the_bucket_tells_of_what_arrives(bucket: Bucket, tmp_path: Path) 
 
 async def test_it_is_set_changed_and_removed(bucket: Bucket) -> None:
     """The second time there is nothing to do; a changed trigger takes the place of the old; nothing is left of it."""
-    assert (await set_up(bucket.trigger, bucket.outside)).changes
+    assert (await set_up(bucket.trigger, bucket.context)).changes
     before, policy = bucket.notifications(), bucket.policy()
-    assert (await set_up(bucket.trigger, bucket.outside)).changes == ()
+    assert (await set_up(bucket.trigger, bucket.context)).changes == ()
     assert (bucket.notifications(), bucket.policy()) == (before, policy)
     changed = replace(bucket.trigger, suffix=".parquet")
-    assert not (await look(changed, bucket.outside)).is_set
-    [line] = (await set_up(changed, bucket.outside)).changes
+    assert not (await look(changed, bucket.context)).is_set
+    [line] = (await set_up(changed, bucket.context)).changes
     assert "in/*.parquet" in line
     assert len(bucket.notifications()["QueueConfigurations"]) == 1
-    assert (await look(changed, bucket.outside)).is_set
-    async with open_inbox(bucket.trigger, bucket.outside) as inbox:
+    assert (await look(changed, bucket.context)).is_set
+    async with open_inbox(bucket.trigger, bucket.context) as inbox:
         while deliveries := await inbox.queue.receive(10, 0):  # the test events of S3
             await inbox.queue.delete(deliveries)
-    assert len((await take_down(bucket.trigger, bucket.outside)).changes) == 2
+    assert len((await take_down(bucket.trigger, bucket.context)).changes) == 2
     assert bucket.notifications().get("QueueConfigurations", []) == []
     assert bucket.sqs.list_queues(QueueNamePrefix=f"fanout-{bucket.trigger.name}").get("QueueUrls", []) == []
-    assert (await take_down(bucket.trigger, bucket.outside)).changes == ()
-    standing = await look(bucket.trigger, bucket.outside)
+    assert (await take_down(bucket.trigger, bucket.context)).changes == ()
+    standing = await look(bucket.trigger, bucket.context)
     assert (standing.wanted, standing.there, standing.is_set) == (None, None, False)
 
 
 async def test_those_of_others_stay(bucket: Bucket) -> None:
     """Somebody else's notification and leave on the queue are there before, with and after ours."""
-    await set_up(replace(bucket.trigger, suffix=".csv"), bucket.outside)
+    await set_up(replace(bucket.trigger, suffix=".csv"), bucket.context)
     other = bucket.sqs.create_queue(QueueName=f"other-{bucket.name}")["QueueUrl"]
     arn = bucket.sqs.get_queue_attributes(QueueUrl=other, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     allow = {
@@ -210,15 +212,15 @@ async def test_those_of_others_stay(bucket: Bucket) -> None:
     bucket.sqs.set_queue_attributes(
         QueueUrl=url, Attributes={"Policy": json.dumps({**ours, "Statement": [foreign, *ours["Statement"]]})}
     )
-    await set_up(replace(bucket.trigger, suffix=".json"), bucket.outside)
+    await set_up(replace(bucket.trigger, suffix=".json"), bucket.context)
     assert {entry["Id"] for entry in bucket.notifications()["QueueConfigurations"]} == {
         "theirs", f"fanout-{bucket.trigger.name}",
     }  # fmt: skip
     assert {one["Sid"] for one in bucket.policy()["Statement"]} == {"theirs", f"fanout-{bucket.trigger.name}"}
     bucket.s3.put_object(Bucket=bucket.name, Key="in/kept.json", Body=b"{}")
-    async with open_inbox(bucket.trigger, bucket.outside) as inbox:
+    async with open_inbox(bucket.trigger, bucket.context) as inbox:
         assert await inbox.queue.receive(10, 30)  # held, and not deleted: so the queue is not empty
-    await take_down(bucket.trigger, bucket.outside)
+    await take_down(bucket.trigger, bucket.context)
     [left] = bucket.notifications()["QueueConfigurations"]
     assert (left["Id"], left["QueueArn"], left["Events"]) == ("theirs", arn, ["s3:ObjectRemoved:*"])
     assert [one["Sid"] for one in bucket.policy()["Statement"]] == ["theirs"]
@@ -227,4 +229,4 @@ async def test_those_of_others_stay(bucket: Bucket) -> None:
 async def test_a_bucket_that_is_not_there(bucket: Bucket) -> None:
     """An error that names it."""
     with pytest.raises(StoreError, match="s3://not-there-at-all: NoSuchBucket"):
-        await set_up(replace(bucket.trigger, root="s3://not-there-at-all"), bucket.outside)
+        await set_up(replace(bucket.trigger, root="s3://not-there-at-all"), bucket.context)

@@ -92,15 +92,15 @@ def cloud(
     (tmp_path / "pipeline.yml").write_text(PIPELINE.replace("BUCKET", made.bucket))
 
     async def deploy() -> None:
-        async with context.outside_of(context.settings_of(tmp_path, Where(store=store))) as outside:
-            await write_deployment("photos", load_pipeline(tmp_path / "pipeline.yml", armed=True), outside)
+        async with context.run_context_of(context.settings_of(tmp_path, Where(store=store))) as run_context:
+            await write_deployment("photos", load_pipeline(tmp_path / "pipeline.yml", armed=True), run_context)
 
     asyncio.run(deploy())
     level = logging.getLogger("fanout").level
     yield made
     logging.getLogger("fanout").setLevel(level)
     here = container.container()
-    here.run(here.outside.queues.close())
+    here.run(here.run_context.queues.close())
     here.loop.close()
     asyncio.set_event_loop(None)
     container.container.cache_clear()

@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fanout.errors import FanoutError, RunError, StoreError
-from fanout.node.lambda_worker import Worker
-from fanout.node.serve import Surroundings
+from fanout.node.lambda_worker import LambdaWorker
+from fanout.node.serve import NodeServices
 from fanout.queues.base import Delivery, Queue
 from fanout.records.run import check_signature, try_create
 from fanout.scheduler.resident import new_record
@@ -56,16 +56,16 @@ class FunctionWorld:
     async def play(self) -> None:
         """The run has its verdict, and nobody is at work on it any more."""
         simulation, scenario = self.simulation, self.simulation.scenario
-        service = simulation.outside.queues
+        service = simulation.run_context.queues
         # What fails in other queues for good is work for a person; here it is always tried again.
         often = (scenario.max_receives, 1000, 1000)
         pairs = [await service.create(f"fx-{n}", visibility=HIDDEN, max_receives=most) for n, most in enumerate(often)]
         self.standing = Standing(pairs[0], pairs[1].main, pairs[2].main)
         simulation.bucket.watchers.append(self._look_for_seal)
-        record = new_record(RUN, scenario.pipeline(simulation.input_uri), {}, simulation.outside)
+        record = new_record(RUN, scenario.pipeline(simulation.input_uri), {}, simulation.run_context)
         while simulation.bucket.look(keys.run_json(RUN)) is None:
             with contextlib.suppress(StoreError):  # whoever begins a run tries again until it exists
-                await try_create(simulation.outside.store, record)
+                await try_create(simulation.run_context.store, record)
         await self.standing.look(Turn(RUN), record.signer)
         sources = [
             self._source("supervisor", self.standing.ticks, 1),
@@ -130,17 +130,21 @@ class FunctionWorld:
         return Container(process, makers[function]())
 
     def _worker(self) -> Handler:
-        outside = self.simulation.outside
-        around = Surroundings(outside.store, outside.queues, outside.access, outside.clock, outside.settings.store)
+        run_context = self.simulation.run_context
+        around = NodeServices(
+            run_context.store, run_context.queues, run_context.access, run_context.clock, run_context.settings.store
+        )
 
         async def command(at: StepRound, _: float) -> None:
             raise RunError(f"{at} is no command")
 
-        worker = Worker(around, self.standing.work, self.simulation.scenario.visibility, command, self._check_order)
-        return lambda deliveries: worker.work(deliveries, outside.clock.monotonic() + INVOCATION)
+        worker = LambdaWorker(
+            around, self.standing.work, self.simulation.scenario.visibility, command, self._check_order
+        )
+        return lambda deliveries: worker.work(deliveries, run_context.clock.monotonic() + INVOCATION)
 
     async def _check_order(self, at: StepRound, body: str) -> None:
-        await check_signature(self.simulation.outside.store, at.run, body)
+        await check_signature(self.simulation.run_context.store, at.run, body)
 
     def _supervisor(self) -> Handler:
         kept = Kept()
@@ -148,8 +152,8 @@ class FunctionWorld:
         async def handle(deliveries: Sequence[Delivery]) -> list[Delivery]:
             for delivery in deliveries:
                 turn = decode_turn(delivery.body)
-                await check_signature(self.simulation.outside.store, turn.run, delivery.body)
-                await take_turn(turn, Tools(self.simulation.outside, self.standing, kept, lambda: True))
+                await check_signature(self.simulation.run_context.store, turn.run, delivery.body)
+                await take_turn(turn, Tools(self.simulation.run_context, self.standing, kept, lambda: True))
             return []
 
         return handle
@@ -158,8 +162,8 @@ class FunctionWorld:
         async def handle(deliveries: Sequence[Delivery]) -> list[Delivery]:
             for delivery in deliveries:
                 at = decode_reduction(delivery.body)
-                await check_signature(self.simulation.outside.store, at.run, delivery.body)
-                await conclude(at, self.simulation.outside, self.standing, lambda: True)
+                await check_signature(self.simulation.run_context.store, at.run, delivery.body)
+                await conclude(at, self.simulation.run_context, self.standing, lambda: True)
             return []
 
         return handle

@@ -22,12 +22,12 @@ from fanout.errors import FanoutError
 from fanout.files import uris
 from fanout.node import lambda_worker as node_worker
 from fanout.node import serve as node_serve
-from fanout.node.serve import Surroundings
+from fanout.node.serve import NodeServices
 from fanout.output import merge, output_files
 from fanout.planning import manifests, publish
 from fanout.records.cancelation import ask, mine
 from fanout.scheduler import resident
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import RunReport
 from fanout.scheduler.restart.redrive import RedriveOrder, redrive
 from fanout.storage import keys
@@ -67,7 +67,7 @@ class Simulation:
     bucket: Bucket = field(init=False)
     queues: MemoryQueueService = field(init=False)
     engine: SimulatedEngine = field(init=False)
-    outside: Outside = field(init=False)
+    context: RunContext = field(init=False)
     supervisors: list[Process] = field(default_factory=list)
     reports: list[RunReport] = field(default_factory=list)
     at_conclusion: dict[str, bytes | None] = field(default_factory=dict)
@@ -79,10 +79,10 @@ class Simulation:
         self.queues = MemoryQueueService(clock, world.chance if scenario.rates.shuffled else None, scenario.depth_lag)
         service = RemoteQueueService(world, self.queues)
         access = Access()
-        surroundings = Surroundings(self.bucket, service, access, clock, f"{ROOT}/store")
+        surroundings = NodeServices(self.bucket, service, access, clock, f"{ROOT}/store")
         self.engine = SimulatedEngine(world, surroundings, scenario.orphans_drain)
         settings = Settings(f"{ROOT}/store", visibility=scenario.visibility, max_receives=scenario.max_receives)
-        self.outside = Outside(settings, access, self.bucket, service, self.engine, clock)
+        self.context = RunContext(settings, access, self.bucket, service, self.engine, clock)
 
     def _note_results(self, key: str, body: bytes) -> None:
         for entry in results_in(key, body):
@@ -134,11 +134,11 @@ class Simulation:
     async def _run(self, *, again: bool) -> RunReport | None:
         try:
             if again and self.bucket.look(keys.redrive_json(RUN, 2)) is None:
-                report = await redrive(RUN, RedriveOrder(), self.outside, Silent())
+                report = await redrive(RUN, RedriveOrder(), self.context, Silent())
             elif self.bucket.look(keys.run_json(RUN)) is None:
-                report = await resident.start(self.scenario.pipeline(self.input_uri), self.outside, Silent(), RUN)
+                report = await resident.start(self.scenario.pipeline(self.input_uri), self.context, Silent(), RUN)
             else:
-                report = await resident.resume(RUN, self.outside, Silent())
+                report = await resident.resume(RUN, self.context, Silent())
         except FanoutError as exc:
             self.world.note("error", type(exc).__name__, str(exc))
             return None
@@ -190,7 +190,7 @@ class Simulation:
 
     async def _cancel(self) -> None:
         with contextlib.suppress(FanoutError):
-            await ask(self.bucket, RUN, 1, mine(self.outside.clock))
+            await ask(self.bucket, RUN, 1, mine(self.context.clock))
 
 
 @contextmanager

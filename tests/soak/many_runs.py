@@ -13,7 +13,7 @@ from fanout.engines.local import LocalEngine
 from fanout.pipeline.load import load_pipeline
 from fanout.pipeline.model import Step
 from fanout.queues.factory import open_queue_service
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import RunReport, StepReport
 from fanout.scheduler.resident import start
 from fanout.storage.access import Access
@@ -51,8 +51,8 @@ async def one_run(scene: Scene, name: str, observer: Silent) -> None:
     environ = {**access.child_environ(), **scene.environ, "NOTES": str(scene.notes)}
     engine = LocalEngine(settings.store, settings.queue, environ)
     try:
-        outside = Outside(settings, access, store, queues, engine, clock)
-        await start(load_pipeline(scene.folder / "pipeline.yml"), outside, observer, name)
+        context = RunContext(settings, access, store, queues, engine, clock)
+        await start(load_pipeline(scene.folder / "pipeline.yml"), context, observer, name)
     finally:
         await queues.close()
 

@@ -36,9 +36,9 @@ def cancel(
     settings = context.settings_of(Path.cwd(), where)
 
     async def carry_out() -> CancelEnd:
-        async with context.outside_of(settings) as outside:
-            end = await end_run(await full_name(outside.store, run), outside)
-            status = await read_status(outside.store, end.record, settings)
+        async with context.run_context_of(settings) as run_context:
+            end = await end_run(await full_name(run_context.store, run), run_context)
+            status = await read_status(run_context.store, end.record, settings)
             if json:
                 typer.echo(json_format.dumps(cancel_fields(end, status)))
                 return end

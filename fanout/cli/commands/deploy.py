@@ -147,9 +147,9 @@ async def _deploy(wanted: "Wanted", settings: "Settings", *, yes: bool, dry_run:
     from fanout.cli.render.output import output_to
 
     output = output_to(sys.stdout)
-    async with context.outside_of(settings) as outside:
+    async with context.run_context_of(settings) as run_context:
         stack = _stack(wanted.name, settings)
-        found = await difference(wanted, outside, stack)
+        found = await difference(wanted, run_context, stack)
         for line in difference_lines(wanted, found, settings.store, output.paint):
             output.line(line)
         if found.is_empty:
@@ -163,7 +163,7 @@ async def _deploy(wanted: "Wanted", settings: "Settings", *, yes: bool, dry_run:
         if not agreed:
             output.line("nothing was changed")
             return _left_undone("deploy", yes=yes, dry_run=dry_run)
-        standing = await apply(wanted, found, outside, stack)
+        standing = await apply(wanted, found, run_context, stack)
         output.line(f"{output.paint.good('deployed')} {wanted.name}")
         for key, value in sorted(standing.outputs.items()):
             output.line(f"  {key}  {value}")
@@ -185,8 +185,8 @@ async def _destroy(name: str, settings: "Settings", *, data: bool, yes: bool, dr
     standing = await asyncio.to_thread(stack.look)
     if standing is not None:  # the stack knows best where it worked
         settings = replace(settings, store=store_of(standing))
-    async with context.outside_of(settings) as outside:
-        doomed = await look_for(name, standing, outside, data=data)
+    async with context.run_context_of(settings) as run_context:
+        doomed = await look_for(name, standing, run_context, data=data)
         if doomed.is_nothing:
             output.line(f"there is no deployment {name}: nothing to remove")
             return ExitCode.COMPLETED
@@ -195,7 +195,7 @@ async def _destroy(name: str, settings: "Settings", *, data: bool, yes: bool, dr
         if dry_run or not (yes or _agreed("remove this?")):
             output.line("nothing was removed")
             return _left_undone("destroy", yes=yes, dry_run=dry_run)
-        await take_away(doomed, outside, stack)
+        await take_away(doomed, run_context, stack)
         output.line(f"{output.paint.good('removed')} {name}")
         return ExitCode.COMPLETED
 

@@ -55,22 +55,27 @@ def node(
 async def _work(run: str, step: str | None, slots: int | None, settings: "Settings", lines: "NodeLines") -> "Leaving":
     from fanout.api import context
     from fanout.node.inputs_check import check_inputs
-    from fanout.node.serve import Surroundings, load_step, serve
+    from fanout.node.serve import NodeServices, load_step, serve
     from fanout.queries.status import pick
     from fanout.records.run import full_name, load_record
     from fanout.slot.fork_server import ForkServer
 
     context.open_to_read(settings)
-    async with context.outside_of(settings) as outside:
-        record = await load_record(outside.store, await full_name(outside.store, run))
-        chosen = pick(record, step).name if step else await _step_under_way(outside.store, record)
+    async with context.run_context_of(settings) as run_context:
+        record = await load_record(run_context.store, await full_name(run_context.store, run))
+        chosen = pick(record, step).name if step else await _step_under_way(run_context.store, record)
         with contextlib.closing(ForkServer()) as forks:
-            surroundings = Surroundings(
-                outside.store, outside.queues, outside.access, outside.clock, outside.settings.store, forks
+            surroundings = NodeServices(
+                run_context.store,
+                run_context.queues,
+                run_context.access,
+                run_context.clock,
+                run_context.settings.store,
+                forks,
             )
             typer.echo(f"joining run {record.name}, step {chosen}")
             at = record.at(chosen)
-            await check_inputs(await load_step(outside.store, at), outside.store, outside.access)
+            await check_inputs(await load_step(run_context.store, at), run_context.store, run_context.access)
 
             def tell(status: "NodeStatus") -> None:
                 for line in lines.of(status):

@@ -12,7 +12,7 @@ from fanout.cli.commands.run import NewCode, carry_out
 
 if TYPE_CHECKING:
     from fanout.cli.render.run.view import RunView
-    from fanout.scheduler.context import Outside
+    from fanout.scheduler.context import RunContext
     from fanout.scheduler.observer import RunReport
 
 MiniBatches = Annotated[
@@ -53,13 +53,13 @@ def redrive(
 
     chosen = parse(mini_batches) if mini_batches else None
 
-    async def tale(outside: "Outside", view: "RunView") -> "RunReport":
+    async def tale(run_context: "RunContext", view: "RunView") -> "RunReport":
         from fanout.api.orders import redrive_order
         from fanout.records.run import full_name, load_record
         from fanout.scheduler.restart.redrive import redrive as again
 
-        record = await load_record(outside.store, await full_name(outside.store, run))
-        return await again(record.name, redrive_order(record, step, chosen, new_code=new_code), outside, view)
+        record = await load_record(run_context.store, await full_name(run_context.store, run))
+        return await again(record.name, redrive_order(record, step, chosen, new_code=new_code), run_context, view)
 
     context.open_to_read(settings)
     raise typer.Exit(asyncio.run(carry_out(tale, settings, where, json=json)))

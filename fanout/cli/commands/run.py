@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from fanout.cli.render.run.view import RunView
     from fanout.config.settings import Settings
     from fanout.engines.node_process import WarmNode
-    from fanout.scheduler.context import Outside
+    from fanout.scheduler.context import RunContext
     from fanout.scheduler.observer import RunReport
 
-    Tale = Callable[[Outside, RunView], Coroutine[object, object, RunReport]]
+    Tale = Callable[[RunContext, RunView], Coroutine[object, object, RunReport]]
 
 Name = Annotated[
     str | None, typer.Option(metavar="NAME", help="The name of the run; made up by default.", show_default=False)
@@ -70,10 +70,10 @@ def run(
     settings = context.settings_of(pipeline, where)
     settings = settings if strict is None else replace(settings, strict=strict)
 
-    async def tale(outside: "Outside", view: "RunView") -> "RunReport":
+    async def tale(run_context: "RunContext", view: "RunView") -> "RunReport":
         from fanout.scheduler.resident import start
 
-        return await start(loaded, outside, view, name)
+        return await start(loaded, run_context, view, name)
 
     with warm_node(loaded, settings) as warm:
         import asyncio  # the node imports beside us from here on
@@ -102,11 +102,11 @@ def resume(
     settings = context.settings_of(Path.cwd(), where)
     settings = settings if strict is None else replace(settings, strict=strict)
 
-    async def tale(outside: "Outside", view: "RunView") -> "RunReport":
+    async def tale(run_context: "RunContext", view: "RunView") -> "RunReport":
         from fanout.records.run import full_name
         from fanout.scheduler.resident import resume as go_on
 
-        return await go_on(await full_name(outside.store, run), outside, view, new_code=new_code)
+        return await go_on(await full_name(run_context.store, run), run_context, view, new_code=new_code)
 
     context.open_to_read(settings)  # a store that is not there holds no run, and is not made for looking
     raise typer.Exit(asyncio.run(carry_out(tale, settings, where, json=json)))
@@ -124,13 +124,13 @@ async def carry_out(
     from fanout.queries.running import follow_running
     from fanout.tasks import beside
 
-    async with context.outside_of(settings, warm) as outside:
+    async with context.run_context_of(settings, warm) as run_context:
         commands = context.commands_of(settings, where)
-        view = choose_view(sys.stdout, commands, outside.clock, json=json)
+        view = choose_view(sys.stdout, commands, run_context.clock, json=json)
         with contextlib.closing(view), _advised(view, commands), _waits_in(view):
-            async with beside(follow_running(outside.store, view, outside.clock), "looking at what runs"):
+            async with beside(follow_running(run_context.store, view, run_context.clock), "looking at what runs"):
                 report = await until_stopped(
-                    tale(outside, view), lambda: view.notice("stopping; again to leave at once"), view.close
+                    tale(run_context, view), lambda: view.notice("stopping; again to leave at once"), view.close
                 )
             if report is None:
                 view.interrupted()
@@ -138,7 +138,7 @@ async def carry_out(
             failed = settings.strict and run_has_failures(report)
             if failed:
                 view.notice("something failed: the exit code is 1, as --strict or strict in fanout.toml asks for")
-            view.conclude(report, await failing_mini_batches(outside.store, report))
+            view.conclude(report, await failing_mini_batches(run_context.store, report))
             return exit_code(report.verdict, failed=failed)
 
 

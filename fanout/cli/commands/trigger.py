@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from fanout.pipeline.model import Pipeline, Trigger
-    from fanout.scheduler.context import Outside
+    from fanout.scheduler.context import RunContext
     from fanout.triggers.sources.bucket_setup import Done
 
-    Change = Callable[[Trigger, Outside], Coroutine[object, object, Done]]
+    Change = Callable[[Trigger, RunContext], Coroutine[object, object, Done]]
 
 trigger = typer.Typer(
     no_args_is_help=True,
@@ -41,9 +41,9 @@ def set_(
     from fanout.triggers.loop_guard import own_places
     from fanout.triggers.sources.bucket_setup import set_up
 
-    async def change(wanted: "Trigger", outside: "Outside") -> "Done":
-        own_places(loaded, wanted, outside.settings)  # refused now rather than when a run starts the next
-        return await set_up(wanted, outside)
+    async def change(wanted: "Trigger", run_context: "RunContext") -> "Done":
+        own_places(loaded, wanted, run_context.settings)  # refused now rather than when a run starts the next
+        return await set_up(wanted, run_context)
 
     loaded = _loaded(pipeline, sets)
     _change(loaded, change, Where(store, profile=profile), json=json)
@@ -86,9 +86,9 @@ def show(
     settings = context.settings_of(Path(loaded.file), Where(store, profile=profile))
 
     async def tell() -> None:
-        async with context.outside_of(settings, to_look=True) as outside:
-            records = TriggerRecords(outside.store, wanted.name)
-            standing = await look(wanted, outside) if wanted.root.startswith("s3:") else None
+        async with context.run_context_of(settings, to_look=True) as run_context:
+            records = TriggerRecords(run_context.store, wanted.name)
+            standing = await look(wanted, run_context) if wanted.root.startswith("s3:") else None
             starts = len(await records.starts())
             letters = [letter async for letter in records.letters()]
             if json:
@@ -121,8 +121,8 @@ def _change(pipeline: "Pipeline", change: "Change", where: Where, *, json: bool)
     settings = context.settings_of(Path(pipeline.file), where)
 
     async def carry_out() -> "Done":
-        async with context.outside_of(settings) as outside:
-            return await change(_trigger_of(pipeline), outside)
+        async with context.run_context_of(settings) as run_context:
+            return await change(_trigger_of(pipeline), run_context)
 
     changes = asyncio.run(carry_out()).changes
     if json:

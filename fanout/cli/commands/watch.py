@@ -80,14 +80,14 @@ async def _carry_out(
     from fanout.cli.signals import until_drained
     from fanout.triggers import service
 
-    async with context.outside_of(settings) as outside:
+    async with context.run_context_of(settings) as run_context:
         view = (
-            JsonWatchView(Output(sys.stdout), outside.clock)
+            JsonWatchView(Output(sys.stdout), run_context.clock)
             if json
             else PlainWatchView(
-                output_to(sys.stdout), context.commands_of(settings, where), outside.clock, pipeline.file
+                output_to(sys.stdout), context.commands_of(settings, where), run_context.clock, pipeline.file
             )
         )
         stopping = asyncio.Event()
-        await until_drained(service.watch(pipeline, outside, view, chosen, stopping), stopping.set, lambda: None)
+        await until_drained(service.watch(pipeline, run_context, view, chosen, stopping), stopping.set, lambda: None)
         view.stopped()

@@ -13,33 +13,33 @@ from fanout.records.code_change import CodeChange, change_code
 from fanout.records.run import RunRecord, load_record, with_changes
 from fanout.records.seal import step_seal
 from fanout.scheduler.code_folders import changed_files, code_folder, notices_of, store_snapshots, take_snapshots
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 
 MOST_NAMES = 5
 """Changed files that are named; the rest is counted."""
 
 
-async def take_new_code(record: RunRecord, outside: Outside) -> tuple[RunRecord, list[str]]:
+async def take_new_code(record: RunRecord, context: RunContext) -> tuple[RunRecord, list[str]]:
     """The run with the code of its open steps as it is now, and what differs, in sentences.
 
     InputError when a code folder cannot be read; RunError when another process has brought other code meanwhile.
     """
     now: dict[str, Snapshot] = {}
-    for step in await _open_steps(record, outside):
-        now |= await take_snapshots(record.pipeline, outside, step)
-    changed = await _changed(record.code, now, outside)
+    for step in await _open_steps(record, context):
+        now |= await take_snapshots(record.pipeline, context, step)
+    changed = await _changed(record.code, now, context)
     if not changed:
         return record, ["the code has not changed since it was last taken"]
     wanted = {step: now[step] for step in changed}
-    digests = await store_snapshots(wanted, outside)
-    mine = CodeChange(record.code_changes + 1, outside.clock.now(), digests, changed)
-    if await change_code(outside.store, record.name, mine):
+    digests = await store_snapshots(wanted, context)
+    mine = CodeChange(record.code_changes + 1, context.clock.now(), digests, changed)
+    if await change_code(context.store, record.name, mine):
         return with_changes(record, (mine,)), [
             f"{step}: what starts from now on runs with the code as it is now; results so far stay; changed: "
             f"{named(files)}"
             for step, files in changed.items()
         ] + notices_of(record.pipeline, wanted)
-    winner = await load_record(outside.store, record.name)
+    winner = await load_record(context.store, record.name)
     if any(winner.code.get(step) != digest for step, digest in digests.items()):
         raise RunError(
             f"another process has given run {record.name} other code in the same moment, and the run goes on with "
@@ -54,15 +54,15 @@ def named(files: Sequence[str]) -> str:
     return ", ".join(files[:MOST_NAMES]) + more
 
 
-async def _open_steps(record: RunRecord, outside: Outside) -> list[str]:
+async def _open_steps(record: RunRecord, context: RunContext) -> list[str]:
     """The steps that have code and are not over."""
     steps = [step.name for step in record.pipeline.steps if code_folder(step) is not None]
-    return [step for step in steps if await step_seal(outside.store, record.at(step)) is None]
+    return [step for step in steps if await step_seal(context.store, record.at(step)) is None]
 
 
 async def _changed(
-    before: Mapping[str, str], now: Mapping[str, Snapshot], outside: Outside
+    before: Mapping[str, str], now: Mapping[str, Snapshot], context: RunContext
 ) -> dict[str, tuple[str, ...]]:
     """The files of each step that are not what they were; steps whose code is the same are left out."""
-    found = {step: await changed_files(before[step], snapshot, outside) for step, snapshot in now.items()}
+    found = {step: await changed_files(before[step], snapshot, context) for step, snapshot in now.items()}
     return {step: tuple(files) for step, files in found.items() if files}

@@ -20,7 +20,7 @@ from fanout.results.reader import absorb_sealed, first_ledger
 from fanout.scheduler.bindings import Outputs, bind
 from fanout.scheduler.cancel import cancel
 from fanout.scheduler.code_folders import changed_files, code_folder, store_snapshots, take_snapshots
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import RunObserver, RunReport
 from fanout.scheduler.parallel_stages import planned_input
 from fanout.scheduler.resident import carry_out
@@ -39,18 +39,18 @@ class RedriveOrder:
     new_code: bool = False
 
 
-async def redrive(name: str, order: RedriveOrder, outside: Outside, observer: RunObserver) -> RunReport:
+async def redrive(name: str, order: RedriveOrder, context: RunContext, observer: RunObserver) -> RunReport:
     """Carries out another round of the run; where nothing is left to be done again, its report is that of the last one.
 
     A run that was stopped before its end is ended first, wherever it still runs. RunError when there is no such run, or
     the choice makes no sense.
     """
-    record = await load_record(outside.store, name)
-    mended = await mend(outside.store, name)
-    outside = replace(outside, settings=record.settings(outside.settings))
-    if await read_seal(outside.store, keys.run_verdict(name, record.round)) is None:
-        await _ended_first(record, order, outside, observer)
-    ends = {step.name: await _end(step, record, outside) for step in record.pipeline.steps}
+    record = await load_record(context.store, name)
+    mended = await mend(context.store, name)
+    context = replace(context, settings=record.settings(context.settings))
+    if await read_seal(context.store, keys.run_verdict(name, record.round)) is None:
+        await _ended_first(record, order, context, observer)
+    ends = {step.name: await _end(step, record, context) for step in record.pipeline.steps}
     if order.choice is not None:
         check_choice(record, order.choice, ends[order.choice.step])
     ways = next_round(record, ends, order.choice)
@@ -60,23 +60,23 @@ async def redrive(name: str, order: RedriveOrder, outside: Outside, observer: Ru
     if not again:
         observer.run_started(name, record.pipeline.steps, True)
         observer.notice("nothing is run again: every mini-batch has succeeded")
-        return await carry_out(record, outside, observer)
+        return await carry_out(record, context, observer)
     following = replace(record, round=record.round + 1, places=_places(ways))
-    now = await _code_now(again, record.pipeline, outside, order)
+    now = await _code_now(again, record.pipeline, context, order)
     notices = [f"round {following.round} of the run"]
     notices += [_what(step, ways[step.name], ends[step.name]) for step in again]
-    notices += [text for step in again if (text := await _code_notice(step, record, now, outside, order))]
-    notices += [text for step in again if (text := await _input_notice(step, following, outside))]
+    notices += [text for step in again if (text := await _code_notice(step, record, now, context, order))]
+    notices += [text for step in again if (text := await _input_notice(step, following, context))]
     if order.new_code:
-        following = replace(following, code={**record.code, **await store_snapshots(now, outside)})
-    await open_round(outside.store, following)
+        following = replace(following, code={**record.code, **await store_snapshots(now, context)})
+    await open_round(context.store, following)
     observer.run_started(name, record.pipeline.steps, True)
     for text in notices:
         observer.notice(text)
-    return await carry_out(following, outside, observer)
+    return await carry_out(following, context, observer)
 
 
-async def _ended_first(record: RunRecord, order: RedriveOrder, outside: Outside, observer: RunObserver) -> None:
+async def _ended_first(record: RunRecord, order: RedriveOrder, context: RunContext, observer: RunObserver) -> None:
     """This round of the run is over: it was stopped, and what has no result yet is done in the next one."""
     name = record.name
     if order.choice is not None:
@@ -85,39 +85,39 @@ async def _ended_first(record: RunRecord, order: RedriveOrder, outside: Outside,
             f"again by: {advised().redrive(name)}"
         )
     if order.new_code:  # before anything is ended: a folder that cannot be read changes nothing
-        await take_snapshots(record.pipeline, outside)
+        await take_snapshots(record.pipeline, context)
     observer.notice(f"run {name} was stopped before its end; it is ended first, which takes some seconds")
-    await cancel(name, outside)
+    await cancel(name, context)
 
 
 def _places(ways: Mapping[str, tuple[Way, StepPlace]]) -> dict[str, StepPlace]:
     return {step: place for step, (_, place) in ways.items()}
 
 
-async def _end(step: Step, record: RunRecord, outside: Outside) -> StepEnd:
+async def _end(step: Step, record: RunRecord, context: RunContext) -> StepEnd:
     at = record.at(step.name)
-    sealed = await step_seal(outside.store, at)
+    sealed = await step_seal(context.store, at)
     if not isinstance(step, ParallelStep) or sealed is None:
         return StepEnd(sealed)
-    if await read_record(outside.store, at) is None:
+    if await read_record(context.store, at) is None:
         return StepEnd(sealed)
-    summary = await read_summary(outside.store, record.planned_at(step.name))
+    summary = await read_summary(context.store, record.planned_at(step.name))
     if summary is None:
         return StepEnd(sealed, begun=True)
-    ledger = await first_ledger(outside.store, at, record.place(step.name).continues, step)
-    await absorb_sealed(outside.store, at, sealed.objects, ledger, fenced=sealed.fenced)
+    ledger = await first_ledger(context.store, at, record.place(step.name).continues, step)
+    await absorb_sealed(context.store, at, sealed.objects, ledger, fenced=sealed.fenced)
     ledger.plan_total = summary.mini_batches
     return StepEnd(sealed, begun=True, total=summary.mini_batches, unsuccessful=list(ledger.unsuccessful()))
 
 
 async def _code_now(
-    again: Sequence[Step], pipeline: Pipeline, outside: Outside, order: RedriveOrder
+    again: Sequence[Step], pipeline: Pipeline, context: RunContext, order: RedriveOrder
 ) -> Mapping[str, Snapshot]:
     """The code as it is now; a folder that is gone matters only when its code is asked for."""
     found: dict[str, Snapshot] = {}
     for step in again:
         try:
-            found |= await take_snapshots(pipeline, outside, step.name)
+            found |= await take_snapshots(pipeline, context, step.name)
         except (InputError, OSError):
             if order.new_code:
                 raise
@@ -137,7 +137,7 @@ def _what(step: Step, way: tuple[Way, StepPlace], end: StepEnd) -> str:
 
 
 async def _code_notice(
-    step: Step, record: RunRecord, now: Mapping[str, Snapshot], outside: Outside, order: RedriveOrder
+    step: Step, record: RunRecord, now: Mapping[str, Snapshot], context: RunContext, order: RedriveOrder
 ) -> str | None:
     """Whether the code is another one now, and which is used."""
     before, folder = record.code.get(step.name), code_folder(step)
@@ -145,7 +145,7 @@ async def _code_notice(
         return None
     if step.name not in now:
         return f"{step.name}: {folder} is not there any more; the run's own copy of the code is used"
-    changed = await changed_files(before, now[step.name], outside)
+    changed = await changed_files(before, now[step.name], context)
     if not changed:
         return None
     names = named(changed)
@@ -154,15 +154,15 @@ async def _code_notice(
     return f"{step.name}: the code has changed since ({names}); the run's own copy is used (--new-code: as it is now)"
 
 
-async def _input_notice(step: Step, following: RunRecord, outside: Outside) -> str | None:
+async def _input_notice(step: Step, following: RunRecord, context: RunContext) -> str | None:
     """Whether a step that goes on would be planned otherwise today."""
     if not isinstance(step, ParallelStep) or following.place(step.name).continues is None:
         return None
-    summary = await read_summary(outside.store, following.planned_at(step.name))
+    summary = await read_summary(context.store, following.planned_at(step.name))
     if summary is None:
         return None
     try:
-        found = await asyncio.to_thread(_plan_again, step, following, outside, await outputs_of_all(following, outside))
+        found = await asyncio.to_thread(_plan_again, step, following, context, await outputs_of_all(following, context))
     except (InputError, OSError) as exc:
         return f"{step.name}: the input is not what it was: {exc}"
     if found.digest == summary.digest:
@@ -173,10 +173,10 @@ async def _input_notice(step: Step, following: RunRecord, outside: Outside) -> s
     )
 
 
-def _plan_again(step: ParallelStep, record: RunRecord, outside: Outside, outputs: Outputs) -> PlanSummary:
+def _plan_again(step: ParallelStep, record: RunRecord, context: RunContext, outputs: Outputs) -> PlanSummary:
     """What planning says today, in constant memory and without a word to the store."""
-    binding = bind(step, record.planned_at(step.name), outside.settings, outputs)
-    planned = planned_input(step, binding, record.planned_at(step.name), outside, dry=True)
+    binding = bind(step, record.planned_at(step.name), context.settings, outputs)
+    planned = planned_input(step, binding, record.planned_at(step.name), context, dry=True)
     tally, number = Tally(), 0
     while (shard := next_shard(planned.batches, number)).lines:
         tally.add(shard)

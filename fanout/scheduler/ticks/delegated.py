@@ -14,7 +14,7 @@ from fanout.records.seal import step_seal
 from fanout.reports.job_report import job_report
 from fanout.scheduler.bindings import Binding, bind
 from fanout.scheduler.command_step import CommandRun
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import Unwatched
 from fanout.scheduler.parallel_stages import ParallelParts
 from fanout.scheduler.reuse import outputs_of_all
@@ -24,28 +24,28 @@ from fanout.storage.keys import StepRound
 from fanout.storage.objects import read
 
 
-async def carry_out_command(at: StepRound, outside: Outside, standing: Standing, seconds: float) -> None:
+async def carry_out_command(at: StepRound, context: RunContext, standing: Standing, seconds: float) -> None:
     """The command step is sealed, and its outputs are in their places; `seconds` are all that the command has.
 
     RunError when there is no such step.
     """
-    record, step = await _step(at, outside)
+    record, step = await _step(at, context)
     if not isinstance(step, CommandStep):
         raise RunError(f"step {at.step} of run {at.run} is no command")
-    here = _settled(record, outside)
+    here = _settled(record, context)
     await CommandRun(record, step, await _binding(record, step, here), here, Unwatched()).carry_out_apart(seconds)
     await standing.look(Turn(at.run), record.signer)
 
 
-async def conclude(at: StepRound, outside: Outside, standing: Standing, go_on: Callable[[], bool]) -> bool:
+async def conclude(at: StepRound, context: RunContext, standing: Standing, go_on: Callable[[], bool]) -> bool:
     """Whether everything that follows from the step's seal is done; False when time was short and it goes on later.
 
     Nothing is done for a step that is not sealed. RunError when there is no such step.
     """
-    record, step = await _step(at, outside)
+    record, step = await _step(at, context)
     if not isinstance(step, ParallelStep):
         raise RunError(f"step {at.step} of run {at.run} is no parallel step")
-    here = _settled(record, outside)
+    here = _settled(record, context)
     parts = ParallelParts(record, step, await _binding(record, step, here), here, Unwatched())
     sealed = await step_seal(here.store, parts.at)
     done = sealed is None or await read(here.store, keys.concluded_json(parts.at)) is not None
@@ -61,19 +61,19 @@ async def conclude(at: StepRound, outside: Outside, standing: Standing, go_on: C
     return done
 
 
-async def _step(at: StepRound, outside: Outside) -> tuple[RunRecord, Step]:
-    record = await load_record(outside.store, at.run)
+async def _step(at: StepRound, context: RunContext) -> tuple[RunRecord, Step]:
+    record = await load_record(context.store, at.run)
     for step in record.pipeline.steps:
         if step.name == at.step:
             return record, step
     raise RunError(f"run {at.run} has no step {at.step}")
 
 
-def _settled(record: RunRecord, outside: Outside) -> Outside:
+def _settled(record: RunRecord, context: RunContext) -> RunContext:
     """The outside with the datastores that the run began with."""
-    settings = record.settings(outside.settings)
-    return replace(outside, settings=settings, access=replace(outside.access, datastores=settings.roots))
+    settings = record.settings(context.settings)
+    return replace(context, settings=settings, access=replace(context.access, datastores=settings.roots))
 
 
-async def _binding(record: RunRecord, step: Step, outside: Outside) -> Binding:
-    return bind(step, record.planned_at(step.name), outside.settings, await outputs_of_all(record, outside))
+async def _binding(record: RunRecord, step: Step, context: RunContext) -> Binding:
+    return bind(step, record.planned_at(step.name), context.settings, await outputs_of_all(record, context))

@@ -100,7 +100,7 @@ class ParallelTick(ParallelParts):
 
     async def look(self, queues: QueuePair, kept: Kept, before: StepMemory | None, go_on: Callable[[], bool]) -> Looked:
         """Takes in the news and does what follows from it; TimeIsOverError when planning has to wait (`go_on`)."""
-        store, now = self.outside.store, self.outside.clock.monotonic()
+        store, now = self.context.store, self.context.clock.monotonic()
         summary = await read_summary(store, self.planned_at)
         canceled = await read_cancelation(store, self.run.name, self.run.round)
         if canceled is not None:
@@ -131,11 +131,11 @@ class ParallelTick(ParallelParts):
 
     async def _seal(self, outcome: Outcome, kept: Kept) -> Seal:
         kept.drop(self.at)
-        return await seal(self.outside.store, keys.verdict(self.at), self.seal_of(outcome))
+        return await seal(self.context.store, keys.verdict(self.at), self.seal_of(outcome))
 
     async def _publish(self, queues: QueuePair, summary: PlanSummary | None, go_on: Callable[[], bool]) -> PlanSummary:
         """Every mini-batch has had its message; whoever did that before and died has not done it in vain."""
-        store = self.outside.store
+        store = self.context.store
         planned = await self.plan() if summary is None else None
         record = await self.record(planned, summary)
         outbox = self.outbox(queues, record.signer, await self.first_ledger())
@@ -146,11 +146,11 @@ class ParallelTick(ParallelParts):
     async def _supervisor(self, record: StepRecord, queues: QueuePair) -> Supervisor:
         return Supervisor(
             record,
-            self.outside.store,
+            self.context.store,
             queues,
-            self.outside.clock,
+            self.context.clock,
             Observers(lambda _: None, lambda _node, _index: None),
-            lambda: register(self.outside.store, self.at),
+            lambda: register(self.context.store, self.at),
             lambda ledger: self._send_missing(queues, record.signer, ledger),
             await self.first_ledger(),
             drains=False,
@@ -158,7 +158,7 @@ class ParallelTick(ParallelParts):
 
     async def _send_missing(self, queues: QueuePair, signer: Signer, ledger: Ledger) -> None:
         self.observer.notice(f"{self.step.name}: messages were lost; their mini-batches are sent again")
-        await publish(lambda: _known(None), self.outside.store, self.outbox(queues, signer, ledger))
+        await publish(lambda: _known(None), self.context.store, self.outbox(queues, signer, ledger))
 
 
 def next_look(counts: Counts, seconds: float, *, news: bool) -> float:

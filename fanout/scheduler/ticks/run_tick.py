@@ -18,7 +18,7 @@ from fanout.records.seal import Seal, read_seal, seal, step_seal
 from fanout.records.verdict import Counts, Verdict, VerdictStatus
 from fanout.scheduler.bindings import Binding
 from fanout.scheduler.command_step import CommandRun
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import StepReport, Unwatched
 from fanout.scheduler.run_driver import RunDriver, UnderWay, in_run, seal_run
 from fanout.scheduler.run_machine import LookAgain
@@ -41,7 +41,7 @@ MOST_DRAINS = 20
 class Tools:
     """What a look is done with; `go_on` says whether there is time for more."""
 
-    outside: Outside
+    context: RunContext
     standing: Standing
     kept: Kept
     go_on: Callable[[], bool]
@@ -52,7 +52,7 @@ async def take_turn(turn: Turn, tools: Tools) -> Seal | None:
 
     A turn that others have overtaken, because it was delivered twice, does nothing.
     """
-    store = tools.outside.store
+    store = tools.context.store
     before = await read_ticking(store, turn.run)
     if turn.number is not None and turn.number < before.number:
         return None
@@ -69,27 +69,27 @@ async def take_turn(turn: Turn, tools: Tools) -> Seal | None:
 
 async def _look(record: RunRecord, tools: Tools, before: Ticking) -> tuple[Seal | None, Ticking]:
     """The verdict of the run, or what the next look goes by."""
-    store, key = tools.outside.store, keys.run_verdict(record.name, record.round)
+    store, key = tools.context.store, keys.run_verdict(record.name, record.round)
     if (sealed := await read_seal(store, key)) is not None:
         return sealed, Ticking()
-    outside = in_run(record, tools.outside)
-    await _drain_dead_letters(outside, tools.standing.work.dead)
-    look = _Steps(record, replace(tools, outside=outside), before.steps)
-    driver = RunDriver(record, outside, Unwatched(), look.carry, dict(before.made_from))
+    context = in_run(record, tools.context)
+    await _drain_dead_letters(context, tools.standing.work.dead)
+    look = _Steps(record, replace(tools, context=context), before.steps)
+    driver = RunDriver(record, context, Unwatched(), look.carry, dict(before.made_from))
     end = await driver.go()
     if isinstance(end, LookAgain):
         return None, Ticking(delay=end.after, steps=look.seen, made_from=driver.made_from)
-    return await seal_run(record, outside, end, max(0.0, outside.clock.now() - record.created)), Ticking()
+    return await seal_run(record, context, end, max(0.0, context.clock.now() - record.created)), Ticking()
 
 
-async def _drain_dead_letters(outside: Outside, dead: Queue) -> None:
+async def _drain_dead_letters(context: RunContext, dead: Queue) -> None:
     async def signer(run: str) -> Signer | None:
-        return await signer_of(outside.store, run)
+        return await signer_of(context.store, run)
 
     for _ in range(MOST_DRAINS):
         if not (await dead.depth()).total:
             return
-        if not await drain_standing(dead, outside.store, outside.clock, register, signer):
+        if not await drain_standing(dead, context.store, context.clock, register, signer):
             return
 
 
@@ -109,7 +109,7 @@ class _Steps:
         return await self._command(step, binding)
 
     async def _command(self, step: CommandStep, binding: Binding) -> StepReport | UnderWay:
-        run, at = CommandRun(self.record, step, binding, self.tools.outside, Unwatched()), self.record.at(step.name)
+        run, at = CommandRun(self.record, step, binding, self.tools.context, Unwatched()), self.record.at(step.name)
         if (sealed := await run.ended()) is not None:
             return run.report(sealed, earlier=True)
         if await read(self._store, keys.handed_json(at)) is None:
@@ -125,7 +125,7 @@ class _Steps:
         if sealed is not None and await read(self._store, keys.concluded_json(at)) is not None:
             return StepReport(step, sealed)
         if sealed is None:
-            looked = await self._looked(ParallelTick(self.record, step, binding, self.tools.outside, Unwatched()))
+            looked = await self._looked(ParallelTick(self.record, step, binding, self.tools.context, Unwatched()))
             if isinstance(looked, UnderWay):
                 return looked
         if await read(self._store, keys.handed_json(at)) is None:
@@ -145,7 +145,7 @@ class _Steps:
         except InputError as exc:
             if (sealed := await step_seal(self._store, tick.at)) is not None:
                 return sealed
-            mine = Seal(Verdict(VerdictStatus.FAILED, str(exc)), Counts(total=None), at=self.tools.outside.clock.now())
+            mine = Seal(Verdict(VerdictStatus.FAILED, str(exc)), Counts(total=None), at=self.tools.context.clock.now())
             return await seal(self._store, keys.verdict(tick.at), mine)
         if looked.memory is not None:
             self.seen[name] = looked.memory
@@ -153,7 +153,7 @@ class _Steps:
 
     async def _is_lost(self, name: str) -> bool:
         """Whether the message about a command is in the work queue no more, though nobody tells what became of it."""
-        main, now = self.tools.standing.work.main, self.tools.outside.clock.monotonic()
+        main, now = self.tools.standing.work.main, self.tools.context.clock.monotonic()
         before = self.memories.get(name) or StepMemory(now, now)
         empty = None if (await main.depth()).total else before.empty or now
         lost = empty is not None and now - empty > main.depth_lag
@@ -162,4 +162,4 @@ class _Steps:
 
     @property
     def _store(self) -> ObjectStore:
-        return self.tools.outside.store
+        return self.tools.context.store

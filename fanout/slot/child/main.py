@@ -39,7 +39,7 @@ from fanout.slot.child.orphans import adopt, die_with_the_parent, end_children
 from fanout.slot.child.output_staging import OutputFolders
 from fanout.slot.child.permanent_errors import advice, is_permanent
 from fanout.slot.child.row_encoder import RowEncoder, read_settings
-from fanout.slot.child.script_context import STAND_INS, Surroundings, current, enter
+from fanout.slot.child.script_context import STAND_INS, ScriptContext, current, enter
 from fanout.slot.protocol import Done, Start, Task, Word
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ LOOKS_FOR = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class ScriptRunner:
     """A script that is ready to run, and everything one attempt needs."""
 
     script: EntryScript
@@ -170,7 +170,7 @@ def _say_at_once(channel: Channel, frame: bytes) -> None:
     channel.ring()
 
 
-def _serve(worker: Worker, channel: Channel) -> None:
+def _serve(worker: ScriptRunner, channel: Channel) -> None:
     looks_until = 0.0
     while (order := channel.take()) is not Word.STOP:
         if order is None:
@@ -195,7 +195,7 @@ def _leave_without_waiting(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _shut_down(worker: Worker) -> bytes:
+def _shut_down(worker: ScriptRunner) -> bytes:
     failure: Failure | None = None
     files: tuple[str, ...] = ()
     try:
@@ -209,13 +209,13 @@ def _shut_down(worker: Worker) -> bytes:
     return protocol.stopped_frame(failure, files)
 
 
-def prepare(start: Start, send: Callable[[bytes], None]) -> Worker:
+def prepare(start: Start, send: Callable[[bytes], None]) -> ScriptRunner:
     """A worker with the script loaded, and its folders made; raises what the script raises while it is imported."""
     outputs = {name: Path(path) for name, path in start.outputs.items()}
     folders = OutputFolders(outputs, Path(start.attempts), start.process)
     folders.create()
     row_format = RowFormat(start.row_format)
-    return Worker(
+    return ScriptRunner(
         script=entry_script.load(start.entry_script, start.code),
         load=_paths_in(start.input_path) if start.recipe is None else _table_reader(start, start.recipe),
         reads=start.recipe is not None,
@@ -246,7 +246,7 @@ def settle_in(start: Start) -> None:
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     logging.basicConfig(stream=sys.stdout, level=start.logging_level, format="%(asctime)s|%(levelname)s|%(message)s")
     enter(
-        Surroundings(
+        ScriptContext(
             agent_name=start.process,
             node_id=start.node,
             logging_level=start.logging_level,

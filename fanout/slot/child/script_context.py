@@ -15,7 +15,7 @@ STAND_INS = f"{Path(__file__).parents[2]}/compat/if_absent"
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ScriptContext:
     """Who this process is and where it may write (reference, section 6)."""
 
     agent_name: str = "process000"
@@ -38,11 +38,11 @@ class Surroundings:
 class _Here:
     """The one place that knows; a process is in one slot, so there is one."""
 
-    now: Surroundings | None = None
+    now: ScriptContext | None = None
     entered = False
 
 
-def enter(surroundings: Surroundings) -> None:
+def enter(surroundings: ScriptContext) -> None:
     """From here on `current` answers with these."""
     _Here.now, _Here.entered = surroundings, True
 
@@ -52,8 +52,8 @@ def in_a_run() -> bool:
     return _Here.entered
 
 
-def current() -> Surroundings:
+def current() -> ScriptContext:
     """The slot's surroundings, or the defaults outside a run."""
     if _Here.now is None:
-        _Here.now = Surroundings()
+        _Here.now = ScriptContext()
     return _Here.now

@@ -7,7 +7,7 @@ from fanout.errors import QueueGoneError, SettingsError
 from fanout.pipeline.model import Trigger
 from fanout.queues.base import Depth
 from fanout.queues.sqs import SqsQueueService
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.triggers.sources.bucket_notifications import read_notifications, write_notifications
 from fanout.triggers.sources.bucket_rules import (
     Notification,
@@ -44,32 +44,32 @@ class Standing:
         return self.there is not None and self.there == self.wanted
 
 
-async def set_up(trigger: Trigger, outside: Outside) -> Done:
+async def set_up(trigger: Trigger, context: RunContext) -> Done:
     """The bucket tells the queue of arrivals, as the trigger says; what is there already is left, and all of others."""
     bucket, changes = _bucket(trigger), list[str]()
-    service = SqsQueueService(outside.access, outside.clock)
+    service = SqsQueueService(context.access, context.clock)
     try:
-        there = await read_notifications(bucket, outside.access)
+        there = await read_notifications(bucket, context.access)
         if uses_sqs(trigger):
-            changes += await _set_queue(trigger, bucket, service, outside)
+            changes += await _set_queue(trigger, bucket, service, context)
         wanted = await _wanted(trigger, service)
         assert wanted is not None  # noqa: S101 - the queue is there now
         if find(there, wanted.id) != wanted:
-            await write_notifications(bucket, with_ours(there, wanted), outside.access)
+            await write_notifications(bucket, with_ours(there, wanted), context.access)
             changes.append(f"s3://{bucket} tells {wanted.queue} of {trigger.prefix}*{trigger.suffix}")
     finally:
         await service.close()
     return Done(tuple(changes))
 
 
-async def take_down(trigger: Trigger, outside: Outside) -> Done:
+async def take_down(trigger: Trigger, context: RunContext) -> Done:
     """The bucket tells nothing for this trigger any more, and its own queue is gone unless there is something in it."""
     bucket, changes, id_ = _bucket(trigger), list[str](), notification_id(trigger.name)
-    service = SqsQueueService(outside.access, outside.clock)
+    service = SqsQueueService(context.access, context.clock)
     try:
-        there = await read_notifications(bucket, outside.access)
+        there = await read_notifications(bucket, context.access)
         if find(there, id_) is not None:
-            await write_notifications(bucket, without(there, id_), outside.access)
+            await write_notifications(bucket, without(there, id_), context.access)
             changes.append(f"s3://{bucket} tells nothing for {id_} any more")
         if uses_sqs(trigger):
             changes += await _remove_queue(trigger, service)
@@ -78,11 +78,11 @@ async def take_down(trigger: Trigger, outside: Outside) -> Done:
     return Done(tuple(changes))
 
 
-async def look(trigger: Trigger, outside: Outside) -> Standing:
+async def look(trigger: Trigger, context: RunContext) -> Standing:
     """How the trigger stands; nothing is changed."""
     bucket = _bucket(trigger)
-    there = find(await read_notifications(bucket, outside.access), notification_id(trigger.name))
-    service = SqsQueueService(outside.access, outside.clock)
+    there = find(await read_notifications(bucket, context.access), notification_id(trigger.name))
+    service = SqsQueueService(context.access, context.clock)
     try:
         if not uses_sqs(trigger):
             return Standing(await _wanted(trigger, service), there)
@@ -116,8 +116,8 @@ async def _wanted(trigger: Trigger, service: SqsQueueService) -> Notification | 
         return None
 
 
-async def _set_queue(trigger: Trigger, bucket: str, service: SqsQueueService, outside: Outside) -> list[str]:
-    name, changes, settings = inbox_name(trigger), list[str](), outside.settings
+async def _set_queue(trigger: Trigger, bucket: str, service: SqsQueueService, context: RunContext) -> list[str]:
+    name, changes, settings = inbox_name(trigger), list[str](), context.settings
     if trigger.queue is None and await service.open(name) is None:
         await service.create(name, visibility=settings.visibility, max_receives=settings.max_receives)
         changes.append(f"queue {name} and its dead-letter queue are made")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fanout.errors import QueueError, SettingsError
 from fanout.pipeline.model import Trigger
 from fanout.queues.base import Queue, QueueService
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 
 _WEBHOOK = re.compile(r"arn:minio:sqs:[a-z0-9-]*:[A-Za-z0-9_-]+:webhook")
 _ARN = re.compile(r"arn:[a-z-]+:sqs:[a-z0-9-]+:[0-9]+:(?P<name>[A-Za-z0-9_-]+)")
@@ -42,21 +42,21 @@ def inbox_name(trigger: Trigger) -> str:
 
 
 @asynccontextmanager
-async def open_inbox(trigger: Trigger, outside: Outside) -> AsyncIterator[Inbox]:
+async def open_inbox(trigger: Trigger, context: RunContext) -> AsyncIterator[Inbox]:
     """The queue, open while the context lasts; the trigger's own is made when it is missing.
 
     A bucket tells SQS, whatever queues the runs themselves use; what fanout puts in itself goes where those are.
     QueueError when a queue that somebody else should have made is not there.
     """
     if not uses_sqs(trigger):
-        yield await _own(trigger, outside, outside.queues)
+        yield await _own(trigger, context, context.queues)
         return
     from fanout.queues.sqs import SqsQueueService
 
-    service = SqsQueueService(outside.access, outside.clock)
+    service = SqsQueueService(context.access, context.clock)
     try:
         if trigger.queue is None:
-            yield await _own(trigger, outside, service)
+            yield await _own(trigger, context, service)
             return
         name = inbox_name(trigger)
         queue = await service.find(name)
@@ -72,8 +72,8 @@ def uses_sqs(trigger: Trigger) -> bool:
     return trigger.root.startswith("s3:") and not is_webhook(trigger)
 
 
-async def _own(trigger: Trigger, outside: Outside, service: QueueService) -> Inbox:
-    name, settings = inbox_name(trigger), outside.settings
+async def _own(trigger: Trigger, context: RunContext, service: QueueService) -> Inbox:
+    name, settings = inbox_name(trigger), context.settings
     pair = await service.open(name) or await service.create(
         name, visibility=settings.visibility, max_receives=settings.max_receives
     )

@@ -133,8 +133,8 @@ def _functions(
         monkeypatch.setenv(variable, value)
 
     async def write() -> None:
-        async with context.outside_of(context.settings_of(folder, Where())) as outside:
-            await write_deployment(name, load_pipeline(folder / "pipeline.yml"), outside, worker_seconds=100)
+        async with context.run_context_of(context.settings_of(folder, Where())) as run_context:
+            await write_deployment(name, load_pipeline(folder / "pipeline.yml"), run_context, worker_seconds=100)
 
     asyncio.run(write())
     (folder / "logs").mkdir()

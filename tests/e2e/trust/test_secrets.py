@@ -191,8 +191,8 @@ def test_nothing_is_written_outside(project: Any, tmp_path_factory: pytest.TempP
     assert ended.code == 0, ended.said
     new = _snapshot(project.folder, home, temporary, elsewhere) - before
     allowed = ("elsewhere" if store else ".fanout", "scores.txt", "marks")
-    outside = {path for path in new if not path.startswith(tuple(str(project.folder / name) for name in allowed))}
-    assert outside == set()
+    context = {path for path in new if not path.startswith(tuple(str(project.folder / name) for name in allowed))}
+    assert context == set()
     left = {path.name for path in (project.folder / ("elsewhere/runs" if store else ".fanout")).iterdir()}
     assert left <= {"code", "runs", "queues", "scratch"}
     assert list((project.folder / ("elsewhere/runs" if store else ".fanout") / "scratch").iterdir()) == []

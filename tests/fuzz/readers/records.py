@@ -308,11 +308,11 @@ def _archive(*members: tuple[str, bytes]) -> bytes:
 
 def _code(body: bytes) -> object:
     """An archive of any content under the right digest; whatever is unpacked is in the folder."""
-    with tempfile.TemporaryDirectory(prefix="fanout-fuzz-") as outside:
-        folder = Path(outside) / "in" / "code"
+    with tempfile.TemporaryDirectory(prefix="fanout-fuzz-") as context:
+        folder = Path(context) / "in" / "code"
         folder.mkdir(parents=True)
         code.unpack(body, hashlib.sha256(body).hexdigest(), folder)
-        assert [path.name for path in Path(outside).iterdir()] == ["in"]
+        assert [path.name for path in Path(context).iterdir()] == ["in"]
         assert [path.name for path in folder.parent.iterdir()] == ["code"]
         assert not any(path.is_symlink() for path in folder.rglob("*"))
     return None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fanout.errors import ExitCode, FanoutError
 from fanout.node.dispatch.agent import Node
 from fanout.node.exit_codes import GAVE_UP
-from fanout.node.serve import GRACE_WHEN_ORPHANED, Surroundings, serve
+from fanout.node.serve import GRACE_WHEN_ORPHANED, NodeServices, serve
 from fanout.node.standalone import exit_code
 from fanout.storage.keys import StepRound
 from tests.simulation.loop import PROCESS, Process
@@ -56,7 +56,7 @@ class SimulatedEngine:
     """Places nodes in a world."""
 
     world: World
-    outside: Surroundings
+    context: NodeServices
     orphans_drain: bool
     living: list[SimulatedNode] = field(default_factory=list)
     started: int = 0
@@ -84,7 +84,7 @@ class SimulatedEngine:
 
     async def _serve(self, at: StepRound) -> int:
         try:
-            return exit_code(await serve(at, self.outside, with_parent=True))
+            return exit_code(await serve(at, self.context, with_parent=True))
         except FanoutError as exc:
             self.world.note("node error", str(exc))
             return ExitCode.INTERNAL

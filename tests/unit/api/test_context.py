@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fanout.api.context import commands_of, open_to_read, origin_line, outside_of, settings_of
+from fanout.api.context import commands_of, open_to_read, origin_line, run_context_of, settings_of
 from fanout.api.where import Where
 from fanout.errors import RunError, SettingsError
 
@@ -59,8 +59,8 @@ def test_looking_makes_no_store(folder: Path) -> None:
 
 async def test_a_run_gets_its_store_and_queues(folder: Path) -> None:
     """Opened together and given back."""
-    async with outside_of(settings_of(folder, Where())) as outside:
-        assert outside.settings.store == (folder / ".fanout").as_uri()
+    async with run_context_of(settings_of(folder, Where())) as context:
+        assert context.settings.store == (folder / ".fanout").as_uri()
         assert (folder / ".fanout").is_dir()
 
 

@@ -14,7 +14,7 @@ from fanout.errors import DamagedRecordError, InputError, RunError
 from fanout.pipeline.load import load_pipeline
 from fanout.pipeline.model import DataInput, Pipeline
 from fanout.queues.sqlite import SqliteQueueService
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.storage import keys
 from fanout.storage.access import Access
 from fanout.storage.objects import put, read
@@ -43,38 +43,38 @@ def _pipeline(folder: Path, images: str = "s3://data/images") -> Pipeline:
     return load_pipeline(folder / "pipeline.yml")
 
 
-def _outside(folder: Path, store: str = "s3://runs/here") -> Outside:
+def _outside(folder: Path, store: str = "s3://runs/here") -> RunContext:
     access, clock = Access(), SystemClock()
     queues = SqliteQueueService(folder / "queues", clock)
-    return Outside(Settings(store), access, MemoryStore(), queues, LocalEngine(store, None, {}), clock)
+    return RunContext(Settings(store), access, MemoryStore(), queues, LocalEngine(store, None, {}), clock)
 
 
 async def test_what_is_written_is_read(tmp_path: Path) -> None:
     """The pipeline comes back as it was, and its code is in the store, by content."""
-    outside = _outside(tmp_path)
-    written = await write_deployment("photos", _pipeline(tmp_path), outside)
-    assert await read_deployment(outside.store, "photos") == written
-    assert await read(outside.store, keys.code(written.code["score"])) is not None
+    context = _outside(tmp_path)
+    written = await write_deployment("photos", _pipeline(tmp_path), context)
+    assert await read_deployment(context.store, "photos") == written
+    assert await read(context.store, keys.code(written.code["score"])) is not None
 
 
 async def test_writing_twice_changes_nothing(tmp_path: Path) -> None:
     """Equal pipelines and equal code make equal deployments, byte for byte."""
-    outside = _outside(tmp_path)
-    await write_deployment("photos", _pipeline(tmp_path), outside)
-    first = await read(outside.store, keys.deployment_json("photos"))
-    await write_deployment("photos", _pipeline(tmp_path), outside)
-    assert await read(outside.store, keys.deployment_json("photos")) == first
+    context = _outside(tmp_path)
+    await write_deployment("photos", _pipeline(tmp_path), context)
+    first = await read(context.store, keys.deployment_json("photos"))
+    await write_deployment("photos", _pipeline(tmp_path), context)
+    assert await read(context.store, keys.deployment_json("photos")) == first
 
 
 async def test_what_a_function_cannot_reach_or_do_is_named(tmp_path: Path) -> None:
     """Everything at once: the store, an input, a time limit."""
     (tmp_path / "images").mkdir()
-    outside = _outside(tmp_path, f"file://{tmp_path}/store")
+    context = _outside(tmp_path, f"file://{tmp_path}/store")
     with pytest.raises(InputError) as caught:
-        await write_deployment("photos", _pipeline(tmp_path, "./images"), outside, worker_seconds=140)
+        await write_deployment("photos", _pipeline(tmp_path, "./images"), context, worker_seconds=140)
     for part in ("the store is", "step score: input images is", "retry_settings.timeout is 120 seconds"):
         assert part in str(caught.value)
-    assert await read(outside.store, keys.deployment_json("photos")) is None
+    assert await read(context.store, keys.deployment_json("photos")) is None
 
 
 async def test_a_deployment_that_is_not_there(tmp_path: Path) -> None:
@@ -114,9 +114,9 @@ def test_inputs_of_the_pipeline_get_other_uris(tmp_path: Path) -> None:
 )
 async def test_inputs_given_by_hand_pass_the_same_checks(tmp_path: Path, uri: str, said: str) -> None:
     """What `deploy` would refuse is refused, and no run exists."""
-    outside = _outside(tmp_path)
-    made = await write_deployment("photos", _pipeline(tmp_path), outside)
+    context = _outside(tmp_path)
+    made = await write_deployment("photos", _pipeline(tmp_path), context)
     with pytest.raises(InputError, match=said):
-        await begin(made, outside, {"images": uri}, "r")
-    assert await read(outside.store, keys.run_json("r")) is None
-    assert await begin(made, outside, {"images": "s3://data/others"}, "r") == "r"
+        await begin(made, context, {"images": uri}, "r")
+    assert await read(context.store, keys.run_json("r")) is None
+    assert await begin(made, context, {"images": "s3://data/others"}, "r") == "r"

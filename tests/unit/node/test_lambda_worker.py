@@ -10,8 +10,8 @@ from obstore.store import LocalStore
 from fanout.clock import SystemClock
 from fanout.code_snapshots.archive import snapshot
 from fanout.errors import RunError, StoreError
-from fanout.node.lambda_worker import Worker, sorted_out
-from fanout.node.serve import Surroundings
+from fanout.node.lambda_worker import LambdaWorker, sorted_out
+from fanout.node.serve import NodeServices
 from fanout.pipeline.model import EntryTask, ParallelStep, RetrySettings
 from fanout.queues.base import Delivery, QueuePair
 from fanout.queues.sqlite import SqliteQueueService
@@ -51,7 +51,7 @@ class Shop:
     """A store with steps in it, a standing queue, and a worker."""
 
     folder: Path
-    worker: Worker
+    worker: LambdaWorker
     queues: QueuePair
     commands: list[StepRound] = field(default_factory=list)
     trouble: Exception | None = None
@@ -60,7 +60,7 @@ class Shop:
         code = self.folder / f"code-{at.run}"
         code.mkdir()
         (code / "score.py").write_text(f"PLACE = {str(self.folder)!r}\n{script}")
-        packed, store = snapshot(code), self.worker.outside.store
+        packed, store = snapshot(code), self.worker.services.store
         await put(store, keys.code(packed.digest), packed.archive)
         step = ParallelStep(
             name=at.step,
@@ -81,12 +81,12 @@ class Shop:
 
     async def work(self, deliveries: list[Delivery], seconds: float = LONG) -> list[Delivery]:
         """What the worker wants again; the rest is deleted, as AWS Lambda does."""
-        failed = await self.worker.work(deliveries, self.worker.outside.clock.monotonic() + seconds)
+        failed = await self.worker.work(deliveries, self.worker.services.clock.monotonic() + seconds)
         await self.queues.main.delete([delivery for delivery in deliveries if delivery not in failed])
         return failed
 
     async def ledger(self, at: StepRound = AT) -> Ledger:
-        ledger, reader = Ledger(), ResultReader(self.worker.outside.store, at)
+        ledger, reader = Ledger(), ResultReader(self.worker.services.store, at)
         await reader.look_for_nodes()
         async for node, seq, index in reader.news():
             ledger.absorb(node, seq, index)
@@ -102,7 +102,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
     clock = SystemClock()
     service = SqliteQueueService(tmp_path / "queues", clock)
     queues = await service.create("standing", visibility=300.0, max_receives=5)
-    outside = Surroundings(LocalStore(tmp_path / "store", mkdir=True), service, Access(), clock, "file:///store")
+    services = NodeServices(LocalStore(tmp_path / "store", mkdir=True), service, Access(), clock, "file:///store")
     made: list[Shop] = []
 
     async def command(at: StepRound, _: float) -> None:
@@ -113,7 +113,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
     async def check_order(_: StepRound, body: str) -> None:
         SIGNER.check(body)
 
-    made.append(Shop(tmp_path, Worker(outside, queues, 20.0, command, check_order), queues))
+    made.append(Shop(tmp_path, LambdaWorker(services, queues, 20.0, command, check_order), queues))
     yield made[0]
     await made[0].worker.close()
     await service.close()
@@ -156,7 +156,7 @@ async def test_nobody_works_for_a_step_that_is_over(shop: Shop) -> None:
     """Its messages are gone, and its script was never started."""
     await shop.step()
     sealed = Seal(Verdict(VerdictStatus.COMPLETED, "all done"), Counts(total=0))
-    await seal(shop.worker.outside.store, keys.verdict(AT), sealed)
+    await seal(shop.worker.services.store, keys.verdict(AT), sealed)
     assert await shop.work(await shop.batch(1, 2)) == []
     assert shop.marks("init-*") == 0
     assert (await shop.queues.main.depth()).total == 0

@@ -20,7 +20,7 @@ from fanout.errors import RunError, StoreError
 from fanout.files import uris
 from fanout.node.dispatch import committer
 from fanout.node.dispatch.agent import Leaving
-from fanout.node.serve import Surroundings, serve, slots_of
+from fanout.node.serve import NodeServices, serve, slots_of
 from fanout.output.row_windows import rows_in_order
 from fanout.pipeline.model import EntryTask, ParallelStep, RetrySettings
 from fanout.queues.base import QueuePair
@@ -58,7 +58,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 class Work:
     """One step in a store, its queues, and what became of it."""
 
-    outside: Surroundings
+    node_services: NodeServices
     pair: QueuePair
     folder: Path
     leaving: "asyncio.Task[Leaving] | None" = None
@@ -78,7 +78,7 @@ class Work:
 
     async def ledger(self) -> Ledger:
         """Everything that is committed now."""
-        ledger, reader = Ledger(), ResultReader(self.outside.store, AT)
+        ledger, reader = Ledger(), ResultReader(self.node_services.store, AT)
         await reader.look_for_nodes()
         async for node, seq, index in reader.news():
             ledger.absorb(node, seq, index)
@@ -86,7 +86,7 @@ class Work:
 
     async def entries(self) -> list[Entry]:
         """Every entry that is committed now."""
-        reader = ResultReader(self.outside.store, AT)
+        reader = ResultReader(self.node_services.store, AT)
         await reader.look_for_nodes()
         return [entry async for _, _, index in reader.news() for entry in index.entries]
 
@@ -110,17 +110,17 @@ class Work:
 
     async def settle(self) -> None:
         """Says that nothing is left to do."""
-        await put(self.outside.store, keys.settled(AT), b"{}")
+        await put(self.node_services.store, keys.settled(AT), b"{}")
 
     async def rows(self) -> bytes:
         """The rows of all winners, joined."""
         winners = (await self.ledger()).winners()
-        return b"".join([bytes(r.payload) async for r in rows_in_order(self.outside.store, AT, winners)])
+        return b"".join([bytes(r.payload) async for r in rows_in_order(self.node_services.store, AT, winners)])
 
     @asynccontextmanager
     async def node(self, slots: int = 2) -> AsyncIterator["asyncio.Task[Leaving]"]:
         """A node at work; it has left at the end."""
-        task = self.leaving = asyncio.create_task(serve(AT, self.outside, slots=slots))
+        task = self.leaving = asyncio.create_task(serve(AT, self.node_services, slots=slots))
         try:
             yield task
             async with asyncio.timeout(PATIENCE):
@@ -161,7 +161,7 @@ async def prepare(tmp_path: Path) -> AsyncIterator[Prepare]:
         clock = SystemClock()
         services.append(service := SqliteQueueService(tmp_path / "queues", clock))
         taken = await take_queues(where, service, AT, "file:///store", visibility=visibility, max_receives=3)
-        return Work(Surroundings(where, service, ACCESS, clock, "file:///store"), taken.pair, tmp_path)
+        return Work(NodeServices(where, service, ACCESS, clock, "file:///store"), taken.pair, tmp_path)
 
     yield make
     for service in services:
@@ -336,7 +336,7 @@ async def test_a_canceled_run_stops_at_once(prepare: Prepare) -> None:
     await work.send(3)
     async with work.node(slots=1) as node:
         await work.file("running")
-        await put(work.outside.store, keys.cancel("r"), b"{}")
+        await put(work.node_services.store, keys.cancel("r"), b"{}")
     assert node.result() is Leaving.CANCELED
     assert await work.entries() == []
     assert (await work.pair.main.depth()).total == 3
@@ -376,7 +376,7 @@ async def test_a_message_may_point_to_its_mini_batch(prepare: Prepare) -> None:
     work = await prepare("def run(b): return [len(b)]\n")
     line = mini_batch.encode(MiniBatch(0, files=tuple(f"file:///{n}" for n in range(1000))))
     key = keys.manifest(AT, 0)
-    await put(work.outside.store, key, f"{line}\n".encode())
+    await put(work.node_services.store, key, f"{line}\n".encode())
     pointer = messages.Pointer.to(key, 0, line)
     nowhere = messages.Pointer(keys.manifest(AT, 7), 0, 10, 0)
     await work.pair.main.send([messages.encode(Message(AT, 1, 0, pointer=nowhere))])
@@ -426,10 +426,10 @@ async def test_output_files_are_staged_by_attempt(prepare: Prepare, kind: str) -
         await work.settle()
     staged = list((await work.ledger()).staged())
     assert sorted(name for files in staged for name in files.names) == ["plots/0-0", "plots/1-1", "plots/bye"]
-    found = [listed.key async for listed in list_keys(work.outside.store, keys.staged(AT))]
+    found = [listed.key async for listed in list_keys(work.node_services.store, keys.staged(AT))]
     expected = [f"{keys.staged(StepRound('r', 's'))}{files.folder}/{name}" for files in staged for name in files.names]
     assert sorted(found) == sorted(expected)
-    log = await read(work.outside.store, f"{keys.logs(StepRound('r', 's'))}user/stdout/0/process000.stdout.txt")
+    log = await read(work.node_services.store, f"{keys.logs(StepRound('r', 's'))}user/stdout/0/process000.stdout.txt")
     assert log is not None
     assert b"ran 0\n" in log
 
@@ -455,7 +455,7 @@ async def test_output_files_of_parts_never_meet(prepare: Prepare) -> None:
         ledger = await work.until(lambda ledger: ledger.counts.settled == 1)
         await work.settle()
     assert [files.names for files in ledger.staged()] == [("plots/0",), ("plots/3",)]
-    found = [listed.key async for listed in list_keys(work.outside.store, keys.staged(AT))]
+    found = [listed.key async for listed in list_keys(work.node_services.store, keys.staged(AT))]
     assert sorted(found) == [f"{keys.staged(AT)}{f.folder}/{n}" for f in ledger.staged() for n in f.names]
 
 
@@ -485,7 +485,7 @@ async def test_the_same_message_twice_on_one_node(prepare: Prepare) -> None:
     assert ledger.counts.succeeded == 1
     [files] = ledger.staged()
     key = f"{keys.staged(StepRound('r', 's'))}{files.folder}/plots/same"
-    assert await read(work.outside.store, key) == b"x" * 1000
+    assert await read(work.node_services.store, key) == b"x" * 1000
 
 
 async def test_an_empty_block_of_a_table_has_no_items(prepare: Prepare) -> None:
@@ -506,8 +506,8 @@ async def test_an_empty_block_of_a_table_has_no_items(prepare: Prepare) -> None:
         load_mltable(uris.from_path(table), access), [uri], lambda _uri, _size: (table / "a.csv").read_bytes()
     )
     key = keys.step_json(AT)
-    found = step_record.load(await read(work.outside.store, key) or b"", key)
-    await put(work.outside.store, key, step_record.dump(replace(found, recipe=recipe.to_json())))
+    found = step_record.load(await read(work.node_services.store, key) or b"", key)
+    await put(work.node_services.store, key, step_record.dump(replace(found, recipe=recipe.to_json())))
     halves = [MiniBatch(n, pieces=(Piece(uri, *cut, Cut.BYTES),)) for n, cut in enumerate([(0, 6), (6, 8)])]
     await work.send_batches(*halves)
     async with work.node(slots=1):
@@ -544,17 +544,17 @@ async def test_where_there_is_nothing_to_serve(prepare: Prepare) -> None:
     """An unknown step, and a step whose queue is gone, are errors that say which."""
     work = await prepare(ECHO)
     with pytest.raises(RunError, match="there is no step other of a run r"):
-        await serve(StepRound("r", "other"), work.outside)
+        await serve(StepRound("r", "other"), work.node_services)
     (work.folder / "queues").rename(work.folder / "gone")
     with pytest.raises(RunError, match="step s of run r has no queue"):
-        await serve(AT, replace(work.outside, queues=SqliteQueueService(work.folder / "queues", SystemClock())))
+        await serve(AT, replace(work.node_services, queues=SqliteQueueService(work.folder / "queues", SystemClock())))
 
 
 async def test_slots_follow_the_step_or_the_cores(prepare: Prepare) -> None:
     """max_concurrency_per_instance decides; without it there is a slot for each core (reference, section 2)."""
     work = await prepare(ECHO, max_concurrency_per_instance=3)
     key = keys.step_json(AT)
-    found = step_record.load(await read(work.outside.store, key) or b"", key)
+    found = step_record.load(await read(work.node_services.store, key) or b"", key)
     assert slots_of(found) == 3
     plain = replace(found, step=replace(found.step, max_concurrency_per_instance=None))
     assert slots_of(plain) == len(os.sched_getaffinity(0))

@@ -21,7 +21,7 @@ from fanout.records.node_registration import register
 from fanout.reports.remaining import Remaining
 from fanout.results import codec
 from fanout.results.codec import Cause, Entry, Failure, Status
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import RunReport, StepReport
 from fanout.storage import keys
 from fanout.storage.access import Access
@@ -148,13 +148,13 @@ class Notes:
 
 @dataclass
 class World:
-    """A store, its queues and its paper nodes; `outside` is what a run is given of them."""
+    """A store, its queues and its paper nodes; `context` is what a run is given of them."""
 
     folder: Path
     store: LocalStore
     queues: SqliteQueueService
     engine: PaperEngine
-    outside: Outside
+    context: RunContext
 
     def keys(self, folder: str = "") -> list[str]:
         """The objects below a folder of the store."""
@@ -165,9 +165,9 @@ class World:
         """Another engine over the same store and queues."""
         return PaperEngine(self.store, self.queues)
 
-    def with_engine(self, engine: PaperEngine) -> Outside:
+    def with_engine(self, engine: PaperEngine) -> RunContext:
         """The outside, with another engine."""
-        return replace(self.outside, engine=engine)
+        return replace(self.context, engine=engine)
 
 
 @pytest.fixture
@@ -177,8 +177,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     store, clock = LocalStore(root, mkdir=True), SystemClock()
     queues = SqliteQueueService(root / "queues", clock)
     engine, access = PaperEngine(store, queues), Access.from_environ({})
-    outside = Outside(Settings(uris.from_path(root), visibility=1.0), access, store, queues, engine, clock)
-    yield World(tmp_path, store, queues, engine, outside)
+    context = RunContext(Settings(uris.from_path(root), visibility=1.0), access, store, queues, engine, clock)
+    yield World(tmp_path, store, queues, engine, context)
     await queues.close()
 
 

@@ -51,14 +51,14 @@ async def test_a_run_that_is_carried_out(world: Any, notes: Any, score: Any, pip
     """Whoever carries it out ends it: what was committed counts, the rest is canceled, later steps do not start."""
     world.engine.answer = _first(2)
     later = CommandStep(name="later", command="true", depends_on=("score",))
-    running = asyncio.create_task(start(pipeline(score(), later), world.outside, notes, "r"))
+    running = asyncio.create_task(start(pipeline(score(), later), world.context, notes, "r"))
     at = StepRound("r", "score")
 
     async def one_is_done() -> bool:
         return await read(world.store, keys.result(at, 0, 1)) is not None
 
     await _until(one_is_done)
-    end = await cancel("r", world.outside)
+    end = await cancel("r", world.context)
     report = await running
     assert end.canceled
     assert not end.earlier
@@ -76,7 +76,7 @@ async def test_a_run_that_nobody_carries_out_any_more(
     """Its supervisor is gone: whoever cancels seals it from the store alone, without a node, its input gone too."""
     monkeypatch.setattr(canceling, "TAKE_OVER_AFTER", 0.0)
     world.engine.answer = _first(2)
-    running = asyncio.create_task(start(pipeline(score()), world.outside, notes, "r"))
+    running = asyncio.create_task(start(pipeline(score()), world.context, notes, "r"))
 
     async def both_are_done() -> bool:
         return await read(world.store, keys.result(StepRound("r", "score"), 0, 1)) is not None
@@ -97,7 +97,7 @@ async def test_a_run_that_nobody_carries_out_any_more(
     assert (sealed.counts.succeeded, sealed.counts.canceled) == (2, 10)
     assert not world.keys("queues")
     assert "job_result.txt" in " ".join(world.keys("runs/r/score/logs"))
-    again = await resume("r", world.outside, notes)
+    again = await resume("r", world.context, notes)
     assert again.verdict == end.seal.verdict, "resuming does not bring it back"
 
 
@@ -109,7 +109,7 @@ async def test_a_run_that_had_not_begun(
     from fanout.records.run import RunRecord, create_record
 
     await create_record(world.store, RunRecord("r", pipeline(score()), 1_700_000_000.0))
-    end = await cancel("r", world.outside)
+    end = await cancel("r", world.context)
     assert end.canceled
     assert world.engine.placed == []
     assert world.keys("runs/r") == ["runs/r/cancel.json", "runs/r/run.json", "runs/r/verdict.json"]
@@ -117,9 +117,9 @@ async def test_a_run_that_had_not_begun(
 
 async def test_a_run_that_is_over(world: Any, notes: Any, score: Any, pipeline: Any) -> None:
     """It stays as it is, and nothing in the store says otherwise."""
-    await start(pipeline(score()), world.outside, notes, "r")
+    await start(pipeline(score()), world.context, notes, "r")
     before = world.keys()
-    end = await cancel("r", world.outside)
+    end = await cancel("r", world.context)
     assert (end.canceled, end.earlier) == (False, True)
     assert end.seal.verdict.status is VerdictStatus.COMPLETED
     assert world.keys() == before
@@ -127,14 +127,14 @@ async def test_a_run_that_is_over(world: Any, notes: Any, score: Any, pipeline: 
 
 async def test_a_run_that_is_faster(world: Any, notes: Any, score: Any, pipeline: Any) -> None:
     """All mini-batches are in when it is asked to stop: it completes, with its outputs."""
-    running = asyncio.create_task(start(pipeline(score()), world.outside, notes, "r"))
+    running = asyncio.create_task(start(pipeline(score()), world.context, notes, "r"))
     at = StepRound("r", "score")
 
     async def sealed() -> bool:
         return await step_seal(world.store, at) is not None
 
     await _until(sealed)
-    end = await cancel("r", world.outside)
+    end = await cancel("r", world.context)
     report = await running
     assert report.verdict == end.seal.verdict
     assert report.verdict.completed
@@ -149,8 +149,8 @@ async def test_a_failed_run_stays_failed(world: Any, notes: Any, score: Any, pip
         return failure
 
     world.engine.answer = fail
-    await start(pipeline(score(thresholds=Thresholds(error_threshold=0))), world.outside, notes, "r")
-    end = await cancel("r", world.outside)
+    await start(pipeline(score(thresholds=Thresholds(error_threshold=0))), world.context, notes, "r")
+    end = await cancel("r", world.context)
     assert end.seal.verdict.status is VerdictStatus.FAILED
 
 
@@ -158,13 +158,13 @@ async def test_a_command_is_ended(world: Any, notes: Any, pipeline: Any) -> None
     """Its process is gone when the step has its verdict; what it wrote so far is no output."""
     text = f"echo $$ > '{world.folder}/pid.part'; mv '{world.folder}/pid.part' '{world.folder}/pid'; sleep 1000"
     step = CommandStep(name="wait", command=text)
-    running = asyncio.create_task(start(pipeline(step), world.outside, notes, "r"))
+    running = asyncio.create_task(start(pipeline(step), world.context, notes, "r"))
 
     async def is_there() -> bool:
         return (world.folder / "pid").exists()
 
     await _until(is_there)
-    end = await cancel("r", world.outside)
+    end = await cancel("r", world.context)
     report = await running
     pid = int((world.folder / "pid").read_text())
     with pytest.raises(ProcessLookupError):
@@ -178,5 +178,5 @@ async def test_a_command_is_ended(world: Any, notes: Any, pipeline: Any) -> None
 async def test_no_such_run(world: Any) -> None:
     """The name is what is wrong, and nothing is written."""
     with pytest.raises(RunError, match="no run named nobody"):
-        await cancel("nobody", world.outside)
+        await cancel("nobody", world.context)
     assert world.keys() == []

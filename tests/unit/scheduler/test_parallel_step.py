@@ -36,7 +36,7 @@ def _failing(failure: Failure, *indexes: int) -> Callable[[int], Any]:
 async def test_a_step_from_its_plan_to_its_output(world: Any, notes: Any, score: Any, pipeline: Any) -> None:
     """Rows in mini-batch order, the counts add up, the queues are gone, and the report says where everything is."""
     step = score(instance_count=3)
-    report = await start(pipeline(step), world.outside, notes, "r")
+    report = await start(pipeline(step), world.context, notes, "r")
     assert report.verdict == Verdict(VerdictStatus.COMPLETED, "completed")
     assert (world.folder / "rows.txt").read_bytes() == ROWS
     assert world.engine.placed == [(StepRound("r", "score"), 3)]
@@ -50,7 +50,7 @@ async def test_a_step_from_its_plan_to_its_output(world: Any, notes: Any, score:
 
 async def test_rows_in_a_folder_have_the_references_name(world: Any, notes: Any, score: Any, pipeline: Any) -> None:
     """An output without a place of its own is in the run's (reference, section 7)."""
-    report = await start(pipeline(score(outputs={"rows": Output()})), world.outside, notes, "r")
+    report = await start(pipeline(score(outputs={"rows": Output()})), world.context, notes, "r")
     place = world.folder / "store/runs/r/score/outputs/rows/parallel_run_step.txt"
     assert place.read_bytes() == ROWS
     assert report.steps[0].outputs == {"rows": f"file://{place}"}
@@ -59,7 +59,7 @@ async def test_rows_in_a_folder_have_the_references_name(world: Any, notes: Any,
 async def test_summary_only_joins_no_rows(world: Any, notes: Any, score: Any, pipeline: Any) -> None:
     """Without append_row_to the step completes and nothing is written."""
     step = score(outputs={})
-    report = await start(pipeline(replace(step, task=replace(step.task, append_row_to=None))), world.outside, notes)
+    report = await start(pipeline(replace(step, task=replace(step.task, append_row_to=None))), world.context, notes)
     assert report.steps[0].seal.verdict.completed
     assert report.steps[0].outputs == {}
     assert not (world.folder / "rows.txt").exists()
@@ -67,10 +67,10 @@ async def test_summary_only_joins_no_rows(world: Any, notes: Any, score: Any, pi
 
 async def test_what_has_ended_is_not_touched_again(world: Any, notes: Any, score: Any, pipeline: Any) -> None:
     """Resuming an ended run places no node, writes nothing, and reports the same end."""
-    first = await start(pipeline(score()), world.outside, notes, "r")
+    first = await start(pipeline(score()), world.context, notes, "r")
     (world.folder / "rows.txt").write_text("edited since")
     before, world.engine.placed[:] = world.keys(), []
-    again = await resume("r", world.outside, notes)
+    again = await resume("r", world.context, notes)
     assert again.verdict == first.verdict
     assert again.steps[0] == replace(first.steps[0], earlier=True)
     assert world.engine.placed == []
@@ -82,11 +82,11 @@ async def test_the_queue_of_a_supervisor_that_came_too_late_is_removed(
     world: Any, notes: Any, score: Any, pipeline: Any
 ) -> None:
     """It had made one for a step that was over by then, and died: whoever resumes leaves none behind."""
-    await start(pipeline(score()), world.outside, notes, "r")
+    await start(pipeline(score()), world.context, notes, "r")
     settings = {"visibility": 1.0, "max_receives": 5}
-    await take_queues(world.store, world.queues, StepRound("r", "score"), world.outside.settings.store, **settings)
+    await take_queues(world.store, world.queues, StepRound("r", "score"), world.context.settings.store, **settings)
     assert await world.queues.names()
-    report = await resume("r", world.outside, notes)
+    report = await resume("r", world.context, notes)
     assert report.verdict.completed
     assert not await world.queues.names()
 
@@ -110,7 +110,7 @@ async def test_a_run_that_was_cut_has_the_same_end(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    report = await resume("r", world.outside, notes)
+    report = await resume("r", world.context, notes)
     assert report.verdict.completed
     assert (world.folder / "rows.txt").read_bytes() == ROWS
     assert set(engine.answered[:cut_at]).isdisjoint(world.engine.answered)
@@ -129,7 +129,7 @@ async def test_a_run_cut_while_it_was_planned_has_the_same_end(
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await delete(world.store, keys.plan_json(StepRound("r", "score")), keys.published_json(StepRound("r", "score")))
-    report = await resume("r", world.outside, notes)
+    report = await resume("r", world.context, notes)
     assert report.verdict.completed
     assert set(world.engine.answered) == set(range(12))
     assert (world.folder / "rows.txt").read_bytes() == ROWS
@@ -152,7 +152,7 @@ async def test_what_is_sent_again_starts_from_its_next_attempt(
     ]
     await put(world.store, keys.result(at, 0, 0), codec.encode(tried, [b"", b""]))
     await delete(world.store, keys.published_json(at))
-    report = await resume("r", world.outside, notes)
+    report = await resume("r", world.context, notes)
     assert report.verdict.completed
     assert world.engine.attempts == {index: {3: 1, 4: 2}.get(index, 0) for index in range(12)}
 
@@ -163,12 +163,12 @@ async def test_what_follows_from_the_seal_is_done_again(world: Any, notes: Any, 
     blocked.write_text("in the way")
     step = score(outputs={"rows": Output(uri=f"file://{blocked}/out")})
     with pytest.raises((StoreError, ExceptionGroup)):
-        await start(pipeline(step), world.outside, notes, "r")
+        await start(pipeline(step), world.context, notes, "r")
     sealed = await read(world.store, keys.verdict(StepRound("r", "score")))
     assert sealed is not None
     blocked.unlink()
     world.engine.placed.clear()
-    report = await resume("r", world.outside, notes)
+    report = await resume("r", world.context, notes)
     assert report.verdict.completed
     assert (blocked / "out" / "parallel_run_step.txt").read_bytes() == ROWS
     assert world.engine.placed == []
@@ -178,7 +178,7 @@ async def test_what_follows_from_the_seal_is_done_again(world: Any, notes: Any, 
 
 async def test_two_supervisors_agree(world: Any, notes: Any, score: Any, pipeline: Any) -> None:
     """Both at once on one run: one seal, the same report, the output once."""
-    record = asyncio.create_task(start(pipeline(score()), world.outside, notes, "r"))
+    record = asyncio.create_task(start(pipeline(score()), world.context, notes, "r"))
     async with asyncio.timeout(20):
         while await read(world.store, keys.published_json(StepRound("r", "score"))) is None:  # noqa: ASYNC110 - no event to hear
             await asyncio.sleep(0.005)
@@ -194,7 +194,7 @@ async def test_failures_within_the_thresholds(
 ) -> None:
     """The step completes without their rows, and the report names them."""
     world.engine.answer = _failing(failure, 3, 5)
-    report = await start(pipeline(score()), world.outside, notes, "r")
+    report = await start(pipeline(score()), world.context, notes, "r")
     assert report.verdict.completed
     assert sorted(attempt.index for attempt in report.steps[0].failures) == [3, 5]
     assert (world.folder / "rows.txt").read_bytes() == ROWS.replace(b"row of 3\n", b"").replace(b"row of 5\n", b"")
@@ -206,7 +206,7 @@ async def test_a_threshold_exceeded_ends_the_step(
     """Failed with the threshold in the reason, no output, the counts add up, no queue is left."""
     world.engine.answer = _failing(failure, 0)
     step = score(thresholds=Thresholds(mini_batch_error_threshold=0))
-    report = await start(pipeline(step), world.outside, notes, "r")
+    report = await start(pipeline(step), world.context, notes, "r")
     assert report.verdict.status is VerdictStatus.FAILED
     assert "mini_batch_error_threshold" in report.verdict.reason
     [ended] = report.steps
@@ -224,7 +224,7 @@ async def test_a_canceled_run(world: Any, notes: Any, score: Any, pipeline: Any)
         await asyncio.Event().wait()
 
     world.engine.answer = cancel
-    report = await start(pipeline(score()), world.outside, notes, "r")
+    report = await start(pipeline(score()), world.context, notes, "r")
     assert report.verdict == Verdict(VerdictStatus.CANCELED, "somebody canceled the run")
     assert report.steps[0].seal.counts.canceled == 12
 
@@ -232,14 +232,14 @@ async def test_a_canceled_run(world: Any, notes: Any, score: Any, pipeline: Any)
 async def test_no_node_can_be_had(world: Any, notes: Any, score: Any, pipeline: Any) -> None:
     """The engine's own sentence is the reason."""
     world.engine.trouble = "no node is left: no such store"
-    report = await start(pipeline(score()), world.outside, notes, "r")
+    report = await start(pipeline(score()), world.context, notes, "r")
     assert report.verdict == Verdict(VerdictStatus.FAILED, "step score: no node is left: no such store")
 
 
 async def test_no_progress_ends_the_step(world: Any, notes: Any, score: Any, pipeline: Any) -> None:
     """progress_update_timeout is measured from the last news (reference, section 9)."""
     world.engine.answer = _forever
-    report = await start(pipeline(score(limits=Limits(progress_update_timeout=0.3))), world.outside, notes, "r")
+    report = await start(pipeline(score(limits=Limits(progress_update_timeout=0.3))), world.context, notes, "r")
     assert report.verdict.status is VerdictStatus.FAILED
     assert "progress_update_timeout" in report.verdict.reason
 
@@ -249,7 +249,7 @@ async def test_an_input_that_is_gone_fails_the_step(world: Any, notes: Any, scor
     step = score()
     for path in (world.folder / "in").iterdir():
         path.unlink()
-    report = await start(pipeline(step), world.outside, notes, "r")
+    report = await start(pipeline(step), world.context, notes, "r")
     assert report.verdict.status is VerdictStatus.FAILED
     assert str(world.folder / "in") in report.verdict.reason
     assert world.engine.placed == []
@@ -260,7 +260,7 @@ async def test_trouble_after_the_seal_is_not_the_verdict(world: Any, notes: Any,
     """A result that names a file outside of its output stops the run with an error, not as if it had completed."""
     world.engine.files = ("rows/../../x",)
     with pytest.raises(DamagedRecordError, match="one of them names the file"):
-        await start(pipeline(score(outputs={"rows": Output()})), world.outside, notes, "r")
+        await start(pipeline(score(outputs={"rows": Output()})), world.context, notes, "r")
     assert await read(world.store, keys.verdict(StepRound("r", "score"))) is not None
     assert await read(world.store, keys.concluded_json(StepRound("r", "score"))) is None
     assert notes.said[-1] == "score started"
@@ -286,6 +286,6 @@ async def test_a_step_that_is_taken_up_again_says_what_runs_again(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert notes.remaining == []
-    report = await resume("r", world.outside, notes)
+    report = await resume("r", world.context, notes)
     assert report.verdict.completed
     assert notes.remaining == [Remaining(2, 12, (Again(((2, 11),), NO_RESULT),))]

@@ -43,7 +43,7 @@ def ran(tmp_path: Path) -> Callable[[], list[str]]:
 async def test_data_goes_from_step_to_step(world: Any, notes: Any, pipeline: Any, command: Any) -> None:
     """A step starts when those it reads have completed, and finds their outputs; all of them completed."""
     last = command("c", "a", "b", then="cat ${{inputs.a}}/who ${{inputs.b}}/who > ${{outputs.o}}/both")
-    report = await start(pipeline(last, command("b", "a"), command("a")), world.outside, notes, "r")
+    report = await start(pipeline(last, command("b", "a"), command("a")), world.context, notes, "r")
     assert report.verdict == Verdict(COMPLETED, "all 3 steps completed")
     assert [step.step.name for step in report.steps] == ["c", "b", "a"], "in the order of the file"
     assert [line for line in notes.said if line.endswith("started")] == ["a started", "b started", "c started"]
@@ -57,13 +57,13 @@ async def test_independent_steps_run_at_the_same_time(world: Any, notes: Any, pi
         command(mine, then=f"until ls '{marks}' | grep -q '^{other}-'; do sleep 0.01; done", timeout=20.0)
         for mine, other in ("ab", "ba")
     )
-    report = await start(pipeline(a, b), world.outside, notes, "r")
+    report = await start(pipeline(a, b), world.context, notes, "r")
     assert report.verdict.completed, report.verdict.reason
 
 
 async def test_order_without_data(world: Any, notes: Any, pipeline: Any, command: Any) -> None:
     """depends_on makes a step wait for another whose data it does not read."""
-    await start(pipeline(command("b", depends_on=("a",)), command("a")), world.outside, notes, "r")
+    await start(pipeline(command("b", depends_on=("a",)), command("a")), world.context, notes, "r")
     assert notes.said[1:5] == ["a started", "a Completed", "b started", "b Completed"]
 
 
@@ -72,7 +72,7 @@ async def test_steps_behind_a_failed_one_are_skipped(
 ) -> None:
     """And those behind them; independent ones go on; the verdict is that of the failed one."""
     steps = (command("a", then="false"), command("b", "a"), command("c", "b"), command("d"))
-    report = await start(pipeline(*steps), world.outside, notes, "r")
+    report = await start(pipeline(*steps), world.context, notes, "r")
     assert report.verdict == Verdict(FAILED, "step a: the command ended with exit code 1")
     assert ran() == ["a", "d"]
     assert "b skipped: step a did not complete" in notes.said
@@ -82,7 +82,7 @@ async def test_steps_behind_a_failed_one_are_skipped(
 
 async def test_a_failed_command_shows_its_last_words(world: Any, notes: Any, pipeline: Any, command: Any) -> None:
     """And no outputs, since it has none."""
-    await start(pipeline(command("a", then="echo oh no; false")), world.outside, notes, "r")
+    await start(pipeline(command("a", then="echo oh no; false")), world.context, notes, "r")
     [report] = notes.reports
     assert (report.error, report.outputs) == ("oh no\n", {})
 
@@ -94,7 +94,7 @@ async def test_nothing_new_starts_where_one_failure_is_too_many(
     until_b_runs = f"until ls '{world.folder}/marks' | grep -q '^b-'; do sleep 0.01; done"
     until_a_has_failed = f"until test -e '{world.folder}/store/runs/r/cancel.json'; do sleep 0.01; done"
     steps = (command("a", then=f"{until_b_runs}; false"), command("b", then=until_a_has_failed), command("c", "b"))
-    report = await start(pipeline(*steps, continue_on_step_failure=False), world.outside, notes, "r")
+    report = await start(pipeline(*steps, continue_on_step_failure=False), world.context, notes, "r")
     assert report.verdict == Verdict(FAILED, "step a: the command ended with exit code 1")
     assert ran() == ["a", "b"]
     why = ("step a failed, and continue_on_step_failure is false", "step b did not complete")
@@ -108,12 +108,12 @@ async def test_one_failure_too_many_ends_what_runs(
     until_b_runs = f"until ls '{world.folder}/marks' | grep -q '^b-'; do sleep 0.01; done"
     steps = (command("a", then=f"{until_b_runs}; false"), command("b", then="sleep 1000"), command("c", "b"))
     made = pipeline(*steps, continue_on_step_failure=False)
-    report = await start(made, world.outside, notes, "r")
+    report = await start(made, world.context, notes, "r")
     assert report.verdict == Verdict(FAILED, "step a: the command ended with exit code 1")
     why = "step a failed, and continue_on_step_failure is false"
     assert [step.seal.verdict for step in report.steps][1] == Verdict(CANCELED, why)
     assert "c skipped: step b did not complete" in notes.said
-    assert (await resume("r", world.outside, notes)).verdict == report.verdict
+    assert (await resume("r", world.context, notes)).verdict == report.verdict
     assert ran() == ["a", "b"]
 
 
@@ -122,7 +122,7 @@ async def test_a_run_goes_on_where_it_was_stopped(
 ) -> None:
     """What had ended is not run again; what was cut is; then the rest follows."""
     steps = (command("a"), command("b", "a", then=f"test -e '{world.folder}/go' || sleep 1000"), command("c", "b"))
-    task = asyncio.create_task(start(pipeline(*steps), world.outside, notes, "r"))
+    task = asyncio.create_task(start(pipeline(*steps), world.context, notes, "r"))
     async with asyncio.timeout(20):
         while "b" not in ran():  # noqa: ASYNC110 - the command tells nobody
             await asyncio.sleep(0.01)
@@ -132,7 +132,7 @@ async def test_a_run_goes_on_where_it_was_stopped(
     assert await read_seal(world.store, keys.run_verdict("r")) is None
     (world.folder / "go").touch()
     notes.said.clear()
-    report = await resume("r", world.outside, notes)
+    report = await resume("r", world.context, notes)
     assert report.verdict.completed
     assert ran() == ["a", "b", "b", "c"]
     assert notes.said[:3] == ["run r resumed: a, b, c", "a Completed earlier", "b started"]
@@ -143,9 +143,9 @@ async def test_a_run_goes_on_where_it_was_stopped(
 
 async def test_a_failed_run_stays_failed(world: Any, notes: Any, pipeline: Any, command: Any, ran: Any) -> None:
     """A sealed step is not tried again by resuming (promise I4)."""
-    first = await start(pipeline(command("a", then=f"test -e '{world.folder}/go'")), world.outside, notes, "r")
+    first = await start(pipeline(command("a", then=f"test -e '{world.folder}/go'")), world.context, notes, "r")
     (world.folder / "go").touch()
-    again = await resume("r", world.outside, notes)
+    again = await resume("r", world.context, notes)
     assert (again.verdict, ran()) == (first.verdict, ["a"])
 
 
@@ -154,21 +154,21 @@ async def test_a_name_is_the_options_then_the_files_then_made_up(
 ) -> None:
     """And each names one run."""
     made = pipeline(command("a"), name="ours")
-    assert (await start(made, world.outside, notes, "mine")).run == "mine"
-    assert (await start(made, world.outside, notes)).run == "ours"
-    assert (await start(replace(made, name=None), world.outside, notes)).run.count("_") == 2
+    assert (await start(made, world.context, notes, "mine")).run == "mine"
+    assert (await start(made, world.context, notes)).run == "ours"
+    assert (await start(replace(made, name=None), world.context, notes)).run.count("_") == 2
     before = world.keys("runs")
     with pytest.raises(RunError, match="there is a run named ours already"):
-        await start(made, world.outside, notes)
+        await start(made, world.context, notes)
     with pytest.raises(RunError, match="cannot name a run"):
-        await start(made, world.outside, notes, "../x")
+        await start(made, world.context, notes, "../x")
     assert world.keys("runs") == before
 
 
 async def test_only_runs_that_exist_are_resumed(world: Any, notes: Any) -> None:
     """Nobody is told of a run that is not there."""
     with pytest.raises(RunError, match="no run named nobody"):
-        await resume("nobody", world.outside, notes)
+        await resume("nobody", world.context, notes)
     assert notes.said == []
 
 
@@ -177,7 +177,7 @@ async def test_code_is_stored_once_without_the_store_in_it(world: Any, notes: An
     (world.folder / "helper.sh").write_text("echo helped > $1/helped")
     steps = [command(name, code=str(world.folder), then="sh helper.sh ${{outputs.o}}; ls") for name in "ab"]
     for run in ("first", "second"):
-        report = await start(pipeline(*steps), world.outside, notes, run)
+        report = await start(pipeline(*steps), world.context, notes, run)
         assert report.verdict.completed, report.verdict.reason
         assert (world.folder / f"store/runs/{run}/b/outputs/o/helped").exists()
         (world.folder / "marks").rename(world.folder / "store" / f"marks-{run}")
@@ -191,10 +191,10 @@ async def test_a_run_keeps_the_datastores_it_began_with(world: Any, notes: Any, 
     """Wherever it is resumed: its outputs are in one place."""
     tell = "printenv FANOUT_DATASTORES > ${{outputs.o}}/known"
     step = replace(command("a", then=tell), outputs={"o": Output(uri="azureml://datastores/lake/paths/x")})
-    here = replace(world.outside.settings, datastores={"lake": f"file://{world.folder}/lake"})
-    await start(pipeline(step), replace(world.outside, settings=here), notes, "r")
-    there = replace(world.outside.settings, datastores={"lake": "file:///elsewhere"})
-    report = await resume("r", replace(world.outside, settings=there), notes)
+    here = replace(world.context.settings, datastores={"lake": f"file://{world.folder}/lake"})
+    await start(pipeline(step), replace(world.context, settings=here), notes, "r")
+    there = replace(world.context.settings, datastores={"lake": "file:///elsewhere"})
+    report = await resume("r", replace(world.context, settings=there), notes)
     assert report.steps[0].outputs == {"o": f"file://{world.folder}/lake/x"}
     assert (world.folder / "lake/x/who").read_text() == "a\n"
     known = Datastores.from_environ({"FANOUT_DATASTORES": (world.folder / "lake/x/known").read_text()})
@@ -203,7 +203,7 @@ async def test_a_run_keeps_the_datastores_it_began_with(world: Any, notes: Any, 
 
 async def test_notices_of_the_file_are_passed_on(world: Any, notes: Any, pipeline: Any, command: Any) -> None:
     """Once, before the first step."""
-    await start(pipeline(command("a"), notices=("docker is not used",)), world.outside, notes, "r")
+    await start(pipeline(command("a"), notices=("docker is not used",)), world.context, notes, "r")
     assert notes.said[:3] == ["run r started: a", "notice docker is not used", "a started"]
 
 
@@ -217,6 +217,6 @@ async def test_a_command_feeds_a_parallel_step(world: Any, notes: Any, pipeline:
         inputs={"rows": StepOutput("score", "rows", DataType.URI_FILE)},
         outputs={"n": Output()},
     )
-    report = await start(pipeline(first, middle, last), world.outside, notes, "r")
+    report = await start(pipeline(first, middle, last), world.context, notes, "r")
     assert report.verdict.completed, report.verdict.reason
     assert (world.folder / "store/runs/r/c/outputs/n/lines").read_text().strip() == "3"

@@ -50,9 +50,9 @@ def chain(command: Any, pipeline: Any) -> Callable[..., Pipeline]:
 
 async def test_the_same_again_is_taken_over(world: Any, notes: Any, chain: Any, ran: Any) -> None:
     """Each step, with the outputs of the run that made them; it is said, and how to have it otherwise, once."""
-    await start(chain(), world.outside, notes, "one")
+    await start(chain(), world.context, notes, "one")
     assert ran() == "ab"
-    report = await start(chain(), world.outside, notes, "two")
+    report = await start(chain(), world.context, notes, "two")
     assert ran() == ""
     assert report.verdict.completed
     assert [step.taken_from for step in report.steps] == ["one", "one"]
@@ -69,8 +69,8 @@ async def test_an_output_whose_place_names_the_run_is_taken_over(
     """It stays where the earlier run has put it."""
     place = Output(uri=f"{tmp_path.as_uri()}/made/{RUN_TOKEN}/a")
     made = pipeline(replace(command("a"), outputs={"o": place}), force_rerun=False)
-    await start(made, world.outside, notes, "one")
-    report = await start(made, world.outside, notes, "two")
+    await start(made, world.context, notes, "one")
+    report = await start(made, world.context, notes, "two")
     assert ran() == "a"
     assert report.steps[0].outputs["o"] == f"{tmp_path.as_uri()}/made/one/a"
     assert not (tmp_path / "made" / "two").exists()
@@ -78,54 +78,54 @@ async def test_an_output_whose_place_names_the_run_is_taken_over(
 
 async def test_resumed_it_stays_taken_over(world: Any, notes: Any, chain: Any, ran: Any) -> None:
     """Also when the process ended between the two records of it, and when nothing could be taken over any more."""
-    await start(chain(), world.outside, notes, "one")
-    await start(chain(), world.outside, notes, "two")
+    await start(chain(), world.context, notes, "one")
+    await start(chain(), world.context, notes, "two")
     ran()
     (world.folder / "store" / keys.run_verdict("two")).unlink()
     (world.folder / "store" / keys.verdict(StepRound("two", "b"))).unlink()
     for noted in (world.folder / "store/reuse").iterdir():
         noted.unlink()
-    report = await resume("two", world.outside, notes)
+    report = await resume("two", world.context, notes)
     assert (ran(), [step.taken_from for step in report.steps]) == ("", ["one", "one"])
 
 
 @pytest.mark.parametrize("silent", [None, True])
 async def test_nothing_is_taken_over_unasked(world: Any, notes: Any, chain: Any, ran: Any, silent: bool | None) -> None:
     """A file that says nothing of force_rerun, or that it is true, runs anew."""
-    await start(chain(), world.outside, notes, "one")
+    await start(chain(), world.context, notes, "one")
     ran()
-    await start(chain(force_rerun=silent), world.outside, notes, "two")
+    await start(chain(force_rerun=silent), world.context, notes, "two")
     assert ran() == "ab"
 
 
 async def test_a_forced_run_can_be_taken_over(world: Any, notes: Any, chain: Any, ran: Any) -> None:
     """`force_rerun: true` is about this run; one of a file that says nothing is not noted at all."""
-    await start(chain(force_rerun=None), world.outside, notes, "zero")
+    await start(chain(force_rerun=None), world.context, notes, "zero")
     assert not (world.folder / "store/reuse").exists()
-    await start(chain(force_rerun=True), world.outside, notes, "one")
+    await start(chain(force_rerun=True), world.context, notes, "one")
     ran()
-    report = await start(chain(), world.outside, notes, "two")
+    report = await start(chain(), world.context, notes, "two")
     assert (ran(), report.steps[0].taken_from) == ("", "one")
 
 
 async def test_what_is_no_longer_the_same_runs(world: Any, notes: Any, command: Any, pipeline: Any, ran: Any) -> None:
     """Only the step that differs, and those that read what it makes."""
     a, b, c = command("a"), command("b", "a"), command("c")
-    await start(pipeline(a, b, c, force_rerun=False), world.outside, notes, "one")
+    await start(pipeline(a, b, c, force_rerun=False), world.context, notes, "one")
     ran()
     other = replace(a, environment_variables={"X": "1"})
-    await start(pipeline(other, b, c, force_rerun=False), world.outside, notes, "two")
+    await start(pipeline(other, b, c, force_rerun=False), world.context, notes, "two")
     assert ran() == "ab"
 
 
 @pytest.mark.parametrize("harm", ["removed", "changed"])
 async def test_outputs_that_are_not_what_they_were(world: Any, notes: Any, chain: Any, ran: Any, harm: str) -> None:
     """Are made again."""
-    await start(chain(), world.outside, notes, "one")
+    await start(chain(), world.context, notes, "one")
     ran()
     made = world.folder / "store/runs/one/b/outputs/o/who"
     made.unlink() if harm == "removed" else made.write_text("a\nB\n")
-    await start(chain(), world.outside, notes, "two")
+    await start(chain(), world.context, notes, "two")
     assert ran() == "b"
 
 
@@ -133,7 +133,7 @@ async def test_steps_that_are_not_noted(world: Any, notes: Any, command: Any, pi
     """One that failed, and one that says that it is not deterministic."""
     steps = (command("a", then="false"), command("b", is_deterministic=False))
     for name in ("one", "two"):
-        await start(pipeline(*steps, force_rerun=False), world.outside, notes, name)
+        await start(pipeline(*steps, force_rerun=False), world.context, notes, name)
         assert sorted(ran()) == ["a", "b"]
 
 
@@ -141,7 +141,7 @@ async def test_an_input_that_changes_meanwhile(world: Any, notes: Any, pipeline:
     """Nobody knows what the step has read of it."""
     a = command("a")
     b = command("b", "a", then=f"echo more >> {world.folder}/store/runs/one/a/outputs/o/who")
-    await start(pipeline(a, b, force_rerun=False), world.outside, notes, "one")
+    await start(pipeline(a, b, force_rerun=False), world.context, notes, "one")
     noted = [json.loads(path.read_text())["step"] for path in (world.folder / "store/reuse").iterdir()]
     assert noted == ["a"]
 
@@ -150,10 +150,10 @@ async def test_other_software_is_another_step(
     world: Any, notes: Any, chain: Any, ran: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A package that was upgraded since may compute otherwise."""
-    await start(chain(), world.outside, notes, "one")
+    await start(chain(), world.context, notes, "one")
     ran()
     monkeypatch.setattr(reuse, "_software", lambda: "another version")
-    await start(chain(), world.outside, notes, "two")
+    await start(chain(), world.context, notes, "two")
     assert ran() == "ab"
 
 
@@ -168,8 +168,8 @@ def scored(score: Any, pipeline: Any, tmp_path: Path) -> Callable[..., Pipeline]
 
 async def test_a_parallel_step(world: Any, notes: Any, scored: Any) -> None:
     """With its counts; the file of its output stays as it is."""
-    await start(scored(), world.outside, notes, "one")
-    [report] = (await start(scored(), world.outside, notes, "two")).steps
+    await start(scored(), world.context, notes, "one")
+    [report] = (await start(scored(), world.context, notes, "two")).steps
     assert (report.taken_from, report.seal.counts.succeeded, report.seal.counts.total) == ("one", 12, 12)
     assert len(world.engine.placed) == 1
     assert (world.folder / "rows.txt").read_text().splitlines()[0] == "row of 0"
@@ -178,13 +178,13 @@ async def test_a_parallel_step(world: Any, notes: Any, scored: Any) -> None:
 @pytest.mark.parametrize("what", ["code", "input", "setting"])
 async def test_a_parallel_step_that_differs(world: Any, notes: Any, scored: Any, what: str) -> None:
     """In its code, in one of its input files, or in a setting."""
-    await start(scored(), world.outside, notes, "one")
+    await start(scored(), world.context, notes, "one")
     if what == "code":
         (world.folder / "src" / "score.py").write_text("def run(b): return b[:0]\n")
     elif what == "input":
         (world.folder / "in" / "03.txt").touch()
     again = scored(mini_batch_rows=None, thresholds=Thresholds(error_threshold=3 if what == "setting" else -1))
-    [report] = (await start(again, world.outside, notes, "two")).steps
+    [report] = (await start(again, world.context, notes, "two")).steps
     assert report.taken_from is None
     assert len(world.engine.placed) == 2
 
@@ -196,18 +196,18 @@ async def test_what_failed_in_part_is_not_taken_over(world: Any, notes: Any, sco
         return failure if index == 3 else None
 
     world.engine.answer = answer
-    report = await start(scored(), world.outside, notes, "one")
+    report = await start(scored(), world.context, notes, "one")
     assert report.verdict.completed
-    assert (await start(scored(), world.outside, notes, "two")).steps[0].taken_from is None
+    assert (await start(scored(), world.context, notes, "two")).steps[0].taken_from is None
 
 
 async def test_a_note_that_is_damaged_is_written_anew(world: Any, notes: Any, chain: Any, ran: Any) -> None:
     """It is worth no more than a step that runs again."""
-    await start(chain(), world.outside, notes, "one")
+    await start(chain(), world.context, notes, "one")
     for noted in (world.folder / "store/reuse").iterdir():
         noted.write_text("{")
     ran()
-    await start(chain(), world.outside, notes, "two")
+    await start(chain(), world.context, notes, "two")
     assert ran() == "ab"
-    await start(chain(), world.outside, notes, "three")
+    await start(chain(), world.context, notes, "three")
     assert ran() == ""

@@ -65,7 +65,7 @@ async def test_second_supervisor_beside_one_that_is_still_publishing(
         await go_on.wait()
 
     engine = replace(world.paper(), answer=answer)
-    first = asyncio.create_task(start(pipeline(score()), replace(world.outside, queues=slow), notes, "r"))
+    first = asyncio.create_task(start(pipeline(score()), replace(world.context, queues=slow), notes, "r"))
     async with asyncio.timeout(PATIENCE):
         await slow.reached.wait()
         second = asyncio.create_task(resume("r", world.with_engine(engine), notes))
@@ -115,6 +115,6 @@ async def test_queue_that_is_removed_again_and_again(
         with pytest.raises(QueueGoneError):
             await start(pipeline(score()), world.with_engine(replace(world.paper(), answer=answer)), notes, "r")
     assert await read(world.store, keys.verdict(AT)) is None
-    report = await resume("r", world.outside, notes)
+    report = await resume("r", world.context, notes)
     assert report.verdict.status is VerdictStatus.COMPLETED
     assert (world.folder / "rows.txt").read_bytes() == ROWS

@@ -12,7 +12,7 @@ from fanout.config.settings import Settings
 from fanout.engines.local import LocalEngine
 from fanout.pipeline.load import load_pipeline
 from fanout.queues.sqlite import SqliteQueueService
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.storage.access import Access
 from fanout.storage.open import open_store
 from fanout.triggers.compiled import ArmedTrigger, arm
@@ -46,13 +46,13 @@ class Scene:
     """A folder with a pipeline file, and what its trigger reaches."""
 
     folder: Path
-    outside: Outside
+    context: RunContext
 
     async def arm(self, text: str = PIPELINE) -> ArmedTrigger:
         """The trigger of the pipeline file with this text."""
         path = self.folder / "pipeline.yml"
         path.write_text(text)
-        return await arm(load_pipeline(path, armed=True), self.outside)
+        return await arm(load_pipeline(path, armed=True), self.context)
 
     def arrive(self, name: str, text: str = "x") -> ObjectEvent:
         """A file is in the watched folder, and this event tells of it."""
@@ -73,7 +73,7 @@ async def scene(tmp_path: Path, manual_clock: Any) -> AsyncIterator[Scene]:
     queues = SqliteQueueService(tmp_path / "store" / "queues", clock)
     settings = Settings(store)
     engine = LocalEngine(store, None, {})
-    yield Scene(tmp_path, Outside(settings, access, open_store(store, access), queues, engine, clock))
+    yield Scene(tmp_path, RunContext(settings, access, open_store(store, access), queues, engine, clock))
     await queues.close()
 
 

@@ -34,17 +34,17 @@ def batched(text: str) -> str:
 
 
 async def runs(scene: Any) -> list[str]:
-    return await list_names(scene.outside.store, "runs/")
+    return await list_names(scene.context.store, "runs/")
 
 
 async def objects_of(scene: Any, run: str) -> list[str]:
     """What the mini-batches of a run will be made of."""
-    record = await load_record(scene.outside.store, run)
+    record = await load_record(scene.context.store, run)
     given = record.pipeline.steps[0].inputs["data"]
     assert isinstance(given, DataInput)
     assert given.type is DataType.MLTABLE
-    store = scene.outside.settings.store
-    body = await read(scene.outside.store, given.uri.removeprefix(f"{store}/") + "/MLTable")
+    store = scene.context.settings.store
+    body = await read(scene.context.store, given.uri.removeprefix(f"{store}/") + "/MLTable")
     return [entry["file"].rpartition("/")[2] for entry in json.loads(body or b"")["paths"]]
 
 
@@ -52,7 +52,7 @@ async def test_one_run_an_object(scene: Any) -> None:
     """Its list holds the object alone, whatever else is in the folder."""
     armed = await scene.arm()
     events = [scene.arrive(f"{name}.txt") for name in "abc"]
-    starts = await start_runs(events, armed, scene.outside)
+    starts = await start_runs(events, armed, scene.context)
     assert [start.state for start in starts] == [STARTED] * 3
     assert [await objects_of(scene, start.run) for start in starts] == [["a.txt"], ["b.txt"], ["c.txt"]]
     assert starts[0].run.startswith("score-a-")
@@ -64,17 +64,17 @@ async def test_events_that_come_again_start_nothing(scene: Any, change: Callable
     armed = await scene.arm(change(pipeline))
     events = [scene.arrive(f"{number}.txt") for number in range(6)]
     for event in events:
-        await start_runs([event], armed, scene.outside)
+        await start_runs([event], armed, scene.context)
     before = await runs(scene)
     chance = random.Random(7)  # noqa: S311
     again = await scene.arm(change(pipeline))
     for _ in range(5):
         many = chance.choices(events, k=9)
-        assert {start.state for start in await start_runs(many, again, scene.outside)} == {KNOWN}
-    records = TriggerRecords(scene.outside.store, "score")
+        assert {start.state for start in await start_runs(many, again, scene.context)} == {KNOWN}
+    records = TriggerRecords(scene.context.store, "score")
     for run in before:
         await records.end_start(run)
-    assert {start.state for start in await start_runs(events, armed, scene.outside)} == {KNOWN}
+    assert {start.state for start in await start_runs(events, armed, scene.context)} == {KNOWN}
     assert await runs(scene) == before
     assert len(before) == 6
 
@@ -82,8 +82,8 @@ async def test_events_that_come_again_start_nothing(scene: Any, change: Callable
 async def test_another_version_is_another_run(scene: Any) -> None:
     """The same key with other content."""
     armed = await scene.arm()
-    first = await start_runs([scene.arrive("a.txt", "one")], armed, scene.outside)
-    second = await start_runs([scene.arrive("a.txt", "another")], armed, scene.outside)
+    first = await start_runs([scene.arrive("a.txt", "one")], armed, scene.context)
+    second = await start_runs([scene.arrive("a.txt", "another")], armed, scene.context)
     assert [start.state for start in first + second] == [STARTED, STARTED]
     assert first[0].run != second[0].run
 
@@ -92,7 +92,7 @@ async def test_batches(scene: Any, pipeline: str) -> None:
     """As many objects a run as `objects` says; the list holds exactly them."""
     armed = await scene.arm(batched(pipeline))
     events = [scene.arrive(f"{number}.txt") for number in range(7)]
-    starts = await start_runs(events, armed, scene.outside)
+    starts = await start_runs(events, armed, scene.context)
     assert [await objects_of(scene, start.run) for start in starts] == [
         ["0.txt", "1.txt", "2.txt"],
         ["3.txt", "4.txt", "5.txt"],
@@ -106,7 +106,7 @@ async def test_batches_that_overlap_share_no_object(scene: Any, pipeline: str) -
     events = [scene.arrive(f"{number}.txt") for number in range(12)]
     chance = random.Random(3)  # noqa: S311
     told = [chance.sample(events, k=5) for _ in range(8)] + [events]
-    await asyncio.gather(*(start_runs(some, armed, scene.outside) for some in told))
+    await asyncio.gather(*(start_runs(some, armed, scene.context) for some in told))
     found = [name for run in await runs(scene) for name in await objects_of(scene, run)]
     assert sorted(found) == sorted(event.key for event in events)
 
@@ -115,7 +115,7 @@ async def test_what_is_not_watched_is_ignored(scene: Any, event: Callable[..., O
     """Another bucket, another ending, and what runs have written."""
     armed = await scene.arm()
     wrong = [event("a.txt"), scene.arrive("a.csv")]
-    starts = await start_runs(wrong, armed, scene.outside)
+    starts = await start_runs(wrong, armed, scene.context)
     assert [start.state for start in starts] == [IGNORED, IGNORED]
     assert "not in" in starts[0].reason
     assert "does not end with .txt" in starts[1].reason
@@ -128,11 +128,11 @@ async def test_objects_that_are_gone(scene: Any) -> None:
     old, new = scene.arrive("a.txt", "old"), scene.arrive("a.txt", "newer")
     removed = scene.arrive("b.txt")
     (scene.folder / "in" / "b.txt").unlink()
-    starts = await start_runs([old, new, removed], armed, scene.outside)
+    starts = await start_runs([old, new, removed], armed, scene.context)
     assert [start.state for start in starts] == [GONE, STARTED, GONE]
-    letters = [letter async for letter in TriggerRecords(scene.outside.store, "score").letters()]
+    letters = [letter async for letter in TriggerRecords(scene.context.store, "score").letters()]
     assert {(letter.events, letter.gone) for letter in letters} == {((old,), True), ((removed,), True)}
-    assert [start.state for start in await start_runs([old], armed, scene.outside)] == [GONE]
+    assert [start.state for start in await start_runs([old], armed, scene.context)] == [GONE]
 
 
 @pytest.mark.parametrize("change", [lambda text: text, batched], ids=["each", "batch"])
@@ -142,14 +142,14 @@ async def test_an_event_may_come_before_its_object(scene: Any, change: Callable[
     there, early = scene.arrive("a.txt"), scene.arrive("b.txt")
     place, aside = scene.folder / "in" / "b.txt", scene.folder / "b.txt"
     place.rename(aside)
-    await start_runs([there, early], armed, scene.outside)
-    assert [start.state for start in await start_runs([early], armed, scene.outside)] == [GONE]
+    await start_runs([there, early], armed, scene.context)
+    assert [start.state for start in await start_runs([early], armed, scene.context)] == [GONE]
     before = await runs(scene)
     aside.rename(place)
-    assert [start.state for start in await start_runs([early], armed, scene.outside)] == [STARTED]
+    assert [start.state for start in await start_runs([early], armed, scene.context)] == [STARTED]
     [run] = set(await runs(scene)) - set(before)
     assert await objects_of(scene, run) == ["b.txt"]
-    assert [start.state for start in await start_runs([early, there], armed, scene.outside)] == [KNOWN, KNOWN]
+    assert [start.state for start in await start_runs([early, there], armed, scene.context)] == [KNOWN, KNOWN]
     assert len(await runs(scene)) == len(before) + 1
 
 
@@ -168,7 +168,7 @@ async def test_links_in_a_watched_folder_are_not_followed(scene: Any, name: str)
     (watched / "loop.txt").symlink_to("loop.txt")
     etag = "x" if name == "loop.txt" else file_version((watched / name).stat())
     event = ObjectEvent(f"{scene.folder.as_uri()}/in", name, etag=etag)
-    assert [start.state for start in await start_runs([event], armed, scene.outside)] == [GONE]
+    assert [start.state for start in await start_runs([event], armed, scene.context)] == [GONE]
     assert await runs(scene) == []
 
 
@@ -187,7 +187,7 @@ async def test_a_start_may_be_cut_at_every_write(
         events = [scene.arrive(f"{cut}-{number}.txt") for number in range(4)]
         done = await _cut_after(cut, events, armed, scene, monkeypatch)
         late = scene.arrive(f"{cut}-late.txt")
-        await start_runs([late, *reversed(events)], armed, scene.outside)
+        await start_runs([late, *reversed(events)], armed, scene.context)
         new = set(await runs(scene)) - before
         found = [name for run in new for name in await objects_of(scene, run)]
         assert sorted(found) == sorted(event.key for event in [*events, late]), f"cut after write {cut}"
@@ -211,7 +211,7 @@ async def _cut_after(writes: int, events: list[ObjectEvent], armed: Any, scene: 
     with monkeypatch.context() as patch:
         patch.setattr(obstore, "put_async", put)
         try:
-            await start_runs(events, armed, scene.outside)
+            await start_runs(events, armed, scene.context)
         except Cut:
             return False
     return True
@@ -228,18 +228,18 @@ async def test_given_up_starts_are_dead_letters(scene: Any, monkeypatch: pytest.
     with monkeypatch.context() as patch:
         patch.setattr(module, "present", fail)
         with pytest.raises(StoreError):
-            await start_runs([event], armed, scene.outside)
-        [run] = await give_up([event], "cannot look at a.txt: AccessDenied", armed, scene.outside)
-    records = TriggerRecords(scene.outside.store, "score")
+            await start_runs([event], armed, scene.context)
+        [run] = await give_up([event], "cannot look at a.txt: AccessDenied", armed, scene.context)
+    records = TriggerRecords(scene.context.store, "score")
     [letter] = [letter async for letter in records.letters()]
     assert (letter.name, letter.reason, letter.events, letter.gone) == (
         run, "cannot look at a.txt: AccessDenied", (event,), False,
     )  # fmt: skip
-    assert [start.state for start in await start_runs([event], armed, scene.outside)] == [KNOWN]
+    assert [start.state for start in await start_runs([event], armed, scene.context)] == [KNOWN]
     assert await runs(scene) == []
     await records.retry(letter)
     assert await records.starts() == [run]
-    assert [start.state for start in await finish_start(run, armed, scene.outside)] == [STARTED]
+    assert [start.state for start in await finish_start(run, armed, scene.context)] == [STARTED]
     assert [letter async for letter in records.letters()] == []
     assert await objects_of(scene, run) == ["a.txt"]
 
@@ -248,8 +248,8 @@ async def test_what_was_never_tried_can_be_given_up(scene: Any) -> None:
     """A start that fails before its first write leaves a dead letter all the same, and what has a run none."""
     armed = await scene.arm()
     tried, new = scene.arrive("a.txt"), scene.arrive("b.txt")
-    await start_runs([tried], armed, scene.outside)
-    [name] = await give_up([tried, new], "no luck", armed, scene.outside)
+    await start_runs([tried], armed, scene.context)
+    [name] = await give_up([tried, new], "no luck", armed, scene.context)
     assert name.startswith("score-b-")
 
 
@@ -260,16 +260,16 @@ async def test_inputs_that_are_no_list(scene: Any, pipeline: str) -> None:
     )
     armed = await scene.arm(text)
     scene.arrive("other.txt")
-    [start] = await start_runs([scene.arrive("a b.txt")], armed, scene.outside)
-    given = (await load_record(scene.outside.store, start.run)).pipeline.steps[0].inputs["data"]
+    [start] = await start_runs([scene.arrive("a b.txt")], armed, scene.context)
+    given = (await load_record(scene.context.store, start.run)).pipeline.steps[0].inputs["data"]
     assert isinstance(given, DataInput)
     assert (given.uri, given.type) == (f"{scene.folder.as_uri()}/in/a%20b.txt", DataType.URI_FILE)
     armed = await scene.arm(batched(text.replace("uri_file}\noutputs", "uri_folder}\noutputs")))
     events = [scene.arrive("d/1.txt", "one"), scene.arrive("2.txt", "two")]
-    [start] = await start_runs(events, armed, scene.outside)
-    given = (await load_record(scene.outside.store, start.run)).pipeline.steps[0].inputs["data"]
+    [start] = await start_runs(events, armed, scene.context)
+    given = (await load_record(scene.context.store, start.run)).pipeline.steps[0].inputs["data"]
     assert isinstance(given, DataInput)
-    copies = scene.folder / "store" / given.uri.removeprefix(f"{scene.outside.settings.store}/")
+    copies = scene.folder / "store" / given.uri.removeprefix(f"{scene.context.settings.store}/")
     found = {path.relative_to(copies).as_posix(): path.read_text() for path in copies.rglob("*") if path.is_file()}
     assert found == {"d/1.txt": "one", "2.txt": "two"}
 
@@ -280,8 +280,8 @@ async def test_outputs_of_each_run(scene: Any, pipeline: str) -> None:
         "scores: {type: uri_file}", "scores: {type: uri_file, path: './out/${{trigger.key}}-${{ trigger.run }}.csv'}"
     )
     armed = await scene.arm(text)
-    [start] = await start_runs([scene.arrive("d/a b.txt")], armed, scene.outside)
-    output = (await load_record(scene.outside.store, start.run)).pipeline.steps[0].outputs["rows"]
+    [start] = await start_runs([scene.arrive("d/a b.txt")], armed, scene.context)
+    output = (await load_record(scene.context.store, start.run)).pipeline.steps[0].outputs["rows"]
     assert output.uri == f"{scene.folder.as_uri()}/out/d/a%20b.txt-{start.run}.csv"
 
 
@@ -302,10 +302,10 @@ async def test_own_output_below_what_is_watched(scene: Any, pipeline: str, path:
             await scene.arm(text)
         return
     armed = await scene.arm(text)
-    [start] = await start_runs([scene.arrive("a.txt")], armed, scene.outside)
-    output = (await load_record(scene.outside.store, start.run)).pipeline.steps[0].outputs["rows"]
+    [start] = await start_runs([scene.arrive("a.txt")], armed, scene.context)
+    output = (await load_record(scene.context.store, start.run)).pipeline.steps[0].outputs["rows"]
     written = scene.arrive(str(output.uri).removeprefix(f"{scene.folder.as_uri()}/in/"))
-    assert [start.state for start in await start_runs([written], armed, scene.outside)] == [IGNORED]
+    assert [start.state for start in await start_runs([written], armed, scene.context)] == [IGNORED]
 
 
 async def test_places_of_earlier_outputs_are_remembered(scene: Any, pipeline: str) -> None:
@@ -313,7 +313,7 @@ async def test_places_of_earlier_outputs_are_remembered(scene: Any, pipeline: st
     old = pipeline.replace("scores: {type: uri_file}", "scores: {type: uri_file, path: ./in/old/scores.txt}")
     await scene.arm(old)
     armed = await scene.arm(old.replace("old/", "new/"))
-    starts = await start_runs([scene.arrive("old/scores.txt"), scene.arrive("new/scores.txt")], armed, scene.outside)
+    starts = await start_runs([scene.arrive("old/scores.txt"), scene.arrive("new/scores.txt")], armed, scene.context)
     assert [start.state for start in starts] == [IGNORED, IGNORED]
     assert "output 'rows' of step 'score'" in starts[0].reason
 

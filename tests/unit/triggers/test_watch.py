@@ -83,7 +83,7 @@ class Stage:
 
     @property
     def records(self) -> TriggerRecords:
-        return TriggerRecords(self.scene.outside.store, "score")
+        return TriggerRecords(self.scene.context.store, "score")
 
     async def tell(self, *events: ObjectEvent) -> None:
         await self.inbox.queue.send([to_body([event]) for event in events])
@@ -93,8 +93,8 @@ class Stage:
         """A watch while the context lasts, then drained."""
         notes = Notes()
         observer: Any = notes
-        work = Runner(self.records, self.scene.outside, observer, at_once)
-        watch = Watch(self.armed, self.scene.outside, self.inbox, observer, work)
+        work = Runner(self.records, self.scene.context, observer, at_once)
+        watch = Watch(self.armed, self.scene.context, self.inbox, observer, work)
         task = asyncio.create_task(watch.work("a test"))
         try:
             yield notes
@@ -106,8 +106,8 @@ class Stage:
 @pytest.fixture
 async def stage(scene: Any, pipeline: str, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """One run for each object; a message may be received three times."""
-    pair = await scene.outside.queues.create("inbox", visibility=30, max_receives=3)
-    object.__setattr__(scene.outside.settings, "max_receives", 3)
+    pair = await scene.context.queues.create("inbox", visibility=30, max_receives=3)
+    object.__setattr__(scene.context.settings, "max_receives", 3)
     made = Stage(scene, await scene.arm(pipeline), Inbox("inbox", pair.main, pair.dead))
     made.hold.set()
 
@@ -134,7 +134,7 @@ async def test_messages_become_runs_and_are_deleted(stage: Stage) -> None:
         await notes.until(
             lambda: notes.starts[-1].state is StartState.KNOWN and notes.starts[-1].events == (events[3],)
         )
-    assert sorted(stage.carried_out) == sorted(await list_names(stage.scene.outside.store, "runs/"))
+    assert sorted(stage.carried_out) == sorted(await list_names(stage.scene.context.store, "runs/"))
     assert await _depth(stage) == 0
     assert await stage.records.starts() == []
     assert notes.left == 0
@@ -184,8 +184,8 @@ async def test_a_start_that_fails_is_tried_again_and_then_given_up(
 
 async def test_what_an_earlier_watch_has_left(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs that exist are carried out, starts that were cut are finished first, also without any message."""
-    outside = stage.scene.outside
-    await start_runs([stage.scene.arrive("started.txt")], stage.armed, outside)
+    context = stage.scene.context
+    await start_runs([stage.scene.arrive("started.txt")], stage.armed, context)
 
     async def cut(*_: object) -> bool:
         raise StoreError("cut")
@@ -193,7 +193,7 @@ async def test_what_an_earlier_watch_has_left(stage: Stage, monkeypatch: pytest.
     with monkeypatch.context() as patch:
         patch.setattr(start, "try_create", cut)
         with pytest.raises(StoreError):
-            await start_runs([stage.scene.arrive("cut.txt")], stage.armed, outside)
+            await start_runs([stage.scene.arrive("cut.txt")], stage.armed, context)
     async with stage.watch() as notes:
         await notes.until(lambda: len(notes.ended) == 2)
     assert notes.taken_up == 2
@@ -211,7 +211,7 @@ async def test_stopping_lets_runs_end_and_begins_no_other(stage: Stage) -> None:
     assert len(await stage.records.starts()) == 3 - len(notes.ended)
     async with stage.watch() as later:
         await later.until(lambda: len(notes.ended) + len(later.ended) == 3)
-    assert sorted(notes.ended + later.ended) == sorted(await list_names(stage.scene.outside.store, "runs/"))
+    assert sorted(notes.ended + later.ended) == sorted(await list_names(stage.scene.context.store, "runs/"))
 
 
 async def test_a_queue_that_does_not_answer_is_asked_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def stopped(world: Any, notes: Any, made: Pipeline) -> Callable[[], Any]:
                 await asyncio.Event().wait()
 
         world.engine.answer = answer
-        running = asyncio.create_task(start(made, world.outside, notes, "r"))
+        running = asyncio.create_task(start(made, world.context, notes, "r"))
         await hangs.wait()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -82,7 +82,7 @@ async def test_what_starts_from_now_on_has_the_new_code(
     await stopped()
     before = await _code_of_a_node(world)
     _edit(code)
-    report = await resume("r", world.outside, notes, new_code=True)
+    report = await resume("r", world.context, notes, new_code=True)
     assert report.verdict.completed, report.verdict.reason
     assert (tmp_path / "rows.txt").read_text().splitlines() == ROWS
     assert len(world.engine.answered) < 12, "what had succeeded ran again"
@@ -91,7 +91,7 @@ async def test_what_starts_from_now_on_has_the_new_code(
     after = await _code_of_a_node(world)
     assert after not in (before, None)
     assert (await load_record(world.store, "r")).code == {"score": after}
-    status = await read_status(world.store, await load_record(world.store, "r"), world.outside.settings)
+    status = await read_status(world.store, await load_record(world.store, "r"), world.context.settings)
     assert [(dict(change.code), dict(change.files)) for change in status.code_changes] == [
         ({"score": after}, {"score": ("score.py",)})
     ]
@@ -100,7 +100,7 @@ async def test_what_starts_from_now_on_has_the_new_code(
 async def test_code_that_has_not_changed_changes_nothing(world: Any, notes: Any, stopped: Any) -> None:
     """And that is said."""
     await stopped()
-    assert (await resume("r", world.outside, notes, new_code=True)).verdict.completed
+    assert (await resume("r", world.context, notes, new_code=True)).verdict.completed
     assert "notice the code has not changed since it was last taken" in notes.said
     assert await code_changes(world.store, "r") == ()
 
@@ -110,7 +110,7 @@ async def test_it_can_be_changed_more_than_once(world: Any, stopped: Any, code: 
     await stopped()
     for number in (1, 2, 3):
         _edit(code, f"number {number}")
-        record, _ = await new_code.take_new_code(await load_record(world.store, "r"), world.outside)
+        record, _ = await new_code.take_new_code(await load_record(world.store, "r"), world.context)
         assert record.code_changes == number
     assert await load_record(world.store, "r") == record
     assert await _code_of_a_node(world) == record.code["score"]
@@ -121,14 +121,14 @@ async def test_of_two_at_once_one_wins_and_the_other_says_so(world: Any, stopped
     await stopped()
     before = await load_record(world.store, "r")
     _edit(code, "mine")
-    mine, _ = await new_code.take_new_code(before, world.outside)
-    same, said = await new_code.take_new_code(before, world.outside)
+    mine, _ = await new_code.take_new_code(before, world.context)
+    same, said = await new_code.take_new_code(before, world.context)
     assert (same, len(said)) == (mine, 1)
     _edit(code, "yours")
     with pytest.raises(RunError, match=r"other code in the same moment.* fanout resume r --new-code"):
-        await new_code.take_new_code(before, world.outside)
+        await new_code.take_new_code(before, world.context)
     assert await _code_of_a_node(world) == mine.code["score"]
-    yours, _ = await new_code.take_new_code(await load_record(world.store, "r"), world.outside)
+    yours, _ = await new_code.take_new_code(await load_record(world.store, "r"), world.context)
     assert yours.code != mine.code, "what it says mends it"
 
 
@@ -154,9 +154,9 @@ async def test_killed_at_every_write_it_has_the_old_code_or_the_new(
 
     with monkeypatch.context() as patched, pytest.raises(KilledError):
         patched.setattr(new_code, call, dies)
-        await resume("r", world.outside, notes, new_code=True)
+        await resume("r", world.context, notes, new_code=True)
     assert (await _code_of_a_node(world) != before) is (call == "change_code" and done)
-    assert (await resume("r", world.outside, notes)).verdict.completed
+    assert (await resume("r", world.context, notes)).verdict.completed
     assert sorted((world.folder / "rows.txt").read_text().splitlines()) == sorted(ROWS)
 
 
@@ -165,8 +165,8 @@ async def test_a_folder_that_is_gone_changes_nothing(world: Any, notes: Any, sto
     await stopped()
     code.rename(code.with_name("elsewhere"))
     with pytest.raises(InputError, match="the code folder is not there"):
-        await resume("r", world.outside, notes, new_code=True)
-    assert (await resume("r", world.outside, notes)).verdict.completed
+        await resume("r", world.context, notes, new_code=True)
+    assert (await resume("r", world.context, notes)).verdict.completed
 
 
 async def test_a_command_that_has_not_ended_runs_with_the_new_code(
@@ -176,11 +176,11 @@ async def test_a_command_that_has_not_ended_runs_with_the_new_code(
     step = CommandStep(name="a", command="cat score.py > ${{outputs.o}}/seen", code=str(code), outputs={"o": Output()})
     made = pipeline(step)
     (code / "score.py").write_text("old")
-    await start(made, world.outside, notes, "r")
+    await start(made, world.context, notes, "r")
     for key in (keys.verdict(StepRound("r", "a")), keys.run_verdict("r")):
         (world.folder / "store" / key).unlink()
     (code / "score.py").write_text("new")
-    report = await resume("r", world.outside, notes, new_code=True)
+    report = await resume("r", world.context, notes, new_code=True)
     assert report.verdict.completed, report.verdict.reason
     assert (world.folder / "store/runs/r/a/outputs/o/seen").read_text() == "new"
 
@@ -188,22 +188,22 @@ async def test_a_command_that_has_not_ended_runs_with_the_new_code(
 async def test_a_run_that_is_over_is_not_said_to_go_on(world: Any, notes: Any, stopped: Any, code: Path) -> None:
     """A canceled run is shown as it ended; new code is refused, with the command that takes it."""
     await stopped()
-    await cancel("r", world.outside)
-    report = await resume("r", world.outside, notes)
+    await cancel("r", world.context)
+    report = await resume("r", world.context, notes)
     assert notes.said[0] == "run r is over (Canceled); nothing is run again: score"
     assert not report.verdict.completed
     assert world.engine.answered == []
     with pytest.raises(RunError, match=r"is over .* fanout redrive r --new-code"):
-        await resume("r", world.outside, notes, new_code=True)
+        await resume("r", world.context, notes, new_code=True)
     _edit(code)
-    assert (await redrive("r", RedriveOrder(new_code=True), world.outside, notes)).verdict.completed
+    assert (await redrive("r", RedriveOrder(new_code=True), world.context, notes)).verdict.completed
 
 
 async def test_a_canceled_run_without_a_verdict_is_brought_to_its_end(world: Any, notes: Any, stopped: Any) -> None:
     """Whoever canceled it was killed before it was sealed."""
     await stopped()
     (world.folder / "store/runs/r/cancel.json").write_text(json.dumps({"by": "me", "host": "here", "at": 1.0}))
-    await resume("r", world.outside, notes)
+    await resume("r", world.context, notes)
     assert notes.said[0].startswith("run r was canceled and is brought to its end (me on here canceled the run)")
     assert world.engine.answered == []
 
@@ -216,7 +216,7 @@ async def test_a_stopped_run_can_be_redriven(
     await stopped()
     before = await _code_of_a_node(world)
     _edit(code)
-    report = await redrive("r", RedriveOrder(new_code=new), world.outside, notes)
+    report = await redrive("r", RedriveOrder(new_code=new), world.context, notes)
     assert report.verdict.completed, report.verdict.reason
     assert (tmp_path / "rows.txt").read_text().splitlines() == ROWS
     assert len(world.engine.answered) < 12, "what had succeeded ran again"
@@ -230,8 +230,8 @@ async def test_a_redrive_keeps_what_a_resume_has_brought(world: Any, notes: Any,
     """The rounds after it have the new code, and changes of former rounds do not undo newer code."""
     await stopped()
     _edit(code, "first")
-    brought, _ = await new_code.take_new_code(await load_record(world.store, "r"), world.outside)
-    await redrive("r", RedriveOrder(), world.outside, notes)
+    brought, _ = await new_code.take_new_code(await load_record(world.store, "r"), world.context)
+    await redrive("r", RedriveOrder(), world.context, notes)
     record: RunRecord = await load_record(world.store, "r")
     assert (record.round, record.code) == (2, brought.code)
     assert (await load_step(world.store, record.at("score"))).code == brought.code["score"]
@@ -250,8 +250,8 @@ async def test_results_of_two_codes_are_not_reused(
         if not changed:
             changed = True
             _edit(code)
-            await new_code.take_new_code(await load_record(world.store, "r"), world.outside)
+            await new_code.take_new_code(await load_record(world.store, "r"), world.context)
 
     world.engine.answer = answer
-    assert (await start(replace(made, force_rerun=False), world.outside, notes, "r")).verdict.completed
+    assert (await start(replace(made, force_rerun=False), world.context, notes, "r")).verdict.completed
     assert not list((world.folder / "store").glob("reuse/*"))

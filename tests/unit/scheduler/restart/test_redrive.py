@@ -48,7 +48,7 @@ def _rows(folder: Path) -> list[str]:
 
 async def _began(world: Any, answer: Answer, made: Any, notes: Any) -> None:
     world.engine.answer = answer
-    await start(made, world.outside, notes, "r")
+    await start(made, world.context, notes, "r")
     world.engine.answer = None
     world.engine.answered.clear()
     notes.said.clear()
@@ -61,7 +61,7 @@ async def test_only_what_failed_runs_again(
     await _began(world, failing(3, 7), pipeline(score(**PATIENT)), notes)
     assert _rows(tmp_path) == [row for row in ROWS if row not in ("row of 3", "row of 7")]
     before = await read(world.store, keys.verdict(StepRound("r", "score")))
-    report = await redrive("r", EVERYTHING, world.outside, notes)
+    report = await redrive("r", EVERYTHING, world.context, notes)
     assert report.verdict.completed
     assert report.steps[0].seal.verdict.reason == "all 12 mini-batches succeeded"
     assert sorted(world.engine.answered) == [3, 7]
@@ -77,7 +77,7 @@ async def test_what_a_threshold_stopped_is_finished(
     """A step that failed early: what failed and what never ran is done, what succeeded is not."""
     await _began(world, failing(*range(6)), pipeline(score(**STRICT)), notes)
     assert not (tmp_path / "rows.txt").exists()
-    report = await redrive("r", EVERYTHING, world.outside, notes)
+    report = await redrive("r", EVERYTHING, world.context, notes)
     assert report.verdict.completed, report.verdict.reason
     assert _rows(tmp_path) == ROWS
     assert set(world.engine.answered) >= set(range(6))
@@ -88,12 +88,12 @@ async def test_a_choice_of_mini_batches(
 ) -> None:
     """The others stay failed, and count; chosen later they succeed too."""
     await _began(world, failing(3, 7, 9), pipeline(score(**PATIENT)), notes)
-    report = await redrive("r", RedriveOrder(Choice("score", (7,))), world.outside, notes)
+    report = await redrive("r", RedriveOrder(Choice("score", (7,))), world.context, notes)
     assert world.engine.answered == [7]
     assert report.steps[0].seal.counts.failed == 2
     assert {failed.index for failed in report.steps[0].failures} == {3, 9}
     assert _rows(tmp_path) == [row for row in ROWS if row not in ("row of 3", "row of 9")]
-    report = await redrive("r", EVERYTHING, world.outside, notes)
+    report = await redrive("r", EVERYTHING, world.context, notes)
     assert sorted(world.engine.answered) == [3, 7, 9]
     assert report.steps[0].seal.counts.succeeded == 12
     assert _rows(tmp_path) == ROWS
@@ -108,7 +108,7 @@ async def test_failures_that_were_not_chosen_end_nothing_early(
     )
     left = (await read_seal(world.store, keys.verdict(StepRound("r", "score")))).counts  # type: ignore[union-attr]
     assert left.failed >= 11
-    report = await redrive("r", RedriveOrder(Choice("score", (0,))), world.outside, notes)
+    report = await redrive("r", RedriveOrder(Choice("score", (0,))), world.context, notes)
     assert world.engine.answered == [0]
     assert report.steps[0].seal.counts.succeeded == 1
 
@@ -118,8 +118,8 @@ async def test_twice_changes_nothing(
 ) -> None:
     """When all has succeeded there is nothing to run again, and no round is opened."""
     await _began(world, failing(3), pipeline(score(**PATIENT)), notes)
-    await redrive("r", EVERYTHING, world.outside, notes)
-    report = await redrive("r", EVERYTHING, world.outside, notes)
+    await redrive("r", EVERYTHING, world.context, notes)
+    report = await redrive("r", EVERYTHING, world.context, notes)
     assert report.verdict.completed
     assert "notice nothing is run again: every mini-batch has succeeded" in notes.said
     assert world.engine.answered == [3]
@@ -133,11 +133,11 @@ async def test_failing_again_is_told_as_such(
     """A round that does no better leaves everything as it was, and the next may."""
     await _began(world, failing(3, 7), pipeline(score(**PATIENT)), notes)
     world.engine.answer = failing(3)
-    report = await redrive("r", EVERYTHING, world.outside, notes)
+    report = await redrive("r", EVERYTHING, world.context, notes)
     assert report.steps[0].seal.counts.failed == 1
     assert _rows(tmp_path) == [row for row in ROWS if row != "row of 3"]
     world.engine.answer = None
-    await redrive("r", EVERYTHING, world.outside, notes)
+    await redrive("r", EVERYTHING, world.context, notes)
     assert world.engine.answered.count(7) == 1
     assert _rows(tmp_path) == ROWS
 
@@ -156,7 +156,7 @@ async def test_steps_after_it_are_done_anew(
     marks.mkdir()
     before = CommandStep(name="before", command=f"mktemp -p '{marks}'")
     await _began(world, failing(3), pipeline(before, score(**PATIENT), count), notes)
-    report = await redrive("r", EVERYTHING, world.outside, notes)
+    report = await redrive("r", EVERYTHING, world.context, notes)
     assert report.verdict.completed
     assert "notice count: is done anew, since the data it needs is made again" in notes.said
     assert len(list(marks.iterdir())) == 1
@@ -171,10 +171,10 @@ async def test_a_failed_command_runs_again(world: Any, notes: Any, pipeline: Any
     second = CommandStep(
         name="second", command="true", inputs={"x": StepOutput("first", "o", DataType.URI_FOLDER)}, outputs={}
     )
-    report = await start(pipeline(first, second), world.outside, notes, "r")
+    report = await start(pipeline(first, second), world.context, notes, "r")
     assert not report.verdict.completed
     (tmp_path / "mended").touch()
-    report = await redrive("r", EVERYTHING, world.outside, notes)
+    report = await redrive("r", EVERYTHING, world.context, notes)
     assert [step.step.name for step in report.steps] == ["first", "second"]
     assert report.verdict.completed
 
@@ -188,11 +188,11 @@ async def test_a_run_that_is_not_over_is_ended_first(
         await asyncio.Event().wait()
 
     world.engine.answer = never
-    task = asyncio.create_task(start(pipeline(score()), world.outside, notes, "r"))
+    task = asyncio.create_task(start(pipeline(score()), world.context, notes, "r"))
     while not world.engine.answered:  # noqa: ASYNC110 - no event to hear
         await asyncio.sleep(0.01)
     with pytest.raises(RunError, match=r"was stopped before its end.*: fanout redrive r$"):
-        await redrive("r", RedriveOrder(Choice("score")), world.outside, notes)
+        await redrive("r", RedriveOrder(Choice("score")), world.context, notes)
     world.engine.answer = None
     report = await redrive("r", EVERYTHING, world.with_engine(world.paper()), notes)
     assert report.verdict.completed, report.verdict.reason
@@ -208,16 +208,16 @@ async def test_a_canceled_run_is_finished(world: Any, notes: Any, score: Any, pi
             await asyncio.Event().wait()
 
     world.engine.answer = slow
-    task = asyncio.create_task(start(pipeline(score()), world.outside, notes, "r"))
+    task = asyncio.create_task(start(pipeline(score()), world.context, notes, "r"))
     while len(world.engine.answered) < 6:  # noqa: ASYNC110 - no event to hear
         await asyncio.sleep(0.01)
-    assert (await cancel("r", world.outside)).canceled
+    assert (await cancel("r", world.context)).canceled
     await task
     done = (await read_seal(world.store, keys.verdict(StepRound("r", "score")))).counts.succeeded  # type: ignore[union-attr]
     assert done
     world.engine.answer = None
     world.engine.answered.clear()
-    report = await redrive("r", EVERYTHING, world.outside, notes)
+    report = await redrive("r", EVERYTHING, world.context, notes)
     assert report.verdict.completed, report.verdict.reason
     assert len(world.engine.answered) == 12 - done
     assert _rows(tmp_path) == ROWS
@@ -234,7 +234,7 @@ async def test_a_redrive_that_was_stopped_is_resumed(
             await asyncio.Event().wait()
 
     world.engine.answer = stuck
-    task = asyncio.create_task(redrive("r", EVERYTHING, world.outside, notes))
+    task = asyncio.create_task(redrive("r", EVERYTHING, world.context, notes))
     while len(world.engine.answered) < 5:  # noqa: ASYNC110 - no event to hear
         await asyncio.sleep(0.01)
     task.cancel()
@@ -250,7 +250,7 @@ async def test_a_changed_input_is_told(
     """The plan stays, since its mini-batches are what failed; what differs is said."""
     await _began(world, failing(3), pipeline(score(**PATIENT)), notes)
     (tmp_path / "in" / "more.txt").touch()
-    await redrive("r", EVERYTHING, world.outside, notes)
+    await redrive("r", EVERYTHING, world.context, notes)
     [told] = [text for text in notes.said if "input has changed" in text]
     assert "13 mini-batches today, 12 then" in told
     assert _rows(tmp_path) == ROWS
@@ -269,7 +269,7 @@ async def test_changed_code_is_told(
     before = (await load_record(world.store, "r")).code["score"]
     (folder / "score.py").write_text("two")
     (folder / "more.py").write_text("more")
-    await redrive("r", RedriveOrder(new_code=new_code), world.outside, notes)
+    await redrive("r", RedriveOrder(new_code=new_code), world.context, notes)
     [told] = [text for text in notes.said if "more.py, score.py" in text]
     assert ("the run's own copy is used" in told) is not new_code
     record = await load_record(world.store, "r")
@@ -287,9 +287,9 @@ async def test_code_that_is_gone_matters_only_when_asked_for(
     await _began(world, failing(3), pipeline(score(task=task, **PATIENT)), notes)
     folder.rmdir()
     with pytest.raises(InputError, match="src: the code folder is not there"):
-        await redrive("r", RedriveOrder(new_code=True), world.outside, notes)
+        await redrive("r", RedriveOrder(new_code=True), world.context, notes)
     assert (await load_record(world.store, "r")).round == 1
-    assert (await redrive("r", EVERYTHING, world.outside, notes)).verdict.completed
+    assert (await redrive("r", EVERYTHING, world.context, notes)).verdict.completed
     assert any("is not there any more" in text for text in notes.said)
 
 
@@ -297,7 +297,7 @@ async def test_two_at_once(world: Any, notes: Any, score: Any, pipeline: Any, fa
     """One opens the round; the other says so, and touches nothing."""
     await _began(world, failing(3, 7), pipeline(score(**PATIENT)), notes)
     ended = await asyncio.gather(
-        *(redrive("r", EVERYTHING, world.outside, notes) for _ in range(2)), return_exceptions=True
+        *(redrive("r", EVERYTHING, world.context, notes) for _ in range(2)), return_exceptions=True
     )
     [error] = [end for end in ended if isinstance(end, BaseException)]
     assert isinstance(error, RunError)
@@ -313,11 +313,11 @@ async def test_a_step_that_could_not_be_planned_is_done_anew(
     files = sorted((tmp_path / "in").iterdir())
     for file in files:
         file.unlink()
-    report = await start(pipeline(score()), world.outside, notes, "r")
+    report = await start(pipeline(score()), world.context, notes, "r")
     assert not report.verdict.completed
     for file in files:
         file.touch()
-    report = await redrive("r", EVERYTHING, world.outside, notes)
+    report = await redrive("r", EVERYTHING, world.context, notes)
     assert report.verdict.completed, report.verdict.reason
     assert _rows(tmp_path) == ROWS
-    assert (await resume("r", world.outside, notes)).verdict.completed
+    assert (await resume("r", world.context, notes)).verdict.completed

@@ -16,8 +16,8 @@ from fanout.code_snapshots.archive import snapshot
 from fanout.config.settings import Settings
 from fanout.engines.local import LocalEngine
 from fanout.errors import ForgedMessageError
-from fanout.node.lambda_worker import Worker
-from fanout.node.serve import Surroundings
+from fanout.node.lambda_worker import LambdaWorker
+from fanout.node.serve import NodeServices
 from fanout.pipeline.model import (
     CommandStep,
     DataInput,
@@ -37,7 +37,7 @@ from fanout.records.cancelation import ask, mine
 from fanout.records.run import check_signature, create_record, load_record, signer_of
 from fanout.records.seal import Seal, step_seal
 from fanout.records.verdict import Counts, VerdictStatus
-from fanout.scheduler.context import Outside
+from fanout.scheduler.context import RunContext
 from fanout.scheduler.resident import new_record
 from fanout.scheduler.ticks import parallel_tick, run_tick
 from fanout.scheduler.ticks.delegated import carry_out_command, conclude
@@ -69,9 +69,9 @@ class Cloud:
     """A store, standing queues, and functions that are called with what the queues deliver."""
 
     folder: Path
-    outside: Outside
+    context: RunContext
     standing: Standing
-    worker: Worker
+    worker: LambdaWorker
     kept: Kept = field(default_factory=Kept)
     go_on: Callable[[], bool] = lambda: True
     turns: int = 0
@@ -82,15 +82,15 @@ class Cloud:
         place.mkdir()
         (place / "score.py").write_text(dedent(code))
         packed = snapshot(place)
-        await put(self.outside.store, keys.code(packed.digest), packed.archive)
+        await put(self.context.store, keys.code(packed.digest), packed.archive)
         pipeline = Pipeline("pipeline.yml", None, steps, **how)
-        record = new_record(RUN, pipeline, {step.name: packed.digest for step in steps}, self.outside)
-        await create_record(self.outside.store, record)
+        record = new_record(RUN, pipeline, {step.name: packed.digest for step in steps}, self.context)
+        await create_record(self.context.store, record)
         await self.look()
 
     async def look(self) -> None:
         """The run will be looked at."""
-        signer = await signer_of(self.outside.store, RUN)
+        signer = await signer_of(self.context.store, RUN)
         assert signer is not None
         await self.standing.look(Turn(RUN), signer)
 
@@ -107,16 +107,16 @@ class Cloud:
         sealed = None
         for delivery in await self.standing.ticks.receive(1, 0.02):
             self.turns += 1
-            tools = Tools(self.outside, self.standing, self.kept, self.go_on)
-            await check_signature(self.outside.store, RUN, delivery.body)
+            tools = Tools(self.context, self.standing, self.kept, self.go_on)
+            await check_signature(self.context.store, RUN, delivery.body)
             sealed = await take_turn(decode_turn(delivery.body), tools)
             await self.standing.ticks.delete([delivery])
         if works and (batch := await self.standing.work.main.receive(10, 0)):
-            failed = await self.worker.work(batch, self.worker.outside.clock.monotonic() + PATIENCE)
+            failed = await self.worker.work(batch, self.worker.services.clock.monotonic() + PATIENCE)
             await self.standing.work.main.delete([delivery for delivery in batch if delivery not in failed])
         for delivery in await self.standing.reductions.receive(1, 0):
-            await check_signature(self.outside.store, RUN, delivery.body)
-            await conclude(decode_reduction(delivery.body), self.outside, self.standing, self.go_on)
+            await check_signature(self.context.store, RUN, delivery.body)
+            await conclude(decode_reduction(delivery.body), self.context, self.standing, self.go_on)
             await self.standing.reductions.delete([delivery])
         return sealed
 
@@ -128,7 +128,7 @@ class Cloud:
         return sealed
 
     async def output(self, step: str, name: str) -> bytes | None:
-        return await read(self.outside.store, keys.outputs(StepRound(RUN, step), name))
+        return await read(self.context.store, keys.outputs(StepRound(RUN, step), name))
 
 
 @pytest.fixture
@@ -139,18 +139,18 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
     pairs = [await service.create(name, visibility=300.0, max_receives=3) for name in ("work", "ticks", "reductions")]
     standing = Standing(pairs[0], pairs[1].main, pairs[2].main)
     store, settings = LocalStore(tmp_path / "store", mkdir=True), Settings((tmp_path / "store").as_uri())
-    outside = Outside(settings, Access(), store, service, LocalEngine(settings.store, None, {}), SharedClock())
+    context = RunContext(settings, Access(), store, service, LocalEngine(settings.store, None, {}), SharedClock())
 
     async def command(at: StepRound, end: float) -> None:
-        await carry_out_command(at, replace(outside, clock=clock), standing, end - clock.monotonic())
+        await carry_out_command(at, replace(context, clock=clock), standing, end - clock.monotonic())
 
     async def check_order(at: StepRound, body: str) -> None:
         await check_signature(store, at.run, body)
 
-    worker = Worker(
-        Surroundings(store, service, Access(), clock, settings.store), standing.work, 20.0, command, check_order
+    worker = LambdaWorker(
+        NodeServices(store, service, Access(), clock, settings.store), standing.work, 20.0, command, check_order
     )
-    yield Cloud(tmp_path, outside, standing, worker)
+    yield Cloud(tmp_path, context, standing, worker)
     await worker.close()
     await service.close()
 
@@ -206,7 +206,7 @@ async def test_a_step_that_fails_ends_the_run(cloud: Cloud) -> None:
     sealed = await cloud.verdict()
     assert sealed.verdict.status is VerdictStatus.FAILED
     assert sealed.verdict.reason.startswith("step score: ")
-    assert await step_seal(cloud.outside.store, StepRound(RUN, "count")) is None
+    assert await step_seal(cloud.context.store, StepRound(RUN, "count")) is None
     while (await cloud.standing.work.main.depth()).total:
         await cloud.pump()
 
@@ -231,10 +231,10 @@ async def test_a_canceled_run(cloud: Cloud) -> None:
     """It ends with what was committed, and the next step does not begin."""
     await cloud.begin(_parallel(cloud.inputs(5)), COUNT)
     await cloud.pump(works=False)
-    await ask(cloud.outside.store, RUN, 1, mine(SystemClock()))
+    await ask(cloud.context.store, RUN, 1, mine(SystemClock()))
     sealed = await cloud.verdict()
     assert sealed.verdict.status is VerdictStatus.CANCELED
-    found = await step_seal(cloud.outside.store, AT)
+    found = await step_seal(cloud.context.store, AT)
     assert found is not None
     assert found.counts.canceled + found.counts.succeeded == 5
 
@@ -274,7 +274,7 @@ async def test_what_kills_every_worker_is_a_dead_letter(cloud: Cloud) -> None:
     await _give_back(cloud.standing.work)
     sealed = await cloud.verdict()
     assert sealed.verdict.completed
-    found = await step_seal(cloud.outside.store, AT)
+    found = await step_seal(cloud.context.store, AT)
     assert found is not None
     assert (found.counts.succeeded, found.counts.dead_lettered) == (2, 1)
     assert await cloud.output("score", "rows") == b"00\n02\n"
@@ -321,7 +321,7 @@ async def test_letters_that_were_not_signed_are_dropped(cloud: Cloud) -> None:
     ]
     await cloud.standing.work.dead.send(forged)
     assert (await cloud.verdict()).verdict.completed
-    seal = await step_seal(cloud.outside.store, AT)
+    seal = await step_seal(cloud.context.store, AT)
     assert seal is not None
     assert (seal.counts.total, seal.counts.succeeded) == (2, 2)
     assert (await cloud.standing.work.dead.depth()).total == 0
@@ -332,12 +332,12 @@ async def test_letters_that_stay_hide_no_others(cloud: Cloud) -> None:
     make = CommandStep(name="make", command="true")
     await cloud.begin(make)
     await cloud.standing.work.dead.send(["{"] * 250)
-    signer = await signer_of(cloud.outside.store, RUN)
+    signer = await signer_of(cloud.context.store, RUN)
     assert signer is not None
     order = messages.encode_order(messages.COMMAND, StepRound(RUN, "make"), signer)
     await cloud.standing.work.dead.send([order])
     await cloud.pump(works=False)
-    sealed = await step_seal(cloud.outside.store, StepRound(RUN, "make"))
+    sealed = await step_seal(cloud.context.store, StepRound(RUN, "make"))
     assert sealed is not None
     assert "vanished" in sealed.verdict.reason
 
@@ -346,7 +346,7 @@ async def test_orders_and_turns_that_were_not_signed_are_refused(cloud: Cloud) -
     """Whoever may only send asks for nothing; a run that was begun before there were keys takes what it always took."""
     await cloud.begin(CommandStep(name="make", command="true"))
     await _purge(cloud.standing.ticks)
-    store = cloud.outside.store
+    store = cloud.context.store
     bodies = [encode_turn(Turn(RUN)), encode_turn(Turn(RUN, 3), Signer(new_key()))]
     bodies += [messages.encode_order(kind, StepRound(RUN, "make")) for kind in (messages.COMMAND, "reduce")]
     for body in bodies:
@@ -364,13 +364,13 @@ async def test_a_turn_that_was_overtaken_does_nothing(cloud: Cloud) -> None:
     """Of turns that are delivered twice one chain goes on."""
     await cloud.begin(_parallel(cloud.inputs(2)))
     await _purge(cloud.standing.ticks)
-    await write_ticking(cloud.outside.store, RUN, Ticking(7))
-    tools = Tools(cloud.outside, cloud.standing, cloud.kept, cloud.go_on)
+    await write_ticking(cloud.context.store, RUN, Ticking(7))
+    tools = Tools(cloud.context, cloud.standing, cloud.kept, cloud.go_on)
     assert await take_turn(Turn(RUN, 6), tools) is None
     assert (await cloud.standing.ticks.depth()).total == 0
     for _ in range(2):
         await take_turn(Turn(RUN, 7), tools)
-    assert (await read_ticking(cloud.outside.store, RUN)).number == 8
+    assert (await read_ticking(cloud.context.store, RUN)).number == 8
     assert (await cloud.standing.ticks.depth()).total == 1
 
 
@@ -381,10 +381,10 @@ async def test_planning_goes_on_where_its_time_was_over(cloud: Cloud, monkeypatc
     monkeypatch.setattr(run_tick, "AT_ONCE", 0.05)
     left = iter([True, True, False, True, False])
     await cloud.begin(_parallel(cloud.inputs(9)))
-    tools = Tools(cloud.outside, cloud.standing, cloud.kept, lambda: next(left, True))
+    tools = Tools(cloud.context, cloud.standing, cloud.kept, lambda: next(left, True))
     await take_turn(Turn(RUN), tools)
     assert (await cloud.standing.work.main.depth()).total == 4
-    assert await list_names(cloud.outside.store, keys.sent(AT)) == ["00000", "00001"]
+    assert await list_names(cloud.context.store, keys.sent(AT)) == ["00000", "00001"]
     await take_turn(Turn(RUN), tools)
     assert (await cloud.standing.work.main.depth()).total == 6
     await take_turn(Turn(RUN), tools)
@@ -397,12 +397,12 @@ async def test_a_command_that_two_workers_run(cloud: Cloud) -> None:
     step = replace(MAKE, command="echo $$ > ${{outputs.word}}; sleep 0.2")
     await cloud.begin(step)
     at = StepRound(RUN, "make")
-    await asyncio.gather(*(carry_out_command(at, cloud.outside, cloud.standing, PATIENCE) for _ in range(2)))
-    sealed = await step_seal(cloud.outside.store, at)
+    await asyncio.gather(*(carry_out_command(at, cloud.context, cloud.standing, PATIENCE) for _ in range(2)))
+    sealed = await step_seal(cloud.context.store, at)
     assert sealed is not None
     [winner] = sealed.objects
     [loser] = {0, 1} - {winner}
-    kept = await read(cloud.outside.store, f"{keys.staged_command(at, loser)}word/word")
+    kept = await read(cloud.context.store, f"{keys.staged_command(at, loser)}word/word")
     assert kept is not None
     assert await cloud.output("make", "word") not in (None, kept)
     assert (await cloud.verdict()).verdict.completed
@@ -411,7 +411,7 @@ async def test_a_command_that_two_workers_run(cloud: Cloud) -> None:
 async def test_a_command_that_takes_longer_than_its_worker_has(cloud: Cloud) -> None:
     """It fails with that as the reason."""
     await cloud.begin(replace(MAKE, command="sleep 100"))
-    await carry_out_command(StepRound(RUN, "make"), cloud.outside, cloud.standing, 0.3)
+    await carry_out_command(StepRound(RUN, "make"), cloud.context, cloud.standing, 0.3)
     assert "took longer than its limit of 0.3 seconds" in (await cloud.verdict()).verdict.reason
 
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fanout.slot.child.script_context import Surroundings
+from fanout.slot.child.script_context import ScriptContext
 
 TRY_OUT = """
 from azureml_user.parallel_run import EntryScript
@@ -16,7 +16,7 @@ print(here.agent_name, here.node_id, here.working_dir, here.log_dir, sep="|")
 
 def test_where_the_log_of_a_script_is() -> None:
     """logs/user/entry_script_log/<node>/<process>.log.txt (reference, section 11)."""
-    here = Surroundings(agent_name="process004", node_id="2", logs=Path("/l"))
+    here = ScriptContext(agent_name="process004", node_id="2", logs=Path("/l"))
     assert here.log_dir == Path("/l/user/entry_script_log/2")
     assert here.log_file == Path("/l/user/entry_script_log/2/process004.log.txt")
 
