@@ -20,8 +20,8 @@ from fanout.errors import QueueError, SettingsError
 from fanout.queues.base import Delivery, Queue, QueuePair
 from fanout.queues.sqs import SqsQueueService
 from fanout.scheduler.context import RunContext
-from fanout.scheduler.ticks.deployment_queues import Standing
-from fanout.scheduler.ticks.parallel_tick import Kept
+from fanout.scheduler.ticks.deployment_queues import DeploymentQueues
+from fanout.scheduler.ticks.parallel_tick import SupervisorCache
 from fanout.storage.open import open_store
 from fanout.tasks import beside
 
@@ -54,8 +54,8 @@ class Container:
     loop: asyncio.AbstractEventLoop
     deployment: Deployment
     run_context: RunContext
-    standing: Standing
-    kept: Kept
+    queues: DeploymentQueues
+    kept: SupervisorCache
 
     def run(self, job: Coroutine[Any, Any, T]) -> T:
         """What `job` returns; tasks of earlier invocations go on meanwhile."""
@@ -88,7 +88,9 @@ async def _open(loop: asyncio.AbstractEventLoop, environ: Mapping[str, str]) -> 
     work, dead, ticks, reductions = (service.at(environ[name]) for name in _QUEUES)
     engine = LocalEngine(settings.store, None, {})  # never asked for a node: functions are started by their queue
     run_context = RunContext(settings, access, store, service, engine, SharedClock())
-    return Container(loop, deployment, run_context, Standing(QueuePair(work, dead), ticks, reductions), Kept())
+    return Container(
+        loop, deployment, run_context, DeploymentQueues(QueuePair(work, dead), ticks, reductions), SupervisorCache()
+    )
 
 
 def deadline(context: Context) -> Callable[[], bool]:

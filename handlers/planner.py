@@ -8,8 +8,8 @@ from typing import Any
 from fanout.aws.deployment import begin
 from fanout.errors import FanoutError, InputError
 from fanout.queues.base import Delivery
-from fanout.scheduler.ticks.deployment_queues import Turn
-from fanout.scheduler.ticks.run_tick import Tools, take_turn
+from fanout.scheduler.ticks.deployment_queues import TickMessage
+from fanout.scheduler.ticks.run_tick import TickContext, handle_tick
 from fanout.triggers.compiled import ArmedTrigger, arm
 from fanout.triggers.event import ObjectEvent
 from fanout.triggers.sources.bodies import read_events
@@ -80,7 +80,7 @@ async def _by_hand(here: Container, event: Any, context: Context) -> list[str]:
 
 
 async def _plan(here: Container, run: str, context: Context) -> str:
-    await take_turn(Turn(run), Tools(here.run_context, here.standing, here.kept, deadline(context)))
+    await handle_tick(TickMessage(run), TickContext(here.run_context, here.queues, here.kept, deadline(context)))
     return run
 
 

@@ -79,7 +79,7 @@ def main() -> None:
 
     async def live() -> None:
         try:
-            await poll(here.standing.work.main, worker.work, worker.services.clock, seconds, leaving)
+            await poll(here.queues.work.main, worker.work, worker.services.clock, seconds, leaving)
         finally:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LEAVING):

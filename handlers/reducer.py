@@ -5,7 +5,7 @@ from typing import Any
 from fanout.errors import FanoutError, ForgedMessageError
 from fanout.queues.base import Delivery
 from fanout.records.run import check_signature
-from fanout.scheduler.ticks.delegated import conclude
+from fanout.scheduler.ticks.delegated import conclude_step
 from fanout.scheduler.ticks.deployment_queues import decode_reduction
 from handlers.container import Container, Context, container, deadline, held, log
 from handlers.sqs_event import read_batch
@@ -20,10 +20,10 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
 async def _conclude(here: Container, delivery: Delivery, context: Context) -> bool:
     """Whether the step is concluded, or another invocation will go on with it."""
     try:
-        async with held(here.standing.reductions, delivery):
+        async with held(here.queues.reductions, delivery):
             at = decode_reduction(delivery.body)
             await check_signature(here.run_context.store, at.run, delivery.body)
-            done = await conclude(at, here.run_context, here.standing, deadline(context))
+            done = await conclude_step(at, here.run_context, here.queues, deadline(context))
     except ForgedMessageError as exc:
         log.warning("dropped: %s", exc)
         return True

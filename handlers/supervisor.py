@@ -5,8 +5,8 @@ from typing import Any
 from fanout.errors import FanoutError, ForgedMessageError
 from fanout.queues.base import Delivery
 from fanout.records.run import check_signature
-from fanout.scheduler.ticks.deployment_queues import decode_turn
-from fanout.scheduler.ticks.run_tick import Tools, take_turn
+from fanout.scheduler.ticks.deployment_queues import decode_tick
+from fanout.scheduler.ticks.run_tick import TickContext, handle_tick
 from handlers.container import Container, Context, container, deadline, held, log
 from handlers.sqs_event import read_batch
 
@@ -19,12 +19,12 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
 
 async def _look(here: Container, delivery: Delivery, context: Context) -> bool:
     """Whether the turn was taken."""
-    tools = Tools(here.run_context, here.standing, here.kept, deadline(context))
+    tick = TickContext(here.run_context, here.queues, here.kept, deadline(context))
     try:
-        async with held(here.standing.ticks, delivery):
-            turn = decode_turn(delivery.body)
+        async with held(here.queues.ticks, delivery):
+            turn = decode_tick(delivery.body)
             await check_signature(here.run_context.store, turn.run, delivery.body)
-            sealed = await take_turn(turn, tools)
+            sealed = await handle_tick(turn, tick)
     except ForgedMessageError as exc:
         log.warning("dropped: %s", exc)
         return True

@@ -28,7 +28,7 @@ def worker_of(here: Container) -> LambdaWorker:
     run_context = replace(here.run_context, clock=SystemClock())
 
     async def command(at: StepRound, end: float) -> None:
-        await carry_out_command(at, run_context, here.standing, end - run_context.clock.monotonic())
+        await carry_out_command(at, run_context, here.queues, end - run_context.clock.monotonic())
 
     async def check_order(at: StepRound, body: str) -> None:
         await check_signature(run_context.store, at.run, body)
@@ -36,4 +36,4 @@ def worker_of(here: Container) -> LambdaWorker:
     around = NodeServices(
         run_context.store, run_context.queues, run_context.access, run_context.clock, run_context.settings.store
     )
-    return LambdaWorker(around, here.standing.work, here.deployment.visibility, command, check_order)
+    return LambdaWorker(around, here.queues.work, here.deployment.visibility, command, check_order)

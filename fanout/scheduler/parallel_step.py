@@ -130,7 +130,7 @@ class ParallelRun(ParallelParts):
             total = None if summary is None else summary.mini_batches
             retries = self.step.retry_settings.max_retries
             report.say(f"taken up again: {supervisor.ledger.counts.settled} mini-batches are done")
-            self.observer.step_goes_on(self.step, remaining(supervisor.ledger, total, retries))
+            self.observer.step_continues(self.step, remaining(supervisor.ledger, total, retries))
         async with (
             self.context.engine.nodes(self.at, self.step.instance_count) as workforce,
             self._publishing(planned, summary, queues, record.signer, supervisor),

@@ -19,11 +19,11 @@ from fanout.records.verdict import Counts, Verdict, VerdictStatus
 from fanout.scheduler.bindings import Binding
 from fanout.scheduler.code_folders import notices_of, store_snapshots, take_snapshots
 from fanout.scheduler.context import RunContext
-from fanout.scheduler.observer import GOES_ON, RunObserver, RunReport, StepReport
+from fanout.scheduler.observer import CONTINUES, RunObserver, RunReport, StepReport
 from fanout.scheduler.parallel_step import ParallelRun
 from fanout.scheduler.restart.earlier_sessions import seconds_since
 from fanout.scheduler.restart.new_code import take_new_code
-from fanout.scheduler.restart.repair import mend
+from fanout.scheduler.restart.repair import repair_store
 from fanout.scheduler.run_driver import RunDriver, in_run, seal_run
 from fanout.scheduler.run_machine import Conclude
 from fanout.scheduler.step_environments import prepare_environments
@@ -59,7 +59,7 @@ async def resume(name: str, context: RunContext, observer: RunObserver, *, new_c
     RunError when there is none of this name, or new code is wanted for one that is over or canceled.
     """
     record = await load_record(context.store, name)
-    mended = await mend(context.store, name)
+    mended = await repair_store(context.store, name)
     notices = [] if mended is None else [mended]
     ending = await _ending(record, context) if mended is None else None
     if new_code:
@@ -69,7 +69,7 @@ async def resume(name: str, context: RunContext, observer: RunObserver, *, new_c
             )
         record, changed = await take_new_code(record, context)
         notices += changed
-    observer.run_started(name, record.pipeline.steps, True, ending or GOES_ON)
+    observer.run_started(name, record.pipeline.steps, True, ending or CONTINUES)
     for notice in notices:
         observer.notice(notice)
     first = keys.run_json(name) if record.round == 1 else keys.redrive_json(name, record.round)

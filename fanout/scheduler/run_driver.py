@@ -19,7 +19,7 @@ from fanout.scheduler.code_folders import code_folder
 from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import RunObserver, StepReport
 from fanout.scheduler.reuse import Earlier, StepReuse
-from fanout.scheduler.run_machine import Action, Begin, Conclude, LookAgain, RunFacts, Skip, decide, ends_others
+from fanout.scheduler.run_machine import Action, Begin, Conclude, LookAgain, RunFacts, Skip, decide, fails_run
 from fanout.storage import keys
 from fanout.storage.objects import put, read
 from fanout.tasks import task_group
@@ -105,7 +105,7 @@ class RunDriver:
         store, run, name = self.context.store, self.record, report.step.name
         # What stays as an earlier round has left it says nothing about this one.
         stays = run.place(name).round != run.round
-        if ends_others(run.pipeline, report) and not stays:
+        if fails_run(run.pipeline, report) and not stays:
             await end_others(store, run.name, run.round, name, self.context.clock)
         if report.seal.verdict.status is VerdictStatus.CANCELED:
             self._canceled = await read_cancelation(store, run.name, run.round)

@@ -77,11 +77,11 @@ def _openings(steps: Sequence[Step], facts: RunFacts) -> Iterator[Begin | Skip]:
     over = facts.ended.keys() | set(facts.skipped)
     for step in steps:
         if step.name not in over and step.name not in facts.under_way and step.after <= over:
-            reason = hindrance(step, facts.ended)
+            reason = blocked_by(step, facts.ended)
             yield Begin(step) if reason is None else Skip(step, reason)
 
 
-def hindrance(step: Step, reports: Mapping[str, StepReport]) -> str | None:
+def blocked_by(step: Step, reports: Mapping[str, StepReport]) -> str | None:
     """Why a step cannot run, after those before it have ended or were skipped; None when it can."""
     for name in sorted(step.after):
         report = reports.get(name)
@@ -90,7 +90,7 @@ def hindrance(step: Step, reports: Mapping[str, StepReport]) -> str | None:
     return None
 
 
-def ends_others(pipeline: Pipeline, report: StepReport) -> bool:
+def fails_run(pipeline: Pipeline, report: StepReport) -> bool:
     """Whether a step that ended so ends all other steps, running ones included (reference, section 1)."""
     return report.seal.verdict.status is VerdictStatus.FAILED and not pipeline.continue_on_step_failure
 

@@ -25,7 +25,7 @@ from fanout.storage.objects import create
 from fanout.supervision.dead_letters import DeadLetters
 from fanout.supervision.fencer import Fencer
 from fanout.supervision.stragglers import Stragglers, is_near_end
-from fanout.supervision.time_limits import Clocks
+from fanout.supervision.time_limits import TimeLimits
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -137,7 +137,7 @@ class Supervisor:
         self._follow, self._drains = follow, drains  # or somebody else empties a queue that serves many steps
         self._fencer, self._send_again = fencer, send_again
         self._stragglers = Stragglers()
-        self._clocks = Clocks.of(record.step, len(os.sched_getaffinity(0)))
+        self._clocks = TimeLimits.of(record.step, len(os.sched_getaffinity(0)))
         self._failed_starts = 0  # in a row, on all nodes
         self._knows_fences = False
         self._has_looked = False  # what the first look finds is from before this supervisor

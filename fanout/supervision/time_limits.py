@@ -11,7 +11,7 @@ INIT_TRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Clocks:
+class TimeLimits:
     """How many seconds may pass."""
 
     first_task: float
@@ -20,7 +20,7 @@ class Clocks:
     init: float = 0.0  # before the first attempt has ended, in addition to `progress`: a script may load for long
 
     @classmethod
-    def of(cls, step: ParallelStep, cores: int) -> "Clocks":
+    def of(cls, step: ParallelStep, cores: int) -> "TimeLimits":
         """As the step says; progress defaults to three times what one mini-batch may take.
 
         `cores` is how many slots a node has when the step does not say it.

@@ -16,10 +16,10 @@ from fanout.node.serve import NodeServices
 from fanout.queues.base import Delivery, Queue
 from fanout.records.run import check_signature, try_create
 from fanout.scheduler.resident import new_record
-from fanout.scheduler.ticks.delegated import conclude
-from fanout.scheduler.ticks.deployment_queues import Standing, Turn, decode_reduction, decode_turn
-from fanout.scheduler.ticks.parallel_tick import Kept
-from fanout.scheduler.ticks.run_tick import Tools, take_turn
+from fanout.scheduler.ticks.delegated import conclude_step
+from fanout.scheduler.ticks.deployment_queues import DeploymentQueues, TickMessage, decode_reduction, decode_tick
+from fanout.scheduler.ticks.parallel_tick import SupervisorCache
+from fanout.scheduler.ticks.run_tick import TickContext, handle_tick
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
 from tests.simulation.loop import Process
@@ -50,7 +50,7 @@ class FunctionWorld:
     simulation: Simulation
     containers: dict[str, list[Container]] = field(default_factory=dict)
     made: dict[str, int] = field(default_factory=dict)
-    standing: Standing = field(init=False)
+    queues: DeploymentQueues = field(init=False)
     history_at_seal: int | None = None
 
     async def play(self) -> None:
@@ -60,17 +60,17 @@ class FunctionWorld:
         # What fails in other queues for good is work for a person; here it is always tried again.
         often = (scenario.max_receives, 1000, 1000)
         pairs = [await service.create(f"fx-{n}", visibility=HIDDEN, max_receives=most) for n, most in enumerate(often)]
-        self.standing = Standing(pairs[0], pairs[1].main, pairs[2].main)
+        self.queues = DeploymentQueues(pairs[0], pairs[1].main, pairs[2].main)
         simulation.bucket.watchers.append(self._look_for_seal)
         record = new_record(RUN, scenario.pipeline(simulation.input_uri), {}, simulation.run_context)
         while simulation.bucket.look(keys.run_json(RUN)) is None:
             with contextlib.suppress(StoreError):  # whoever begins a run tries again until it exists
                 await try_create(simulation.run_context.store, record)
-        await self.standing.look(Turn(RUN), record.signer)
+        await self.queues.send_tick(TickMessage(RUN), record.signer)
         sources = [
-            self._source("supervisor", self.standing.ticks, 1),
-            self._source("reducer", self.standing.reductions, 1),
-            *(self._source("worker", self.standing.work.main, AT_ONCE) for _ in range(scenario.nodes)),
+            self._source("supervisor", self.queues.ticks, 1),
+            self._source("reducer", self.queues.reductions, 1),
+            *(self._source("worker", self.queues.work.main, AT_ONCE) for _ in range(scenario.nodes)),
         ]
         running = [asyncio.create_task(source) for source in sources]
         while simulation.bucket.look(keys.run_verdict(RUN)) is None and not simulation.world.defects:  # noqa: ASYNC110 - time passes, nothing is polled
@@ -138,22 +138,20 @@ class FunctionWorld:
         async def command(at: StepRound, _: float) -> None:
             raise RunError(f"{at} is no command")
 
-        worker = LambdaWorker(
-            around, self.standing.work, self.simulation.scenario.visibility, command, self._check_order
-        )
+        worker = LambdaWorker(around, self.queues.work, self.simulation.scenario.visibility, command, self._check_order)
         return lambda deliveries: worker.work(deliveries, run_context.clock.monotonic() + INVOCATION)
 
     async def _check_order(self, at: StepRound, body: str) -> None:
         await check_signature(self.simulation.run_context.store, at.run, body)
 
     def _supervisor(self) -> Handler:
-        kept = Kept()
+        kept = SupervisorCache()
 
         async def handle(deliveries: Sequence[Delivery]) -> list[Delivery]:
             for delivery in deliveries:
-                turn = decode_turn(delivery.body)
+                turn = decode_tick(delivery.body)
                 await check_signature(self.simulation.run_context.store, turn.run, delivery.body)
-                await take_turn(turn, Tools(self.simulation.run_context, self.standing, kept, lambda: True))
+                await handle_tick(turn, TickContext(self.simulation.run_context, self.queues, kept, lambda: True))
             return []
 
         return handle
@@ -163,7 +161,7 @@ class FunctionWorld:
             for delivery in deliveries:
                 at = decode_reduction(delivery.body)
                 await check_signature(self.simulation.run_context.store, at.run, delivery.body)
-                await conclude(at, self.simulation.run_context, self.standing, lambda: True)
+                await conclude_step(at, self.simulation.run_context, self.queues, lambda: True)
             return []
 
         return handle

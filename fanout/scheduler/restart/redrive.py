@@ -25,8 +25,8 @@ from fanout.scheduler.observer import RunObserver, RunReport
 from fanout.scheduler.parallel_stages import planned_input
 from fanout.scheduler.resident import carry_out
 from fanout.scheduler.restart.new_code import named
-from fanout.scheduler.restart.redrive_rules import Choice, StepEnd, Way, check_choice, next_round
-from fanout.scheduler.restart.repair import mend
+from fanout.scheduler.restart.redrive_rules import Choice, RedriveAction, StepEnd, check_choice, next_round
+from fanout.scheduler.restart.repair import repair_store
 from fanout.scheduler.reuse import outputs_of_all
 from fanout.storage import keys
 
@@ -46,7 +46,7 @@ async def redrive(name: str, order: RedriveOrder, context: RunContext, observer:
     the choice makes no sense.
     """
     record = await load_record(context.store, name)
-    mended = await mend(context.store, name)
+    mended = await repair_store(context.store, name)
     context = replace(context, settings=record.settings(context.settings))
     if await read_seal(context.store, keys.run_verdict(name, record.round)) is None:
         await _ended_first(record, order, context, observer)
@@ -56,7 +56,7 @@ async def redrive(name: str, order: RedriveOrder, context: RunContext, observer:
     ways = next_round(record, ends, order.choice)
     if mended is not None:
         raise RunError(f"run {name}: {mended}; `{advised().resume(name)}` does that, then redrive it")
-    again = [step for step in record.pipeline.steps if ways[step.name][0] is not Way.STAYS]
+    again = [step for step in record.pipeline.steps if ways[step.name][0] is not RedriveAction.KEEP]
     if not again:
         observer.run_started(name, record.pipeline.steps, True)
         observer.notice("nothing is run again: every mini-batch has succeeded")
@@ -90,7 +90,7 @@ async def _ended_first(record: RunRecord, order: RedriveOrder, context: RunConte
     await cancel(name, context)
 
 
-def _places(ways: Mapping[str, tuple[Way, StepPlace]]) -> dict[str, StepPlace]:
+def _places(ways: Mapping[str, tuple[RedriveAction, StepPlace]]) -> dict[str, StepPlace]:
     return {step: place for step, (_, place) in ways.items()}
 
 
@@ -124,9 +124,9 @@ async def _code_now(
     return found
 
 
-def _what(step: Step, way: tuple[Way, StepPlace], end: StepEnd) -> str:
+def _what(step: Step, way: tuple[RedriveAction, StepPlace], end: StepEnd) -> str:
     """What of the step is done again, in a sentence."""
-    if way[0] is Way.ANEW:
+    if way[0] is RedriveAction.RESTART:
         why = "the data it needs is made again" if end.well else "it did not complete" if end.seal else "it did not run"
         return f"{step.name}: is done anew, since {why}"
     chosen = way[1].continues.mini_batches if way[1].continues else None

@@ -16,12 +16,12 @@ from fanout.records.seal import Seal
 from fanout.records.step import Continued
 
 
-class Way(StrEnum):
+class RedriveAction(StrEnum):
     """What a redrive does with a step."""
 
-    STAYS = "stays as it is"
-    GOES_ON = "goes on"
-    ANEW = "is done anew"
+    KEEP = "stays as it is"
+    CONTINUE = "goes on"
+    RESTART = "is done anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +57,23 @@ class Choice:
 
 def next_round(
     record: RunRecord, ends: Mapping[str, StepEnd], choice: Choice | None = None
-) -> dict[str, tuple[Way, StepPlace]]:
+) -> dict[str, tuple[RedriveAction, StepPlace]]:
     """The way and the place of each step in round `record.round + 1`."""
     number = record.round + 1
-    ways: dict[str, tuple[Way, StepPlace]] = {}
+    ways: dict[str, tuple[RedriveAction, StepPlace]] = {}
     steps = {step.name: step for step in record.pipeline.steps}
     for step_name in TopologicalSorter({name: sorted(step.after) for name, step in steps.items()}).static_order():
         step = steps[step_name]
-        before_stay = all(ways[name][0] is Way.STAYS for name in step.after)
+        before_stay = all(ways[name][0] is RedriveAction.KEEP for name in step.after)
         way = _way(step, ends[step.name], choice, before_stay=before_stay)
         former = record.place(step.name)
         match way:
-            case Way.STAYS:
+            case RedriveAction.KEEP:
                 place = former
-            case Way.GOES_ON:
+            case RedriveAction.CONTINUE:
                 mini_batches = choice.mini_batches if choice and choice.step == step.name else None
                 place = StepPlace(number, former.planned_in, Continued(former.round, mini_batches))
-            case Way.ANEW:
+            case RedriveAction.RESTART:
                 place = StepPlace(number, number)
         ways[step.name] = way, place
     return ways
@@ -96,13 +96,13 @@ def check_choice(record: RunRecord, choice: Choice, end: StepEnd) -> None:
         raise RunError(f"mini-batch {done[0]} of step {choice.step} has succeeded: its rows are in the output")
 
 
-def _way(step: Step, end: StepEnd, choice: Choice | None, *, before_stay: bool) -> Way:
+def _way(step: Step, end: StepEnd, choice: Choice | None, *, before_stay: bool) -> RedriveAction:
     if not before_stay:
-        return Way.ANEW
+        return RedriveAction.RESTART
     if choice is not None and step.name != choice.step:
-        return Way.STAYS
+        return RedriveAction.KEEP
     if end.well:
-        return Way.STAYS
+        return RedriveAction.KEEP
     if isinstance(step, ParallelStep) and end.seal is not None and end.to_try_again:
-        return Way.GOES_ON
-    return Way.ANEW
+        return RedriveAction.CONTINUE
+    return RedriveAction.RESTART

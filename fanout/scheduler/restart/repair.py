@@ -28,7 +28,7 @@ SHOWN = 3
 """Torn files that are named; the rest is counted."""
 
 
-async def mend(store: "ObjectStore", run: str) -> str | None:
+async def repair_store(store: "ObjectStore", run: str) -> str | None:
     """What was torn, as a notice; None when nothing was, or the store is no folder of this machine."""
     record = file_of(store, keys.run_json(run))
     if record is None or not record.parent.is_dir():

@@ -18,13 +18,13 @@ from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import Unwatched
 from fanout.scheduler.parallel_stages import ParallelParts
 from fanout.scheduler.reuse import outputs_of_all
-from fanout.scheduler.ticks.deployment_queues import Standing, Turn
+from fanout.scheduler.ticks.deployment_queues import DeploymentQueues, TickMessage
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import read
 
 
-async def carry_out_command(at: StepRound, context: RunContext, standing: Standing, seconds: float) -> None:
+async def carry_out_command(at: StepRound, context: RunContext, queues: DeploymentQueues, seconds: float) -> None:
     """The command step is sealed, and its outputs are in their places; `seconds` are all that the command has.
 
     RunError when there is no such step.
@@ -34,10 +34,12 @@ async def carry_out_command(at: StepRound, context: RunContext, standing: Standi
         raise RunError(f"step {at.step} of run {at.run} is no command")
     here = _settled(record, context)
     await CommandRun(record, step, await _binding(record, step, here), here, Unwatched()).carry_out_apart(seconds)
-    await standing.look(Turn(at.run), record.signer)
+    await queues.send_tick(TickMessage(at.run), record.signer)
 
 
-async def conclude(at: StepRound, context: RunContext, standing: Standing, go_on: Callable[[], bool]) -> bool:
+async def conclude_step(
+    at: StepRound, context: RunContext, queues: DeploymentQueues, go_on: Callable[[], bool]
+) -> bool:
     """Whether everything that follows from the step's seal is done; False when time was short and it goes on later.
 
     Nothing is done for a step that is not sealed. RunError when there is no such step.
@@ -55,9 +57,9 @@ async def conclude(at: StepRound, context: RunContext, standing: Standing, go_on
             ledger = await parts.read_sealed(sealed, report.absorb)
             done = await parts.conclude(sealed, ledger, report, go_on)
     if done:
-        await standing.look(Turn(at.run), record.signer)
+        await queues.send_tick(TickMessage(at.run), record.signer)
     else:
-        await standing.hand_to_reducer(at, record.signer)
+        await queues.send_reduction(at, record.signer)
     return done
 
 

@@ -19,7 +19,7 @@ REDUCE = "reduce"
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class TickMessage:
     """A message to look at a run. `number` tells which of its ticks it is; None: somebody has news of the run."""
 
     run: str
@@ -27,40 +27,42 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DeploymentQueues:
     """The queues, and what is sent to them."""
 
     work: QueuePair
     ticks: Queue
     reductions: Queue
 
-    async def hand_out_command(self, at: StepRound, signer: Signer) -> None:
+    async def send_command(self, at: StepRound, signer: Signer) -> None:
         """A worker will run the command step."""
         await self.work.main.send([messages.encode_order(messages.COMMAND, at, signer)])
 
-    async def hand_to_reducer(self, at: StepRound, signer: Signer) -> None:
+    async def send_reduction(self, at: StepRound, signer: Signer) -> None:
         """The reducer will do, or go on with, what follows from the step's seal."""
         await self.reductions.send([messages.encode_order(REDUCE, at, signer)])
 
-    async def look(self, turn: Turn, signer: Signer, delay: float = 0.0) -> None:
+    async def send_tick(self, message: TickMessage, signer: Signer, delay: float = 0.0) -> None:
         """The supervisor will look at the run, after `delay` seconds."""
-        await self.ticks.send([encode_turn(turn, signer)], delay)
+        await self.ticks.send([encode_tick(message, signer)], delay)
 
 
-def encode_turn(turn: Turn, signer: Signer = UNSIGNED) -> str:
+def encode_tick(message: TickMessage, signer: Signer = UNSIGNED) -> str:
     """The turn as the body of a message."""
-    fields = {"v": messages.VERSION, "kind": "tick", "run": turn.run, "number": turn.number}
+    fields = {"v": messages.VERSION, "kind": "tick", "run": message.run, "number": message.number}
     return signer.sign(json.dumps(fields))
 
 
-def decode_turn(body: str) -> Turn:
+def decode_tick(body: str) -> TickMessage:
     """The turn in `body`; DamagedRecordError says what is wrong with it."""
     try:
         fields = checked.parse(body)
         if fields["v"] != messages.VERSION or fields["kind"] != "tick":
             raise ValueError(f"version {fields['v']!r:.20}, kind {fields['kind']!r:.40}")
         number = fields["number"]
-        return Turn(checked.text(fields["run"], "run"), None if number is None else checked.whole(number, "number"))
+        return TickMessage(
+            checked.text(fields["run"], "run"), None if number is None else checked.whole(number, "number")
+        )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"tick {body[:80]!r}: {type(exc).__name__}: {exc}") from exc
 

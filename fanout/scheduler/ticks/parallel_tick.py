@@ -34,7 +34,7 @@ PUBLISHED = b"a standing queue"
 
 
 @dataclass(slots=True)
-class Kept:
+class SupervisorCache:
     """The supervisors of a process that is asked for one look after the other."""
 
     _supervisors: dict[StepRound, Supervisor] = field(default_factory=dict)
@@ -85,7 +85,7 @@ def trouble(nodes: int, gave_up: int, attempts: int) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class TickResult:
     """What a look has found: the seal, once the step has one; else what the next look goes by, and its pace."""
 
     sealed: Seal | None
@@ -98,13 +98,15 @@ class ParallelTick(ParallelParts):
 
     __slots__ = ()
 
-    async def look(self, queues: QueuePair, kept: Kept, before: StepMemory | None, go_on: Callable[[], bool]) -> Looked:
+    async def look(
+        self, queues: QueuePair, kept: SupervisorCache, before: StepMemory | None, go_on: Callable[[], bool]
+    ) -> TickResult:
         """Takes in the news and does what follows from it; TimeIsOverError when planning has to wait (`go_on`)."""
         store, now = self.context.store, self.context.clock.monotonic()
         summary = await read_summary(store, self.planned_at)
         canceled = await read_cancelation(store, self.run.name, self.run.round)
         if canceled is not None:
-            return Looked(await self._seal(await self.take_in(canceled, summary), kept))
+            return TickResult(await self._seal(await self.take_in(canceled, summary), kept))
         if await read(store, keys.published_json(self.at)) is None:
             summary = await self._publish(queues, summary, go_on)
         record = await read_record(store, self.at)
@@ -122,14 +124,14 @@ class ParallelTick(ParallelParts):
         if verdict is None:
             counts, since = supervisor.ledger.counts, supervisor.since
             delay = next_look(counts, supervisor.seconds, news=counts.settled > before.settled)
-            return Looked(None, StepMemory(since.begun, since.news, since.empty, counts.settled), delay)
+            return TickResult(None, StepMemory(since.begun, since.news, since.empty, counts.settled), delay)
         if verdict.completed:
             await supervisor.say_settled()
         await supervisor.read_the_rest()
         outcome = Outcome(supervisor.judge_again(verdict), supervisor.ledger, supervisor.seconds)
-        return Looked(await self._seal(outcome, kept))
+        return TickResult(await self._seal(outcome, kept))
 
-    async def _seal(self, outcome: Outcome, kept: Kept) -> Seal:
+    async def _seal(self, outcome: Outcome, kept: SupervisorCache) -> Seal:
         kept.drop(self.at)
         return await seal(self.context.store, keys.verdict(self.at), self.seal_of(outcome))
 

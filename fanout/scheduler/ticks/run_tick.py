@@ -22,8 +22,8 @@ from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import StepReport, Unwatched
 from fanout.scheduler.run_driver import RunDriver, UnderWay, in_run, seal_run
 from fanout.scheduler.run_machine import LookAgain
-from fanout.scheduler.ticks.deployment_queues import Standing, Turn
-from fanout.scheduler.ticks.parallel_tick import Kept, ParallelTick
+from fanout.scheduler.ticks.deployment_queues import DeploymentQueues, TickMessage
+from fanout.scheduler.ticks.parallel_tick import ParallelTick, SupervisorCache
 from fanout.scheduler.ticks.tick_record import StepMemory, Ticking, read_ticking, write_ticking
 from fanout.security.signature import Signer
 from fanout.storage import keys
@@ -38,43 +38,43 @@ MOST_DRAINS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class TickContext:
     """What a look is done with; `go_on` says whether there is time for more."""
 
     context: RunContext
-    standing: Standing
-    kept: Kept
+    queues: DeploymentQueues
+    kept: SupervisorCache
     go_on: Callable[[], bool]
 
 
-async def take_turn(turn: Turn, tools: Tools) -> Seal | None:
+async def handle_tick(message: TickMessage, tick: TickContext) -> Seal | None:
     """One look at the run, and the next one on its way; the verdict instead, when the run has one.
 
     A turn that others have overtaken, because it was delivered twice, does nothing.
     """
-    store = tools.context.store
-    before = await read_ticking(store, turn.run)
-    if turn.number is not None and turn.number < before.number:
+    store = tick.context.store
+    before = await read_ticking(store, message.run)
+    if message.number is not None and message.number < before.number:
         return None
-    record = await load_record(store, turn.run)
-    sealed, seen = await _look(record, tools, before)
+    record = await load_record(store, message.run)
+    sealed, seen = await _look(record, tick, before)
     if sealed is not None:
         return sealed
     after = replace(seen, number=before.number + 1)
     # Sent first: cut in between, this turn is delivered again, and the next one is there twice.
-    await tools.standing.look(Turn(turn.run, after.number), record.signer, after.delay)
-    await write_ticking(store, turn.run, after)
+    await tick.queues.send_tick(TickMessage(message.run, after.number), record.signer, after.delay)
+    await write_ticking(store, message.run, after)
     return None
 
 
-async def _look(record: RunRecord, tools: Tools, before: Ticking) -> tuple[Seal | None, Ticking]:
+async def _look(record: RunRecord, tick: TickContext, before: Ticking) -> tuple[Seal | None, Ticking]:
     """The verdict of the run, or what the next look goes by."""
-    store, key = tools.context.store, keys.run_verdict(record.name, record.round)
+    store, key = tick.context.store, keys.run_verdict(record.name, record.round)
     if (sealed := await read_seal(store, key)) is not None:
         return sealed, Ticking()
-    context = in_run(record, tools.context)
-    await _drain_dead_letters(context, tools.standing.work.dead)
-    look = _Steps(record, replace(tools, context=context), before.steps)
+    context = in_run(record, tick.context)
+    await _drain_dead_letters(context, tick.queues.work.dead)
+    look = _Steps(record, replace(tick, context=context), before.steps)
     driver = RunDriver(record, context, Unwatched(), look.carry, dict(before.made_from))
     end = await driver.go()
     if isinstance(end, LookAgain):
@@ -98,7 +98,7 @@ class _Steps:
     """Carries each step a part of the way. `seen` is what this look leaves for the next one, by step."""
 
     record: RunRecord
-    tools: Tools
+    tick: TickContext
     memories: Mapping[str, StepMemory]
     seen: dict[str, StepMemory] = field(default_factory=dict)
 
@@ -109,14 +109,17 @@ class _Steps:
         return await self._command(step, binding)
 
     async def _command(self, step: CommandStep, binding: Binding) -> StepReport | UnderWay:
-        run, at = CommandRun(self.record, step, binding, self.tools.context, Unwatched()), self.record.at(step.name)
+        run, at = (
+            CommandRun(self.record, step, binding, self.tick.context, Unwatched()),
+            self.record.at(step.name),
+        )
         if (sealed := await run.ended()) is not None:
             return run.report(sealed, earlier=True)
         if await read(self._store, keys.handed_json(at)) is None:
-            await self.tools.standing.hand_out_command(at, self.record.signer)
+            await self.tick.queues.send_command(at, self.record.signer)
             await put(self._store, keys.handed_json(at), b"{}")
         elif await self._is_lost(step.name):
-            await self.tools.standing.hand_out_command(at, self.record.signer)
+            await self.tick.queues.send_command(at, self.record.signer)
         return UnderWay(HANDED_ON)
 
     async def _parallel(self, step: ParallelStep, binding: Binding) -> StepReport | UnderWay:
@@ -125,11 +128,11 @@ class _Steps:
         if sealed is not None and await read(self._store, keys.concluded_json(at)) is not None:
             return StepReport(step, sealed)
         if sealed is None:
-            looked = await self._looked(ParallelTick(self.record, step, binding, self.tools.context, Unwatched()))
+            looked = await self._looked(ParallelTick(self.record, step, binding, self.tick.context, Unwatched()))
             if isinstance(looked, UnderWay):
                 return looked
         if await read(self._store, keys.handed_json(at)) is None:
-            await self.tools.standing.hand_to_reducer(at, self.record.signer)
+            await self.tick.queues.send_reduction(at, self.record.signer)
             await put(self._store, keys.handed_json(at), b"{}")
         return UnderWay(HANDED_ON)
 
@@ -137,15 +140,13 @@ class _Steps:
         """The seal of the step when it has one after this look."""
         name = tick.step.name
         try:
-            looked = await tick.look(
-                self.tools.standing.work, self.tools.kept, self.memories.get(name), self.tools.go_on
-            )
+            looked = await tick.look(self.tick.queues.work, self.tick.kept, self.memories.get(name), self.tick.go_on)
         except TimeIsOverError:
             return UnderWay(AT_ONCE)
         except InputError as exc:
             if (sealed := await step_seal(self._store, tick.at)) is not None:
                 return sealed
-            mine = Seal(Verdict(VerdictStatus.FAILED, str(exc)), Counts(total=None), at=self.tools.context.clock.now())
+            mine = Seal(Verdict(VerdictStatus.FAILED, str(exc)), Counts(total=None), at=self.tick.context.clock.now())
             return await seal(self._store, keys.verdict(tick.at), mine)
         if looked.memory is not None:
             self.seen[name] = looked.memory
@@ -153,7 +154,7 @@ class _Steps:
 
     async def _is_lost(self, name: str) -> bool:
         """Whether the message about a command is in the work queue no more, though nobody tells what became of it."""
-        main, now = self.tools.standing.work.main, self.tools.context.clock.monotonic()
+        main, now = self.tick.queues.work.main, self.tick.context.clock.monotonic()
         before = self.memories.get(name) or StepMemory(now, now)
         empty = None if (await main.depth()).total else before.empty or now
         lost = empty is not None and now - empty > main.depth_lag
@@ -162,4 +163,4 @@ class _Steps:
 
     @property
     def _store(self) -> ObjectStore:
-        return self.tools.context.store
+        return self.tick.context.store

@@ -125,7 +125,7 @@ class Notes:
     def step_started(self, step: Step) -> None:
         self.said.append(f"{step.name} started")
 
-    def step_goes_on(self, step: Step, remaining: Remaining) -> None:
+    def step_continues(self, step: Step, remaining: Remaining) -> None:
         assert step.kind == "parallel"
         self.remaining.append(remaining)
 

@@ -13,9 +13,9 @@ from fanout.scheduler.run_machine import (
     LookAgain,
     RunFacts,
     Skip,
+    blocked_by,
     decide,
-    ends_others,
-    hindrance,
+    fails_run,
     run_counts,
     run_verdict,
 )
@@ -105,7 +105,7 @@ def test_what_keeps_a_step_from_running(how: VerdictStatus | None, reason: str |
     """A step it needs that did not complete, or was skipped."""
     step = CommandStep(name="then", command="", depends_on=("a",))
     reports = {} if how is None else {"a": _report(A, how)}
-    assert hindrance(step, reports) == reason
+    assert blocked_by(step, reports) == reason
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_what_keeps_a_step_from_running(how: VerdictStatus | None, reason: str |
 def test_what_ends_all_other_steps(how: VerdictStatus, goes_on: bool, ends: bool) -> None:
     """A failure, where the pipeline says that one is too many."""
     pipeline = Pipeline(file="", name=None, steps=(A, B), continue_on_step_failure=goes_on)
-    assert ends_others(pipeline, _report(A, how)) is ends
+    assert fails_run(pipeline, _report(A, how)) is ends
 
 
 def test_a_run_whose_steps_were_ended_by_one_has_failed() -> None:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from fanout.pipeline.model import EntryTask, Limits, ParallelStep, RetrySettings
-from fanout.supervision.time_limits import Clocks
+from fanout.supervision.time_limits import TimeLimits
 
-CLOCKS = Clocks(first_task=600.0, progress=90.0, init_failures=8)
+CLOCKS = TimeLimits(first_task=600.0, progress=90.0, init_failures=8)
 
 
 @pytest.mark.parametrize(
@@ -31,9 +31,9 @@ def test_progress_follows_from_the_other_limits() -> None:
     task = EntryTask("score.py")
     limits = Limits(task_overhead_timeout=40.0, first_task_creation_timeout=7.0)
     step = ParallelStep(name="s", task=task, input_data="d", retry_settings=RetrySettings(timeout=10.0), limits=limits)
-    assert Clocks.of(step, cores=2) == Clocks(first_task=7.0, progress=150.0, init_failures=4, init=7.0)
+    assert TimeLimits.of(step, cores=2) == TimeLimits(first_task=7.0, progress=150.0, init_failures=4, init=7.0)
     said = Limits(progress_update_timeout=5.0)
-    assert Clocks.of(ParallelStep(name="s", task=task, input_data="d", limits=said), cores=2).progress == 5.0
+    assert TimeLimits.of(ParallelStep(name="s", task=task, input_data="d", limits=said), cores=2).progress == 5.0
 
 
 def test_a_script_may_load_for_long_before_the_first_result() -> None:
@@ -57,8 +57,8 @@ def test_how_long_init_may_take(given: float, timeout: float, limit: float) -> N
 def test_starts_that_may_fail() -> None:
     """Twice the slots of all nodes, whether the step says how many slots a node has or the machine does."""
     step = ParallelStep(name="s", task=EntryTask("score.py"), input_data="d", instance_count=3)
-    assert Clocks.of(step, cores=2).init_failures == 12
-    assert Clocks.of(replace(step, max_concurrency_per_instance=5), cores=2).init_failures == 30
+    assert TimeLimits.of(step, cores=2).init_failures == 12
+    assert TimeLimits.of(replace(step, max_concurrency_per_instance=5), cores=2).init_failures == 30
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ from fanout.queries.running import LongRunning
 from fanout.records.value_changes import Change, lines, place
 from fanout.reports.failure_groups import FailureGroup, Occurrence, Source
 from fanout.reports.remaining import Remaining
-from fanout.scheduler.observer import GOES_ON, RunReport, StepReport
+from fanout.scheduler.observer import CONTINUES, RunReport, StepReport
 from fanout.security.redaction import redact
 from fanout.supervision.supervisor import Progress
 
@@ -67,7 +67,7 @@ class JsonLinesView:
         run: str,
         steps: tuple[Step, ...],
         resumed: bool,
-        how: str = GOES_ON,  # noqa: ARG002 - the verdict says it
+        how: str = CONTINUES,  # noqa: ARG002 - the verdict says it
     ) -> None:
         self._run = run
         self._failures = {step.name: FirstFailures.of(run, step) for step in steps}
@@ -81,7 +81,7 @@ class JsonLinesView:
         self._under_way[step.name] = None
         self._say("step_started", step=step.name)
 
-    def step_goes_on(self, step: Step, remaining: Remaining) -> None:
+    def step_continues(self, step: Step, remaining: Remaining) -> None:
         again = [
             {"mini_batches": [list(span) for span in one.spans], "count": one.count, "reason": redact(one.reason)}
             for one in remaining.again

@@ -20,7 +20,7 @@ from fanout.queries.failures import MiniBatches
 from fanout.queries.running import LONG, MOST_SHOWN, LongRunning
 from fanout.records.verdict import VerdictStatus
 from fanout.reports.remaining import Remaining
-from fanout.scheduler.observer import GOES_ON, RunReport, StepReport
+from fanout.scheduler.observer import CONTINUES, RunReport, StepReport
 from fanout.supervision.supervisor import Progress
 
 FRAMES_PER_SECOND = 5
@@ -44,7 +44,7 @@ class LiveView:
     def run(self) -> str:
         return self._board.run
 
-    def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool, how: str = GOES_ON) -> None:
+    def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool, how: str = CONTINUES) -> None:
         self._board.begin(run, steps)
         self._output.line(f"{self._output.paint.strong(run)}{f' {printable(how)}' if resumed else ''}")
         self._live = Live(
@@ -63,7 +63,7 @@ class LiveView:
         self._begun[step.name] = self._clock.monotonic()
         self._board.start(step)
 
-    def step_goes_on(self, step: Step, remaining: Remaining) -> None:
+    def step_continues(self, step: Step, remaining: Remaining) -> None:
         for line in remaining_lines(step, remaining):
             self._above(line, "bright_black")
 

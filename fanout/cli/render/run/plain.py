@@ -10,7 +10,7 @@ from fanout.pipeline.model import Step
 from fanout.queries.failures import MiniBatches
 from fanout.queries.running import MOST_SHOWN, LongRunning, told_until
 from fanout.reports.remaining import Remaining
-from fanout.scheduler.observer import GOES_ON, RunReport, StepReport
+from fanout.scheduler.observer import CONTINUES, RunReport, StepReport
 from fanout.supervision.supervisor import Progress
 
 PROGRESS_EVERY = 5.0
@@ -30,7 +30,7 @@ class PlainView:
     def run(self) -> str:
         return self._board.run
 
-    def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool, how: str = GOES_ON) -> None:
+    def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool, how: str = CONTINUES) -> None:
         self._board.begin(run, steps)
         self._output.line(f"run {run} {printable(how) if resumed else 'started'}: {many(len(steps), 'step')}")
 
@@ -42,7 +42,7 @@ class PlainView:
         self._told[step.name] = self._clock.monotonic(), ""
         self._output.line(f"{step.name}: started")
 
-    def step_goes_on(self, step: Step, remaining: Remaining) -> None:
+    def step_continues(self, step: Step, remaining: Remaining) -> None:
         for line in remaining_lines(step, remaining):
             self._output.line(self._output.paint.quiet(line))
 

@@ -10,7 +10,7 @@ from fanout.records.run import RunRecord, StepPlace
 from fanout.records.seal import Seal
 from fanout.records.step import Continued
 from fanout.records.verdict import Counts, Verdict, VerdictStatus
-from fanout.scheduler.restart.redrive_rules import Choice, StepEnd, Way, check_choice, next_round
+from fanout.scheduler.restart.redrive_rules import Choice, RedriveAction, StepEnd, check_choice, next_round
 
 
 def _end(status: VerdictStatus = VerdictStatus.COMPLETED, **fields: object) -> StepEnd:
@@ -34,12 +34,12 @@ OTHER = CommandStep(name="other", command="true")
 RECORD = RunRecord("r", Pipeline("/p.yml", None, (REPORT, SCORE, PREPARE, OTHER)), 0.0)
 
 
-def _ways(choice: Choice | None = None, **ends: StepEnd) -> dict[str, Way]:
+def _ways(choice: Choice | None = None, **ends: StepEnd) -> dict[str, RedriveAction]:
     every = {"prepare": GOOD, "score": ALL_DONE, "report": GOOD, "other": GOOD} | ends
     return {step: way for step, (way, _) in next_round(RECORD, every, choice).items()}
 
 
-S, G, A = Way.STAYS, Way.GOES_ON, Way.ANEW
+S, G, A = RedriveAction.KEEP, RedriveAction.CONTINUE, RedriveAction.RESTART
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ S, G, A = Way.STAYS, Way.GOES_ON, Way.ANEW
     ],
 )
 def test_what_succeeded_stays_and_what_needs_something_new_is_done_anew(
-    ends: dict[str, StepEnd], prepare: Way, score: Way, report: Way, other: Way
+    ends: dict[str, StepEnd], prepare: RedriveAction, score: RedriveAction, report: RedriveAction, other: RedriveAction
 ) -> None:
     """Only a parallel step with mini-batches left goes on; whatever comes after what is done again is done anew."""
     assert _ways(**ends) == {"prepare": prepare, "score": score, "report": report, "other": other}

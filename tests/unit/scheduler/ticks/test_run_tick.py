@@ -40,10 +40,16 @@ from fanout.records.verdict import Counts, VerdictStatus
 from fanout.scheduler.context import RunContext
 from fanout.scheduler.resident import new_record
 from fanout.scheduler.ticks import parallel_tick, run_tick
-from fanout.scheduler.ticks.delegated import carry_out_command, conclude
-from fanout.scheduler.ticks.deployment_queues import Standing, Turn, decode_reduction, decode_turn, encode_turn
-from fanout.scheduler.ticks.parallel_tick import Kept, next_look, trouble
-from fanout.scheduler.ticks.run_tick import Tools, take_turn
+from fanout.scheduler.ticks.delegated import carry_out_command, conclude_step
+from fanout.scheduler.ticks.deployment_queues import (
+    DeploymentQueues,
+    TickMessage,
+    decode_reduction,
+    decode_tick,
+    encode_tick,
+)
+from fanout.scheduler.ticks.parallel_tick import SupervisorCache, next_look, trouble
+from fanout.scheduler.ticks.run_tick import TickContext, handle_tick
 from fanout.scheduler.ticks.tick_record import Ticking, read_ticking, write_ticking
 from fanout.security.signature import Signer, new_key
 from fanout.storage import keys
@@ -70,9 +76,9 @@ class Cloud:
 
     folder: Path
     context: RunContext
-    standing: Standing
+    queues: DeploymentQueues
     worker: LambdaWorker
-    kept: Kept = field(default_factory=Kept)
+    kept: SupervisorCache = field(default_factory=SupervisorCache)
     go_on: Callable[[], bool] = lambda: True
     turns: int = 0
 
@@ -92,7 +98,7 @@ class Cloud:
         """The run will be looked at."""
         signer = await signer_of(self.context.store, RUN)
         assert signer is not None
-        await self.standing.look(Turn(RUN), signer)
+        await self.queues.send_tick(TickMessage(RUN), signer)
 
     def inputs(self, count: int) -> str:
         """The URI of a folder with so many files."""
@@ -105,19 +111,19 @@ class Cloud:
     async def pump(self, *, works: bool = True) -> Seal | None:
         """One round of all functions; the run's verdict when a turn brought it."""
         sealed = None
-        for delivery in await self.standing.ticks.receive(1, 0.02):
+        for delivery in await self.queues.ticks.receive(1, 0.02):
             self.turns += 1
-            tools = Tools(self.context, self.standing, self.kept, self.go_on)
+            tick = TickContext(self.context, self.queues, self.kept, self.go_on)
             await check_signature(self.context.store, RUN, delivery.body)
-            sealed = await take_turn(decode_turn(delivery.body), tools)
-            await self.standing.ticks.delete([delivery])
-        if works and (batch := await self.standing.work.main.receive(10, 0)):
+            sealed = await handle_tick(decode_tick(delivery.body), tick)
+            await self.queues.ticks.delete([delivery])
+        if works and (batch := await self.queues.work.main.receive(10, 0)):
             failed = await self.worker.work(batch, self.worker.services.clock.monotonic() + PATIENCE)
-            await self.standing.work.main.delete([delivery for delivery in batch if delivery not in failed])
-        for delivery in await self.standing.reductions.receive(1, 0):
+            await self.queues.work.main.delete([delivery for delivery in batch if delivery not in failed])
+        for delivery in await self.queues.reductions.receive(1, 0):
             await check_signature(self.context.store, RUN, delivery.body)
-            await conclude(decode_reduction(delivery.body), self.context, self.standing, self.go_on)
-            await self.standing.reductions.delete([delivery])
+            await conclude_step(decode_reduction(delivery.body), self.context, self.queues, self.go_on)
+            await self.queues.reductions.delete([delivery])
         return sealed
 
     async def verdict(self) -> Seal:
@@ -137,20 +143,20 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
     clock = SystemClock()
     service = SqliteQueueService(tmp_path / "queues", clock)
     pairs = [await service.create(name, visibility=300.0, max_receives=3) for name in ("work", "ticks", "reductions")]
-    standing = Standing(pairs[0], pairs[1].main, pairs[2].main)
+    queues = DeploymentQueues(pairs[0], pairs[1].main, pairs[2].main)
     store, settings = LocalStore(tmp_path / "store", mkdir=True), Settings((tmp_path / "store").as_uri())
     context = RunContext(settings, Access(), store, service, LocalEngine(settings.store, None, {}), SharedClock())
 
     async def command(at: StepRound, end: float) -> None:
-        await carry_out_command(at, replace(context, clock=clock), standing, end - clock.monotonic())
+        await carry_out_command(at, replace(context, clock=clock), queues, end - clock.monotonic())
 
     async def check_order(at: StepRound, body: str) -> None:
         await check_signature(store, at.run, body)
 
     worker = LambdaWorker(
-        NodeServices(store, service, Access(), clock, settings.store), standing.work, 20.0, command, check_order
+        NodeServices(store, service, Access(), clock, settings.store), queues.work, 20.0, command, check_order
     )
-    yield Cloud(tmp_path, context, standing, worker)
+    yield Cloud(tmp_path, context, queues, worker)
     await worker.close()
     await service.close()
 
@@ -189,9 +195,9 @@ async def test_steps_follow_each_other(cloud: Cloud) -> None:
     assert await cloud.output("score", "rows") == b"1\n2\n3\n4\n5\n"
     assert await cloud.output("count", "lines") == b"5\n"
     assert await cloud.output("make", "word") == b"made\n"
-    for queue in (cloud.standing.work.main, cloud.standing.work.dead, cloud.standing.reductions):
+    for queue in (cloud.queues.work.main, cloud.queues.work.dead, cloud.queues.reductions):
         assert (await queue.depth()).total == 0
-    depth = await cloud.standing.ticks.depth()
+    depth = await cloud.queues.ticks.depth()
     assert depth.visible == 0  # what was sent for later is overtaken
     await cloud.look()
     assert await cloud.verdict() == sealed
@@ -207,7 +213,7 @@ async def test_a_step_that_fails_ends_the_run(cloud: Cloud) -> None:
     assert sealed.verdict.status is VerdictStatus.FAILED
     assert sealed.verdict.reason.startswith("step score: ")
     assert await step_seal(cloud.context.store, StepRound(RUN, "count")) is None
-    while (await cloud.standing.work.main.depth()).total:
+    while (await cloud.queues.work.main.depth()).total:
         await cloud.pump()
 
 
@@ -244,7 +250,7 @@ async def test_lost_messages_are_sent_again(cloud: Cloud, monkeypatch: pytest.Mo
     monkeypatch.setattr("fanout.supervision.supervisor.SELDOM", 0.2)
     await cloud.begin(_parallel(cloud.inputs(5)))
     await cloud.pump(works=False)
-    await _purge(cloud.standing.work.main)
+    await _purge(cloud.queues.work.main)
     sealed = await cloud.verdict()
     assert sealed.verdict.completed
     assert await cloud.output("score", "rows") == b"00\n01\n02\n03\n04\n"
@@ -260,7 +266,7 @@ async def test_a_lost_command_is_sent_again(cloud: Cloud, monkeypatch: pytest.Mo
     monkeypatch.setattr(run_tick, "HANDED_ON", 0.05)
     await cloud.begin(MAKE)
     await cloud.pump(works=False)
-    await _purge(cloud.standing.work.main)
+    await _purge(cloud.queues.work.main)
     assert (await cloud.verdict()).verdict.completed
 
 
@@ -268,10 +274,10 @@ async def test_what_kills_every_worker_is_a_dead_letter(cloud: Cloud) -> None:
     """The supervisor takes it out of the standing queue, into the results of its step."""
     await cloud.begin(_parallel(cloud.inputs(3), thresholds=Thresholds(mini_batch_error_threshold=1)))
     await cloud.pump(works=False)
-    lost = [d for d in await cloud.standing.work.main.receive(10, 0) if messages.decode(d.body).index == 1]
-    await cloud.standing.work.dead.send([delivery.body for delivery in lost])
-    await cloud.standing.work.main.delete(lost)
-    await _give_back(cloud.standing.work)
+    lost = [d for d in await cloud.queues.work.main.receive(10, 0) if messages.decode(d.body).index == 1]
+    await cloud.queues.work.dead.send([delivery.body for delivery in lost])
+    await cloud.queues.work.main.delete(lost)
+    await _give_back(cloud.queues.work)
     sealed = await cloud.verdict()
     assert sealed.verdict.completed
     found = await step_seal(cloud.context.store, AT)
@@ -291,9 +297,9 @@ async def test_a_command_that_kills_every_worker(cloud: Cloud) -> None:
     """Its dead letter seals the step as failed."""
     await cloud.begin(MAKE)
     await cloud.pump(works=False)
-    [delivery] = await cloud.standing.work.main.receive(10, 0)
-    await cloud.standing.work.dead.send([delivery.body])
-    await cloud.standing.work.main.delete([delivery])
+    [delivery] = await cloud.queues.work.main.receive(10, 0)
+    await cloud.queues.work.dead.send([delivery.body])
+    await cloud.queues.work.main.delete([delivery])
     await cloud.look()
     sealed = await cloud.verdict()
     assert "every worker that received the command vanished" in sealed.verdict.reason
@@ -301,10 +307,10 @@ async def test_a_command_that_kills_every_worker(cloud: Cloud) -> None:
 
 async def test_letters_about_nothing_stay(cloud: Cloud) -> None:
     """They are work for a person, and keep no run from going on."""
-    await cloud.standing.work.dead.send(["{", json.dumps({"message": "?", "reason": "strange"})])
+    await cloud.queues.work.dead.send(["{", json.dumps({"message": "?", "reason": "strange"})])
     await cloud.begin(_parallel(cloud.inputs(2)))
     assert (await cloud.verdict()).verdict.completed
-    assert (await cloud.standing.work.dead.depth()).total == 2
+    assert (await cloud.queues.work.dead.depth()).total == 2
 
 
 async def test_letters_that_were_not_signed_are_dropped(cloud: Cloud) -> None:
@@ -319,23 +325,23 @@ async def test_letters_that_were_not_signed_are_dropped(cloud: Cloud) -> None:
         messages.encode_order(messages.COMMAND, StepRound(RUN, "make")),
         *(messages.encode(messages.Message(AT, index, 0, line=line)) for index, line in lines),
     ]
-    await cloud.standing.work.dead.send(forged)
+    await cloud.queues.work.dead.send(forged)
     assert (await cloud.verdict()).verdict.completed
     seal = await step_seal(cloud.context.store, AT)
     assert seal is not None
     assert (seal.counts.total, seal.counts.succeeded) == (2, 2)
-    assert (await cloud.standing.work.dead.depth()).total == 0
+    assert (await cloud.queues.work.dead.depth()).total == 0
 
 
 async def test_letters_that_stay_hide_no_others(cloud: Cloud) -> None:
     """A command that killed its workers is found behind any number of letters about nothing."""
     make = CommandStep(name="make", command="true")
     await cloud.begin(make)
-    await cloud.standing.work.dead.send(["{"] * 250)
+    await cloud.queues.work.dead.send(["{"] * 250)
     signer = await signer_of(cloud.context.store, RUN)
     assert signer is not None
     order = messages.encode_order(messages.COMMAND, StepRound(RUN, "make"), signer)
-    await cloud.standing.work.dead.send([order])
+    await cloud.queues.work.dead.send([order])
     await cloud.pump(works=False)
     sealed = await step_seal(cloud.context.store, StepRound(RUN, "make"))
     assert sealed is not None
@@ -345,33 +351,33 @@ async def test_letters_that_stay_hide_no_others(cloud: Cloud) -> None:
 async def test_orders_and_turns_that_were_not_signed_are_refused(cloud: Cloud) -> None:
     """Whoever may only send asks for nothing; a run that was begun before there were keys takes what it always took."""
     await cloud.begin(CommandStep(name="make", command="true"))
-    await _purge(cloud.standing.ticks)
+    await _purge(cloud.queues.ticks)
     store = cloud.context.store
-    bodies = [encode_turn(Turn(RUN)), encode_turn(Turn(RUN, 3), Signer(new_key()))]
+    bodies = [encode_tick(TickMessage(RUN)), encode_tick(TickMessage(RUN, 3), Signer(new_key()))]
     bodies += [messages.encode_order(kind, StepRound(RUN, "make")) for kind in (messages.COMMAND, "reduce")]
     for body in bodies:
         with pytest.raises(ForgedMessageError):
             await check_signature(store, RUN, body)
-    await cloud.standing.work.main.send(bodies[2:3])
+    await cloud.queues.work.main.send(bodies[2:3])
     await cloud.pump()
     assert await step_seal(store, StepRound(RUN, "make")) is None
-    assert (await cloud.standing.work.main.depth()).total == 0
+    assert (await cloud.queues.work.main.depth()).total == 0
     await create_record(store, replace(await load_record(store, RUN), name="older", message_key=None))
-    await check_signature(store, "older", encode_turn(Turn("older")))
+    await check_signature(store, "older", encode_tick(TickMessage("older")))
 
 
 async def test_a_turn_that_was_overtaken_does_nothing(cloud: Cloud) -> None:
     """Of turns that are delivered twice one chain goes on."""
     await cloud.begin(_parallel(cloud.inputs(2)))
-    await _purge(cloud.standing.ticks)
+    await _purge(cloud.queues.ticks)
     await write_ticking(cloud.context.store, RUN, Ticking(7))
-    tools = Tools(cloud.context, cloud.standing, cloud.kept, cloud.go_on)
-    assert await take_turn(Turn(RUN, 6), tools) is None
-    assert (await cloud.standing.ticks.depth()).total == 0
+    tick = TickContext(cloud.context, cloud.queues, cloud.kept, cloud.go_on)
+    assert await handle_tick(TickMessage(RUN, 6), tick) is None
+    assert (await cloud.queues.ticks.depth()).total == 0
     for _ in range(2):
-        await take_turn(Turn(RUN, 7), tools)
+        await handle_tick(TickMessage(RUN, 7), tick)
     assert (await read_ticking(cloud.context.store, RUN)).number == 8
-    assert (await cloud.standing.ticks.depth()).total == 1
+    assert (await cloud.queues.ticks.depth()).total == 1
 
 
 async def test_planning_goes_on_where_its_time_was_over(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -381,14 +387,14 @@ async def test_planning_goes_on_where_its_time_was_over(cloud: Cloud, monkeypatc
     monkeypatch.setattr(run_tick, "AT_ONCE", 0.05)
     left = iter([True, True, False, True, False])
     await cloud.begin(_parallel(cloud.inputs(9)))
-    tools = Tools(cloud.context, cloud.standing, cloud.kept, lambda: next(left, True))
-    await take_turn(Turn(RUN), tools)
-    assert (await cloud.standing.work.main.depth()).total == 4
+    tick = TickContext(cloud.context, cloud.queues, cloud.kept, lambda: next(left, True))
+    await handle_tick(TickMessage(RUN), tick)
+    assert (await cloud.queues.work.main.depth()).total == 4
     assert await list_names(cloud.context.store, keys.sent(AT)) == ["00000", "00001"]
-    await take_turn(Turn(RUN), tools)
-    assert (await cloud.standing.work.main.depth()).total == 6
-    await take_turn(Turn(RUN), tools)
-    assert (await cloud.standing.work.main.depth()).total == 9
+    await handle_tick(TickMessage(RUN), tick)
+    assert (await cloud.queues.work.main.depth()).total == 6
+    await handle_tick(TickMessage(RUN), tick)
+    assert (await cloud.queues.work.main.depth()).total == 9
     assert (await cloud.verdict()).verdict.completed
 
 
@@ -397,7 +403,7 @@ async def test_a_command_that_two_workers_run(cloud: Cloud) -> None:
     step = replace(MAKE, command="echo $$ > ${{outputs.word}}; sleep 0.2")
     await cloud.begin(step)
     at = StepRound(RUN, "make")
-    await asyncio.gather(*(carry_out_command(at, cloud.context, cloud.standing, PATIENCE) for _ in range(2)))
+    await asyncio.gather(*(carry_out_command(at, cloud.context, cloud.queues, PATIENCE) for _ in range(2)))
     sealed = await step_seal(cloud.context.store, at)
     assert sealed is not None
     [winner] = sealed.objects
@@ -411,7 +417,7 @@ async def test_a_command_that_two_workers_run(cloud: Cloud) -> None:
 async def test_a_command_that_takes_longer_than_its_worker_has(cloud: Cloud) -> None:
     """It fails with that as the reason."""
     await cloud.begin(replace(MAKE, command="sleep 100"))
-    await carry_out_command(StepRound(RUN, "make"), cloud.context, cloud.standing, 0.3)
+    await carry_out_command(StepRound(RUN, "make"), cloud.context, cloud.queues, 0.3)
     assert "took longer than its limit of 0.3 seconds" in (await cloud.verdict()).verdict.reason
 
 

@@ -78,7 +78,7 @@ def test_failures_are_grouped_and_carry_no_secrets(
 
 def test_what_runs_again_is_a_record(view: JsonLinesView, output: Any, steps: Any) -> None:
     """With the first and last of each piece, and the reason without secrets."""
-    view.step_goes_on(steps[1], Remaining(7, 10, (Again(((3, 3), (7, 8)), "failed (E: password=x1)"),)))
+    view.step_continues(steps[1], Remaining(7, 10, (Again(((3, 3), (7, 8)), "failed (E: password=x1)"),)))
     [found] = events(output)
     assert (found["event"], found["step"], found["total"], found["done"]) == ("step_goes_on", "score", 10, 7)
     [again] = found["again"]

@@ -84,7 +84,7 @@ def test_what_runs_again_stays_above(terminal: Terminal, steps: Any, manual_cloc
     view = LiveView(terminal, Commands(), manual_clock)
     view.run_started("brave_lake", steps, True)
     view.step_started(steps[1])
-    view.step_goes_on(steps[1], Remaining(7, 10, (Again(((3, 3), (7, 8)), "no result"),)))
+    view.step_continues(steps[1], Remaining(7, 10, (Again(((3, 3), (7, 8)), "no result"),)))
     view.interrupted()
     assert "score: 7 of 10 mini-batches done; that stays" in shown(terminal)
     assert "score: mini-batches 3, 7-8 (3): no result" in shown(terminal)

@@ -62,7 +62,7 @@ def test_an_interrupted_run_says_how_to_go_on(view: PlainView, output: Any, step
 
 def test_what_runs_again_is_told(view: PlainView, output: Any, steps: Any) -> None:
     """A line for what stays, and one for each reason."""
-    view.step_goes_on(steps[1], Remaining(7, 10, (Again(((3, 3), (7, 8)), "no result"),)))
+    view.step_continues(steps[1], Remaining(7, 10, (Again(((3, 3), (7, 8)), "no result"),)))
     assert output.stream.getvalue() == (
         "score: 7 of 10 mini-batches done; that stays\nscore: mini-batches 3, 7-8 (3): no result\n"
     )
