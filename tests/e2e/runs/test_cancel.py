@@ -1,5 +1,6 @@
 """`fanout cancel` from another terminal: everything stops within seconds, wherever it runs, and what is done stays."""
 
+import asyncio
 import json
 import os
 import signal
@@ -10,11 +11,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from fanout.config.settings import load_settings
+from fanout.storage import keys
+from fanout.storage.access import Access
+from fanout.storage.objects import read
+from fanout.storage.open import open_store
+
 if TYPE_CHECKING:
     import subprocess
 
 STOPPED_WITHIN = 5.0
-"""Seconds in which no process works on a canceled run any more."""
+"""Seconds in which no process works on a run any more, from the moment on when the store says that it is canceled."""
 SLOW = """\
 import os, time
 from pathlib import Path
@@ -74,7 +81,23 @@ def _works_by_hand(project: Any, tools: Helpers) -> "subprocess.Popen[str]":
     return node
 
 
-def test_run_and_nodes_elsewhere_stop_within_seconds(slow: Any, tools: Helpers) -> None:
+@pytest.fixture
+def canceling(monkeypatch: pytest.MonkeyPatch, tools: Helpers) -> "Callable[..., subprocess.Popen[str]]":
+    """`fanout cancel r …` of a project: returned when the store says that the run is canceled, as the command may take
+    as long to start as it likes."""
+
+    def cancel(project: Any, *options: str) -> "subprocess.Popen[str]":
+        monkeypatch.chdir(project.folder)
+        settings = load_settings(project.folder, None, {**os.environ, **project.environ})
+        store = open_store(settings.store, Access.from_environ(project.environ))
+        process: subprocess.Popen[str] = project.start("cancel", "r", *options)
+        tools.wait_until(lambda: asyncio.run(read(store, keys.cancel("r", 1))) is not None)
+        return process
+
+    return cancel
+
+
+def test_run_and_nodes_elsewhere_stop_within_seconds(slow: Any, tools: Helpers, canceling: Any) -> None:
     """`fanout run` ends with 130 and says who canceled it; a node started by hand, here as on any machine, leaves too;
     no process of a slot is left."""
     process = slow.start("run", "pipeline.yml", "--name", "r")
@@ -83,15 +106,15 @@ def test_run_and_nodes_elsewhere_stop_within_seconds(slow: Any, tools: Helpers) 
     by_hand = _works_by_hand(slow, tools)
     nodes = sorted({tools.node_of(pid) for pid in _pids(slow)})
     assert len(nodes) == 2
+    command = canceling(slow, "--json")
     begun = time.monotonic()
-    canceling = slow.start("cancel", "r", "--json")
     tools.wait_until(lambda: not tools.alive([*nodes, *_pids(slow)]), patience=STOPPED_WITHIN)
     took = time.monotonic() - begun
-    said, _ = canceling.communicate(timeout=30)
+    said, _ = command.communicate(timeout=30)
     stdout, stderr = process.communicate(timeout=30)
     told, _ = by_hand.communicate(timeout=30)
     print(f"stopped after {took:.1f} s")
-    assert canceling.returncode == 0, said
+    assert command.returncode == 0, said
     assert process.returncode == 130, stdout + stderr
     assert "canceled the run; 5 of 60 mini-batches had succeeded" in stdout
     assert "fanout redrive r" in stdout
@@ -104,7 +127,7 @@ def test_run_and_nodes_elsewhere_stop_within_seconds(slow: Any, tools: Helpers) 
     assert not (slow.folder / "scores.txt").exists()
 
 
-def test_a_run_without_anybody_is_sealed_by_who_cancels_it(slow: Any, tools: Helpers) -> None:
+def test_a_run_without_anybody_is_sealed_by_who_cancels_it(slow: Any, tools: Helpers, canceling: Any) -> None:
     """The run was killed; a node elsewhere goes on with it until the run is canceled, from another folder."""
     process = slow.start("run", "pipeline.yml", "--name", "r")
     slow.wait_for_attempts(7, process)
@@ -113,14 +136,14 @@ def test_a_run_without_anybody_is_sealed_by_who_cancels_it(slow: Any, tools: Hel
     process.kill()
     process.communicate()
     nodes = sorted({tools.node_of(pid) for pid in _pids(slow) if tools.alive([pid])})
+    command = canceling(slow)
     begun = time.monotonic()
-    canceling = slow.start("cancel", "r")
     # The run's own node was left alone a moment ago, and leaves for that reason.
     tools.wait_until(lambda: not tools.alive([*nodes, *_pids(slow)]), patience=STOPPED_WITHIN + 2)
     print(f"stopped after {time.monotonic() - begun:.1f} s")
-    said, trouble = canceling.communicate(timeout=60)
+    said, trouble = command.communicate(timeout=60)
     by_hand.communicate(timeout=30)
-    assert canceling.returncode == 0, said + trouble
+    assert command.returncode == 0, said + trouble
     assert "Canceled, 5 of 60 mini-batches had succeeded" in said
     status = json.loads(slow.fanout("status", "r", "--json").stdout)
     assert status["status"] == "Canceled"
@@ -131,7 +154,7 @@ def test_a_run_without_anybody_is_sealed_by_who_cancels_it(slow: Any, tools: Hel
     assert len(_pids(slow)) == 3, "nobody works on it again"
 
 
-def test_a_canceled_command_and_what_it_started(project: Any, tools: Helpers) -> None:
+def test_a_canceled_command_and_what_it_started(project: Any, tools: Helpers, canceling: Any) -> None:
     """A command step is ended with the processes it has started; the next step does not start."""
     project.write(
         "pipeline.yml",
@@ -151,10 +174,10 @@ def test_a_canceled_command_and_what_it_started(project: Any, tools: Helpers) ->
     noted = project.marks / "pids"
     tools.wait_until(noted.exists)
     pids = [int(pid) for pid in noted.read_text().split()]
-    canceled = project.start("cancel", "r")
+    command = canceling(project)
     tools.wait_until(lambda: not tools.alive(pids), patience=STOPPED_WITHIN)
     stdout, stderr = process.communicate(timeout=30)
-    canceled.communicate(timeout=30)
+    command.communicate(timeout=30)
     assert process.returncode == 130, stdout + stderr
     assert "second: skipped" in stdout
     assert not (project.marks / "second").exists()
