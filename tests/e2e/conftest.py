@@ -55,6 +55,11 @@ def run(mini_batch, context):
 """
 
 
+HELD = """\
+    while len(list(marks.iterdir())) > {count} and not marks.with_name("go").exists(): time.sleep(0.01)
+"""
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a command ended, and what it said."""
@@ -124,6 +129,16 @@ class Project:
 
         wait_until(enough)
         return self.attempts()
+
+    def hold_after(self, count: int) -> None:
+        """Attempts after so many wait in run() until `let_go`. So what is done to the run between the attempt after
+        these and `let_go` is done in the middle of it, with each slot at work, however fast the machine is."""
+        script = self.folder / "src" / "score.py"
+        script.write_text(script.read_text().replace("    time.sleep", HELD.format(count=count) + "    time.sleep", 1))
+
+    def let_go(self) -> None:
+        """No attempt waits any longer."""
+        (self.folder / "go").touch()
 
     def output(self, name: str = "scores.txt") -> bytes:
         return (self.folder / name).read_bytes()

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -106,11 +107,10 @@ def _locked_queue(project: Any) -> Iterator[None]:
         connection.execute("ROLLBACK")
 
 
-# The node certainly holds what it has begun when the queue is locked; and as long as one mini-batch is not done the run
-# cannot end: with a result for each, it would without asking for a message again.
-STOPS = """\
-    while len(list(marks.iterdir())) > 10 and not marks.with_name("locked").exists(): time.sleep(0.01)
-    while context.minibatch_index == 59 and not marks.with_name("go").exists(): time.sleep(0.01)
+# As long as one mini-batch is not done the run cannot end: with a result for each it would, and no message would be
+# received again.
+LAST = """\
+    while context.minibatch_index == 59 and not marks.with_name("last").exists(): time.sleep(0.01)
 """
 
 
@@ -121,19 +121,20 @@ def test_a_node_killed_between_result_and_delete_repeats_and_adds_nothing(
     back, is tried again, has two results, and its rows once."""
     project.write("fanout.toml", "visibility = 4\n")
     script = (project.folder / "src" / "score.py").read_text()
-    project.write("src/score.py", script.replace("    time.sleep", STOPS + "    time.sleep"))
+    project.write("src/score.py", script.replace("    time.sleep", LAST + "    time.sleep"))
+    project.hold_after(10)
     process = project.start("run", "pipeline.yml", "--name", RUN)
     project.wait_for_attempts(11, process)
     [node] = _nodes(project, tools)
     with _locked_queue(project):
-        (project.folder / "locked").touch()
+        project.let_go()
         tools.wait_until(lambda: _undeleted_successes(project))
         os.kill(node, signal.SIGKILL)
         tools.wait_until(lambda: not tools.alive([node]))
         undeleted = _undeleted_successes(project)
     tools.wait_until(lambda: undeleted <= _repeated(project) or process.poll() is not None)
     assert process.poll() is None, "the run has ended before its last mini-batch"
-    (project.folder / "go").touch()
+    (project.folder / "last").touch()
     _end(process)
     assert project.output() == expected_bytes
     assert set(_successes(project)) == set(range(FILES))
@@ -248,20 +249,29 @@ async def _send_again(project: Any, patch: pytest.MonkeyPatch, *, times: int, on
 # Case 4: the visibility runs out under a node that only seemed dead.
 
 
+# Each node has begun something that it cannot end before it is paused, and the run cannot end before it goes on.
+PAUSED = """\
+    while not marks.with_name("go").exists(): time.sleep(0.01)
+    tries = len(list(marks.glob(f"{context.minibatch_index}-*")))
+    while tries > 1 and not marks.with_name("on").exists(): time.sleep(0.01)
+"""
+
+
 def test_a_node_paused_for_longer_than_the_visibility(anywhere: Any, expected_bytes: bytes, tools: Helpers) -> None:
     """What it held is done by the other node; when it goes on and commits it, too, the rows come once."""
     script = (anywhere.folder / "src" / "score.py").read_text()
-    # Long enough that both nodes still hold something when it is seen that both are at work.
-    anywhere.write("src/score.py", script.replace("time.sleep(0.05)", "time.sleep(0.2)"))
+    anywhere.write("src/score.py", script.replace("    time.sleep", PAUSED + "    time.sleep"))
     process = anywhere.start("run", "pipeline.yml", "--name", RUN, "--set", "jobs.score.resources.instance_count=2")
     tools.wait_until(lambda: len(_nodes(anywhere, tools)) == 2 or process.poll() is not None)
     paused = _nodes(anywhere, tools)[0]
     os.kill(paused, signal.SIGSTOP)
+    anywhere.let_go()
     try:
         tools.wait_until(lambda: _tried_twice(anywhere) or process.poll() is not None)
+        assert process.poll() is None, "a step that is missing results has ended"
     finally:
         os.kill(paused, signal.SIGCONT)
-    assert process.poll() is None, "a step that is missing results has ended"
+    (anywhere.folder / "on").touch()
     _end(process)
     assert anywhere.output() == expected_bytes
     assert _tried_twice(anywhere)
@@ -295,14 +305,33 @@ def _quick(project: Any, files: int) -> None:
         (project.folder / "in" / f"{number:05d}.txt").touch()
 
 
+DIES = """\
+import os, signal, sys
+from pathlib import Path
+
+def hook(event, arguments):
+    if event == "os.link" and Path(arguments[1]).match("*/score/manifests/00003.jsonl"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(hook)
+"""
+"""Run by each interpreter that starts: it is killed right before the fourth manifest has its name."""
+
+
 def test_a_supervisor_killed_while_it_publishes(project: Any) -> None:
     """Some messages are sent and the plan is not complete: resume plans the same, and no row is lost or twice."""
     for path in (project.folder / "in").iterdir():
         path.unlink()
     _quick(project, files=8000)
-    process = project.start("run", "pipeline.yml", "--name", RUN)
-    _kill_when(project, (_step_folder(project) / "manifests" / "00002.jsonl").exists, process)
-    assert not (_step_folder(project) / "plan.json").exists(), "the fault has not hit its point"
+    hooks = project.write("hooks/sitecustomize.py", DIES)
+    dying = replace(project, environ={"PYTHONPATH": str(hooks.parent)})
+    assert dying.fanout("run", "pipeline.yml", "--name", RUN).code == -signal.SIGKILL
+    assert sorted(path.name for path in (_step_folder(project) / "manifests").glob("[!.]*")) == [
+        "00000.jsonl",
+        "00001.jsonl",
+        "00002.jsonl",
+    ]
+    assert not (_step_folder(project) / "plan.json").exists()
     _resumed(project)
     assert project.output() == b"".join(b"%05d.txt\n" % number for number in range(8000))
 
@@ -379,9 +408,7 @@ def test_a_node_that_is_asked_to_leave_gives_back_what_it_has_not_started(
     """SIGTERM to one of two nodes: it finishes what runs and leaves; the rest is done by others at once, although the
     visibility is far longer than the run, and every mini-batch is tried exactly once."""
     _hide_for_long(anywhere)
-    script = (anywhere.folder / "src" / "score.py").read_text()
-    held_up = "    while len(list(marks.iterdir())) > 20 and not marks.with_name('go').exists(): time.sleep(0.01)\n"
-    anywhere.write("src/score.py", script.replace("    time.sleep", held_up + "    time.sleep"))
+    anywhere.hold_after(20)
     begun = time.monotonic()
     process = anywhere.start("run", "pipeline.yml", "--name", RUN)
     anywhere.wait_for_attempts(3, process)
@@ -389,7 +416,7 @@ def test_a_node_that_is_asked_to_leave_gives_back_what_it_has_not_started(
     joined = anywhere.start("node", RUN)
     tools.wait_until(lambda: len(_nodes(anywhere, tools)) == 2 or process.poll() is not None)
     joined.send_signal(signal.SIGTERM)
-    (anywhere.folder / "go").touch()
+    anywhere.let_go()
     assert "left: asked to leave" in _end(joined)
     _end(process)
     assert own not in tools.alive([own])
@@ -402,10 +429,12 @@ def test_a_node_that_is_asked_to_leave_gives_back_what_it_has_not_started(
 def test_the_only_node_is_asked_to_leave(anywhere: Any, expected_bytes: bytes, tools: Helpers) -> None:
     """`fanout run` starts another in its place, which takes over at once what the first has given back."""
     _hide_for_long(anywhere)
+    anywhere.hold_after(9)
     process = anywhere.start("run", "pipeline.yml", "--name", RUN)
     anywhere.wait_for_attempts(10, process)
     [node] = _nodes(anywhere, tools)
     os.kill(node, signal.SIGTERM)
+    anywhere.let_go()
     tools.wait_until(lambda: not tools.alive([node]))
     _end(process)
     assert anywhere.output() == expected_bytes
@@ -415,9 +444,11 @@ def test_the_only_node_is_asked_to_leave(anywhere: Any, expected_bytes: bytes, t
 def test_a_run_that_is_asked_to_leave_goes_on_elsewhere(project: Any, expected_bytes: bytes, tools: Helpers) -> None:
     """SIGTERM to `fanout run`: its node gives everything back, so that a resume need not wait for the visibility."""
     project.write("fanout.toml", "visibility = 600\n")
+    project.hold_after(9)
     process = project.start("run", "pipeline.yml", "--name", RUN)
     project.wait_for_attempts(10, process)
     process.send_signal(signal.SIGTERM)
+    project.let_go()
     _end(process, code=130)
     begun = time.monotonic()
     _resumed(project)

@@ -90,9 +90,11 @@ def test_network_cut_for_a_while(
     server: FaultyServer, remote: Any, expected: Callable[[], bytes], which: Callable[[Asked], bool]
 ) -> None:
     """Three seconds without the store, the queue or both in mid-run: everybody waits, then goes on (fault 11)."""
+    remote.hold_after(9)
     process = remote.start("run", "pipeline.yml", "--name", "cut")
     remote.wait_for_attempts(10, process)
     server.cut = which
+    remote.let_go()
     time.sleep(3)
     server.heal()
     stdout, stderr = process.communicate(timeout=90)
@@ -104,9 +106,11 @@ def test_network_cut_for_longer_than_anybody_waits(
     server: FaultyServer, remote: Any, expected: Callable[[], bytes], tools: Any
 ) -> None:
     """The run ends with exit code 3 and says what cannot be reached; resuming it ends with the same bytes."""
+    remote.hold_after(9)
     process = remote.start("run", "pipeline.yml", "--name", "gone")
     attempts = remote.wait_for_attempts(10, process)
     server.cut = everything
+    remote.let_go()
     stdout, stderr = process.communicate(timeout=90)
     assert process.returncode == 3, stdout + stderr
     assert server.endpoint in stderr

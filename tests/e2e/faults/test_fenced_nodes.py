@@ -29,11 +29,12 @@ def _join(project: Project, script: str) -> "subprocess.Popen[str]":
 
 
 def _slow(project: Project) -> None:
-    """A hundred good files, some seconds of work for one node."""
+    """A hundred good files, some seconds of work for one node; it goes on when the other one is where it should be."""
     for number in range(FILES):
         project.write(f"in/{number:03d}.txt", f"{number}")
     script = (project.folder / "src/score.py").read_text()
     (project.folder / "src/score.py").write_text(script.replace("sleep(0.05)", "sleep(0.2)"))
+    project.hold_after(0)
 
 
 def _assert_all_rows(project: Project) -> None:
@@ -49,6 +50,7 @@ def test_a_node_that_does_not_see_the_input_refuses(project: Project) -> None:
     project.wait_for_attempts(1, run)
     node = _join(project, "mount -t tmpfs none in && exec $NODE")
     said, _ = node.communicate(timeout=60)
+    project.let_go()
     out, err = run.communicate(timeout=90)
     assert node.returncode == 2, said
     assert "cannot work on step score of run r" in said
@@ -65,6 +67,7 @@ def test_a_node_that_sees_half_of_the_input_refuses(project: Project) -> None:
     project.wait_for_attempts(1, run)
     hide = "cp -r in half && rm half/09*.txt && mount --bind half in && exec $NODE"
     said, _ = (node := _join(project, hide)).communicate(timeout=60)
+    project.let_go()
     out, err = run.communicate(timeout=90)
     assert node.returncode == 2, said
     assert "which is in the plan, is not here" in said
@@ -83,7 +86,7 @@ def test_a_node_that_loses_the_input_is_fenced(project: Project, retries: int) -
     project.wait_for_attempts(1, run)
     lose = (
         "$NODE > said & while ! grep -q 'joined as node' said; do sleep 0.02; done; "
-        "mount -t tmpfs none in; wait $!; code=$?; cat said; exit $code"
+        "mount -t tmpfs none in; touch go; wait $!; code=$?; cat said; exit $code"
     )
     said, _ = (node := _join(project, lose)).communicate(timeout=90)
     out, err = run.communicate(timeout=90)

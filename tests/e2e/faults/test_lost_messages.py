@@ -38,12 +38,14 @@ BATCHES = 30
 )
 def test_an_embedded_queue_that_loses_messages(project: Any, which: str) -> None:
     """In the middle of a run, held ones among them: the run says so, sends them again, and misses no row."""
+    project.hold_after(5)
     process = project.start("run", "pipeline.yml")
     project.wait_for_attempts(6, process)
     [database] = (project.folder / ".fanout").rglob("queue.sqlite3")
     with sqlite3.connect(database, timeout=30) as connection:
         assert connection.execute(f"DELETE FROM main{which}").rowcount > 5  # noqa: S608 - three constants
     connection.close()
+    project.let_go()
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 0, stdout + stderr
     assert "messages were lost" in stdout + stderr

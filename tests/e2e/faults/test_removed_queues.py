@@ -48,20 +48,31 @@ def _remove(project: Any, sqs: Any, run: str) -> int:
 
 def test_queue_removed_in_mid_run(anywhere: Any, sqs: Any, run: str, expected: Callable[[], bytes]) -> None:
     """Another one takes its place, with what has no outcome yet; the run says so, and ends with the same bytes."""
+    anywhere.hold_after(9)
     process = anywhere.start("run", "pipeline.yml", "--name", run)
     anywhere.wait_for_attempts(10, process)
     assert _remove(anywhere, sqs, run) > 0
+    anywhere.let_go()
     stdout, stderr = process.communicate(timeout=90)
     assert process.returncode == 0, stdout + stderr
     assert "its queue was removed by somebody else" in stdout + stderr
     assert anywhere.output() == expected()
 
 
-def test_resume_beside_a_run_that_works(anywhere: Any, run: str, expected: Callable[[], bytes]) -> None:
+def test_resume_beside_a_run_that_works(anywhere: Any, run: str, expected: Callable[[], bytes], tools: Any) -> None:
     """Somebody takes the run for dead: two supervisors, one verdict, one output, and both say that it completed."""
+    anywhere.hold_after(4)
     process = anywhere.start("run", "pipeline.yml", "--name", run)
     anywhere.wait_for_attempts(5, process)
-    second = anywhere.fanout("resume", run)
-    stdout, stderr = process.communicate(timeout=90)
-    assert (process.returncode, second.code) == (0, 0), stdout + stderr + second.said
+    second = anywhere.start("resume", run)
+    tools.wait_until(lambda: _nodes_at_work(anywhere, tools) == 2 or second.poll() is not None)
+    anywhere.let_go()
+    said = [*process.communicate(timeout=90), *second.communicate(timeout=90)]
+    assert (process.returncode, second.returncode) == (0, 0), said
     assert anywhere.output() == expected()
+
+
+def _nodes_at_work(project: Any, tools: Any) -> int:
+    """How many nodes have slots that have begun a mini-batch."""
+    slots = tools.alive([pid for _, _, pid in project.attempts()])
+    return len({tools.node_of(pid) for pid in slots} - {1})

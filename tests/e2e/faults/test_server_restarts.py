@@ -19,9 +19,11 @@ def test_store_that_is_away_for_a_moment(project: Any, tmp_path: Path, expected:
     project.write("fanout.toml", 'visibility = 3\nstore = "s3://runs/here"\nqueue = "sqlite:./queues"\n')
     with ExitStack() as server:
         project = replace(project, environ=servers.aws_environ(server.enter_context(servers.minio(folder, port))))
+        project.hold_after(9)
         process = project.start("run", "pipeline.yml")
         project.wait_for_attempts(10, process)
         server.close()
+        project.let_go()
         server.enter_context(servers.minio(folder, port))
         stdout, stderr = process.communicate(timeout=90)
     assert process.returncode == 0, stdout + stderr
@@ -37,9 +39,11 @@ def test_queue_that_forgets_everything(project: Any, tmp_path: Path, expected: C
     with ExitStack() as server:
         endpoint = server.enter_context(servers.elasticmq(tmp_path / "before", port))
         project = replace(project, environ=servers.aws_environ(endpoint))
+        project.hold_after(9)
         process = project.start("run", "pipeline.yml", "--name", "first")
         project.wait_for_attempts(10, process)
         server.close()
+        project.let_go()
         server.enter_context(servers.elasticmq(tmp_path / "after", port))
         stdout, stderr = process.communicate(timeout=90)
     assert process.returncode == 0, stdout + stderr

@@ -54,10 +54,13 @@ def test_it_goes_on_with_the_new_code(hanging: Any, expected: Any) -> None:
 def test_killed_while_it_goes_on(hanging: Any, expected: Any, tools: Any) -> None:
     """A plain resume goes on with the new code."""
     before = len(hanging.attempts())
+    hanging.write("src/score.py", EDITED.replace("    return", "    time.sleep(0.01)\n    return"))
+    hanging.hold_after(before + 2)
     process = hanging.start("resume", "r", "--new-code")
     attempts = hanging.wait_for_attempts(before + 3, process)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
+    hanging.let_go()
     tools.wait_until(lambda: not tools.alive(sorted({pid for _, _, pid in attempts[before:]})))
     ended = hanging.fanout("resume", "r")
     assert ended.code == 0, ended.said

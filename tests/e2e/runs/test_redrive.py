@@ -61,10 +61,12 @@ def test_redrive_with_old_code_and_new_code(failed: Any, expected: Any) -> None:
 def test_killed_redrive_is_resumed(failed: Any, expected: Any, tools: Any) -> None:
     """The round is in the store before anything runs: resume ends it, with the same bytes."""
     before = len(failed.attempts())
+    failed.hold_after(before + 3)
     process = failed.start("redrive", "first", "--new-code")
     attempts = failed.wait_for_attempts(before + 4, process)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
+    failed.let_go()
     tools.wait_until(lambda: not tools.alive(sorted({pid for _, _, pid in attempts[before:]})))
     ended = failed.fanout("resume", "first")
     assert ended.code == 0, ended.said

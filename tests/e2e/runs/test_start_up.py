@@ -26,6 +26,14 @@ jobs:
     environment: azureml:any@latest
 """
 SCRIPT = "def run(mini_batch): return list(mini_batch)\n"
+HELD = """\
+import os, time
+from pathlib import Path
+
+def run(mini_batch):
+    while not Path(os.environ["STARTED"]).with_name("go").exists(): time.sleep(0.01)
+    return list(mini_batch)
+"""
 
 
 class Helpers(Protocol):
@@ -134,11 +142,12 @@ def test_interrupted_while_it_starts(watched: Any, tools: Helpers) -> None:
 @pytest.mark.parametrize("victim", ["fanout.node", "fanout.slot.child.main"])
 def test_what_is_killed_while_it_waits_is_replaced(watched: Any, tools: Helpers, victim: str) -> None:
     """A node, or a fork server, that dies before it is wanted, or while it is taken: the run notices nothing."""
-    watched.write("src/score.py", SCRIPT)
+    watched.write("src/score.py", HELD)
     process = watched.start("run", "pipeline.yml")
     tools.wait_until(lambda: victim in _kinds(watched))
     [pid] = [pid for pid, line in _started(watched).items() if victim in line.split()]
     os.kill(pid, signal.SIGKILL)
+    watched.let_go()
     said = "".join(process.communicate())
     assert process.returncode == 0, said
     assert len(watched.output().splitlines()) == 60

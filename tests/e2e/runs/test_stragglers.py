@@ -1,9 +1,7 @@
 """One mini-batch far slower than the others: the rest goes on around it, and with `speculate` nobody waits for it."""
 
-import time
 from typing import Any
 
-SOON = 45.0
 SCRIPT = """\
 import os, time
 from pathlib import Path
@@ -12,7 +10,7 @@ def run(mini_batch, context):
     marks = Path(os.environ["MARKS"])
     (marks / f"{context.minibatch_index}-{context.retry_count}-{os.getpid()}-{time.monotonic_ns()}").touch()
     try:
-        os.close(os.open(marks.parent / "first", os.O_CREAT | os.O_EXCL))
+        (marks.parent / "first").open("x").write(str(os.getpid()))
         while not (marks.parent / "go").exists(): time.sleep(0.02)
     except FileExistsError:
         time.sleep(0.02)
@@ -30,15 +28,13 @@ def test_a_straggler_is_tried_a_second_time(anywhere: Any) -> None:
     text = (anywhere.folder / "pipeline.yml").read_text()
     anywhere.write("pipeline.yml", text.replace("    retry_settings:", "    speculate: true\n    retry_settings:"))
     anywhere.write("src/score.py", SCRIPT)
-    begun = time.monotonic()
     ended = anywhere.fanout("run", "pipeline.yml")
     assert ended.code == 0, ended.said
-    assert time.monotonic() - begun < SOON, "somebody waited for it"
     assert anywhere.output() == _output(anywhere)
     assert "far longer than the others" in ended.said
     attempts = anywhere.attempts()
     assert len(attempts) == 61, "one mini-batch was tried twice, the others once"
-    assert {retry for _, retry, _ in attempts} == {0}
+    assert {retry for _, retry, _ in attempts} == {0}, "its time limit was waited for"
 
 
 def test_without_it_the_others_go_on_around_it(project: Any) -> None:
@@ -46,11 +42,12 @@ def test_without_it_the_others_go_on_around_it(project: Any) -> None:
     project.write("src/score.py", SCRIPT)
     process = project.start("run", "pipeline.yml")
     project.wait_for_attempts(60, process)
-    slow, *others = project.attempts()
+    slow = int((project.folder / "first").read_text())
     assert process.poll() is None, "nobody waited for the slow one"
     (project.folder / "go").touch()
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 0, stdout + stderr
-    assert len({index for index, _, _ in others}) == 59
-    assert slow[2] not in {pid for _, _, pid in others[:59]}
+    attempts = project.attempts()
+    assert {index for index, _, _ in attempts[:60]} == set(range(60))
+    assert [pid for _, _, pid in attempts[:60]].count(slow) == 1
     assert project.output() == _output(project)
