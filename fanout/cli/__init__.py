@@ -14,13 +14,13 @@ def main() -> NoReturn:
     from typing import cast
 
     from fanout.cli.interrupts import remember_interrupts
-    from fanout.storage.hard_exit import leave
+    from fanout.storage.hard_exit import hard_exit
 
     remember_interrupts()
     for stream in (sys.stdout, sys.stderr):
         # What user code says may not fit the terminal's encoding, and must not fail the run.
         cast("TextIOWrapper", stream).reconfigure(errors="backslashreplace")
-    leave(answer())
+    hard_exit(answer())
 
 
 def answer(arguments: Sequence[str] | None = None) -> int:

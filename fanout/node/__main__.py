@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fanout.errors import ExitCode, FanoutError
 from fanout.slot.fork_server import ForkServer
-from fanout.storage.hard_exit import leave
+from fanout.storage.hard_exit import hard_exit
 
 TABLES = "--tables"
 OOM_SCORE = "100"
@@ -91,4 +91,4 @@ def _said_later() -> list[str]:
 
 
 if __name__ == "__main__":
-    leave(main())
+    hard_exit(main())

@@ -47,7 +47,7 @@ class Gpus:
             self._taken[process] = free[0]
         return {VISIBLE: free[0] if free else "", COUNT: str(len(self.names))}
 
-    def give_back(self, process: str) -> None:
+    def release(self, process: str) -> None:
         """The process has ended; no error when it had none."""
         self._taken.pop(process, None)
 

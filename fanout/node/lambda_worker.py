@@ -18,7 +18,7 @@ from fanout.node.dispatch.agent import Leaving
 from fanout.node.serve import Assembled, NodeServices, assembled, load_step
 from fanout.node.telemetry import usage_written
 from fanout.queues.base import Delivery, QueuePair
-from fanout.queues.invocation import HandedQueue
+from fanout.queues.invocation import InvocationQueue
 from fanout.records import messages
 from fanout.records.seal import step_seal
 from fanout.records.step import StepRecord
@@ -48,7 +48,7 @@ class _Kept:
     """The node of one step."""
 
     record: StepRecord
-    queue: HandedQueue
+    queue: InvocationQueue
     made: Assembled
     stack: AsyncExitStack
     running: "asyncio.Task[Leaving]"
@@ -166,15 +166,15 @@ class LambdaWorker:
         begun = clock.monotonic()
         starts_until = max(end - kept.record.step.retry_settings.timeout, (begun + end) / 2)
         node.start_until(starts_until)
-        while not kept.has_left and (kept.queue.on_its_way or len(node.holdings)):
+        while not kept.has_left and (kept.queue.on_its_way or len(node.leases)):
             if clock.monotonic() >= end:
-                log.warning("the time of this invocation is over: %d mini-batches are cut off", len(node.holdings))
+                log.warning("the time of this invocation is over: %d mini-batches are cut off", len(node.leases))
                 kept.running.cancel()
                 await asyncio.wait([kept.running])
-                await self._release([held.delivery for held in node.holdings.all()])
+                await self._release([lease.delivery for lease in node.leases.all()])
                 return
             if clock.monotonic() > starts_until:
-                await node.give_back_unstarted()
+                await node.requeue_unstarted()
             await kept.queue.changed(LOOK_EVERY)
 
     async def _release(self, cut_off: Sequence[Delivery]) -> None:
@@ -203,10 +203,10 @@ class LambdaWorker:
         return kept
 
     def _idle(self) -> Iterable[StepRound]:
-        return [at for at, kept in self._kept.items() if not kept.queue.on_its_way and not len(kept.made.node.holdings)]
+        return [at for at, kept in self._kept.items() if not kept.queue.on_its_way and not len(kept.made.node.leases)]
 
     async def _make(self, record: StepRecord) -> _Kept:
-        queue, stack = HandedQueue(self.queues.main), AsyncExitStack()
+        queue, stack = InvocationQueue(self.queues.main), AsyncExitStack()
         pair = QueuePair(queue, self.queues.dead)
         made = await stack.enter_async_context(assembled(record, pair, self.services, returns_idle=False))
         every = record.step.resource_monitor_interval

@@ -133,7 +133,7 @@ async def assembled(
                 _writer(services.store, record, number),
                 _stager(services.store, record, place),
                 pair,
-                node.holdings,
+                node.leases,
                 services.clock,
                 lambda: node.idle,
                 number,
@@ -157,7 +157,7 @@ async def load_step(store: ObjectStore, at: StepRound) -> StepRecord:
 async def _process_factory(
     record: StepRecord, place: Workspace, services: NodeServices
 ) -> Callable[[str, Callable[[Answer], None], Callable[[int], None]], SlotProcess]:
-    values = await step_inputs.bring(needed_inputs(record), place.inputs, services.access)
+    values = await step_inputs.fetch_inputs(needed_inputs(record), place.inputs, services.access)
     inherited = {**os.environ, **services.access.child_environ()}
     gpus = Gpus(() if VISIBLE in record.step.environment_variables else gpus_of(os.environ))
     forks = _forks_for(record, place, services.forks)
@@ -169,7 +169,7 @@ async def _process_factory(
         mine = {**slot_environ(record, place, order, values, inherited), **gpus.take(name)}
 
         def ended(returncode: int) -> None:
-            gpus.give_back(name)
+            gpus.release(name)
             on_end(returncode)
 
         return SlotProcess(order, place.placement(name, mine), on_answer, ended, forks)

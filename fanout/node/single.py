@@ -19,7 +19,7 @@ from fanout.advice import advised
 from fanout.errors import RunError
 from fanout.files.local_folder import files_below
 from fanout.node.serve import fetcher_of, needed_inputs
-from fanout.node.step_inputs import bring
+from fanout.node.step_inputs import fetch_inputs
 from fanout.node.workspace import Workspace, slot_environ, unpack_code
 from fanout.pipeline.expressions import render_arguments
 from fanout.planning.manifests import read_mini_batch, read_summary
@@ -68,7 +68,7 @@ async def prepare(
     place = Workspace(scratch, scratch / "logs", folder, None, 0)
     for needed in (place.inputs, place.attempts):
         needed.mkdir()
-    values = await bring(needed_inputs(record), place.inputs, access)
+    values = await fetch_inputs(needed_inputs(record), place.inputs, access)
     arguments = render_arguments(
         record.step.task.program_arguments, values, place.output_values(PROCESS, record.outputs)
     )

@@ -77,7 +77,7 @@ LEFT = {
 
 def _running(node: Node) -> list[Running]:
     found = [(slot.process_name, *slot.current) for slot in node.slots if slot.current is not None]
-    return [Running(process, held.message.index, held.message.attempt, since) for process, held, since in found]
+    return [Running(process, lease.message.index, lease.message.attempt, since) for process, lease, since in found]
 
 
 @contextlib.asynccontextmanager

@@ -10,7 +10,7 @@ from fanout.records.step import BoundInput
 from fanout.storage.access import Access
 
 
-async def bring(inputs: Mapping[str, BoundInput], folder: Path, access: Access) -> dict[str, str | None]:
+async def fetch_inputs(inputs: Mapping[str, BoundInput], folder: Path, access: Access) -> dict[str, str | None]:
     """Each input as the text of `${{inputs.<name>}}` (reference, section 4).
 
     Local data is used in place, whatever the mode; remote data is copied below `folder` unless its mode is direct.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from fanout.queues.base import Delivery, Depth, Queue
 
 
-class HandedQueue:
+class InvocationQueue:
     """See `fanout.queues.base.Queue`; receives nothing but what is handed over."""
 
     def __init__(self, behind: Queue) -> None:

@@ -57,7 +57,7 @@ class Cause(StrEnum):
     EXIT = "exit"  # the slot's process ended by itself
     SIGNAL = "signal"  # the slot's process was killed
     MISSING = "missing"  # the node has not the data that the plan lists
-    GARBLED = "garbled"  # the slot said what no slot says, so its process was killed
+    PROTOCOL = "garbled"  # the slot said what no slot says, so its process was killed
     INIT = "init"  # the script could not be loaded, or init() failed
     SHUTDOWN = "shutdown"  # shutdown() raised
     VANISHED = "vanished"  # nodes received the mini-batch and were never heard of again

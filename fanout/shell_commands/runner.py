@@ -19,7 +19,7 @@ from obstore.store import LocalStore, ObjectStore
 from fanout.files import uris
 from fanout.files.scratch import scratch_folder
 from fanout.files.transfer import upload_file, upload_folder
-from fanout.node.step_inputs import bring
+from fanout.node.step_inputs import fetch_inputs
 from fanout.node.workspace import data_variables, own_python, unpack_code
 from fanout.pipeline.model import CommandStep, DataType
 from fanout.pipeline.shell.command_line import UnsafeValueError, render_command
@@ -114,7 +114,7 @@ async def _work(
     order: CommandOrder, access: Access, staged: Mapping[str, Path], scratch: Path, cwd: Path, log: Path
 ) -> str | None:
     """Everything that a cancelation may cut off; why the command did not end well, if it did not."""
-    values = await bring(order.inputs, scratch / "inputs", access)
+    values = await fetch_inputs(order.inputs, scratch / "inputs", access)
     try:
         command = render_command(order.step.command, values, _texts(staged))
     except UnsafeValueError as exc:  # what a file is called must not be able to end more than its step

@@ -8,7 +8,7 @@ from fanout.records.messages import Message
 
 
 @dataclass(slots=True, eq=False)
-class Held:
+class Lease:
     """One delivery in the hands of this node, until it is settled.
 
     `expires` is when its visibility runs out on this node's monotonic clock. A lost delivery may already be somebody
@@ -29,30 +29,30 @@ class Held:
 
 
 @dataclass(slots=True)
-class Holdings:
+class LeaseTable:
     """Everything a node holds, by receipt."""
 
-    _by_receipt: dict[str, Held] = field(default_factory=dict)
+    _by_receipt: dict[str, Lease] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self._by_receipt)
 
-    def take(self, held: Held) -> None:
-        self._by_receipt[held.delivery.receipt] = held
+    def take(self, lease: Lease) -> None:
+        self._by_receipt[lease.delivery.receipt] = lease
 
-    def forget(self, settled: Iterable[Held]) -> None:
-        for held in settled:
-            self._by_receipt.pop(held.delivery.receipt, None)
+    def forget(self, settled: Iterable[Lease]) -> None:
+        for lease in settled:
+            self._by_receipt.pop(lease.delivery.receipt, None)
 
-    def all(self) -> list[Held]:
+    def all(self) -> list[Lease]:
         return list(self._by_receipt.values())
 
-    def extended(self, asked: Iterable[Held], lost: Iterable[Delivery], expires: float) -> list[Held]:
+    def extended(self, asked: Iterable[Lease], lost: Iterable[Delivery], expires: float) -> list[Lease]:
         """Notes the answer to an extension; those that this node no longer holds."""
         gone = {delivery.receipt for delivery in lost}
-        for held in asked:
-            if held.delivery.receipt in gone:
-                held.lost = True
+        for lease in asked:
+            if lease.delivery.receipt in gone:
+                lease.lost = True
             else:
-                held.expires = expires
-        return [held for held in asked if held.lost]
+                lease.expires = expires
+        return [lease for lease in asked if lease.lost]

@@ -1,6 +1,6 @@
 """A slot's process seen from outside: the frames to and from it, and its end, reported as it was seen.
 
-What it answers waits in a pipe until `listen` takes it in; the process rings when that should be at once (see
+What it answers waits in a pipe until `read_answers` takes it in; the process rings when that should be at once (see
 `channel`).
 """
 
@@ -17,11 +17,11 @@ from pathlib import Path
 from fanout.results.codec import Cause, Failure
 from fanout.slot import protocol
 from fanout.slot.child import stack_dumps
-from fanout.slot.child.channel import BELL
+from fanout.slot.child.channel import WAKE_UP
 from fanout.slot.fork_server import ForkServer
 from fanout.slot.frames import FrameBuffer
 from fanout.slot.out_of_memory import OomKills, of_slot
-from fanout.slot.protocol import Answer, Garbled, Rang, Start
+from fanout.slot.protocol import Answer, ProtocolViolation, Start, WakeUp
 from fanout.slot.spawn import Child, Placement, spawn
 
 STACK_LIMIT = 1.0
@@ -52,7 +52,7 @@ class SlotProcess(asyncio.Protocol):
         self._child: Child | None = None
         self._answers = -1
         self._ended = asyncio.Event()
-        self._is_garbled = self._is_watched = False
+        self._is_violated = self._is_watched = False
         self.stack = ""  # where it was when it was killed, or crashed
 
     async def start(self) -> None:
@@ -87,26 +87,26 @@ class SlotProcess(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """The bell: the process wants to be listened to."""
-        self.listen()
-        if data.strip(BELL) and not self._is_garbled:
-            self._is_garbled = True
-            self._on_answer(Garbled(f"{data!r:.80} where only the bell is"))
-        elif not self._is_garbled:
-            self._on_answer(Rang())
+        self.read_answers()
+        if data.strip(WAKE_UP) and not self._is_violated:
+            self._is_violated = True
+            self._on_answer(ProtocolViolation(f"{data!r:.80} where only the bell is"))
+        elif not self._is_violated:
+            self._on_answer(WakeUp())
 
-    def listen(self) -> None:
+    def read_answers(self) -> None:
         """Takes in what the process has said up to now; the rest of an answer that is not whole follows by itself."""
         if self._answers >= 0:
             with contextlib.suppress(BlockingIOError):
                 self._take_in(os.read(self._answers, PIPE_SIZE))
-            self._watch(not self._buffer.is_between_frames and not self._is_garbled)
+            self._watch(not self._buffer.is_between_frames and not self._is_violated)
 
     def _watch(self, wanted: bool) -> None:
         """The process may wait for room in the pipe, in the middle of a large answer, and cannot ring then."""
         if wanted is not self._is_watched:
             self._is_watched, loop = wanted, asyncio.get_running_loop()
             if wanted:
-                loop.add_reader(self._answers, self.listen)
+                loop.add_reader(self._answers, self.read_answers)
             else:
                 loop.remove_reader(self._answers)
 
@@ -116,18 +116,18 @@ class SlotProcess(asyncio.Protocol):
 
     def _understood(self, data: bytes) -> Iterator[Answer]:
         """The answers that `data` completes; behind the first that is garbled nothing is listened to any more."""
-        if self._is_garbled:
+        if self._is_violated:
             return
         try:
             for head, payload in self._buffer.feed(data):
                 answer = protocol.answer(head, payload)
                 yield answer
-                if isinstance(answer, Garbled):
-                    self._is_garbled = True
+                if isinstance(answer, ProtocolViolation):
+                    self._is_violated = True
                     return
         except (ValueError, RecursionError) as exc:  # raised by the buffer: whoever takes the answers raises elsewhere
-            self._is_garbled = True
-            yield Garbled(str(exc))
+            self._is_violated = True
+            yield ProtocolViolation(str(exc))
 
     def kill(self) -> None:
         """Ends the process and everything in its group, now."""
@@ -191,7 +191,7 @@ def pipe_to(channel: socket.socket) -> int:
     with contextlib.suppress(OSError):  # many slots of one user may have had their share of such memory
         fcntl.fcntl(ours, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
     try:
-        socket.send_fds(channel, [BELL], [theirs])
+        socket.send_fds(channel, [WAKE_UP], [theirs])
     finally:
         os.close(theirs)
     return ours

@@ -75,17 +75,17 @@ class Task(NamedTuple):
     batch: MiniBatch | None = None
 
 
-class Word(StrEnum):
+class ControlOrder(StrEnum):
     """What the node says beside tasks."""
 
     STOP = "stop"  # run shutdown() and leave
-    WITHDRAW = "withdraw"  # forget the tasks that came before this and have not been started; `Withdrawn` answers
+    REVOKE = "withdraw"  # forget the tasks that came before this and have not been started; `Revoked` answers
 
     def frame(self) -> bytes:
         return frames.encode({"t": self.value})
 
 
-Order = Union[Task, Word]
+Order = Union[Task, ControlOrder]
 
 _TASKS = struct.Struct(">cII")
 """The header of tasks that share a frame: `T`, the number of the try, how many; their lines are the payload."""
@@ -107,7 +107,7 @@ def _task_frame(task: Task) -> bytes:
     return frames.encode(fields, task.line)
 
 
-def given(head: bytes, payload: bytes) -> Sequence[Order]:
+def orders_of(head: bytes, payload: bytes) -> Sequence[Order]:
     """What a node said."""
     if head[:1] == b"T":
         _, attempt, count = _TASKS.unpack(head)
@@ -115,7 +115,7 @@ def given(head: bytes, payload: bytes) -> Sequence[Order]:
     fields = frames.header(head)
     if fields["t"] == "task":
         return [Task(payload, fields["a"], Part(*fields["p"]) if "p" in fields else None)]
-    return [Word(fields["t"])]
+    return [ControlOrder(fields["t"])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class StartFailed:
     """The script could not be loaded, or init() failed; the process leaves by itself.
 
     `permanent`: another process would fail in the same way.
@@ -200,32 +200,32 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
-class Withdrawn:
+class Revoked:
     """Nothing that was withdrawn will be started any more; what had been started before has been answered."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rang:
+class WakeUp:
     """Little or nothing is left to do: what was said has been taken in, and more is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Garbled:
+class ProtocolViolation:
     """What came was none of our words: user code has written into the channel, or read from it."""
 
     reason: str
 
 
-Answer = Union[Ready, Broken, Loaded, Done, Stopped, Withdrawn, Rang, Garbled]
+Answer = Union[Ready, StartFailed, Loaded, Done, Stopped, Revoked, WakeUp, ProtocolViolation]
 
-WITHDRAWN = frames.encode({"t": "withdrawn"})
+REVOKED = frames.encode({"t": "withdrawn"})
 
 
 def ready_frame(seconds: float) -> bytes:
     return frames.encode({"t": "ready", "s": seconds})
 
 
-def broken_frame(failure: Failure, *, permanent: bool = False) -> bytes:
+def start_failed_frame(failure: Failure, *, permanent: bool = False) -> bytes:
     return frames.encode({"t": "broken", "x": _failure_fields(failure), "p": permanent})
 
 
@@ -242,7 +242,7 @@ def answer(head: bytes, payload: bytes) -> Answer:
     try:
         return _ordinary(head, payload) if head[:1] == b"D" else _answer(frames.header(head), payload)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as exc:
-        return Garbled(f"{type(exc).__name__}: {exc}")
+        return ProtocolViolation(f"{type(exc).__name__}: {exc}")
 
 
 def _ordinary(head: bytes, payload: bytes) -> Done:
@@ -269,11 +269,11 @@ def _answer(header: Mapping[str, Any], payload: bytes) -> Answer:
         return Ready(checked.seconds(header["s"], "seconds"))
     if word == "broken":
         failure = _failure(header["x"]) or Failure(Cause.INIT, "no reason given")
-        return Broken(failure, header.get("p") is True)
+        return StartFailed(failure, header.get("p") is True)
     if word == "stopped":
         return Stopped(_failure(header["x"]), _files(header["f"]))
     if word == "withdrawn":
-        return Withdrawn()
+        return Revoked()
     raise ValueError(f"a slot said {word!r:.80}")
 
 

@@ -13,10 +13,22 @@ from typing import Protocol
 from fanout.clock import Clock
 from fanout.results.codec import Cause, Failure
 from fanout.slot import protocol
-from fanout.slot.lease import Held
+from fanout.slot.lease import Lease
 from fanout.slot.out_of_memory import OomKills
 from fanout.slot.process import SlotProcess, death
-from fanout.slot.protocol import Answer, Broken, Done, Garbled, Loaded, Rang, Ready, Stopped, Task, Withdrawn, Word
+from fanout.slot.protocol import (
+    Answer,
+    ControlOrder,
+    Done,
+    Loaded,
+    ProtocolViolation,
+    Ready,
+    Revoked,
+    StartFailed,
+    Stopped,
+    Task,
+    WakeUp,
+)
 
 LONG = 0.25
 """Seconds from which a mini-batch counts as long: then none is handed over before the slot is free."""
@@ -37,19 +49,19 @@ ADVICE = {
 
 
 class SlotEvents(Protocol):
-    """What a node wants to hear from its slots.
+    """Callbacks of a slot into its node.
 
-    `slot_rang`: it has little or nothing left to do. `slot_died`: the process ended in the middle of an attempt, which
-    `slot_done` has told already. `slot_broken`: it ended without having been of any use, because the script could not
-    be loaded or for no visible reason.
+    `slot_needs_work`: it has little or nothing left to do. `slot_crashed`: the process ended in the middle of an
+    attempt, which `slot_done` has already reported. `slot_start_failed`: the process ended without finishing anything,
+    because the script could not be loaded or for an unknown reason.
     """
 
     def slot_ready(self, slot: "Slot") -> None: ...
-    def slot_rang(self, slot: "Slot") -> None: ...
-    def slot_done(self, slot: "Slot", held: Held, done: Done, started: float) -> None: ...
-    def slot_unstarted(self, slot: "Slot", held: Sequence[Held]) -> None: ...
-    def slot_died(self, slot: "Slot") -> None: ...
-    def slot_broken(self, slot: "Slot", failure: Failure) -> None: ...
+    def slot_needs_work(self, slot: "Slot") -> None: ...
+    def slot_done(self, slot: "Slot", lease: Lease, done: Done, started: float) -> None: ...
+    def slot_unstarted(self, slot: "Slot", lease: Sequence[Lease]) -> None: ...
+    def slot_crashed(self, slot: "Slot") -> None: ...
+    def slot_start_failed(self, slot: "Slot", failure: Failure) -> None: ...
     def slot_stopped(self, slot: "Slot", stopped: Stopped) -> None: ...
 
 
@@ -77,22 +89,22 @@ class Slot:
         self._run_limit, self._load_limit, self._init_limit, self._reads = run_limit, load_limit, init_limit, reads
         self._kills = kills
         self._process: SlotProcess | None = None
-        self._tasks: deque[Held] = deque()
-        self._withdrawn: deque[Held] = deque()  # given to others; until the process knows, it gets nothing new
+        self._tasks: deque[Lease] = deque()
+        self._revoked: deque[Lease] = deque()  # given to others; until the process knows, it gets nothing new
         self._since = 0.0  # when the current phase began: init, loading or running
         self._started_at = 0.0  # epoch seconds at which the current mini-batch began
         self._loading = False
         self._average: float | None = None
         self._overdue: Failure | None = None
         self.never_starts = False  # another process would fail in the same way
-        self._blamed: Held | None = None  # which mini-batch is overdue
+        self._blamed: Lease | None = None  # which mini-batch is overdue
         self._stopping = self._stopped = self._killed = False
         self.ready = False
         self.process_name = ""
         self.useless_starts = 0  # in a row
 
     async def start(self) -> None:
-        """A new process is being started; `slot_ready` or `slot_broken` follows."""
+        """A new process is being started; `slot_ready` or `slot_start_failed` follows."""
         self.process_name = self._next_name()
         self.ready, self._overdue, self._blamed = False, None, None
         self._since = self._clock.monotonic()
@@ -108,7 +120,7 @@ class Slot:
         return bool(self._tasks)
 
     @property
-    def current(self) -> tuple[Held, float] | None:
+    def current(self) -> tuple[Lease, float] | None:
         """What it works on, and since when (epoch seconds), as far as it has been listened to."""
         return (self._tasks[0], self._started_at) if self._tasks else None
 
@@ -121,7 +133,7 @@ class Slot:
         """How many more mini-batches it should be given now, of the `share` that it may hold: none before a quarter of
         what it should hold is done, as each gift costs a write and a frame."""
         should = min(self.wanted, share)
-        if not self.ready or self._stopping or self._withdrawn or 4 * len(self._tasks) > 3 * should:
+        if not self.ready or self._stopping or self._revoked or 4 * len(self._tasks) > 3 * should:
             return 0
         return should - len(self._tasks)
 
@@ -135,22 +147,22 @@ class Slot:
         """Seconds that a mini-batch has taken lately; None before the first."""
         return self._average
 
-    def give(self, batches: Sequence[Held]) -> None:
+    def assign(self, batches: Sequence[Lease]) -> None:
         """Hands mini-batches over, to be run in this order."""
         assert self._process is not None and self.ready  # noqa: S101 - the node asks for `room` first
         if not self._tasks:
             self._next_begins()
         self._tasks.extend(batches)
         self._process.write(
-            protocol.task_frames([Task(held.line, held.message.attempt, held.message.part) for held in batches])
+            protocol.task_frames([Task(lease.line, lease.message.attempt, lease.message.part) for lease in batches])
         )
 
-    def listen(self) -> None:
+    def read_answers(self) -> None:
         """Takes in what the process has said by now; nothing is known of it between one time and the next."""
         if self._process is not None:
-            self._process.listen()
+            self._process.read_answers()
 
-    def withdraw(self) -> list[Held]:
+    def revoke(self) -> list[Lease]:
         """What waits behind a mini-batch that takes far longer than usual, and is not this slot's any more.
 
         The process may be about to start the first of them: what it answers to that is dropped.
@@ -158,10 +170,10 @@ class Slot:
         longest = max(LONG, FAR_LONGER * (self._average or 0.0))
         if len(self._tasks) < 2 or self._process is None or self._clock.monotonic() - self._since <= longest:
             return []
-        self._withdrawn = deque(list(self._tasks)[1:])
+        self._revoked = deque(list(self._tasks)[1:])
         self._tasks = deque([self._tasks[0]])
-        self._process.write(Word.WITHDRAW.frame())
-        return list(self._withdrawn)
+        self._process.write(ControlOrder.REVOKE.frame())
+        return list(self._revoked)
 
     def check_time(self) -> None:
         """Ends the process when the current phase has taken longer than its limit, as far as it has been listened to.
@@ -182,7 +194,7 @@ class Slot:
         if self._process is None:
             self._has_stopped(Stopped())
         elif self.ready:
-            self._process.write(Word.STOP.frame())
+            self._process.write(ControlOrder.STOP.frame())
         else:
             self.kill()
 
@@ -205,7 +217,7 @@ class Slot:
         if not self.ready:
             return self._init_limit, Cause.INIT, "loading the script and init()"
         if not self._tasks:
-            limit = self._run_limit + self._load_limit if self._withdrawn else None
+            limit = self._run_limit + self._load_limit if self._revoked else None
             return limit, Cause.TIME_LIMIT, "a mini-batch that was withdrawn"
         if self._loading:
             return self._load_limit, Cause.LOAD_TIME_LIMIT, "reading the mini-batch"
@@ -230,66 +242,66 @@ class Slot:
         match answer:
             case Done() if self._tasks:
                 self._done(answer)
-            case Rang():
-                self._events.slot_rang(self)
-            case Done() | Loaded() if self._withdrawn and not self._tasks:
+            case WakeUp():
+                self._events.slot_needs_work(self)
+            case Done() | Loaded() if self._revoked and not self._tasks:
                 self._since = self._clock.monotonic()  # it was started before the process knew
-            case Withdrawn():
-                self._withdrawn.clear()
+            case Revoked():
+                self._revoked.clear()
             case Done() | Loaded() if not self._tasks:
-                self._is_garbled("an answer to no mini-batch")
-            case Garbled():
-                self._is_garbled(answer.reason)
+                self._protocol_violated("an answer to no mini-batch")
+            case ProtocolViolation():
+                self._protocol_violated(answer.reason)
             case Loaded():
                 self._loading, self._since = False, self._clock.monotonic()
                 self._tasks[0].items = answer.items
             case Ready():
                 self.ready = True
                 self._events.slot_ready(self)
-            case Broken():
+            case StartFailed():
                 self._overdue, self.never_starts = answer.failure, answer.permanent
             case Stopped():
                 self._has_stopped(answer)
 
-    def _is_garbled(self, reason: str) -> None:
+    def _protocol_violated(self, reason: str) -> None:
         """Nothing that this process says can be relied on: it is replaced."""
         message = f"the script wrote into, or read from, a file descriptor that is not its own: {reason}"
-        self._end_for(Failure(Cause.GARBLED, message))
+        self._end_for(Failure(Cause.PROTOCOL, message))
 
     def _done(self, done: Done) -> None:
-        held, started = self._tasks.popleft(), self._started_at if done.started is None else done.started
+        lease, started = self._tasks.popleft(), self._started_at if done.started is None else done.started
         self.useless_starts = 0
         seconds = done.load_seconds + done.run_seconds
         self._average = seconds if self._average is None else 0.8 * self._average + 0.2 * seconds
         if self._tasks:
             self._next_begins(after=done)
-        elif self._withdrawn:
+        elif self._revoked:
             self._since = self._clock.monotonic()
-        self._events.slot_done(self, held, done, started)
+        self._events.slot_done(self, lease, done, started)
 
     def _ended(self, returncode: int) -> None:
         was_ready, self.ready = self.ready, False
         failure = self._with_stack(self._overdue or death(returncode, self._kills))
         given, self._tasks = list(self._tasks), deque()
-        ran_withdrawn = bool(self._withdrawn)
-        self._withdrawn.clear()
+        ran_revoked = bool(self._revoked)
+        self._revoked.clear()
         if self._stopping:
             self._events.slot_unstarted(self, given)
             self._has_stopped(Stopped(self._overdue and failure))
         elif given and self._blamed is not None and given[0] is not self._blamed:
             self._events.slot_unstarted(self, given)  # the one that was overdue has answered before the end after all
-            self._events.slot_died(self)
+            self._events.slot_crashed(self)
         elif given:
             elapsed = self._clock.monotonic() - self._since
             self._events.slot_unstarted(self, given[1:])
             lost = Done(given[0].items, 0, 0.0, elapsed, failure=failure)
             self._events.slot_done(self, given[0], lost, self._started_at)
-            self._events.slot_died(self)
-        elif ran_withdrawn:
-            self._events.slot_died(self)
+            self._events.slot_crashed(self)
+        elif ran_revoked:
+            self._events.slot_crashed(self)
         else:
             self.useless_starts += 1
-            self._events.slot_broken(self, failure if was_ready else _as_init_failure(failure))
+            self._events.slot_start_failed(self, failure if was_ready else _as_init_failure(failure))
 
     def _with_stack(self, failure: Failure) -> Failure:
         """With where the process was, if it has written that: as a traceback, the sentence at its end."""

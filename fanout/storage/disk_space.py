@@ -48,7 +48,7 @@ def lacks_room(error: BaseException) -> bool:
     return isinstance(error, (DiskFullError, QueueFullError)) or (isinstance(error, OSError) and is_full(error))
 
 
-def told_full(error: BaseException) -> BaseException:
+def as_disk_full(error: BaseException) -> BaseException:
     """The error that `lacks_room`, as one of ours."""
     return DiskFullError(full(error.filename)) if isinstance(error, OSError) else error
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 
-def leave(code: int) -> NoReturn:
+def hard_exit(code: int) -> NoReturn:
     """Ends the process with `code`, its output written, and Python's own dismantling left out.
 
     obstore's threads may still be giving back the last answer while Python takes itself apart, and then abort the

@@ -13,7 +13,7 @@ from unittest.mock import patch
 from fanout.errors import QueueError
 from fanout.node.dispatch import agent
 from fanout.node.dispatch.committer import Committer, Finished
-from fanout.node.dispatch.retry_policy import Decision, decide
+from fanout.node.dispatch.retry_policy import Decision, retry_decision
 from fanout.pipeline.model import Thresholds
 from fanout.records import seal
 from fanout.results.codec import Entry, Failure, Status
@@ -47,7 +47,7 @@ def lost_is_deleted() -> AbstractContextManager[Any]:
         with contextlib.suppress(QueueError):
             await self._send_again([f for f in group if f.retry_after is not None and not f.held.lost])
             await self._queues.main.delete([f.held.delivery for f in group])
-        self._holdings.forget(f.held for f in group)
+        self._leases.forget(f.held for f in group)
 
     return patch.object(Committer, "_settle", settle)
 
@@ -59,7 +59,7 @@ def delete_before_retry() -> AbstractContextManager[Any]:
         with contextlib.suppress(QueueError):
             await self._queues.main.delete([f.held.delivery for f in group])
             await self._send_again([f for f in group if f.retry_after is not None])
-        self._holdings.forget(f.held for f in group)
+        self._leases.forget(f.held for f in group)
 
     return patch.object(Committer, "_settle", settle)
 
@@ -133,7 +133,7 @@ def endless_retries() -> AbstractContextManager[Any]:
     """Nobody counts the attempts."""
 
     def always(failure: Failure | None, attempt: int, _: int, *rest: Any) -> Decision:
-        return decide(failure, attempt, attempt + 1 if attempt < 6 else 0, *rest)
+        return retry_decision(failure, attempt, attempt + 1 if attempt < 6 else 0, *rest)
 
     return patch.object(agent, "decide", always)
 

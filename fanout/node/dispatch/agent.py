@@ -1,8 +1,8 @@
 """A node: keeps its slots fed, holds its deliveries, commits what they finish, and leaves in order.
 
 It hands what its `intake` has received to its slots (`feed`), and answers to what happens in them (the `slot_…`
-methods). It decides nothing itself: retries are in `decide`, durability in `committer`, the visibility of what it holds
-in `heartbeat`.
+methods). It decides nothing itself: retries are in `retry_policy`, durability in `committer`, the renewal of leases in
+`renewal`.
 """
 
 import asyncio
@@ -20,18 +20,18 @@ from obstore.store import ObjectStore
 from fanout.clock import Clock
 from fanout.node.dispatch.attempt import as_failed, entry_of, items_to_split, without_rows
 from fanout.node.dispatch.committer import Committer, Finished
-from fanout.node.dispatch.end_check import End, look_for_the_end
+from fanout.node.dispatch.end_check import StepEnding, check_for_end
 from fanout.node.dispatch.fetcher import Fetcher
 from fanout.node.dispatch.intake import Intake, IntakeEvents
-from fanout.node.dispatch.prefetch import deal, patience, wanted
-from fanout.node.dispatch.renewal import heartbeat
-from fanout.node.dispatch.retry_policy import SUCCEEDED, Decision, decide
+from fanout.node.dispatch.prefetch import assign, receive_timeout, wanted
+from fanout.node.dispatch.renewal import renew_leases
+from fanout.node.dispatch.retry_policy import SUCCEEDED, Decision, retry_decision
 from fanout.node.dispatch.retry_preference import Preference
 from fanout.queues.base import QueuePair
 from fanout.records.step import StepRecord
 from fanout.results.codec import Event, Failure, Status
 from fanout.results.fences import Fence
-from fanout.slot.lease import Held, Holdings
+from fanout.slot.lease import Lease, LeaseTable
 from fanout.slot.out_of_memory import OomKills
 from fanout.slot.protocol import Done, Stopped
 from fanout.slot.slot import EXIT_LIMIT, SHUTDOWN_LIMIT, ProcessFactory, Slot
@@ -39,12 +39,12 @@ from fanout.tasks import all_of, task_group
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 3.0
+END_CHECK_EVERY = 3.0
 """Seconds between looks at the store for the end of the step."""
-LOOK_AT_SLOTS = 0.2
+POLL_SLOTS_EVERY = 0.2
 """Seconds after which slots are looked at although none rang: what they have said is taken in, limits are checked, and
 they are fed. The fewer looks, the less is taken from user code."""
-SOONEST_LOOK = 0.02
+SOONEST_POLL = 0.02
 WAITS_HERE = 1.0
 """Seconds, at the least, that mini-batches wait here for a slot before they are given to other nodes."""
 LAST_COMMIT_LIMIT = 2.0
@@ -89,7 +89,7 @@ class Node:
     ) -> None:
         self._record, self._options, self._store, self._queues = record, options, store, queues
         self._fetcher, self._clock = fetcher, clock
-        self.holdings = Holdings()
+        self.leases = LeaseTable()
         self._committer = committer(self)
         self._intake = Intake(
             record.at,
@@ -98,20 +98,20 @@ class Node:
             fetcher,
             options.visibility,
             self._committer,
-            self.holdings,
+            self.leases,
             clock,
             IntakeEvents(
                 self._wanted,
                 self.feed,
-                self._not_brought,
-                lambda: patience(queues.main, self._slots),
-                Preference(options.number, record.at, store, clock).passes_on,
+                self._fetch_failed,
+                lambda: receive_timeout(queues.main, self._slots),
+                Preference(options.number, record.at, store, clock).deferral,
             ),
         )
         self.done = self.failed = 0  # attempts that have ended here
         self._checks_items = record.step.thresholds.checks_items
         self._useless_starts = 0
-        self._looked, self._will_look = clock.monotonic(), False
+        self._polled, self._will_poll = clock.monotonic(), False
         self._starts_until = math.inf
         self._grace = 0.0
         self._leaving: asyncio.Future[Leaving] = asyncio.get_running_loop().create_future()
@@ -150,11 +150,11 @@ class Node:
     async def _work(self) -> Leaving:
         async with task_group() as tasks:
             committing = tasks.create_task(self._committer.run())
-            beating = tasks.create_task(
-                heartbeat(self._queues.main, self.holdings, self._options.visibility, self._clock)
+            renewing = tasks.create_task(
+                renew_leases(self._queues.main, self.leases, self._options.visibility, self._clock)
             )
             receiving = tasks.create_task(self._intake.run())
-            watching = [tasks.create_task(self._look_now_and_then()), tasks.create_task(self._look_for_the_end())]
+            watching = [tasks.create_task(self._poll_regularly()), tasks.create_task(self._watch_for_end())]
             for slot in self._slots:
                 self._start(slot)
             why = await self._leaving
@@ -164,7 +164,7 @@ class Node:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST_COMMIT_LIMIT if why is Leaving.CANCELED else None):
                     await committing
-            for task in (beating, *watching):
+            for task in (renewing, *watching):
                 task.cancel()
         return why
 
@@ -187,9 +187,9 @@ class Node:
         self._starts_until = moment
         self.feed()
 
-    async def give_back_unstarted(self) -> None:
+    async def requeue_unstarted(self) -> None:
         """What waits here for a slot goes back to the queue, for others."""
-        await self._intake.give_back()
+        await self._intake.requeue()
 
     def kill_slots(self) -> None:
         """End all processes of user code, now."""
@@ -231,7 +231,7 @@ class Node:
         for task in self._starts:
             task.cancel()
         if why is not Leaving.CANCELED:
-            await self._intake.give_back()
+            await self._intake.requeue()
         # 3. What runs may finish, for a while. What does not is given back when its slot is ended.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._grace):
@@ -246,41 +246,41 @@ class Node:
         await all_of(slot.ended() for slot in self._slots)
         # 5. What they gave back while they ended.
         if why is not Leaving.CANCELED:
-            await self._intake.give_back()
+            await self._intake.requeue()
 
     async def _until_no_slot_is_busy(self) -> None:
         while any(slot.busy for slot in self._slots):
             self._idle_slots.clear()
             await self._idle_slots.wait()
 
-    async def _look_now_and_then(self) -> None:
+    async def _poll_regularly(self) -> None:
         """For whatever no slot rings for: time limits, and commits, which make room."""
         while True:
-            due = self._looked + LOOK_AT_SLOTS - self._clock.monotonic()
-            await self._clock.sleep(max(SOONEST_LOOK, due))
-            if self._clock.monotonic() - self._looked >= LOOK_AT_SLOTS:
-                self._look()
+            due = self._polled + POLL_SLOTS_EVERY - self._clock.monotonic()
+            await self._clock.sleep(max(SOONEST_POLL, due))
+            if self._clock.monotonic() - self._polled >= POLL_SLOTS_EVERY:
+                self._poll_slots()
             if self._options.returns_idle:
                 self._return_idle()
 
-    def _look(self) -> None:
+    def _poll_slots(self) -> None:
         """Takes in what all slots have said, so that they are fed together and evenly, and ends what takes too long."""
         for slot in self._slots:
-            slot.listen()
+            slot.read_answers()
         for slot in self._slots:
             slot.check_time()
-            self._intake.put_back(slot.withdraw())
-        self._looked, self._will_look = self._clock.monotonic(), False
+            self._intake.put_back(slot.revoke())
+        self._polled, self._will_poll = self._clock.monotonic(), False
         self.feed()
 
-    async def _look_for_the_end(self) -> None:
+    async def _watch_for_end(self) -> None:
         """For nodes that nobody tells."""
         while True:
-            await self._clock.sleep(LOOK_EVERY)
-            match await look_for_the_end(self._store, self._record.at, self._options.number):
-                case End.SETTLED:
+            await self._clock.sleep(END_CHECK_EVERY)
+            match await check_for_end(self._store, self._record.at, self._options.number):
+                case StepEnding.SETTLED:
                     self.finish()
-                case End.CANCELED:
+                case StepEnding.CANCELED:
                     self.cancel()
                 case Fence() as fence:
                     self._is_fenced(fence)
@@ -295,14 +295,14 @@ class Node:
     def feed(self) -> None:
         """Gives the slots what they have room for."""
         if not (self._leaving.done() or self._is_late):
-            deal(self._slots, self._intake)
+            assign(self._slots, self._intake)
             self._intake.ask()
 
-    def _look_soon(self) -> None:
+    def _poll_soon(self) -> None:
         """Looks once for all that has arrived together."""
-        if not self._will_look:
-            self._will_look = True
-            asyncio.get_running_loop().call_soon(self._look)
+        if not self._will_poll:
+            self._will_poll = True
+            asyncio.get_running_loop().call_soon(self._poll_slots)
 
     @property
     def _is_late(self) -> bool:
@@ -315,8 +315,8 @@ class Node:
         if not any(slot.room(1) for slot in self._slots):
             self._intake.return_idle(max(WAITS_HERE, 2 * longest))
 
-    def _not_brought(self, held: Held, failure: Failure) -> None:
-        self._finished(held, Done(0, 0, 0.0, 0.0, failure=failure), self._clock.now(), "fetch")
+    def _fetch_failed(self, lease: Lease, failure: Failure) -> None:
+        self._finished(lease, Done(0, 0, 0.0, 0.0, failure=failure), self._clock.now(), "fetch")
 
     # What happens in the slots.
 
@@ -342,24 +342,24 @@ class Node:
         log.info("%s is ready", slot.process_name)
         self.feed()
 
-    def slot_rang(self, slot: Slot) -> None:  # noqa: ARG002 - one signature for all events
-        self._look_soon()
+    def slot_needs_work(self, slot: Slot) -> None:  # noqa: ARG002 - one signature for all events
+        self._poll_soon()
 
-    def slot_done(self, slot: Slot, held: Held, done: Done, started: float) -> None:
+    def slot_done(self, slot: Slot, lease: Lease, done: Done, started: float) -> None:
         self._useless_starts = 0
-        self._finished(held, done, started, slot.process_name)
+        self._finished(lease, done, started, slot.process_name)
         self._idle_slots.set()
-        self._look_soon()
+        self._poll_soon()
         if not slot.busy and self.idle:
             self._committer.hurry()
 
-    def slot_unstarted(self, slot: Slot, held: Sequence[Held]) -> None:  # noqa: ARG002 - one signature for all events
-        self._intake.put_back(held)
+    def slot_unstarted(self, slot: Slot, lease: Sequence[Lease]) -> None:  # noqa: ARG002 - one signature for all events
+        self._intake.put_back(lease)
 
-    def slot_died(self, slot: Slot) -> None:
+    def slot_crashed(self, slot: Slot) -> None:
         self._start(slot)
 
-    def slot_broken(self, slot: Slot, failure: Failure) -> None:
+    def slot_start_failed(self, slot: Slot, failure: Failure) -> None:
         """After three useless starts for each slot in a row this node gives up; at once when none can be of use."""
         if self._leaving.done():
             return  # nobody would have used it
@@ -377,24 +377,24 @@ class Node:
             self._committer.note(Event(slot.process_name, self._clock.now(), stopped.failure, files=stopped.files))
         self._idle_slots.set()
 
-    def _finished(self, held: Held, done: Done, started: float, process: str) -> None:
+    def _finished(self, lease: Lease, done: Done, started: float, process: str) -> None:
         self.done += 1
         if done.failure is not None or (done.succeeded < done.items and self._checks_items):
-            self.failed, done = self.failed + 1, as_failed(held, done)
-        decision = self._decide(held, done)
+            self.failed, done = self.failed + 1, as_failed(lease, done)
+        decision = self._decide(lease, done)
         if done.failure is not None and not decision.status.is_final:
             done = without_rows(done)
         if self._fetcher is not None:
-            self._fetcher.release(held.fetched)
-        entry = entry_of(held, done, decision, process, started)
-        self._committer.add(Finished(held, entry, done.rows, decision.retry_after))
+            self._fetcher.release(lease.fetched)
+        entry = entry_of(lease, done, decision, process, started)
+        self._committer.add(Finished(lease, entry, done.rows, decision.retry_after))
 
-    def _decide(self, held: Held, done: Done) -> Decision:
+    def _decide(self, lease: Lease, done: Done) -> Decision:
         failure, step = done.failure, self._record.step
         if failure is None:
             return SUCCEEDED
-        if held.message.copy or not held.startable(self._clock.monotonic()):
+        if lease.message.copy or not lease.startable(self._clock.monotonic()):
             return Decision(Status.RETRIED)  # somebody else has it now, or may have, and tries
         draw = random.random()  # noqa: S311 - spreads retries, guards nothing
-        items = items_to_split(held, done, failure) if step.isolate_failures else None
-        return decide(failure, held.message.attempt, step.retry_settings.max_retries, draw, items)
+        items = items_to_split(lease, done, failure) if step.isolate_failures else None
+        return retry_decision(failure, lease.message.attempt, step.retry_settings.max_retries, draw, items)

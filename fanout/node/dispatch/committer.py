@@ -22,7 +22,7 @@ from fanout.records.parts import Part
 from fanout.results import codec
 from fanout.results.codec import Entry, Event, Status
 from fanout.security.signature import UNSIGNED, Signer
-from fanout.slot.lease import Held, Holdings
+from fanout.slot.lease import Lease, LeaseTable
 from fanout.tasks import task_group, until_set
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ DEAD_LETTER_TEXT = 8 * 1024
 class Finished:
     """An attempt that has ended: what is recorded of it, its rows, and after how long it is tried again."""
 
-    held: Held
+    lease: Lease
     entry: Entry
     rows: bytes = b""
     retry_after: float | None = None
@@ -72,14 +72,14 @@ class Committer:
         write: Write,
         stage: Stage,
         queues: QueuePair,
-        holdings: Holdings,
+        leases: LeaseTable,
         clock: Clock,
         idle: Callable[[], bool],
         node: int = 0,
         signer: Signer = UNSIGNED,
     ) -> None:
         self._write, self._stage, self._queues, self.signer = write, stage, queues, signer
-        self._holdings, self._clock, self._idle, self._node = holdings, clock, idle, node
+        self._leases, self._clock, self._idle, self._node = leases, clock, idle, node
         self._gathered = _Gathered()
         self._news = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -116,7 +116,7 @@ class Committer:
 
     async def run(self) -> None:
         """Commits group after group. Raises StoreError when a result cannot be made durable: the node must then end."""
-        async with task_group() as settling:
+        async with task_group() as acknowledging:
             while not self._closing or self._gathered:
                 await self._news.wait()
                 await self._linger()
@@ -125,7 +125,7 @@ class Committer:
                 if group:
                     await self._commit(group)
                 if group.finished:
-                    settling.create_task(self._settle(group.finished))
+                    acknowledging.create_task(self._acknowledge(group.finished))
 
     async def _linger(self) -> None:
         self._hurry.clear()
@@ -144,23 +144,25 @@ class Committer:
         await self._write(self._seq, body)
         self._seq += 1
 
-    async def _settle(self, group: Sequence[Finished]) -> None:
+    async def _acknowledge(self, group: Sequence[Finished]) -> None:
         """A queue that refuses is a warning: what is not settled comes back when its visibility runs out."""
         # A lost delivery is not sent again, and so not deleted either: unless somebody has received it since, its
         # receipt would still do, and no message would be left.
         now = self._clock.monotonic()
-        again = [f for f in group if f.retry_after is not None and f.held.startable(now)]
+        again = [f for f in group if f.retry_after is not None and f.lease.startable(now)]
         done = [f for f in group if f.entry.status.is_final or f.entry.copy]
         try:
-            await self._send_again(again)
-            await self._dead_letter([f for f in done if f.entry.status is Status.FAILED and f.held.startable(now)])
-            await self._queues.main.delete([f.held.delivery for f in (*again, *done)])
+            await self._send_retries(again)
+            await self._send_dead_letters(
+                [f for f in done if f.entry.status is Status.FAILED and f.lease.startable(now)]
+            )
+            await self._queues.main.delete([f.lease.delivery for f in (*again, *done)])
         except QueueError as exc:
             log.warning("%d deliveries could not be settled and will come back: %s", len(group), exc)
         finally:
-            self._holdings.forget(f.held for f in group)
+            self._leases.forget(f.lease for f in group)
 
-    async def _send_again(self, again: Sequence[Finished]) -> None:
+    async def _send_retries(self, again: Sequence[Finished]) -> None:
         by_delay: dict[float, list[str]] = {}
         for finished in again:
             bodies = [messages.encode(message, self.signer) for message in _following(finished, self._node)]
@@ -168,11 +170,11 @@ class Committer:
         for delay, bodies in by_delay.items():
             await self._queues.main.send(bodies, delay=delay)
 
-    async def _dead_letter(self, dead: Sequence[Finished]) -> None:
+    async def _send_dead_letters(self, dead: Sequence[Finished]) -> None:
         if dead:
-            await self._queues.dead.send([self.signer.sign(_dead_letter(f)) for f in dead])
+            await self._queues.dead.send([self.signer.sign(_dead_letter_body(f)) for f in dead])
 
-    async def reject(self, delivery: Delivery, reason: str) -> None:
+    async def dead_letter(self, delivery: Delivery, reason: str) -> None:
         """A message that is none of ours goes to the dead-letter queue, with the reason, and is not seen again."""
         try:
             letter = json.dumps({"message": delivery.body, "reason": reason})
@@ -188,21 +190,23 @@ class Committer:
         except QueueError as exc:
             log.warning("%d forged messages could not be removed and will come back: %s", len(forged), exc)
 
-    async def give_back(self, unstarted: Sequence[Held], delay: float = 0.0) -> None:
+    async def requeue(self, unstarted: Sequence[Lease], delay: float = 0.0) -> None:
         """Sends deliveries that were never started anew, so that being given back does not count as a vanished node."""
-        back = [held for held in unstarted if held.startable(self._clock.monotonic())]
+        back = [lease for lease in unstarted if lease.startable(self._clock.monotonic())]
         try:
             if back:
-                await self._queues.main.send([messages.encode(held.message, self.signer) for held in back], delay=delay)
-                await self._queues.main.delete([held.delivery for held in back])
+                await self._queues.main.send(
+                    [messages.encode(lease.message, self.signer) for lease in back], delay=delay
+                )
+                await self._queues.main.delete([lease.delivery for lease in back])
         except QueueError as exc:
             log.warning("%d deliveries could not be given back and will come back late: %s", len(back), exc)
-        self._holdings.forget(unstarted)
+        self._leases.forget(unstarted)
 
 
 def _following(finished: Finished, node: int) -> Iterator[Message]:
     """What is sent after an attempt that failed on `node`: the next try, or the first one of each half."""
-    message = finished.held.message
+    message = finished.lease.message
     if finished.entry.status is not Status.SPLIT:
         yield replace(message, attempt=message.attempt + 1, failed_on=(*message.failed_on, node), passed_on=0)
         return
@@ -223,12 +227,12 @@ def _item_name(message: Message) -> str | None:
     return f"row {part.start} of the mini-batch"
 
 
-def _dead_letter(finished: Finished) -> str:
+def _dead_letter_body(finished: Finished) -> str:
     """The message with its reason, and the item where it is about one: what people need."""
     failure = finished.entry.failure
-    body = _readable(messages.encode(finished.held.message))
+    body = _readable(messages.encode(finished.lease.message))
     reason = "" if failure is None else f"{failure.message}\n{failure.traceback}"
-    item = _item_name(finished.held.message)
+    item = _item_name(finished.lease.message)
     named = {} if item is None else {"item": item}
     return json.dumps({**body, **named, "tries": finished.entry.attempt + 1, "reason": reason[:DEAD_LETTER_TEXT]})
 

@@ -14,24 +14,24 @@ from fanout.storage.objects import read
 log = logging.getLogger(__name__)
 
 
-class End(Enum):
+class StepEnding(Enum):
     """Why nothing is left to do."""
 
     SETTLED = auto()  # or sealed
     CANCELED = auto()
 
 
-async def look_for_the_end(store: ObjectStore, at: StepRound, node: int) -> End | Fence | None:
+async def check_for_end(store: ObjectStore, at: StepRound, node: int) -> StepEnding | Fence | None:
     """The step is settled, sealed or canceled, or the node is fenced; None while it goes on, or nobody can tell."""
     try:
         if await read(store, keys.settled(at)):
-            return End.SETTLED
+            return StepEnding.SETTLED
         if (fence := await read_fence(store, at, node)) is not None:
             return fence
         if await read(store, keys.cancel(at.run, at.round)):
-            return End.CANCELED
+            return StepEnding.CANCELED
         if await read(store, keys.verdict(at)):
-            return End.SETTLED
+            return StepEnding.SETTLED
     except (StoreError, DamagedRecordError) as exc:
         log.warning("cannot look for the end of the step: %s", exc)
     return None

@@ -24,7 +24,7 @@ class Fetcher:
         self._base, self._folder, self._access, self._is_table = base, folder, access, table
         self._users: Counter[str] = Counter()
 
-    def has_nothing_to_bring(self, line: bytes) -> bool:
+    def needs_no_fetch(self, line: bytes) -> bool:
         """Whether all files of a mini-batch's line are on this machine, and may be read there."""
         batch = mini_batch.decode(line, "message")
         self._check(batch.files)

@@ -27,8 +27,8 @@ from fanout.queues.base import Delivery, Queue
 from fanout.records import messages
 from fanout.records.messages import Message
 from fanout.results.codec import Cause, Event, Failure
-from fanout.slot.lease import Held, Holdings
-from fanout.storage.disk_space import lacks_room, told_full
+from fanout.slot.lease import Lease, LeaseTable
+from fanout.storage.disk_space import as_disk_full, lacks_room
 from fanout.storage.keys import StepRound
 from fanout.tasks import all_of, task_group
 
@@ -48,19 +48,19 @@ REFUSED_FOR = 120.0
 
 @dataclass(frozen=True, slots=True)
 class IntakeEvents:
-    """What a node tells its intake, and what it wants to hear from it.
+    """Callbacks of an intake into its node.
 
-    `wanted`: how many mini-batches should wait for a slot now. `arrived`: there are more of them. `failed`: one could
-    not be brought here, which is a failed attempt. `patience`: for how many seconds a receive may wait for the first
-    message; with 0 the queue is asked once, and again when there is more room or `ask` is called. `passes_on`: whether
-    a mini-batch that failed on a node before is left to others, and for how many seconds.
+    `wanted`: how many mini-batches should wait for a slot now. `arrived`: more of them are ready. `failed`: one could
+    not be fetched, which is a failed attempt. `receive_timeout`: for how many seconds a receive may wait for the first
+    message; with 0 the queue is asked once, and again when there is more room or `ask` is called. `deferral`: for how
+    many seconds a mini-batch that failed on a node before is left to other nodes; None keeps it here.
     """
 
     wanted: Callable[[], int]
     arrived: Callable[[], None]
-    failed: Callable[[Held, Failure], None]
-    patience: Callable[[], float] = lambda: RECEIVE_WAIT
-    passes_on: Callable[[Held], Awaitable[float | None]] | None = None
+    failed: Callable[[Lease, Failure], None]
+    receive_timeout: Callable[[], float] = lambda: RECEIVE_WAIT
+    deferral: Callable[[Lease], Awaitable[float | None]] | None = None
 
 
 class Intake:
@@ -74,15 +74,15 @@ class Intake:
         fetcher: Fetcher | None,
         visibility: float,
         committer: Committer,
-        holdings: Holdings,
+        leases: LeaseTable,
         clock: Clock,
         events: IntakeEvents,
     ) -> None:
         self._at, self._queue, self._store, self._fetcher = at, queue, store, fetcher
-        self._visibility, self._committer, self._holdings, self._clock = visibility, committer, holdings, clock
+        self._visibility, self._committer, self._leases, self._clock = visibility, committer, leases, clock
         self._events, self._signer = events, committer.signer
         self.forged = 0  # messages that were dropped: nobody who can read the store has sent them
-        self._ready: deque[Held] = deque()
+        self._ready: deque[Lease] = deque()
         self._tasks = asyncio.TaskGroup()  # entered by `run`, which fails with any of them
         self._preparing: set[asyncio.Task[None]] = set()
         self._asked = asyncio.Event()
@@ -109,9 +109,9 @@ class Intake:
                 continue
             if not refusals:
                 well = self._clock.monotonic()
-            patience = self._events.patience()
+            receive_timeout = self._events.receive_timeout()
             try:
-                deliveries = await self._queue.receive(room, patience)
+                deliveries = await self._queue.receive(room, receive_timeout)
                 refusals = 0
             except QueueFullError:
                 raise  # others cannot write there either, and who started this node says so
@@ -123,7 +123,7 @@ class Intake:
                 log.log(logging.INFO if gone else logging.WARNING, "cannot receive, will try again: %s", exc)
                 await self._clock.sleep(back_off(refusals, random.random()))  # noqa: S311 - spreads, guards nothing
                 continue
-            if not deliveries and not patience:
+            if not deliveries and not receive_timeout:
                 await self._asked.wait()
                 continue
             for taken in await self._without_suspects(await self._wanted_here(await self._accept(deliveries))):
@@ -145,26 +145,26 @@ class Intake:
         if self._room() > 0:
             self._asked.set()
 
-    def start(self, count: int) -> list[Held]:
+    def start(self, count: int) -> list[Lease]:
         """Up to `count` mini-batches, now to be started; those that may be somebody else's by now are dropped.
 
         One that is set apart is left waiting until this node holds nothing else.
         """
-        now, started, waiting = self._clock.monotonic(), list[Held](), list[Held]()
+        now, started, waiting = self._clock.monotonic(), list[Lease](), list[Lease]()
         self._moved, self._pausing = now, False
         while self._ready and len(started) < count:
-            held = self._ready.popleft()
-            if not held.startable(now):
-                log.warning("mini-batch %d ran out of visibility before it was started", held.message.index)
-                self._let_go(held)
-            elif held.message.alone and len(self._holdings) > 1:
-                waiting.append(held)
+            lease = self._ready.popleft()
+            if not lease.startable(now):
+                log.warning("mini-batch %d ran out of visibility before it was started", lease.message.index)
+                self._release(lease)
+            elif lease.message.alone and len(self._leases) > 1:
+                waiting.append(lease)
             else:
-                started.append(held)
+                started.append(lease)
         self._ready.extend(waiting)
         return started
 
-    def put_back(self, unstarted: Iterable[Held]) -> None:
+    def put_back(self, unstarted: Iterable[Lease]) -> None:
         """These were handed to a slot that died before it came to them: they are next."""
         self._ready.extendleft(reversed(list(unstarted)))
 
@@ -175,10 +175,10 @@ class Intake:
         for task in self._preparing:
             task.cancel()
 
-    async def give_back(self) -> None:
+    async def requeue(self) -> None:
         """What has not started goes back to the queue at once, for others."""
         unstarted, self._ready = list(self._ready), deque()
-        await all_of([self._committer.give_back(unstarted), *self._returning])
+        await all_of([self._committer.requeue(unstarted), *self._returning])
 
     def return_idle(self, seconds: float) -> None:
         """What has waited for a slot for longer than `seconds` goes back, for nodes that have one; nothing more is
@@ -194,32 +194,32 @@ class Intake:
             self._returning.add(task)
             task.add_done_callback(self._returning.discard)
 
-    async def _return(self, unstarted: Sequence[Held]) -> None:
-        await self._committer.give_back(unstarted)
+    async def _return(self, unstarted: Sequence[Lease]) -> None:
+        await self._committer.requeue(unstarted)
         if self._fetcher is not None:
-            for held in unstarted:
-                self._fetcher.release(held.fetched)
+            for lease in unstarted:
+                self._fetcher.release(lease.fetched)
 
     def _room(self) -> int:
         """How many to ask the queue for; none until half of what should wait is used up."""
         if self._closed or self._pausing or self._committer.full:
             return 0
         if self._careful:
-            return 0 if len(self._holdings) else 1
+            return 0 if len(self._leases) else 1
         wanted = self._events.wanted()
         room = wanted - len(self._ready) - len(self._preparing)
         return room if room >= wanted / 2 else 0
 
-    def _let_go(self, held: Held) -> None:
+    def _release(self, lease: Lease) -> None:
         """It comes back when its visibility runs out, to whoever asks then."""
-        self._holdings.forget([held])
+        self._leases.forget([lease])
         if self._fetcher is not None:
-            self._fetcher.release(held.fetched)
+            self._fetcher.release(lease.fetched)
 
-    async def _accept(self, deliveries: Sequence[Delivery]) -> list[Held]:
+    async def _accept(self, deliveries: Sequence[Delivery]) -> list[Lease]:
         """The deliveries that are ours, now held by this node; the others are rejected."""
         expires = self._clock.monotonic() + self._visibility
-        accepted, forged = list[Held](), list[Delivery]()
+        accepted, forged = list[Lease](), list[Delivery]()
         for delivery in deliveries:
             try:
                 message = self._read(delivery.body)
@@ -230,11 +230,11 @@ class Intake:
                 continue
             except DamagedRecordError as exc:
                 log.warning("%s", exc)
-                await self._committer.reject(delivery, str(exc))
+                await self._committer.dead_letter(delivery, str(exc))
                 continue
-            held = Held(delivery, message, (message.line or "").encode("utf-8", "surrogatepass"), expires)
-            self._holdings.take(held)
-            accepted.append(held)
+            lease = Lease(delivery, message, (message.line or "").encode("utf-8", "surrogatepass"), expires)
+            self._leases.take(lease)
+            accepted.append(lease)
         if forged:
             self.forged += len(forged)
             await self._committer.drop(forged)
@@ -262,70 +262,70 @@ class Intake:
             raise DamagedRecordError(f"message for {at}: this is the queue of another step")
         self._at = at
 
-    async def _wanted_here(self, received: list[Held]) -> list[Held]:
+    async def _wanted_here(self, received: list[Lease]) -> list[Lease]:
         """Those of `received` that are not left to other nodes."""
-        passes_on = self._events.passes_on
-        if passes_on is None or not any(held.message.failed_on for held in received):
+        deferral = self._events.deferral
+        if deferral is None or not any(lease.message.failed_on for lease in received):
             return received
-        kept = list[Held]()
-        for held in received:
-            delay = await passes_on(held) if held.message.failed_on else None
+        kept = list[Lease]()
+        for lease in received:
+            delay = await deferral(lease) if lease.message.failed_on else None
             if delay is None:
-                kept.append(held)
+                kept.append(lease)
             else:
-                await self._committer.give_back([held], delay)
+                await self._committer.requeue([lease], delay)
         return kept
 
-    async def _without_suspects(self, received: list[Held]) -> list[Held]:
+    async def _without_suspects(self, received: list[Lease]) -> list[Lease]:
         """Those of `received` that this node keeps: of all that must be alone the one that came back most often.
 
         The others go back, and are received one by one.
         """
         alone = sorted([h for h in received if h.message.alone], key=lambda h: h.delivery.receive_count)
         suspects = [h for h in received if h.delivery.receive_count >= SUSPECT and not h.message.alone]
-        for held in suspects:
-            log.warning("mini-batch %d was held by nodes that vanished, and is set apart", held.message.index)
-            held.message = replace(held.message, alone=True)
+        for lease in suspects:
+            log.warning("mini-batch %d was held by nodes that vanished, and is set apart", lease.message.index)
+            lease.message = replace(lease.message, alone=True)
         self._careful = bool(alone or suspects)
         if back := [*suspects, *alone[:-1]]:
-            await self._committer.give_back(back)
-        return [held for held in received if held not in back] if back else received
+            await self._committer.requeue(back)
+        return [lease for lease in received if lease not in back] if back else received
 
-    def _take(self, held: Held) -> None:
-        if self._closed or (held.message.pointer is None and self._is_here(held)):
-            self._ready.append(held)
+    def _take(self, lease: Lease) -> None:
+        if self._closed or (lease.message.pointer is None and self._is_here(lease)):
+            self._ready.append(lease)
         else:
-            task = self._tasks.create_task(self._prepare(held))
+            task = self._tasks.create_task(self._prepare(lease))
             self._preparing.add(task)
             task.add_done_callback(self._prepared)
 
-    def _is_here(self, held: Held) -> bool:
+    def _is_here(self, lease: Lease) -> bool:
         """Whether there is nothing to bring; what is wrong with a line is said by whoever brings it."""
         try:
-            return self._fetcher is None or self._fetcher.has_nothing_to_bring(held.line)
+            return self._fetcher is None or self._fetcher.needs_no_fetch(lease.line)
         except DamagedRecordError:
             return False
 
-    async def _prepare(self, held: Held) -> None:
+    async def _prepare(self, lease: Lease) -> None:
         """Brings what the mini-batch needs. Missing data and a damaged plan are a failed attempt; trouble with the
         store is nobody's fault, so the mini-batch is let go and comes back when its visibility runs out."""
         try:
-            if (pointer := held.message.pointer) is not None:
-                held.line = await read_line(self._store, pointer)
+            if (pointer := lease.message.pointer) is not None:
+                lease.line = await read_line(self._store, pointer)
             if self._fetcher is not None:
-                held.line, held.fetched = await self._fetcher.fetch(held.line, held.message.part)
-            self._ready.append(held)
+                lease.line, lease.fetched = await self._fetcher.fetch(lease.line, lease.message.part)
+            self._ready.append(lease)
         except DamagedRecordError as exc:
-            self._events.failed(held, Failure(Cause.DAMAGED, str(exc)))
+            self._events.failed(lease, Failure(Cause.DAMAGED, str(exc)))
         except (InfrastructureError, OSError) as exc:
             if lacks_room(exc):  # it would find no room the next time either
-                raise told_full(exc) from exc
-            log.warning("mini-batch %d cannot be brought here now: %s", held.message.index, exc)
-            self._holdings.forget([held])
+                raise as_disk_full(exc) from exc
+            log.warning("mini-batch %d cannot be brought here now: %s", lease.message.index, exc)
+            self._leases.forget([lease])
         except FanoutError as exc:
-            self._events.failed(held, Failure(Cause.LOAD, str(exc)))
+            self._events.failed(lease, Failure(Cause.LOAD, str(exc)))
         except asyncio.CancelledError:
-            self._ready.append(held)
+            self._ready.append(lease)
             raise
 
     def _prepared(self, task: asyncio.Task[None]) -> None:

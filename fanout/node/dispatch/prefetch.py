@@ -18,7 +18,7 @@ def wanted(slots: Sequence[Slot]) -> int:
     return max(sum(slot.wanted for slot in slots), min(MOST_AHEAD, ahead))
 
 
-def patience(queue: Queue, slots: Sequence[Slot]) -> float:
+def receive_timeout(queue: Queue, slots: Sequence[Slot]) -> float:
     """For how many seconds a receive may wait for the first message.
 
     At a queue of this machine waiting is asking again and again, which takes from user code: while each slot has
@@ -27,18 +27,18 @@ def patience(queue: Queue, slots: Sequence[Slot]) -> float:
     return 0.0 if queue.depth_lag == 0 and all(slot.busy for slot in slots) else RECEIVE_WAIT
 
 
-def deal(slots: Sequence[Slot], intake: Intake) -> None:
+def assign(slots: Sequence[Slot], intake: Intake) -> None:
     """Gives each slot what it has room for, the emptiest first.
 
     None holds more than half of its share of all that is here: towards the end of a step gifts get smaller and smaller
     (guided self-scheduling), so that all slots end within about one mini-batch.
     """
-    share = share_of(intake.waiting + sum(slot.holds for slot in slots), len(slots))
+    share = quota(intake.waiting + sum(slot.holds for slot in slots), len(slots))
     for slot in sorted(slots, key=lambda slot: slot.holds):
         if (room := slot.room(share)) and (batches := intake.start(room)):
-            slot.give(batches)
+            slot.assign(batches)
 
 
-def share_of(mini_batches: int, slots: int) -> int:
+def quota(mini_batches: int, slots: int) -> int:
     """How many of so many mini-batches one of so many slots may hold: half of what is its own, and at least one."""
     return max(1, -(-mini_batches // (2 * slots)))

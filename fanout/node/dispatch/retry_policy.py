@@ -19,7 +19,9 @@ class Decision:
 SUCCEEDED = Decision(Status.SUCCEEDED)
 
 
-def decide(failure: Failure | None, attempt: int, max_retries: int, draw: float, items: int | None = None) -> Decision:
+def retry_decision(
+    failure: Failure | None, attempt: int, max_retries: int, draw: float, items: int | None = None
+) -> Decision:
     """What to do about attempt number `attempt` (0 is the first) that ended in `failure`, or well when that is None.
 
     User code is tried at most max_retries + 1 times, and what is damaged not again: it will not be better then. Then

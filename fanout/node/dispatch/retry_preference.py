@@ -7,7 +7,7 @@ from obstore.store import ObjectStore
 from fanout.clock import Clock
 from fanout.errors import StoreError
 from fanout.records.node_status import others_alive
-from fanout.slot.lease import Held
+from fanout.slot.lease import Lease
 from fanout.storage.keys import StepRound
 
 MOST_PASSED_ON = 3
@@ -29,12 +29,12 @@ class Preference:
     _asked: float | None = None
     _others: bool = field(default=False)
 
-    async def passes_on(self, held: Held) -> float | None:
+    async def deferral(self, lease: Lease) -> float | None:
         """In how many seconds others are to have it, whose message then says so; None when it is tried here."""
-        message = held.message
+        message = lease.message
         if message.failed_on[-1] != self.number or message.passed_on >= MOST_PASSED_ON or not await self._has_others():
             return None
-        held.message = replace(message, passed_on=message.passed_on + 1)
+        lease.message = replace(message, passed_on=message.passed_on + 1)
         return PASS_DELAYS[message.passed_on]
 
     async def _has_others(self) -> bool:

@@ -20,9 +20,9 @@ from fanout.errors import DamagedRecordError
 from fanout.records import mini_batch
 from fanout.slot import protocol
 from fanout.slot.frames import FrameBuffer
-from fanout.slot.protocol import Order, Task, Word
+from fanout.slot.protocol import ControlOrder, Order, Task
 
-BELL = b"\n"
+WAKE_UP = b"\n"
 _DESCRIPTOR = struct.Struct("@i")
 RECEIVE_SIZE = 256 * 1024
 READ_AHEAD = 64 * 1024
@@ -42,8 +42,8 @@ class Channel:
         self._buffer = FrameBuffer()
         self._waiting: deque[Order] = deque()
         self._low = -1  # so many tasks are left when the bell rings
-        self._is_withdrawn = False  # some of what waits
-        self._is_heard = True  # everything that was said
+        self._is_revoked = False  # some of what waits
+        self._is_read = True  # everything that was said
 
     def start_frame(self) -> bytes | None:
         """The header of the first frame; None when the node is gone."""
@@ -52,30 +52,30 @@ class Channel:
                 return head
         return None
 
-    def say(self, frame: bytes) -> None:
+    def send(self, frame: bytes) -> None:
         """The node will hear it when it looks, or when the process ends, however that does."""
         try:
             written = os.write(self._answers, frame)
         except BlockingIOError:
             written = 0
-        self._is_heard = False
+        self._is_read = False
         if written < len(frame):
-            self._say_the_rest(frame[written:])
+            self._send_rest(frame[written:])
 
-    def _say_the_rest(self, rest: bytes) -> None:
+    def _send_rest(self, rest: bytes) -> None:
         """What the pipe has no room for; the node goes on reading until a frame is whole."""
-        self.ring()
+        self.wake_node()
         os.set_blocking(self._answers, True)
         while rest:
             rest = rest[os.write(self._answers, rest) :]
         os.set_blocking(self._answers, False)
-        self._is_heard = False
+        self._is_read = False
 
-    def ring(self) -> None:
+    def wake_node(self) -> None:
         """The node looks now."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # `take` finds out that the node is gone
-            self._socket.sendall(BELL)
-        self._is_heard = True
+            self._socket.sendall(WAKE_UP)
+        self._is_read = True
 
     def take(self) -> Order | None:
         """What the node says next, as soon as it is there; None when the node is gone.
@@ -84,27 +84,27 @@ class Channel:
         """
         while not self._waiting:
             if not self._has_received():
-                if not self._is_heard:
-                    self.ring()
+                if not self._is_read:
+                    self.wake_node()
                 data = self._socket.recv(RECEIVE_SIZE)
                 if not data:
                     return None
                 self._add(data)
         order = self._waiting.popleft()
         if len(self._waiting) == self._low and not self._has_received():
-            self.ring()
+            self.wake_node()
         return order
 
-    def drop_withdrawn(self) -> None:
+    def drop_revoked(self) -> None:
         """Mini-batches that the node has withdrawn by now are not taken any more."""
         while self._has_received():
             pass
-        if not self._is_withdrawn:
+        if not self._is_revoked:
             return
-        self._is_withdrawn = False
-        if Word.WITHDRAW in self._waiting:
-            last = len(self._waiting) - 1 - list(self._waiting)[::-1].index(Word.WITHDRAW)
-            kept = [order for at, order in enumerate(self._waiting) if at >= last or isinstance(order, Word)]
+        self._is_revoked = False
+        if ControlOrder.REVOKE in self._waiting:
+            last = len(self._waiting) - 1 - list(self._waiting)[::-1].index(ControlOrder.REVOKE)
+            kept = [order for at, order in enumerate(self._waiting) if at >= last or isinstance(order, ControlOrder)]
             self._waiting = deque(kept)
 
     def _has_received(self) -> bool:
@@ -117,9 +117,9 @@ class Channel:
 
     def _add(self, data: bytes) -> None:
         for head, payload in self._buffer.feed(data):
-            given = protocol.given(head, payload)
+            given = protocol.orders_of(head, payload)
             self._waiting += map(_read, given) if len(payload) <= READ_AHEAD else given
-            self._is_withdrawn |= given[-1] is Word.WITHDRAW  # words come alone
+            self._is_revoked |= given[-1] is ControlOrder.REVOKE  # words come alone
         self._low = len(self._waiting) // LOW if len(self._waiting) > 1 else -1
 
 

@@ -40,7 +40,7 @@ from fanout.slot.child.output_staging import OutputFolders
 from fanout.slot.child.permanent_errors import advice, is_permanent
 from fanout.slot.child.row_encoder import RowEncoder, read_settings
 from fanout.slot.child.script_context import STAND_INS, ScriptContext, current, enter
-from fanout.slot.protocol import Done, Start, Task, Word
+from fanout.slot.protocol import ControlOrder, Done, Start, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -152,38 +152,38 @@ def main(descriptor: int) -> None:
         stack_dumps.arm(start.stack)
     settle_in(start)
     try:
-        worker = prepare(start, channel.say)
+        worker = prepare(start, channel.send)
         begun = time.perf_counter()
         worker.script.init()
     except BaseException as exc:  # noqa: BLE001 - importing the script and init() are user code
         failure = _failure(Cause.INIT, exc)
         failure = replace(failure, message=failure.message + advice(exc, Path(start.code or "."), start.conda_file))
-        _say_at_once(channel, protocol.broken_frame(failure, permanent=is_permanent(exc)))
+        _send_now(channel, protocol.start_failed_frame(failure, permanent=is_permanent(exc)))
         _leave_without_waiting(1)
-    _say_at_once(channel, protocol.ready_frame(time.perf_counter() - begun))
+    _send_now(channel, protocol.ready_frame(time.perf_counter() - begun))
     _serve(worker, channel)
-    _say_at_once(channel, _shut_down(worker))
+    _send_now(channel, _shut_down(worker))
 
 
-def _say_at_once(channel: Channel, frame: bytes) -> None:
-    channel.say(frame)
-    channel.ring()
+def _send_now(channel: Channel, frame: bytes) -> None:
+    channel.send(frame)
+    channel.wake_node()
 
 
 def _serve(worker: ScriptRunner, channel: Channel) -> None:
     looks_until = 0.0
-    while (order := channel.take()) is not Word.STOP:
+    while (order := channel.take()) is not ControlOrder.STOP:
         if order is None:
             _leave_without_waiting(0)  # the node is gone: nobody waits for shutdown()
         if not isinstance(order, Task):
-            _say_at_once(channel, protocol.WITHDRAWN)
+            _send_now(channel, protocol.REVOKED)
             continue
         done = worker.attempt(order)
-        channel.say(done.frame())
+        channel.send(done.frame())
         if done.load_seconds + done.run_seconds >= LOOKS_AFTER:
             looks_until = time.monotonic() + LOOKS_FOR
         if looks_until and time.monotonic() < looks_until:
-            channel.drop_withdrawn()
+            channel.drop_revoked()
 
 
 def _leave_without_waiting(code: int) -> NoReturn:

@@ -40,7 +40,7 @@ from fanout.results.codec import PREFIX, Cause, Entry, Event, Failure, Status
 from fanout.results.ledger import Ledger
 from fanout.slot import protocol
 from fanout.slot.frames import FrameBuffer
-from fanout.slot.protocol import Done, Garbled, Start
+from fanout.slot.protocol import Done, ProtocolViolation, Start
 from fanout.storage import keys
 from fanout.storage.access import Access
 from fanout.storage.keys import StepRound
@@ -273,7 +273,7 @@ def _frames(body: bytes) -> object:
 
 def _answer(body: bytes) -> object:
     header, answer = json.loads(body), protocol.answer(body, b"")
-    assert isinstance(answer, Garbled | Done) or header["t"] != "done"
+    assert isinstance(answer, ProtocolViolation | Done) or header["t"] != "done"
     return answer
 
 

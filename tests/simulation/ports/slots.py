@@ -11,7 +11,7 @@ from fanout.results.codec import Cause, Failure
 from fanout.slot import protocol
 from fanout.slot.child.output_staging import OutputFolders
 from fanout.slot.frames import FrameBuffer
-from fanout.slot.protocol import Answer, Broken, Done, Order, Ready, Start, Stopped, Task, Withdrawn, Word
+from fanout.slot.protocol import Answer, ControlOrder, Done, Order, Ready, Revoked, Start, StartFailed, Stopped, Task
 from fanout.slot.spawn import Placement
 from tests.simulation.loop import PROCESS
 from tests.simulation.scenario import Act, UserCode
@@ -53,10 +53,10 @@ class UserProcess:
 
     def write(self, frame: bytes) -> None:
         for head, payload in self._buffer.feed(frame):
-            self._orders.extend(protocol.given(head, payload))
+            self._orders.extend(protocol.orders_of(head, payload))
         self._process.soon(self._news.set)
 
-    def listen(self) -> None:
+    def read_answers(self) -> None:
         """Whatever it says is heard at once."""
 
     def kill(self) -> None:
@@ -72,7 +72,7 @@ class UserProcess:
         await asyncio.sleep(0.01)
         self._outputs.create()
         if self._world.starts_broken(self._user.broken_starts):
-            self._say(Broken(Failure(Cause.INIT, "ImportError: no module named torch")))
+            self._say(StartFailed(Failure(Cause.INIT, "ImportError: no module named torch")))
             return self._end(1)
         self._say(Ready(0.01))
         while True:
@@ -90,10 +90,10 @@ class UserProcess:
 
     def _forget_withdrawn(self) -> None:
         """What waits before a withdrawal is not started any more."""
-        if Word.WITHDRAW in self._orders:
-            for _ in range(self._orders.index(Word.WITHDRAW) + 1):
+        if ControlOrder.REVOKE in self._orders:
+            for _ in range(self._orders.index(ControlOrder.REVOKE) + 1):
                 self._orders.popleft()
-            self._say(Withdrawn())
+            self._say(Revoked())
 
     async def _work(self, task: Task) -> None:
         batch, attempt, part = mini_batch.decode(task.line, "frame"), task.attempt, task.part

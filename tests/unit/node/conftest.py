@@ -20,9 +20,9 @@ from fanout.records.mini_batch import MiniBatch
 from fanout.records.parts import Part
 from fanout.slot import protocol
 from fanout.slot.fork_server import ForkServer
-from fanout.slot.lease import Held
+from fanout.slot.lease import Lease
 from fanout.slot.process import SlotProcess
-from fanout.slot.protocol import Answer, Broken, Done, Ready, Start, Stopped, Task, Word
+from fanout.slot.protocol import Answer, ControlOrder, Done, Ready, Start, StartFailed, Stopped, Task
 from fanout.slot.spawn import Placement
 from fanout.storage.keys import StepRound
 
@@ -120,7 +120,7 @@ class Slotted:
 
     async def stop(self) -> Stopped:
         """Asks it to leave, and waits until it has."""
-        self.process.write(Word.STOP.frame())
+        self.process.write(ControlOrder.STOP.frame())
         stopped: Stopped = await self.until(Stopped)
         await self.ended()
         return stopped
@@ -150,7 +150,7 @@ async def launch(
     launched: list[SlotProcess] = []
 
     async def start(
-        expect: type[Ready] | type[Broken] = Ready,
+        expect: type[Ready] | type[StartFailed] = Ready,
         environ: Mapping[str, str] | None = None,
         server: ForkServer | None = forks,
         python: str = sys.executable,
@@ -194,13 +194,13 @@ def message() -> Callable[..., Message]:
 
 
 @pytest.fixture
-def held(message: Callable[..., Message]) -> Callable[..., Held]:
+def lease(message: Callable[..., Message]) -> Callable[..., Lease]:
     """A delivery in the hands of a node, of no queue in particular."""
 
-    def make(index: int, attempt: int = 0, expires: float = 1e9) -> Held:
+    def make(index: int, attempt: int = 0, expires: float = 1e9) -> Lease:
         found = message(index, attempt)
         delivery = Delivery(messages.encode(found), f"{index}-{attempt}", 1)
-        return Held(delivery, found, (found.line or "").encode(), expires)
+        return Lease(delivery, found, (found.line or "").encode(), expires)
 
     return make
 

@@ -37,8 +37,8 @@ def test_one_for_each_process() -> None:
     gpus = Gpus(("0", "1"))
     seen = [gpus.take(f"process00{number}")["CUDA_VISIBLE_DEVICES"] for number in range(3)]
     assert seen == ["0", "1", ""]
-    gpus.give_back("process000")
-    gpus.give_back("process002")
+    gpus.release("process000")
+    gpus.release("process002")
     assert gpus.take("process003") == {"CUDA_VISIBLE_DEVICES": "0", "AZ_BATCHAI_GPU_COUNT_FOUND": "2"}
     assert gpus.take("process004")["CUDA_VISIBLE_DEVICES"] == ""
 

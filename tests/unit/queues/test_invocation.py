@@ -8,7 +8,7 @@ import pytest
 
 from fanout.clock import SystemClock
 from fanout.queues.base import Queue
-from fanout.queues.invocation import HandedQueue
+from fanout.queues.invocation import InvocationQueue
 from fanout.queues.sqlite import SqliteQueueService
 from tests.conftest import ManualClock
 
@@ -24,7 +24,7 @@ async def behind(tmp_path: Path, manual_clock: ManualClock) -> AsyncIterator[Que
 async def test_what_is_handed_over_is_received_once(behind: Queue) -> None:
     """In its order, as much as is asked for."""
     await behind.send(["a", "b", "c"])
-    queue = HandedQueue(behind)
+    queue = InvocationQueue(behind)
     queue.hand_over(await behind.receive(10, 0))
     assert [d.body for d in await queue.receive(2, 0)] == ["a", "b"]
     assert [d.body for d in await queue.receive(2, 0)] == ["c"]
@@ -36,7 +36,7 @@ async def test_what_is_handed_over_is_received_once(behind: Queue) -> None:
 async def test_who_waits_gets_what_comes(behind: Queue) -> None:
     """As soon as it is handed over."""
     await behind.send(["a"])
-    queue = HandedQueue(behind)
+    queue = InvocationQueue(behind)
     waiting = asyncio.create_task(queue.receive(1, 30))
     await asyncio.sleep(0)
     queue.hand_over(await behind.receive(1, 0))
@@ -47,7 +47,7 @@ async def test_who_waits_gets_what_comes(behind: Queue) -> None:
 async def test_deleting_is_for_whoever_handed_over(behind: Queue) -> None:
     """What is deleted is done; it is still in the queue, where the caller of the function deletes it."""
     await behind.send(["a", "b"])
-    queue = HandedQueue(behind)
+    queue = InvocationQueue(behind)
     queue.hand_over(await behind.receive(10, 0))
     one, other = await queue.receive(10, 0)
     await queue.delete([one])
@@ -60,7 +60,7 @@ async def test_deleting_is_for_whoever_handed_over(behind: Queue) -> None:
 async def test_extending_holds_what_waits_as_well(behind: Queue, manual_clock: ManualClock) -> None:
     """And what is somebody else's by now does not wait here any longer."""
     await behind.send(["a", "b"])
-    queue = HandedQueue(behind)
+    queue = InvocationQueue(behind)
     queue.hand_over(await behind.receive(10, 0))
     [taken] = await queue.receive(1, 0)
     manual_clock.advance(8)
@@ -76,7 +76,7 @@ async def test_extending_holds_what_waits_as_well(behind: Queue, manual_clock: M
 async def test_a_change_is_noticed(behind: Queue) -> None:
     """Whoever waits for one does not wait for the whole time."""
     await behind.send(["a"])
-    queue = HandedQueue(behind)
+    queue = InvocationQueue(behind)
     queue.hand_over(await behind.receive(1, 0))
     clock = SystemClock()
     begun = clock.monotonic()

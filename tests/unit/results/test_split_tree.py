@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanout.node.dispatch.retry_policy import decide
+from fanout.node.dispatch.retry_policy import retry_decision
 from fanout.records.parts import Part
 from fanout.results import codec
 from fanout.results.codec import Cause, Entry, Failure, ResultIndex, Status
@@ -45,7 +45,7 @@ class World:
         tried = part or whole
         items = tuple(item for item in range(tried.start, tried.stop) if item not in self.bad)
         failure = None if len(items) == tried.items else FAILURE
-        decision = decide(failure, attempt, self.retries, 0.5, tried.items)
+        decision = retry_decision(failure, attempt, self.retries, 0.5, tried.items)
         if decision.status is Status.RETRIED:
             self.queue.append((part, attempt + 1))
         elif decision.status is Status.SPLIT:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fanout.slot.fork_server import Forked, ForkServer
-from fanout.slot.protocol import Broken
+from fanout.slot.protocol import StartFailed
 
 PATIENCE = 20.0
 Launch = Callable[..., Any]
@@ -207,7 +207,7 @@ asyncio.run(main(Path(sys.argv[1])))
 async def test_a_script_that_cannot_be_loaded(launch: Launch, write_script: WriteScript) -> None:
     """A copy says so like any other slot, and ends with exit code 1; nothing of it stays for the next one."""
     code = write_script("import sys\nsys.modules['left'] = sys\nraise ValueError('no')\n")
-    slot = await launch(expect=Broken)
+    slot = await launch(expect=StartFailed)
     assert await slot.ended() == 1
     (code / "score.py").write_text("import sys\ndef run(b): return ['left' in sys.modules]\n")
     assert (await (await launch()).run()).rows == b"False\n"
@@ -250,7 +250,7 @@ async def test_a_stopped_server_is_ended_when_it_is_to_kill(
     monkeypatch.setattr("fanout.slot.fork_server.END_LIMIT", 0.3)
     write_script("import time\ndef run(b): time.sleep(1e6)\n")
     slot = await launch(server=forks)
-    slot.give()
+    slot.assign()
     server = _server(forks)
     os.kill(server, signal.SIGSTOP)
     os.kill(slot.process.pid, signal.SIGKILL)

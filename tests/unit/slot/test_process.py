@@ -15,7 +15,7 @@ from fanout.results.codec import Cause
 from fanout.slot import protocol
 from fanout.slot.fork_server import ForkServer
 from fanout.slot.process import SlotProcess, death
-from fanout.slot.protocol import Done, Garbled, Rang, Ready, Stopped, Task
+from fanout.slot.protocol import Done, ProtocolViolation, Ready, Stopped, Task, WakeUp
 from fanout.slot.spawn import Placement
 
 PATIENCE = 20.0
@@ -61,10 +61,10 @@ async def test_answers_count_although_a_write_fails_before_they_are_read(
     pid = slot.process.pid
     assert pid is not None
     for index in (0, 1, 2):
-        slot.give(index)
+        slot.assign(index)
     _wait_for_the_end_without_the_loop(pid)
     for index in range(3, 30):
-        slot.give(index)  # fails, and asyncio closes the connection
+        slot.assign(index)  # fails, and asyncio closes the connection
     assert await slot.ended() == 3
     assert sum(isinstance(answer, Done) for answer in slot.answers) == 1
 
@@ -117,8 +117,8 @@ async def test_the_death_of_the_process_is_seen_as_it_was(
         f"import os, signal\ndef run(batch, context):\n    if context.minibatch_index: {body}\n    return batch\n"
     )
     slot = await launch()
-    slot.give(0)
-    slot.give(1)
+    slot.assign(0)
+    slot.assign(1)
     assert await slot.ended() == returncode
     assert sum(isinstance(answer, Done) for answer in slot.answers) == 1
     assert slot.process.pid is not None
@@ -145,7 +145,7 @@ async def test_killing_takes_the_whole_group(launch: Launch, write_script: Write
         """
     )
     slot = await launch()
-    slot.give()
+    slot.assign()
     await _eventually(lambda: slot.stdout.read_text().endswith("\n"))
     slot.process.kill()
     assert await slot.ended() == -signal.SIGKILL
@@ -205,7 +205,7 @@ async def test_large_rows_and_many_mini_batches(launch: Launch, write_script: Wr
     write_script("def run(batch, c): return [str(c.minibatch_index) * (3_000_000 if c.minibatch_index == 5 else 1)]\n")
     slot = await launch()
     for index in range(200):
-        slot.give(index % 10)
+        slot.assign(index % 10)
     await slot.until(Done, 200)
     found = [answer.rows for answer in slot.answers if isinstance(answer, Done)]
     assert [rows[:1] for rows in found] == [str(index % 10).encode() for index in range(200)]
@@ -240,14 +240,14 @@ async def test_a_script_that_writes_into_the_channel_is_noticed(
         """
     )
     slot = await launch()
-    slot.give()
-    garbled = await slot.until(Garbled)
+    slot.assign()
+    garbled = await slot.until(ProtocolViolation)
     assert said in garbled.reason
-    slot.give()
+    slot.assign()
     slot.process.kill()
     await slot.ended()
-    kinds = [type(answer) for answer in slot.answers if not isinstance(answer, Rang | Done)]
-    assert kinds == [Ready, Garbled], "nothing behind it was listened to"
+    kinds = [type(answer) for answer in slot.answers if not isinstance(answer, WakeUp | Done)]
+    assert kinds == [Ready, ProtocolViolation], "nothing behind it was listened to"
 
 
 async def test_nobody_is_woken_while_there_is_work_ahead(launch: Launch, write_script: WriteScript) -> None:
@@ -267,15 +267,15 @@ async def test_nobody_is_woken_while_there_is_work_ahead(launch: Launch, write_s
     slot.process.write(protocol.task_frames([Task(b'{"index":%d,"files":[]}' % index, 0) for index in range(8)]))
     cwd = slot.stdout.parent / "code"
     await _eventually((cwd / "begun-2").exists)
-    assert [type(answer) for answer in slot.answers] == [Ready, Rang]
-    slot.process.listen()
-    assert [type(answer) for answer in slot.answers] == [Ready, Rang, Done, Done]
+    assert [type(answer) for answer in slot.answers] == [Ready, WakeUp]
+    slot.process.read_answers()
+    assert [type(answer) for answer in slot.answers] == [Ready, WakeUp, Done, Done]
     (cwd / "go-2").touch()
     await _eventually((cwd / "begun-5").exists)
-    await slot.until(Rang, 2)
-    assert [type(answer) for answer in slot.answers[4:]] == [*[Done] * 3, Rang]
+    await slot.until(WakeUp, 2)
+    assert [type(answer) for answer in slot.answers[4:]] == [*[Done] * 3, WakeUp]
     (cwd / "go-5").touch()
-    await slot.until(Rang, 3)
+    await slot.until(WakeUp, 3)
     assert sum(isinstance(answer, Done) for answer in slot.answers) == 8
 
 
@@ -294,5 +294,5 @@ async def test_a_script_that_forks_is_answered_for_once(launch: Launch, write_sc
         done = await slot.run(index)
         assert (done.failure, done.rows_written) == (None, 2)
     await slot.stop()
-    kinds = [type(answer) for answer in slot.answers if not isinstance(answer, Rang)]
+    kinds = [type(answer) for answer in slot.answers if not isinstance(answer, WakeUp)]
     assert kinds == [Ready, *[Done] * 20, Stopped]

@@ -14,7 +14,19 @@ from fanout.records.value_changes import Change, How
 from fanout.results.codec import Cause, Failure
 from fanout.slot import protocol
 from fanout.slot.frames import FrameBuffer
-from fanout.slot.protocol import Answer, Broken, Done, Garbled, Loaded, Order, Ready, Start, Stopped, Task, Word
+from fanout.slot.protocol import (
+    Answer,
+    ControlOrder,
+    Done,
+    Loaded,
+    Order,
+    ProtocolViolation,
+    Ready,
+    Start,
+    StartFailed,
+    Stopped,
+    Task,
+)
 
 FAILURES = st.builds(Failure, st.sampled_from(Cause), st.text(), st.text())
 COUNTS = st.integers(0, 2**31 - 1)
@@ -49,7 +61,7 @@ def _answer(frame: bytes) -> Answer:
 
 
 def _orders(frames: bytes) -> list[Order]:
-    return [order for head, payload in FrameBuffer().feed(frames) for order in protocol.given(head, payload)]
+    return [order for head, payload in FrameBuffer().feed(frames) for order in protocol.orders_of(head, payload)]
 
 
 @given(DONE)
@@ -62,7 +74,7 @@ def test_done_comes_back(done: Done) -> None:
 def test_the_other_answers_come_back(failure: Failure, files: list[str]) -> None:
     """Ready, broken, loaded and stopped, each with all it says."""
     assert _answer(protocol.ready_frame(0.5)) == Ready(0.5)
-    assert _answer(protocol.broken_frame(failure)) == Broken(failure)
+    assert _answer(protocol.start_failed_frame(failure)) == StartFailed(failure)
     assert _answer(protocol.loaded_frame(3, 0.25)) == Loaded(3, 0.25)
     assert _answer(protocol.stopped_frame(failure, files)) == Stopped(failure, tuple(files))
     assert _answer(protocol.stopped_frame(None, files)) == Stopped(None, tuple(files))
@@ -88,8 +100,8 @@ def test_tasks_that_are_alike_share_a_frame() -> None:
     assert len(list(FrameBuffer().feed(protocol.task_frames([*alike, Task(b"{}", 3)])))) == 10
 
 
-@pytest.mark.parametrize("word", Word)
-def test_the_words_of_a_node_come_back(word: Word) -> None:
+@pytest.mark.parametrize("word", ControlOrder)
+def test_the_words_of_a_node_come_back(word: ControlOrder) -> None:
     """Each in a frame of its own."""
     assert _orders(word.frame()) == [word]
 
@@ -126,7 +138,7 @@ NUMBERS = [1, 1, 0.0, 0.0, 1]
 )
 def test_other_words_are_garbled(header: dict[str, Any]) -> None:
     """An answer that is none of ours is told as that, not guessed at, whatever user code wrote into the channel."""
-    assert isinstance(protocol.answer(json.dumps(header).encode(), b""), Garbled)
+    assert isinstance(protocol.answer(json.dumps(header).encode(), b""), ProtocolViolation)
 
 
 @pytest.mark.parametrize(
@@ -143,5 +155,5 @@ def test_other_words_are_garbled(header: dict[str, Any]) -> None:
 def test_numbers_that_cannot_be_are_garbled(numbers: tuple[float, ...]) -> None:
     """Answers that are not JSON are checked as those are."""
     head = struct.pack(">cIIIddd", b"D", *numbers)
-    assert isinstance(protocol.answer(head, b""), Garbled)
-    assert isinstance(protocol.answer(head[:-1], b""), Garbled)
+    assert isinstance(protocol.answer(head, b""), ProtocolViolation)
+    assert isinstance(protocol.answer(head[:-1], b""), ProtocolViolation)

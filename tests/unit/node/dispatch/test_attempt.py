@@ -11,7 +11,7 @@ from fanout.records import mini_batch
 from fanout.records.mini_batch import Cut, MiniBatch, Piece
 from fanout.records.parts import Part
 from fanout.results.codec import Cause, Failure, Status
-from fanout.slot.lease import Held
+from fanout.slot.lease import Lease
 from fanout.slot.protocol import Done
 
 FILES = MiniBatch(0, files=("file:///a", "file:///b", "file:///c"), items=3)
@@ -22,8 +22,8 @@ def _done(cause: Cause, items: int = 0) -> Done:
     return Done(items, 0, 0.0, 0.1, failure=Failure(cause, "no"))
 
 
-def _held(held: Callable[..., Held], batch: MiniBatch, part: Part | None = None) -> Held:
-    found = held(0)
+def _held(lease: Callable[..., Lease], batch: MiniBatch, part: Part | None = None) -> Lease:
+    found = lease(0)
     found.line, found.message = mini_batch.encode(batch).encode(), replace(found.message, part=part)
     return found
 
@@ -45,16 +45,16 @@ def _held(held: Callable[..., Held], batch: MiniBatch, part: Part | None = None)
     ],
 )
 def test_what_may_be_split(
-    held: Callable[..., Held], batch: MiniBatch, part: Part | None, done: Done, items: int | None
+    lease: Callable[..., Lease], batch: MiniBatch, part: Part | None, done: Done, items: int | None
 ) -> None:
     """Files are counted in the plan; rows only once they were read, whatever the plan says."""
     assert done.failure is not None
-    assert items_to_split(_held(held, batch, part), done, done.failure) == items
+    assert items_to_split(_held(lease, batch, part), done, done.failure) == items
 
 
-def test_a_line_that_cannot_be_read_is_not_split(held: Callable[..., Held]) -> None:
+def test_a_line_that_cannot_be_read_is_not_split(lease: Callable[..., Lease]) -> None:
     """Nor does anybody know its items: it counts as one."""
-    found = held(0)
+    found = lease(0)
     found.line = b"{"
     done = _done(Cause.DAMAGED)
     assert done.failure is not None
@@ -73,10 +73,10 @@ def test_a_line_that_cannot_be_read_is_not_split(held: Callable[..., Held]) -> N
     ],
 )
 def test_an_entry_tells_its_items(
-    held: Callable[..., Held], batch: MiniBatch, part: Part | None, done: Done, status: Status, items: int
+    lease: Callable[..., Lease], batch: MiniBatch, part: Part | None, done: Done, status: Status, items: int
 ) -> None:
     """As the slot says, else as the plan does; the part and whether it was a copy come from the message."""
-    found = _held(held, batch, part)
+    found = _held(lease, batch, part)
     found.message = replace(found.message, copy=True)
     entry = entry_of(found, done, Decision(status), "process001", 5.0)
     assert (entry.items, entry.part, entry.copy, entry.process, entry.started) == (items, part, True, "process001", 5.0)

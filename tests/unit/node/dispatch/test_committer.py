@@ -20,7 +20,7 @@ from fanout.records.mini_batch import Cut, MiniBatch, Piece
 from fanout.records.parts import Part
 from fanout.results.codec import Cause, Entry, Event, Failure, Status
 from fanout.results.reader import read_index
-from fanout.slot.lease import Held, Holdings
+from fanout.slot.lease import Lease, LeaseTable
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import create
@@ -38,13 +38,13 @@ class Desk:
     pair: QueuePair
     store: LocalStore
     clock: Any
-    holdings: Holdings = field(default_factory=Holdings)
+    leases: LeaseTable = field(default_factory=LeaseTable)
     staged: list[tuple[str, int, Sequence[str]]] = field(default_factory=list)
     store_error: StoreError | None = None
     idle: bool = True
 
     def __post_init__(self) -> None:
-        self.committer = Committer(self._write, self._stage, self.pair, self.holdings, self.clock, lambda: self.idle)
+        self.committer = Committer(self._write, self._stage, self.pair, self.leases, self.clock, lambda: self.idle)
 
     async def _write(self, seq: int, body: bytes) -> None:
         if self.store_error:
@@ -56,14 +56,14 @@ class Desk:
             raise self.store_error
         self.staged.append((folder, seq, files))
 
-    async def receive(self, *wanted: Message) -> list[Held]:
+    async def receive(self, *wanted: Message) -> list[Lease]:
         """Sends these and takes them into the node's hands."""
         await self.pair.main.send([messages.encode(message) for message in wanted])
-        held = []
+        lease = []
         for delivery in await self.pair.main.receive(len(wanted), 0):
-            held.append(Held(delivery, messages.decode(delivery.body), b"", 1e9))
-            self.holdings.take(held[-1])
-        return held
+            lease.append(Lease(delivery, messages.decode(delivery.body), b"", 1e9))
+            self.leases.take(lease[-1])
+        return lease
 
     async def finish(self) -> None:
         """Everything given is committed and settled."""
@@ -87,9 +87,11 @@ def desk(pair: QueuePair, tmp_path: Path, manual_clock: Any) -> Desk:
     return Desk(pair, LocalStore(tmp_path / "store", mkdir=True), manual_clock)
 
 
-def _finished(held: Held, status: Status = Status.SUCCEEDED, retry_after: float | None = None, **more: Any) -> Finished:
+def _finished(
+    lease: Lease, status: Status = Status.SUCCEEDED, retry_after: float | None = None, **more: Any
+) -> Finished:
     failure = None if status is Status.SUCCEEDED else FAILURE
-    message = held.message
+    message = lease.message
     entry = Entry(
         message.index,
         message.attempt,
@@ -103,18 +105,18 @@ def _finished(held: Held, status: Status = Status.SUCCEEDED, retry_after: float 
         failure=failure,
         **more,
     )
-    return Finished(held, entry, b"" if failure else b"row\n", retry_after)
+    return Finished(lease, entry, b"" if failure else b"row\n", retry_after)
 
 
 async def test_several_results_are_one_object(desk: Desk, message: Callable[..., Message]) -> None:
     """What has finished together is one write, one delete, and none of it is held any more."""
-    for held in await desk.receive(*(message(index) for index in range(5))):
-        desk.committer.add(_finished(held))
+    for lease in await desk.receive(*(message(index) for index in range(5))):
+        desk.committer.add(_finished(lease))
     await desk.finish()
     assert [entry.index for entry in await desk.entries()] == [0, 1, 2, 3, 4]
     assert await read_index(desk.store, keys.result(AT, 0, 1)) is None
     assert (await desk.pair.main.depth()).total == 0
-    assert len(desk.holdings) == 0
+    assert len(desk.leases) == 0
 
 
 async def test_a_second_try_stages_beside_the_first(desk: Desk, message: Callable[..., Message]) -> None:
@@ -122,9 +124,9 @@ async def test_a_second_try_stages_beside_the_first(desk: Desk, message: Callabl
     first, second = await desk.receive(message(3), message(3))
     committing = asyncio.create_task(desk.committer.run())
     async with asyncio.timeout(20):
-        for held in (first, second):
-            desk.committer.add(_finished(held, files=("plots/a",)))
-            while held in desk.holdings.all():  # noqa: ASYNC110 - settling tells nobody
+        for lease in (first, second):
+            desk.committer.add(_finished(lease, files=("plots/a",)))
+            while lease in desk.leases.all():  # noqa: ASYNC110 - settling tells nobody
                 await asyncio.sleep(0)
     desk.committer.close()
     await committing
@@ -133,20 +135,20 @@ async def test_a_second_try_stages_beside_the_first(desk: Desk, message: Callabl
 
 async def test_a_store_that_fails_deletes_nothing(desk: Desk, message: Callable[..., Message]) -> None:
     """When the result cannot be made durable the committer says so, and every delivery comes back (promise I5)."""
-    [held] = await desk.receive(message(0))
+    [lease] = await desk.receive(message(0))
     desk.store_error = StoreError("cannot create x: disk full")
-    desk.committer.add(_finished(held))
+    desk.committer.add(_finished(lease))
     with pytest.raises(StoreError, match="disk full"):
         await desk.finish()
-    assert (await desk.pair.main.depth()).held == 1
+    assert (await desk.pair.main.depth()).lease == 1
     desk.clock.advance(10.1)
-    assert [d.body for d in await desk.pair.main.receive(1, 0)] == [held.delivery.body]
+    assert [d.body for d in await desk.pair.main.receive(1, 0)] == [lease.delivery.body]
 
 
 async def test_output_files_are_durable_before_their_result(desk: Desk, message: Callable[..., Message]) -> None:
     """Files of attempts and of shutdown() are staged under the names that the ledger will look for."""
-    [held] = await desk.receive(message(3, attempt=1))
-    desk.committer.add(_finished(held, files=("plots/a",)))
+    [lease] = await desk.receive(message(3, attempt=1))
+    desk.committer.add(_finished(lease, files=("plots/a",)))
     desk.committer.note(Event("process000", 0.0, None, files=("plots/b",)))
     await desk.finish()
     assert desk.staged == [("3-1-process000", 0, ("plots/a",)), ("shutdown-process000", 0, ("plots/b",))]
@@ -155,10 +157,10 @@ async def test_output_files_are_durable_before_their_result(desk: Desk, message:
 async def test_a_retry_is_sent_before_the_old_delivery_is_deleted(desk: Desk, message: Callable[..., Message]) -> None:
     """The mini-batch comes back with the next attempt number after its back-off, on a fresh receive count, and says on
     which node it has failed."""
-    [held] = await desk.receive(message(0, attempt=1))
-    desk.committer.add(_finished(held, Status.RETRIED, retry_after=3.0))
+    [lease] = await desk.receive(message(0, attempt=1))
+    desk.committer.add(_finished(lease, Status.RETRIED, retry_after=3.0))
     await desk.finish()
-    assert await desk.pair.main.depth() == Depth(visible=0, held=0, delayed=1)
+    assert await desk.pair.main.depth() == Depth(visible=0, lease=0, delayed=1)
     desk.clock.advance(3.1)
     [again] = await desk.pair.main.receive(1, 0)
     assert again.receive_count == 1
@@ -167,12 +169,12 @@ async def test_a_retry_is_sent_before_the_old_delivery_is_deleted(desk: Desk, me
 
 async def test_a_line_that_is_no_json_becomes_a_dead_letter_as_it_is(desk: Desk) -> None:
     """A checksum that fits says that it was composed so: whoever looks finds the text and the reason."""
-    [held] = await desk.receive(Message(AT, 4, 2, line='{"index":4,]'))
-    desk.committer.add(_finished(held, Status.FAILED))
+    [lease] = await desk.receive(Message(AT, 4, 2, line='{"index":4,]'))
+    desk.committer.add(_finished(lease, Status.FAILED))
     await desk.finish()
     [dead] = await desk.pair.dead.receive(1, 0)
     fields = json.loads(dead.body)
-    assert (fields["message"], fields["tries"]) == (held.delivery.body, 3)
+    assert (fields["message"], fields["tries"]) == (lease.delivery.body, 3)
     assert fields["reason"] == "ValueError: no\nTraceback ..."
 
 
@@ -180,8 +182,8 @@ async def test_a_failed_mini_batch_goes_to_the_dead_letters_with_its_reason(
     desk: Desk, message: Callable[..., Message]
 ) -> None:
     """The dead letter is the message itself, with the number of tries, the reason and the traceback."""
-    [held] = await desk.receive(message(4, attempt=2))
-    desk.committer.add(_finished(held, Status.FAILED))
+    [lease] = await desk.receive(message(4, attempt=2))
+    desk.committer.add(_finished(lease, Status.FAILED))
     await desk.finish()
     [dead] = await desk.pair.dead.receive(1, 0)
     fields = json.loads(dead.body)
@@ -210,10 +212,10 @@ async def test_a_lost_delivery_that_nobody_has_received_since_comes_back(
     desk: Desk, message: Callable[..., Message]
 ) -> None:
     """Its visibility ran out and its attempt failed: the message is the only one there is, so it is not deleted."""
-    [held] = await desk.receive(message(0))
-    held.lost = True
+    [lease] = await desk.receive(message(0))
+    lease.lost = True
     desk.clock.advance(10.1)
-    desk.committer.add(_finished(held, Status.RETRIED))
+    desk.committer.add(_finished(lease, Status.RETRIED))
     await desk.finish()
     [back] = await desk.pair.main.receive(1, 0)
     assert messages.decode(back.body) == message(0)
@@ -224,12 +226,12 @@ async def test_what_ran_out_while_the_queue_did_not_answer_is_not_acted_upon(
 ) -> None:
     """No heartbeat could say that it is lost, and it may be somebody else's: their try is the one to come (fault 5)."""
     [retried, unstarted] = await desk.receive(message(0), message(1))
-    for held in (retried, unstarted):
-        held.expires = desk.clock.monotonic() + 10.0
+    for lease in (retried, unstarted):
+        lease.expires = desk.clock.monotonic() + 10.0
     desk.clock.advance(10.1)
     theirs = await desk.pair.main.receive(2, 0)
     desk.committer.add(_finished(retried, Status.RETRIED, retry_after=0.0))
-    await desk.committer.give_back([unstarted])
+    await desk.committer.requeue([unstarted])
     await desk.finish()
     assert (await desk.pair.main.depth()).total == 2, "nothing was sent a second time"
     assert await desk.pair.main.extend(theirs, 10.0) == []
@@ -265,7 +267,7 @@ class Journal:
     ],
 )
 async def test_the_order_of_settling_loses_nothing(
-    desk: Desk, held: Callable[..., Held], main_refuses: str, dead_refuses: str, expected: list[str]
+    desk: Desk, lease: Callable[..., Lease], main_refuses: str, dead_refuses: str, expected: list[str]
 ) -> None:
     """Sent anew, dead-lettered, and only then deleted; a refusal ends the settling, not the node."""
     calls: list[str] = []
@@ -273,13 +275,13 @@ async def test_the_order_of_settling_loses_nothing(
     dead: Any = Journal("dead", calls, dead_refuses)
     desk.pair = QueuePair(main, dead)
     desk.__post_init__()
-    desk.committer.add(_finished(held(0), Status.RETRIED, retry_after=0.0))
-    desk.committer.add(_finished(held(1), Status.FAILED))
-    desk.committer.add(_finished(held(2)))
+    desk.committer.add(_finished(lease(0), Status.RETRIED, retry_after=0.0))
+    desk.committer.add(_finished(lease(1), Status.FAILED))
+    desk.committer.add(_finished(lease(2)))
     await desk.finish()
     assert calls == expected
     assert len(await desk.entries()) == 3
-    assert len(desk.holdings) == 0
+    assert len(desk.leases) == 0
 
 
 async def test_giving_back_does_not_count_as_a_vanished_node(desk: Desk, message: Callable[..., Message]) -> None:
@@ -289,27 +291,27 @@ async def test_giving_back_does_not_count_as_a_vanished_node(desk: Desk, message
     for _ in range(5):
         [delivery] = await desk.pair.main.receive(1, 0)
         assert delivery.receive_count == 1
-        held = Held(delivery, messages.decode(delivery.body), b"", 1e9)
-        desk.holdings.take(held)
-        await desk.committer.give_back([held])
-        assert len(desk.holdings) == 0
+        lease = Lease(delivery, messages.decode(delivery.body), b"", 1e9)
+        desk.leases.take(lease)
+        await desk.committer.requeue([lease])
+        assert len(desk.leases) == 0
     assert (await desk.pair.main.depth()).visible == 1
 
 
 async def test_what_was_lost_is_not_given_back(desk: Desk, message: Callable[..., Message]) -> None:
     """Somebody else has it: sending it again would only be work done twice."""
-    [held] = await desk.receive(message(0))
-    held.lost = True
-    await desk.committer.give_back([held])
+    [lease] = await desk.receive(message(0))
+    lease.lost = True
+    await desk.committer.requeue([lease])
     assert (await desk.pair.main.depth()).total == 1
-    assert len(desk.holdings) == 0
+    assert len(desk.leases) == 0
 
 
 async def test_a_foreign_message_is_put_aside(desk: Desk) -> None:
     """It is kept, with the reason, where somebody can look at it, and no node sees it again."""
     await desk.pair.main.send(["{not ours}"])
     [delivery] = await desk.pair.main.receive(1, 0)
-    await desk.committer.reject(delivery, "not JSON")
+    await desk.committer.dead_letter(delivery, "not JSON")
     assert (await desk.pair.main.depth()).total == 0
     [dead] = await desk.pair.dead.receive(1, 0)
     assert json.loads(dead.body) == {"message": "{not ours}", "reason": "not JSON"}
@@ -334,10 +336,10 @@ async def test_results_wait_for_company_while_others_run(desk: Desk, message: Ca
 
 async def test_hurry_ends_the_waiting(desk: Desk, message: Callable[..., Message]) -> None:
     """When nothing more will come, nobody waits for company."""
-    [held] = await desk.receive(message(0))
+    [lease] = await desk.receive(message(0))
     desk.idle = False
     running = asyncio.create_task(desk.committer.run())
-    desk.committer.add(_finished(held))
+    desk.committer.add(_finished(lease))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     desk.committer.hurry()
@@ -353,9 +355,9 @@ async def test_full_says_when_to_stop_taking_work(
 ) -> None:
     """A store slower than the slots makes the node wait instead of filling its memory."""
     monkeypatch.setattr(committing, "FULL_BYTES", 3)
-    [held] = await desk.receive(message(0))
+    [lease] = await desk.receive(message(0))
     assert not desk.committer.full
-    desk.committer.add(_finished(held))
+    desk.committer.add(_finished(lease))
     assert desk.committer.full
     await desk.finish()
     assert not desk.committer.full
@@ -392,9 +394,9 @@ async def test_what_was_split_after_it_was_lost_stays_with_its_new_holder(
     desk: Desk, message: Callable[..., Message], manual_clock: Any
 ) -> None:
     """Somebody else has it now: no halves are sent, and it is not deleted."""
-    [held] = await desk.receive(message(0))
-    held.lost = True
-    desk.committer.add(_finished(held, Status.SPLIT, 0.0))
+    [lease] = await desk.receive(message(0))
+    lease.lost = True
+    desk.committer.add(_finished(lease, Status.SPLIT, 0.0))
     await desk.finish()
     manual_clock.advance(11)
     assert [messages.decode(d.body).part for d in await desk.pair.main.receive(10, 0)] == [None]
@@ -402,8 +404,8 @@ async def test_what_was_split_after_it_was_lost_stays_with_its_new_holder(
 
 async def test_a_copy_that_failed_is_gone(desk: Desk, message: Callable[..., Message]) -> None:
     """It is recorded, deleted, and nothing is sent after it."""
-    [held] = await desk.receive(replace(message(0), copy=True))
-    desk.committer.add(_finished(held, Status.RETRIED, copy=True))
+    [lease] = await desk.receive(replace(message(0), copy=True))
+    desk.committer.add(_finished(lease, Status.RETRIED, copy=True))
     await desk.finish()
     assert [entry.copy for entry in await desk.entries()] == [True]
     assert ((await desk.pair.main.depth()).total, (await desk.pair.dead.depth()).total) == (0, 0)
@@ -422,8 +424,8 @@ async def test_a_copy_that_failed_is_gone(desk: Desk, message: Callable[..., Mes
 )
 async def test_a_dead_letter_names_its_item(desk: Desk, batch: MiniBatch, part: Part | None, item: str | None) -> None:
     """A file by its place, a row by its number, from 0; what consists of several items is told as it was sent."""
-    [held] = await desk.receive(Message(AT, 0, 2, line=mini_batch.encode(batch), part=part))
-    desk.committer.add(_finished(held, Status.FAILED, part=part))
+    [lease] = await desk.receive(Message(AT, 0, 2, line=mini_batch.encode(batch), part=part))
+    desk.committer.add(_finished(lease, Status.FAILED, part=part))
     await desk.finish()
     [letter] = await desk.pair.dead.receive(10, 0)
     fields = json.loads(letter.body)

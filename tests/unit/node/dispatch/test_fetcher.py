@@ -12,7 +12,7 @@ import pytest
 from fanout.errors import DamagedRecordError, FanoutError, InputError
 from fanout.files import uris
 from fanout.node.dispatch.fetcher import Fetcher, needs_fetching
-from fanout.node.step_inputs import bring
+from fanout.node.step_inputs import fetch_inputs
 from fanout.pipeline.model import DataType, EntryTask, ParallelStep
 from fanout.records import mini_batch
 from fanout.records.mini_batch import MiniBatch
@@ -79,7 +79,7 @@ def test_lines_of_local_files_are_told_apart(files: tuple[str, ...], local: bool
     fetcher = Fetcher("file:///table", tmp_path, Access())
     for partition in ({}, {"file:///": "file:///"}, {"k": '"file:///x"'}):
         line = mini_batch.encode(MiniBatch(0, files=files, partition=partition)).encode()
-        assert fetcher.has_nothing_to_bring(line) is local
+        assert fetcher.needs_no_fetch(line) is local
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ async def test_files_outside_of_the_input_are_not_brought(base: str, uri: str, t
     with pytest.raises(DamagedRecordError, match="is not in the input"):
         await fetcher.fetch(_line(uri))
     with pytest.raises(DamagedRecordError):
-        fetcher.has_nothing_to_bring(_line(f"{base}/a", uri))
+        fetcher.needs_no_fetch(_line(f"{base}/a", uri))
 
 
 async def test_files_keep_their_names(access: Access, upload: Upload, tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ async def test_side_inputs_are_brought_here(access: Access, upload: Upload, tmp_
         "file": BoundInput(uri=f"{base}/model/m.bin", type=DataType.URI_FILE),
         "folder": BoundInput(uri=f"{base}/model"),
     }
-    found = await bring(inputs, tmp_path / "in", access)
+    found = await fetch_inputs(inputs, tmp_path / "in", access)
     assert found == {"file": str(tmp_path / "in" / "file" / "m.bin"), "folder": str(tmp_path / "in" / "folder")}
     assert (tmp_path / "in" / "file" / "m.bin").read_bytes() == b"m"
     assert (tmp_path / "in" / "folder" / "sub" / "w").read_bytes() == b"w"

@@ -16,7 +16,7 @@ from fanout.files import uris
 from fanout.node.dispatch import committer as committing
 from fanout.node.dispatch.committer import Committer
 from fanout.node.dispatch.intake import Intake, IntakeEvents
-from fanout.node.dispatch.retry_policy import Decision, decide
+from fanout.node.dispatch.retry_policy import Decision, retry_decision
 from fanout.queues.base import Delivery, QueuePair
 from fanout.records import messages, mini_batch
 from fanout.records.messages import Message, Pointer
@@ -24,7 +24,7 @@ from fanout.records.mini_batch import MiniBatch
 from fanout.records.parts import Part
 from fanout.results.codec import Cause, Failure, Status
 from fanout.security.signature import UNSIGNED, Signer, new_key
-from fanout.slot.lease import Held, Holdings
+from fanout.slot.lease import Lease, LeaseTable
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import put
 
@@ -61,7 +61,7 @@ class Fetching:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     here: list[str] = field(default_factory=list)
 
-    def has_nothing_to_bring(self, line: bytes) -> bool:
+    def needs_no_fetch(self, line: bytes) -> bool:
         return all(map(uris.is_local, mini_batch.decode(line, "test").files))
 
     async def fetch(self, line: bytes, _: Part | None = None) -> tuple[bytes, tuple[str, ...]]:
@@ -86,11 +86,11 @@ class Door:
     queue: Any = None
     fetcher: Any = None
     wanted: int = 4
-    patience: float = RECEIVE_WAIT
+    receive_timeout: float = RECEIVE_WAIT
     signer: Signer = UNSIGNED
     failed: list[tuple[int, Failure]] = field(default_factory=list)
     store: MemoryStore = field(default_factory=MemoryStore)
-    holdings: Holdings = field(default_factory=Holdings)
+    leases: LeaseTable = field(default_factory=LeaseTable)
 
     def __post_init__(self) -> None:
         self.intake = Intake(
@@ -99,14 +99,14 @@ class Door:
             self.store,
             self.fetcher,
             VISIBILITY,
-            Committer(_nothing, _nothing, self.pair, self.holdings, self.clock, lambda: True, signer=self.signer),
-            self.holdings,
+            Committer(_nothing, _nothing, self.pair, self.leases, self.clock, lambda: True, signer=self.signer),
+            self.leases,
             self.clock,
-            IntakeEvents(lambda: self.wanted, lambda: None, self._failed, lambda: self.patience),
+            IntakeEvents(lambda: self.wanted, lambda: None, self._failed, lambda: self.receive_timeout),
         )
 
-    def _failed(self, held: Held, failure: Failure) -> None:
-        self.failed.append((held.message.index, failure))
+    def _failed(self, lease: Lease, failure: Failure) -> None:
+        self.failed.append((lease.message.index, failure))
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -129,7 +129,7 @@ class Door:
 
     def start(self, count: int = 100) -> list[int]:
         """Which mini-batches a slot would get."""
-        return [held.message.index for held in self.intake.start(count)]
+        return [lease.message.index for lease in self.intake.start(count)]
 
     async def send(self, *wanted: Message) -> None:
         await self.pair.main.send([messages.encode(message, self.signer) for message in wanted])
@@ -151,11 +151,11 @@ async def test_no_more_is_received_than_wanted(door: MakeDoor, message: MakeMess
     here = door(wanted=3)
     await here.send(*map(message, range(10)))
     async with here.open():
-        await here.until(lambda: len(here.holdings) == 3)
+        await here.until(lambda: len(here.leases) == 3)
         assert (await here.pair.main.depth()).visible == 7
         assert here.start(2) == [0, 1]
         here.intake.ask()
-        await here.until(lambda: len(here.holdings) == 5)
+        await here.until(lambda: len(here.leases) == 5)
     assert here.start() == [2, 3, 4]
 
 
@@ -168,7 +168,7 @@ async def test_without_patience_the_queue_is_asked_once(door: MakeDoor, message:
             asked.append(wait)
             return list(await self.queue.receive(limit, wait))
 
-    here = door(patience=0.0)
+    here = door(receive_timeout=0.0)
     here.intake._queue = Counting(here.pair.main, 0)
     async with here.open():
         await here.until(lambda: asked == [0.0])
@@ -186,7 +186,7 @@ async def test_what_waits_is_counted(door: MakeDoor, message: MakeMessage) -> No
     assert here.intake.waiting == 0
     await here.send(*map(message, range(5)))
     async with here.open():
-        await here.until(lambda: len(here.holdings) == 5)
+        await here.until(lambda: len(here.leases) == 5)
         assert here.intake.waiting == 5
         assert here.start(3) == [0, 1, 2]
         assert here.intake.waiting == 2
@@ -217,11 +217,11 @@ async def test_what_ran_out_is_not_started(door: MakeDoor, message: MakeMessage,
     async with here.open():
         await here.until(lambda: len(fetching.here) == 2)
         here.wanted = 0
-        extended = next(held for held in here.holdings.all() if held.message.index == 1)
+        extended = next(lease for lease in here.leases.all() if lease.message.index == 1)
         extended.expires += 1000
         manual_clock.advance(VISIBILITY + 1)
         assert here.start() == [1]
-    assert [held.message.index for held in here.holdings.all()] == [1]
+    assert [lease.message.index for lease in here.leases.all()] == [1]
     assert fetching.here == ["copy-1"]
 
 
@@ -230,7 +230,7 @@ async def test_what_a_dead_slot_had_not_begun_is_next(door: MakeDoor, message: M
     here = door(wanted=5)
     await here.send(*map(message, range(5)))
     async with here.open():
-        await here.until(lambda: len(here.holdings) == 5)
+        await here.until(lambda: len(here.leases) == 5)
     given = here.intake.start(3)
     here.intake.put_back(given[1:])
     assert here.start() == [1, 2, 3, 4]
@@ -248,16 +248,16 @@ async def test_what_nodes_vanished_with_is_taken_one_by_one(
     done = list[int]()
     async with here.open():
         while len(done) < 3:
-            await here.until(lambda: len(here.holdings) == 1 and not here.intake.empty)
-            [held] = here.intake.start(8)
+            await here.until(lambda: len(here.leases) == 1 and not here.intake.empty)
+            [lease] = here.intake.start(8)
             assert here.start() == []
-            assert (held.message.alone, held.delivery.receive_count) == (True, 1)
-            await here.pair.main.delete([held.delivery])
-            here.holdings.forget([held])
+            assert (lease.message.alone, lease.delivery.receive_count) == (True, 1)
+            await here.pair.main.delete([lease.delivery])
+            here.leases.forget([lease])
             here.intake.ask()
-            done.append(held.message.index)
+            done.append(lease.message.index)
         await here.send(*map(message, range(5)))
-        await here.until(lambda: len(here.holdings) == 5)
+        await here.until(lambda: len(here.leases) == 5)
     assert sorted(done) == [0, 1, 2]
 
 
@@ -266,11 +266,11 @@ async def test_what_must_be_alone_waits_for_the_rest(door: MakeDoor, message: Ma
     here = door(wanted=8)
     await here.send(message(0), replace(message(1), alone=True), message(2), replace(message(3), alone=True))
     async with here.open():
-        await here.until(lambda: len(here.holdings) == 3)
+        await here.until(lambda: len(here.leases) == 3)
         others = here.intake.start(8)
-        assert [held.message.index for held in others] == [0, 2]
+        assert [lease.message.index for lease in others] == [0, 2]
         assert here.start() == []
-        here.holdings.forget(others)
+        here.leases.forget(others)
         assert here.start() == [3]
         assert (await here.pair.main.depth()).visible == 1
 
@@ -280,9 +280,9 @@ async def test_what_has_not_started_goes_back(door: MakeDoor, message: MakeMessa
     here = door()
     await here.send(*map(message, range(4)))
     async with here.open():
-        await here.until(lambda: len(here.holdings) == 4)
+        await here.until(lambda: len(here.leases) == 4)
         assert here.start(1) == [0]
-    await here.intake.give_back()
+    await here.intake.requeue()
     back = await here.pair.main.receive(10, 0)
     assert sorted(messages.decode(delivery.body).index for delivery in back) == [1, 2, 3]
     assert {delivery.receive_count for delivery in back} == {1}
@@ -353,7 +353,7 @@ async def test_what_goes_back_is_signed(door: MakeDoor, message: MakeMessage) ->
     await here.send(message(1))
     async with here.open():
         await here.until(lambda: not here.intake.empty)
-    await here.intake.give_back()
+    await here.intake.requeue()
     [back] = await here.pair.main.receive(10, 0)
     here.signer.check(back.body)
     assert messages.decode(back.body).index == 1
@@ -376,11 +376,11 @@ async def test_a_pointer_is_followed(door: MakeDoor) -> None:
     line = mini_batch.encode(MiniBatch(3, files=("file:///a",))).encode()
     await put(here.store, "manifest", b"before\n" + line + b"\nafter")
     await here.send(Message(AT, 3, 0, pointer=Pointer.to("manifest", 7, line.decode())))
-    started: list[Held] = []
+    started: list[Lease] = []
     async with here.open():
         await here.until(lambda: bool(started.extend(here.intake.start(1)) or started))
         here.wanted = 0
-    assert [held.line for held in started] == [line]
+    assert [lease.line for lease in started] == [line]
 
 
 @pytest.mark.parametrize("found", [None, b"befor", b"before\n{}", b"before\n" + b"x" * 100])
@@ -397,7 +397,7 @@ async def test_a_damaged_manifest_is_told_at_once(door: MakeDoor, found: bytes |
     [(index, failure)] = here.failed
     assert (index, failure.cause) == (3, Cause.DAMAGED)
     assert "manifests/00000.jsonl" in failure.message
-    assert decide(failure, 0, 3, 0.5) == Decision(Status.FAILED)
+    assert retry_decision(failure, 0, 3, 0.5) == Decision(Status.FAILED)
 
 
 @pytest.mark.parametrize("trouble", [StoreError("cannot read x: timed out"), OSError(5, "Input/output error")])
@@ -414,7 +414,7 @@ async def test_trouble_of_the_store_is_no_failed_attempt(
             await here.until(lambda: "cannot be brought here now" in caplog.text)
             here.wanted = 0
     assert here.failed == []
-    assert len(here.holdings) == 0
+    assert len(here.leases) == 0
     manual_clock.advance(VISIBILITY + 1)
     assert len(await here.pair.main.receive(1, 0)) == 1
 
@@ -450,10 +450,10 @@ async def test_closing_gives_up_what_is_being_fetched(door: MakeDoor, message: M
     here = door(fetcher=Fetching(), wanted=2)
     await here.send(message(0, folder=REMOTE), message(1, folder=REMOTE))
     async with here.open():
-        await here.until(lambda: len(here.holdings) == 2)
+        await here.until(lambda: len(here.leases) == 2)
         assert here.start() == []
         assert not here.intake.empty
-    await here.intake.give_back()
+    await here.intake.requeue()
     assert (await here.pair.main.depth()).visible == 2
 
 
@@ -467,7 +467,7 @@ async def test_a_queue_that_refuses_for_a_moment(
         async with asyncio.timeout(PATIENCE):
             while here.intake.empty:
                 await manual_clock.run(0.5, step=0.5)
-    assert len(here.holdings) == 1
+    assert len(here.leases) == 1
 
 
 async def test_a_queue_that_refuses_for_minutes_ends_the_node(
@@ -489,23 +489,23 @@ async def test_what_waits_for_long_goes_to_nodes_with_free_slots(door: MakeDoor,
     here = door(wanted=3)
     await here.send(*map(message, range(3)))
     async with here.open():
-        await here.until(lambda: len(here.holdings) == 3)
+        await here.until(lambda: len(here.leases) == 3)
         assert here.start(1) == [0]
         here.clock.advance(0.9)
         here.intake.return_idle(1.0)
-        assert len(here.holdings) == 3
+        assert len(here.leases) == 3
         here.clock.advance(0.2)
         here.intake.return_idle(1.0)
-        await here.until(lambda: len(here.holdings) == 1)
+        await here.until(lambda: len(here.leases) == 1)
         here.intake.ask()
         assert [d.receive_count for d in await here.pair.main.receive(10, 0)] == [1, 1]
         await here.send(message(7))
         here.intake.ask()
         await here.until(lambda: True)
-        assert len(here.holdings) == 1
+        assert len(here.leases) == 1
         assert here.start(1) == []
         here.intake.ask()
-        await here.until(lambda: len(here.holdings) == 2)
+        await here.until(lambda: len(here.leases) == 2)
         assert here.start(1) == [7]
 
 
@@ -516,7 +516,7 @@ async def test_nothing_is_given_back_where_nothing_waits(door: MakeDoor, message
     here.intake.return_idle(1.0)
     await here.send(message(0))
     async with here.open():
-        await here.until(lambda: len(here.holdings) == 1)
+        await here.until(lambda: len(here.leases) == 1)
         here.intake.return_idle(1.0)
         assert here.start(1) == [0]
 

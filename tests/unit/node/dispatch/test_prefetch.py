@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from fanout.node.dispatch.prefetch import patience, share_of, wanted
+from fanout.node.dispatch.prefetch import quota, receive_timeout, wanted
 from fanout.slot.slot import wanted as how_many
 
 
@@ -14,7 +14,7 @@ from fanout.slot.slot import wanted as how_many
 )
 def test_a_slot_holds_half_of_its_share_and_at_least_one(mini_batches: int, slots: int, share: int) -> None:
     """The other half waits for whoever is quicker."""
-    assert share_of(mini_batches, slots) == share
+    assert quota(mini_batches, slots) == share
 
 
 @pytest.mark.parametrize("speeds", [(1, 1), (1, 3), (1, 1, 1, 3)])
@@ -22,7 +22,7 @@ def test_slots_end_together_however_quick_each_is(speeds: tuple[int, ...]) -> No
     """Fed with their shares, of which each wants six at most, they end within two mini-batches of the slowest."""
     left, holds, ends, now = 200, [0] * len(speeds), [0.0] * len(speeds), 0
     while left or any(holds):
-        share = share_of(left + sum(holds), len(holds))
+        share = quota(left + sum(holds), len(holds))
         for slot in range(len(holds)):
             given = min(left, max(0, min(6, share) - holds[slot]))
             holds[slot], left = holds[slot] + given, left - given
@@ -64,4 +64,4 @@ def test_how_many_wait_in_the_node(averages: tuple[float | None, ...], number: i
 @pytest.mark.parametrize(("lag", "busy", "waits"), [(0.0, True, False), (0.0, False, True), (5.0, True, True)])
 def test_a_queue_of_this_machine_is_not_waited_at_while_there_is_work(lag: float, busy: bool, waits: bool) -> None:
     """One slot without work is reason enough to wait there; a queue that is far does the waiting itself."""
-    assert (patience(Far(lag), [Seat(1.0), Seat(1.0, busy)]) > 0) is waits  # type: ignore[arg-type, list-item]
+    assert (receive_timeout(Far(lag), [Seat(1.0), Seat(1.0, busy)]) > 0) is waits  # type: ignore[arg-type, list-item]

@@ -13,7 +13,7 @@ from fanout.records.parts import Part
 from fanout.results.codec import Cause
 from fanout.slot import protocol
 from fanout.slot.child import entry_script
-from fanout.slot.protocol import Broken, Done, Loaded, Rang, Task, Withdrawn, Word
+from fanout.slot.protocol import ControlOrder, Done, Loaded, Revoked, StartFailed, Task, WakeUp
 from fanout.storage.access import Access
 from fanout.storage.datastores import Datastores
 from fanout.storage.open import ensure_bucket, locate
@@ -47,7 +47,7 @@ async def test_init_once_run_after_run_shutdown(launch: Launch, write_script: Wr
     )
     slot = await launch()
     for index in range(3):
-        slot.give(index)
+        slot.assign(index)
     third: Done = await slot.until(Done, 3)
     assert third.rows == b"init\nrun\nrun\nrun\n"
     assert third.rows_written == 4
@@ -375,8 +375,8 @@ async def test_scripts_that_cannot_start(
 ) -> None:
     """The reason is the script's own, the process leaves by itself with exit code 1."""
     write_script(script)
-    slot = await launch(expect=Broken, **order)
-    [broken] = [answer for answer in slot.answers if not isinstance(answer, Rang)]
+    slot = await launch(expect=StartFailed, **order)
+    [broken] = [answer for answer in slot.answers if not isinstance(answer, WakeUp)]
     assert broken.failure.cause is Cause.INIT
     assert word in broken.failure.message
     assert await slot.ended() == 1
@@ -385,7 +385,7 @@ async def test_scripts_that_cannot_start(
 async def test_damaged_settings_are_said_at_once(launch: Launch, write_script: WriteScript) -> None:
     """A settings file that is no JSON stops the script before any work is lost to it."""
     write_script(ECHO, {"parallel_run_step.settings.json": "{"})
-    slot = await launch(expect=Broken)
+    slot = await launch(expect=StartFailed)
     assert "parallel_run_step.settings.json" in slot.answers[0].failure.message
 
 
@@ -437,12 +437,12 @@ async def test_what_was_withdrawn_is_not_started(launch: Launch, write_script: W
     )
     slot = await launch()
     for index in range(3):
-        slot.give(index)
-    slot.process.write(Word.WITHDRAW.frame())
-    slot.give(3)
-    slot.process.write(Word.WITHDRAW.frame())
+        slot.assign(index)
+    slot.process.write(ControlOrder.REVOKE.frame())
+    slot.assign(3)
+    slot.process.write(ControlOrder.REVOKE.frame())
     (tmp_path / "gate").touch()
-    await slot.until(Withdrawn, 2)
+    await slot.until(Revoked, 2)
     assert (await slot.run(4)).failure is None
     await slot.stop()
     assert slot.stdout.read_text() == "ran 0\nran 4\n"

@@ -16,7 +16,7 @@ import fanout
 from fanout.environments import interpreters
 from fanout.environments.compare import OLDEST_PYTHON
 from fanout.results.codec import Cause
-from fanout.slot.protocol import Broken, Stopped
+from fanout.slot.protocol import StartFailed, Stopped
 
 Launch = Callable[..., Any]
 WriteScript = Callable[..., Path]
@@ -197,8 +197,8 @@ async def test_errors_of_a_script(launch_there: Launch, write_script: WriteScrip
 async def test_a_script_that_cannot_be_loaded(launch_there: Launch, write_script: WriteScript) -> None:
     """What is missing is named, with the file to add it to, and it is known that another try would fail alike."""
     write_script("import no_such_module\ndef run(mini_batch): return mini_batch\n")
-    slot = await launch_there(expect=Broken, conda_file="/p/conda.yml")
-    [broken] = [answer for answer in slot.answers if isinstance(answer, Broken)]
+    slot = await launch_there(expect=StartFailed, conda_file="/p/conda.yml")
+    [broken] = [answer for answer in slot.answers if isinstance(answer, StartFailed)]
     assert broken.permanent
     advice = "add no_such_module to the pip section of /p/conda.yml: the step's environment is made from it"
     assert broken.failure.message == f"ModuleNotFoundError: No module named 'no_such_module'; {advice}"
@@ -230,7 +230,7 @@ async def test_where_it_hangs(launch_there: Launch, write_script: WriteScript, t
         """
     )
     slot = await launch_there(stack=str(tmp_path / "stack"))
-    slot.give()
+    slot.assign()
     await _written(fifo)
     slot.process.kill_with_stack()
     await slot.ended()
