@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fanout.advice import advise_with
 from fanout.api.where import Where
+from fanout.config.queue_uris import queue_uri
 from fanout.config.settings import Origin, Settings, load_settings
 from fanout.errors import RunError, SettingsError, UserError
 from fanout.pipeline.data.locations import local_path, uri_of
@@ -240,9 +241,7 @@ def _store_uri(name: str, text: str) -> str:
 
 
 def _queue_uri(name: str, text: str) -> str:
-    scheme, _, rest = text.partition(":")
-    if scheme == "sqlite" and rest:
-        return f"sqlite:{os.path.abspath(Path(rest.removeprefix('//')).expanduser())}"  # noqa: PTH100 - links stay
-    if scheme == "sqs":
-        return text
-    raise SettingsError(f"{name}: expected sqlite:FOLDER, sqs: or sqs://REGION, found '{text}'")
+    try:
+        return queue_uri(text, Path.cwd())
+    except SettingsError as exc:
+        raise SettingsError(f"{name}: {exc}") from exc

@@ -21,7 +21,6 @@ The file decides where data, code and credentials go. So one that is found by se
 may change it; one that FANOUT_SETTINGS names counts as it is.
 """
 
-import os.path
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -29,6 +28,7 @@ from enum import Enum
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from fanout.config.queue_uris import queue_uri
 from fanout.config.settings_file import Keys, SettingsFile, read_file
 from fanout.errors import SettingsError
 from fanout.pipeline.data.locations import FILE, in_datastore, uri_of
@@ -199,12 +199,10 @@ def _resolved(keys: Keys, path: Path, profile: str | None) -> Settings:
 
 
 def _queue(queue: str | None, path: Path) -> str | None:
-    if queue is None or queue == "sqs:":
-        return queue
-    scheme, _, folder = queue.partition(":")
-    if scheme != "sqlite" or not folder:
-        raise SettingsError(f"{path}: queue: expected 'sqs:' or 'sqlite:<folder>', found '{shorten(queue)}'")
-    return "sqlite:" + os.path.normpath(path.parent / folder.removeprefix("//"))
+    try:
+        return None if queue is None else queue_uri(queue, path.parent)
+    except SettingsError as exc:
+        raise SettingsError(f"{path}: queue: {exc}") from exc
 
 
 def _check(settings: Settings, file: str) -> None:

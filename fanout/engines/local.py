@@ -10,7 +10,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
-from fanout.engines.node_process import NODE, NodeProcess, WarmNode
+from fanout.engines.node_process import NODE, NodeProcess, WarmNode, node_arguments
 from fanout.errors import DiskFullError
 from fanout.node.exit_codes import FULL, GAVE_UP
 from fanout.slot.out_of_memory import OomKills, of_node
@@ -44,16 +44,12 @@ class LocalEngine:
     @contextlib.asynccontextmanager
     async def nodes(self, at: StepRound, count: int) -> AsyncIterator[Workforce]:
         """`count` nodes, each replaced when it dies; none is left at the end of the context."""
-        nodes = LocalNodes(lambda: self._launch(self._arguments(at)), count)
+        nodes = LocalNodes(lambda: self._launch(node_arguments(at, self.store, self.queue)), count)
         await nodes.start()
         try:
             yield nodes
         finally:
             await nodes.stop()
-
-    def _arguments(self, at: StepRound) -> list[str]:
-        queue = ["--queue", self.queue] if self.queue else []
-        return [at.run, at.step, "--round", str(at.round), "--store", self.store, *queue]
 
     def _launch(self, arguments: list[str]) -> NodeProcess:
         warm = self.warm.take(arguments) if self.warm is not None else None

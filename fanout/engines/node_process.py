@@ -9,9 +9,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fanout.storage.keys import StepRound
 
 NODE = (sys.executable, "-P", "-m", "fanout.node")
 STDERR_KEPT = 4096
+
+
+def node_arguments(at: "StepRound", store: str, queue: str | None) -> list[str]:
+    """What follows NODE in the command of a node that works on the step, reaching the run through these URIs."""
+    return [at.run, at.step, "--round", str(at.round), "--store", store, *(["--queue", queue] if queue else [])]
 
 
 class NodeProcess:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fanout.clock import Clock
+from fanout.config.queue_uris import EXPECTED
 from fanout.errors import SettingsError
 from fanout.queues.base import QueueService
 from fanout.storage.access import Access
@@ -21,7 +22,7 @@ def open_queue_service(queue_uri: str | None, store_uri: str, access: Access, cl
         return _sqlite(local_path(rest), access, clock)
     if scheme == "sqs":
         return _sqs(rest.strip("/"), access, clock)
-    raise SettingsError(f"queue {uri!r}: expected sqlite:<folder>, sqs: or sqs://<region>")
+    raise SettingsError(f"queue {uri!r}: expected {EXPECTED}")
 
 
 def _beside(store_uri: str) -> str:
@@ -30,7 +31,7 @@ def _beside(store_uri: str) -> str:
         return f"sqlite:{local_path(store_uri) / 'queues'}"
     if scheme in ("s3", "s3a"):
         return "sqs:"
-    raise SettingsError(f"store {store_uri}: no queue goes with a {scheme}: store; name one: sqlite:<folder> or sqs:")
+    raise SettingsError(f"store {store_uri}: no queue goes with a {scheme}: store; name one: {EXPECTED}")
 
 
 def _sqlite(folder: Path, access: Access, clock: Clock) -> QueueService:

@@ -51,7 +51,7 @@ async def test_named_queue_wins(open_service: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize("uri", ["sqlite:", "redis://x", "somewhere"])
 def test_unknown_queue(open_service: Any, uri: str) -> None:
     """The message shows what would be right."""
-    with pytest.raises(SettingsError, match=r"expected sqlite:<folder>, sqs: or sqs://<region>"):
+    with pytest.raises(SettingsError, match=r"expected sqlite:FOLDER, sqs: or sqs://REGION"):
         open_service(uri, "/tmp")
 
 
