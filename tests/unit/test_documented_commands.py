@@ -15,7 +15,8 @@ ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/README.md")])
 IN_BLOCK = re.compile(r"^(?:    |\$ |[A-Z_]+=\S+ )+(?:[A-Z_]+=\S+ )*(fanout [a-z].*)$")
 IN_TEXT = re.compile(r"`(?:[A-Z_]+=\S+ )*(fanout [a-z-]+[^`]*)`")
-NO_COMMAND = ("fanout run …",)
+# The verb that docs/how-to/add-verb.md adds, and a command that stands for many.
+NO_COMMAND = ("fanout run …", "fanout outputs", "fanout outputs [RUN]")
 
 
 def _commands(page: Path) -> Iterator[str]:

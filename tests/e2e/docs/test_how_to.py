@@ -51,3 +51,11 @@ def test_an_engine(copy: Path) -> None:
     suite, run = _followed("add-engine.md", copy)
     assert "1 passed" in suite
     assert "all 2 mini-batches succeeded" in run
+
+
+def test_a_verb(copy: Path) -> None:
+    """It is in the help and prints what it promises."""
+    suite, _, outputs, help_ = _followed("add-verb.md", copy)
+    assert "1 passed" in suite
+    assert outputs == f"greet.greetings\t{copy}/hello/greetings.txt\n"
+    assert "  outputs " in help_
