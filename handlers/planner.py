@@ -10,7 +10,7 @@ from fanout.errors import FanoutError, InputError
 from fanout.queues.base import Delivery
 from fanout.scheduler.ticks.deployment_queues import TickMessage
 from fanout.scheduler.ticks.run_tick import TickContext, handle_tick
-from fanout.triggers.compiled import ArmedTrigger, arm
+from fanout.triggers.compiled import CompiledTrigger, compile_trigger
 from fanout.triggers.event import ObjectEvent
 from fanout.triggers.sources.bodies import read_events
 from fanout.triggers.start import start_runs
@@ -95,14 +95,16 @@ def _asked(event: Any) -> tuple[Mapping[str, str], str | None]:
     return inputs, name
 
 
-async def _armed(here: Container) -> ArmedTrigger:
+async def _armed(here: Container) -> CompiledTrigger:
     """The deployment's trigger, armed once in each container."""
     found = _triggers()
     if here.deployment.name not in found:
-        found[here.deployment.name] = await arm(here.deployment.pipeline, here.run_context, here.deployment.code)
+        found[here.deployment.name] = await compile_trigger(
+            here.deployment.pipeline, here.run_context, here.deployment.code
+        )
     return found[here.deployment.name]
 
 
 @cache
-def _triggers() -> dict[str, ArmedTrigger]:
+def _triggers() -> dict[str, CompiledTrigger]:
     return {}

@@ -15,7 +15,7 @@ from fanout.config.queue_uris import queue_uri
 from fanout.config.settings import Origin, Settings, load_settings
 from fanout.errors import RunError, SettingsError, UserError
 from fanout.pipeline.data.locations import local_path, uri_of
-from fanout.pipeline.yaml.diagnostics import Wrong
+from fanout.pipeline.yaml.diagnostics import CheckFailed
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -67,10 +67,10 @@ def endpoint_of(settings: Settings) -> str | None:
 
 def access_to_look(settings: Settings) -> "Access":
     """The same for commands that only look: they give up soon, unless FANOUT_PATIENCE says how long to wait."""
-    from fanout.storage.retry_budget import TO_LOOK
+    from fanout.storage.retry_budget import LOOKUP_BUDGET
 
     access = access_of(settings)
-    return access if os.environ.get("FANOUT_PATIENCE") else replace(access, patience=TO_LOOK)
+    return access if os.environ.get("FANOUT_PATIENCE") else replace(access, patience=LOOKUP_BUDGET)
 
 
 @asynccontextmanager
@@ -233,7 +233,7 @@ def _first(option: str, value: str | None, variable: str) -> tuple[str, str] | N
 def _store_uri(name: str, text: str) -> str:
     try:
         uri = uri_of(text, Path.cwd())
-    except Wrong as wrong:
+    except CheckFailed as wrong:
         raise SettingsError(f"{name}: {wrong}") from wrong
     if not uri.startswith(("file:", "s3:")):
         raise SettingsError(f"{name}: expected a folder or s3://bucket/prefix, found '{text}'")

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def load(
-    path: Path, sets: Sequence[str] | None, inputs: Sequence[str] | None = None, *, armed: bool | None = False
+    path: Path, sets: Sequence[str] | None, inputs: Sequence[str] | None = None, *, for_trigger: bool | None = False
 ) -> "Pipeline":
     """The pipeline in the file at `path` with the options applied; SpecError with every problem found.
 
-    `armed`: for its trigger; None: for its trigger when it has one.
+    `for_trigger`: for its trigger; None: for its trigger when it has one.
     """
     from fanout.pipeline.load import load_pipeline
 
-    return load_pipeline(path, [*(sets or ()), *overrides_of(path, inputs or ())], armed=armed)
+    return load_pipeline(path, [*(sets or ()), *overrides_of(path, inputs or ())], for_trigger=for_trigger)
 
 
 def look_at_tables(pipeline: "Pipeline", file: Path, where: Where) -> None:

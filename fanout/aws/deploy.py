@@ -18,7 +18,7 @@ from fanout.aws.parameters import Size, parameters
 from fanout.aws.reach import reach_of
 from fanout.aws.remains import Remains, find_remains, remove
 from fanout.aws.render import TEMPLATE
-from fanout.aws.stack import ChangeSet, Stack, Standing
+from fanout.aws.stack import ChangeSet, Stack, StackState
 from fanout.code_snapshots.archive import Snapshot
 from fanout.errors import DamagedRecordError, RunError, SettingsError
 from fanout.pipeline.model import Pipeline, Trigger
@@ -102,14 +102,14 @@ async def difference(wanted: Wanted, context: RunContext, stack: Stack) -> Diffe
     )
 
 
-async def apply(wanted: Wanted, found: Difference, context: RunContext, stack: Stack) -> Standing:
+async def apply(wanted: Wanted, found: Difference, context: RunContext, stack: Stack) -> StackState:
     """The pipeline is in the store, the stack is as it should be, and the bucket tells of arrivals."""
     if found.record:
         seconds = float(found.parameters["WorkerSeconds"])
         made = await write_deployment(wanted.name, wanted.pipeline, context, worker_seconds=seconds)
         await note_code(made, context.store)
     if found.stack.id is not None:
-        standing: Standing | None = await asyncio.to_thread(stack.apply, found.stack)
+        standing: StackState | None = await asyncio.to_thread(stack.apply, found.stack)
     else:
         standing = await asyncio.to_thread(stack.look)
     if standing is None:
@@ -118,7 +118,7 @@ async def apply(wanted: Wanted, found: Difference, context: RunContext, stack: S
     return standing
 
 
-async def look_for(name: str, standing: Standing | None, context: RunContext, *, data: bool) -> Doomed:
+async def look_for(name: str, standing: StackState | None, context: RunContext, *, data: bool) -> Doomed:
     """What of a deployment there is; with `data` everything that lies in its store, whoever made it."""
     remains = await find_remains(context.store, name, data=data)
     if standing is not None:
@@ -135,7 +135,7 @@ async def destroy(doomed: Doomed, context: RunContext, stack: Stack) -> None:
     await remove(context.store, doomed.remains)
 
 
-def store_of(standing: Standing) -> str:
+def store_of(standing: StackState) -> str:
     """The store that a stack works on."""
     bucket, prefix = (standing.parameters.get(key, "") for key in ("StoreBucket", "StorePrefix"))
     return f"s3://{bucket}/{prefix}".rstrip("/")

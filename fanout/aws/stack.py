@@ -18,7 +18,7 @@ _CANNOT_UPDATE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "CREA
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ResourceChange:
     """One resource that a change set would make, modify or remove."""
 
     action: str  # Add, Modify, Remove
@@ -32,12 +32,12 @@ class ChangeSet:
     """Changes that wait to be applied; `id` is None when there are none."""
 
     id: str | None
-    changes: tuple[Change, ...] = ()
+    changes: tuple[ResourceChange, ...] = ()
     creates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StackState:
     """The stack as it is."""
 
     status: str
@@ -61,12 +61,12 @@ class Stack:
         except NoRegionError:
             raise SettingsError("region: say it in fanout.toml or in AWS_REGION; a stack is in one region") from None
 
-    def look(self) -> Standing | None:
+    def look(self) -> StackState | None:
         """The stack; None when there is none."""
         found = self._described()
         if found is None or found["StackStatus"] in ("REVIEW_IN_PROGRESS", "DELETE_COMPLETE"):
             return None
-        return Standing(
+        return StackState(
             found["StackStatus"],
             {one["ParameterKey"]: one.get("ParameterValue", "") for one in found.get("Parameters", ())},
             {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", ())},
@@ -98,7 +98,7 @@ class Stack:
             raise InfrastructureError(f"stack {self.name}: {redact(str(found.get('StatusReason')))}")
         return ChangeSet(made["Id"], tuple(self._changes(made["Id"])), creates=standing is None)
 
-    def apply(self, changes: ChangeSet) -> Standing:
+    def apply(self, changes: ChangeSet) -> StackState:
         """The changes are made, or taken back as a whole and InfrastructureError says why."""
         with self._translated("apply"):
             self._client.execute_change_set(ChangeSetName=changes.id)
@@ -149,7 +149,7 @@ class Stack:
             found: dict[str, Any] = self._client.describe_change_set(ChangeSetName=change_set, StackName=self.name)
             return found
 
-    def _changes(self, change_set: str) -> Iterator[Change]:
+    def _changes(self, change_set: str) -> Iterator[ResourceChange]:
         token: dict[str, str] = {}
         while True:
             with self._translated("read the changes of"):
@@ -157,7 +157,7 @@ class Stack:
             for one in page.get("Changes", ()):
                 change = one["ResourceChange"]
                 replaced = change.get("Replacement", "False") == "True"
-                yield Change(change["Action"], change["LogicalResourceId"], change["ResourceType"], replaced)
+                yield ResourceChange(change["Action"], change["LogicalResourceId"], change["ResourceType"], replaced)
             if not page.get("NextToken"):
                 return
             token = {"NextToken": page["NextToken"]}

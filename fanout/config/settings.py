@@ -32,7 +32,7 @@ from fanout.config.queue_uris import queue_uri
 from fanout.config.settings_file import Keys, SettingsFile, read_file
 from fanout.errors import SettingsError
 from fanout.pipeline.data.locations import FILE, in_datastore, uri_of
-from fanout.pipeline.yaml.diagnostics import Wrong, join, shorten, suggest
+from fanout.pipeline.yaml.diagnostics import CheckFailed, join, shorten, suggest
 from fanout.security.ownership import weakness
 from fanout.storage.access import LOCALSTACK, Access
 from fanout.storage.datastores import Datastores
@@ -129,7 +129,7 @@ def resolve_datastore(uri: str, settings: Settings) -> str:
     """
     try:
         return in_datastore(uri, settings.roots)
-    except Wrong as wrong:
+    except CheckFailed as wrong:
         raise SettingsError(str(wrong)) from wrong
 
 
@@ -174,7 +174,7 @@ def _resolved(keys: Keys, path: Path, profile: str | None) -> Settings:
     def uri(key: str, text: str) -> str:
         try:
             return uri_of(text, path.parent)
-        except Wrong as wrong:
+        except CheckFailed as wrong:
             raise SettingsError(f"{path}: {key}: {wrong}") from wrong
 
     settings = Settings(

@@ -16,7 +16,7 @@ from fanout.storage.atomic import appearing
 from fanout.storage.folder import synced
 from fanout.storage.objects import translated
 from fanout.storage.open import locate
-from fanout.storage.retry import again
+from fanout.storage.retry import with_retries
 from fanout.tasks import task_group
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ async def download_file(uri: str, target: Path, access: Access) -> None:
 
     with appearing(target, durable=False) as partial:
         try:
-            await again(store, lambda: download(partial))
+            await with_retries(store, lambda: download(partial))
         except FileNotFoundError as exc:
             raise InputError(f"{uris.display(uri)}: there is no such object") from exc
 
@@ -69,7 +69,7 @@ async def upload_file(file: Path, store: "ObjectStore", key: str) -> None:
             async with synced(store, key):
                 await obstore.put_async(store, key, file)
 
-    await again(store, upload)
+    await with_retries(store, upload)
 
 
 async def some_at_once(jobs: Iterable[Awaitable[None]]) -> None:

@@ -15,7 +15,7 @@ from fanout.mltable import options
 from fanout.mltable.options import DataType, MLTableFileEncoding, MLTableHeaders
 from fanout.mltable.table import MLTable
 from fanout.pipeline.data.locations import in_datastore
-from fanout.pipeline.yaml.diagnostics import Wrong, suggest
+from fanout.pipeline.yaml.diagnostics import CheckFailed, suggest
 from fanout.storage.access import Access
 from fanout.storage.datastores import VARIABLE
 from fanout.tables import mltable_file as data
@@ -139,7 +139,7 @@ def _entry(path: object, here: str, access: Access) -> PathEntry:
 def _at(uri: str, access: Access) -> str:
     try:
         return in_datastore(uri, access.datastores)
-    except Wrong as wrong:
+    except CheckFailed as wrong:
         raise InputError(str(wrong)) from wrong
 
 

@@ -15,7 +15,7 @@ from fanout.files.listing import is_folder, list_folder
 from fanout.mltable.text import to_text
 from fanout.storage.atomic import appearing
 from fanout.tables.file_parts import Section
-from fanout.tables.localize import at_hand
+from fanout.tables.localize import localized
 from fanout.tables.mltable_file import FILE_NAME, MLTable, PathEntry, files_of
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def save_table(
     _check(folder, [*targets, folder / FILE_NAME], overwrite)
     written: list[Path] = []
     try:
-        with at_hand([Section(copied.uri) for copied in copies], access) as sections:
+        with localized([Section(copied.uri) for copied in copies], access) as sections:
             for section, target in zip(sections, targets, strict=True):
                 _write(target, Path(section.local_path), overwrite, written)
         _write(folder / FILE_NAME, text, overwrite, written)

@@ -21,7 +21,7 @@ from fanout.records.step import BoundInput, StepRecord
 from fanout.storage.access import Access
 from fanout.storage.objects import translated
 from fanout.storage.open import locate
-from fanout.storage.retry import again
+from fanout.storage.retry import with_retries
 
 SAMPLED = 8
 """Mini-batches, from the first to the last, whose data is looked for."""
@@ -88,6 +88,6 @@ async def _check_remote(record: StepRecord, batch: MiniBatch, access: Access) ->
             await obstore.head_async(store, key)
 
     try:
-        await again(store, look)
+        await with_retries(store, look)
     except FileNotFoundError as exc:
         raise InputError(_refusal(record, f"{uris.display(remote)}, which is in the plan, is not there")) from exc

@@ -28,7 +28,7 @@ from fanout.records.mini_batch import MiniBatch
 from fanout.records.step import StepRecord
 from fanout.slot.child import entry_script, main
 from fanout.slot.child.entry_script import MiniBatchContext
-from fanout.slot.protocol import Start
+from fanout.slot.protocol import StartOrder
 from fanout.storage.access import Access
 
 PROCESS = "process000"
@@ -38,7 +38,7 @@ PROCESS = "process000"
 class Prepared:
     """A mini-batch that is here, with all that the script will find around it."""
 
-    start: Start
+    start: StartOrder
     environ: Mapping[str, str]
     place: Workspace
     planned: MiniBatch  # as it is in the plan

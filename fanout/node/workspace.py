@@ -22,7 +22,7 @@ from fanout.pipeline.model import DataType, Step
 from fanout.records.step import BoundOutput, StepRecord
 from fanout.security.masking import mask_folder
 from fanout.security.redaction import secrets_of
-from fanout.slot.protocol import Start
+from fanout.slot.protocol import StartOrder
 from fanout.slot.spawn import Placement
 from fanout.storage import keys
 from fanout.storage.objects import read
@@ -89,11 +89,11 @@ class Workspace:
             fanout_at=self.fanout_at,
         )
 
-    def start_order(self, record: StepRecord, process: str, arguments: list[str]) -> Start:
+    def start_order(self, record: StepRecord, process: str, arguments: list[str]) -> StartOrder:
         """What a new process of a slot is told."""
         outputs = self.slot_outputs(process, record.staged_outputs)
         first_output = next(iter(outputs.values()), self.scratch / "outputs" / process)
-        return Start(
+        return StartOrder(
             entry_script=record.step.task.entry_script,
             code=None if self.code is None else str(self.code),
             arguments=arguments,
@@ -197,7 +197,7 @@ def data_variables(inputs: Mapping[str, str | None], outputs: Mapping[str, str])
 def slot_environ(
     record: StepRecord,
     place: Workspace,
-    start: Start,
+    start: StartOrder,
     values: Mapping[str, str | None],
     inherited: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:

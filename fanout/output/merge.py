@@ -20,7 +20,7 @@ from fanout.storage.access import Access
 from fanout.storage.folder import synced
 from fanout.storage.objects import translated
 from fanout.storage.open import locate
-from fanout.storage.retry import again
+from fanout.storage.retry import with_retries
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -51,7 +51,7 @@ async def reduce(source: RowSource, row_format: RowFormat, uri: str, access: Acc
             written = await join_in_kernel(source, headers, store, key)
             return await _write(_joined(source, headers), store, key) if written is None else written
 
-    return await again(store, write)
+    return await with_retries(store, write)
 
 
 async def _write(content: "AsyncIterator[bytes | memoryview]", store: "ObjectStore", key: str) -> int:

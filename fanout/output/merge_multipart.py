@@ -30,7 +30,7 @@ IN_MEMORY = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class UploadPart:
     """One part of an output: what it begins with, and the mini-batches whose rows follow."""
 
     number: int
@@ -79,7 +79,7 @@ async def reduce_in_parts(
     return True
 
 
-def parts(winners: Sequence[Winner], header: bytes) -> Iterator[Part]:
+def parts(winners: Sequence[Winner], header: bytes) -> Iterator[UploadPart]:
     """The parts of an output, each but the last of at least `PART` bytes, numbered from 1. Pure."""
     winners = [winner for winner in winners if winner.length]
     least = max(PART, SMALLEST_PART, sum(winner.length for winner in winners) // (MOST_PARTS // 2))
@@ -88,13 +88,13 @@ def parts(winners: Sequence[Winner], header: bytes) -> Iterator[Part]:
         some.append(winner)
         size += winner.length
         if size >= least:
-            yield Part(number, begins, tuple(some))
+            yield UploadPart(number, begins, tuple(some))
             number, begins, size, some = number + 1, b"", 0, []
     if some or number == 1:
-        yield Part(number, begins, tuple(some))
+        yield UploadPart(number, begins, tuple(some))
 
 
-async def _gather(source: RowSource, part: Part, body: IO[bytes]) -> None:
+async def _gather(source: RowSource, part: UploadPart, body: IO[bytes]) -> None:
     body.write(part.begins)
     async for rows in rows_in_order(source.store, source.at, part.winners):
         body.write(rows.payload)

@@ -23,7 +23,7 @@ from fanout.storage.folder import synced
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import translated
 from fanout.storage.open import locate
-from fanout.storage.retry import again
+from fanout.storage.retry import with_retries
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -83,4 +83,4 @@ async def move(store: "ObjectStore", source: str, target: str, access: Access) -
             async with synced(destination, key):
                 await obstore.put_async(destination, key, body.stream())
 
-    await again(destination, copy)
+    await with_retries(destination, copy)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from fanout.pipeline.data.locations import beside
 from fanout.pipeline.yaml.checks import choice, expected, found, mapping
-from fanout.pipeline.yaml.diagnostics import Report, Wrong, shorten
+from fanout.pipeline.yaml.diagnostics import CheckFailed, Report, shorten
 from fanout.pipeline.yaml.fields import Fields
 from fanout.pipeline.yaml.overrides import is_option
 from fanout.pipeline.yaml.parser import read_document
-from fanout.pipeline.yaml.tree import Entry, ListNode, MapNode, Node, Origin, ScalarNode, is_null
+from fanout.pipeline.yaml.tree import ListNode, MapEntry, MapNode, Node, Origin, ScalarNode, is_null
 
 STEP_LIMIT = 5_000
 """Steps in pipeline components: a few small files can unfold to any number."""
@@ -50,7 +50,7 @@ class Components:
             component = mapping(_read(path, full, node, self.report))
             self.report.components.append(component)
             if _is_prompt_flow(component):
-                raise Wrong(_PROMPT_FLOW)
+                raise CheckFailed(_PROMPT_FLOW)
             self._read[full] = _checked(component, self.report)
         return self._read[full]
 
@@ -62,9 +62,11 @@ class Components:
         self._steps += steps
         if file in files:
             way = " -> ".join((*files[files.index(file) :], file))
-            raise Wrong(f"the pipeline component is part of itself: {shorten(way, 200)}", origin)
+            raise CheckFailed(f"the pipeline component is part of itself: {shorten(way, 200)}", origin)
         if len(files) == DEPTH_LIMIT:
-            raise Wrong(f"pipeline components in pipeline components, more than {DEPTH_LIMIT} levels deep", origin)
+            raise CheckFailed(
+                f"pipeline components in pipeline components, more than {DEPTH_LIMIT} levels deep", origin
+            )
         if self._steps > STEP_LIMIT:
             message = f"the pipeline components unfold to more than {STEP_LIMIT:,} steps"
             raise self.report.fatal(origin.place, origin.key, message)
@@ -74,7 +76,7 @@ class Components:
 def merge(node: MapNode, component: MapNode, report: Report) -> MapNode:
     """The step's keys over those of its component."""
     inherited = {key: entry for key, entry in component.entries.items() if key not in _OWN_KEYS}
-    own: dict[str, Entry] = {}
+    own: dict[str, MapEntry] = {}
     for key, entry in node.entries.items():
         there = component.get(key)
         if key in ("component", "jobs") or (key in inherited and is_null(entry.value)):
@@ -104,21 +106,21 @@ def _is_nothing(node: Node) -> bool:
 def _local(reference: str) -> str:
     """The path in `reference`; Wrong when that is not a file here."""
     if reference.startswith("azureml:"):
-        raise Wrong(
+        raise CheckFailed(
             f"'{shorten(reference)}' is in an Azure workspace or registry; give the path of a local component file"
         )
     path = reference.removeprefix("file:").removeprefix("//")
     if Path(path).name in ("flow.dag.yaml", "flow.dag.yml"):
-        raise Wrong(_PROMPT_FLOW)
+        raise CheckFailed(_PROMPT_FLOW)
     return path
 
 
 def _read(path: str, full: Path, node: Node, report: Report) -> Node:
     try:
         if not full.is_file():
-            raise Wrong(f"there is no component file '{full}'{beside(full)}")
+            raise CheckFailed(f"there is no component file '{full}'{beside(full)}")
     except OSError as exc:
-        raise Wrong(f"'{shorten(path)}' is no path of a component file: {exc.strerror}") from exc
+        raise CheckFailed(f"'{shorten(path)}' is no path of a component file: {exc.strerror}") from exc
     name = str(full) if is_option(node.origin) else os.path.normpath(Path(node.origin.place.file).parent / path)
     return read_document(full, name, report)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fanout.pipeline.yaml.checks import expected, mapping, text
-from fanout.pipeline.yaml.diagnostics import Report, Wrong, shorten
+from fanout.pipeline.yaml.diagnostics import CheckFailed, Report, shorten
 from fanout.pipeline.yaml.parser import read_document
 from fanout.pipeline.yaml.tree import ListNode, MapNode, Node, ScalarNode, is_null
 from fanout.security.redaction import has_credential
@@ -39,7 +39,7 @@ def read_conda(node: Node, report: Report) -> CondaFile:
         return _read(node, node.origin.place.file)
     path = Path(os.path.normpath(node.origin.folder / text(node).removeprefix("file:").removeprefix("//")))
     if not path.is_file():
-        raise Wrong(f"there is no conda file '{shorten(str(path), 200)}'")
+        raise CheckFailed(f"there is no conda file '{shorten(str(path), 200)}'")
     return _read(mapping(read_document(path, str(path), report)), str(path))
 
 
@@ -94,7 +94,7 @@ def _pip_section(node: MapNode) -> Iterator[str]:
 def _checked(lines: Iterator[str], node: Node) -> Iterator[str]:
     for line in lines:
         if has_credential(line) and not _REQUIREMENT.fullmatch(line):
-            raise Wrong(
+            raise CheckFailed(
                 "holds a credential, which would be stored with the run; leave it out here and set PIP_EXTRA_INDEX_URL "
                 "or UV_INDEX in the environment of fanout",
                 node.origin,
@@ -112,12 +112,12 @@ def _lines(written: str, folder: Path, depth: int) -> Iterator[str]:
         return
     path = Path(os.path.normpath(folder / named["file"].strip()))
     if depth >= _DEEPEST:
-        raise Wrong(f"files of requirements name each other more than {_DEEPEST} deep")
+        raise CheckFailed(f"files of requirements name each other more than {_DEEPEST} deep")
     try:
         if path.stat().st_size > _LARGEST:
-            raise Wrong(f"'{shorten(str(path), 200)}' is larger than {_LARGEST // 1024} KiB")
+            raise CheckFailed(f"'{shorten(str(path), 200)}' is larger than {_LARGEST // 1024} KiB")
         body = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as exc:
-        raise Wrong(f"the file of requirements '{shorten(str(path), 200)}' cannot be read: {exc}") from exc
+        raise CheckFailed(f"the file of requirements '{shorten(str(path), 200)}' cannot be read: {exc}") from exc
     for inner in body.replace("\\\n", " ").splitlines():
         yield from _lines(inner, path.parent, depth + 1)

@@ -18,7 +18,7 @@ from fanout.pipeline.steps.drafts import datastore, read_drafts
 from fanout.pipeline.steps.jobs import read_steps
 from fanout.pipeline.trigger import PATH_MACROS, armed_root, check_armed, read_trigger
 from fanout.pipeline.yaml.checks import choice, expected, flag, text, text_map
-from fanout.pipeline.yaml.diagnostics import Report, Wrong, suggest
+from fanout.pipeline.yaml.diagnostics import CheckFailed, Report, suggest
 from fanout.pipeline.yaml.fields import Fields
 from fanout.pipeline.yaml.tree import ListNode, MapNode, Node, ScalarNode
 
@@ -34,7 +34,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class PipelineSettings:
     """`settings` of a pipeline file."""
 
     default_compute: str | None
@@ -43,13 +43,13 @@ class Settings:
     force_rerun: bool | None
 
 
-def read_pipeline(root: MapNode, file: Path, report: Report, *, armed: bool = False) -> Pipeline:
+def read_pipeline(root: MapNode, file: Path, report: Report, *, for_trigger: bool = False) -> Pipeline:
     """The pipeline in a document, every problem noted; only good when there is none.
 
-    `armed`: for its trigger, whose input waits for objects instead of having a value.
+    `for_trigger`: for its trigger, whose input waits for objects instead of having a value.
     """
     written = root
-    root = armed_root(written) if armed else written
+    root = armed_root(written) if for_trigger else written
     top, components = Fields(root, report), Components(report)
     _check_type(top)
     settings = _read_settings(top.fields("settings"))
@@ -67,7 +67,7 @@ def read_pipeline(root: MapNode, file: Path, report: Report, *, armed: bool = Fa
         top.take("compute", text, settings.default_compute),
         pipeline_inputs(inputs, root, report),
         pipeline_outputs(root, component, report),
-        path_macros=PATH_MACROS if armed else {},
+        path_macros=PATH_MACROS if for_trigger else {},
     )
     steps = () if broken else _read_steps(_jobs(top, component), scope)
     name = top.take("name", _name, None)
@@ -83,7 +83,7 @@ def read_pipeline(root: MapNode, file: Path, report: Report, *, armed: bool = Fa
         force_rerun=settings.force_rerun,
         trigger=read_trigger(top, written, file, name),
     )
-    if armed:
+    if for_trigger:
         check_armed(pipeline, top)
     top.ignore("$schema", "properties", "jobs", "inputs", "outputs")
     top.no_effect("identity", "services")
@@ -92,8 +92,8 @@ def read_pipeline(root: MapNode, file: Path, report: Report, *, armed: bool = Fa
     return replace(pipeline, notices=report.notices)
 
 
-def _read_settings(fields: Fields) -> Settings:
-    settings = Settings(
+def _read_settings(fields: Fields) -> PipelineSettings:
+    settings = PipelineSettings(
         default_compute=fields.take("default_compute", text, None),
         default_datastore=datastore(fields, "workspaceblobstore"),
         continue_on_step_failure=fields.take("continue_on_step_failure", flag, True),
@@ -108,7 +108,7 @@ def _read_settings(fields: Fields) -> Settings:
 def _pipeline_component(node: Node, components: Components) -> MapNode:
     component = components.load(node)
     if (kind := component_type(component)) != "pipeline":
-        raise Wrong(
+        raise CheckFailed(
             f"expected a component of type 'pipeline', found one of type '{kind}': it runs as a step under jobs"
         )
     return component

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from fanout.pipeline.component import Components
 from fanout.pipeline.data.declarations import Declaration, OutputDeclaration
 from fanout.pipeline.model import Input, Output, StepOutput
-from fanout.pipeline.yaml.diagnostics import Report, Wrong, suggest
+from fanout.pipeline.yaml.diagnostics import CheckFailed, Report, suggest
 from fanout.pipeline.yaml.tree import MapNode, Node, Origin, child_key
 
 
@@ -86,4 +86,4 @@ def entry_at(node: MapNode, section: str, name: str) -> Node:
 def require_known(name: str, names: Collection[str], message: str, origin: Origin) -> None:
     """Wrong, with a suggestion, unless `name` is one of `names`."""
     if name not in names:
-        raise Wrong(f"{message}{suggest(name, names)}", origin)
+        raise CheckFailed(f"{message}{suggest(name, names)}", origin)

@@ -12,9 +12,9 @@ from pathlib import Path
 from fanout.pipeline.data.locations import data_uri
 from fanout.pipeline.model import DataInput, DataType, EventBatch, Pipeline, Step, Trigger
 from fanout.pipeline.yaml.checks import expected, found, number, text, whole
-from fanout.pipeline.yaml.diagnostics import Check, Wrong, join, shorten, suggest
+from fanout.pipeline.yaml.diagnostics import Check, CheckFailed, join, shorten, suggest
 from fanout.pipeline.yaml.fields import Fields
-from fanout.pipeline.yaml.tree import Entry, MapNode, Node, ScalarNode, child_key
+from fanout.pipeline.yaml.tree import MapEntry, MapNode, Node, ScalarNode, child_key
 
 ARRIVALS = "s3://_trigger_/arrivals"
 """Stands for the objects that a run will be started for; no bucket can have that name."""
@@ -41,7 +41,9 @@ def armed_root(root: MapNode) -> MapNode:
     if not isinstance(given, MapNode):
         return root
     origin = given.entries["path"].value.origin if "path" in given.entries else given.origin
-    path = Entry(origin.place, ScalarNode(replace(origin, key=child_key(given.origin.key, "path")), ARRIVALS, ARRIVALS))
+    path = MapEntry(
+        origin.place, ScalarNode(replace(origin, key=child_key(given.origin.key, "path")), ARRIVALS, ARRIVALS)
+    )
     waiting = replace(given, entries={**given.entries, "path": path})
     entry = inputs.entries[name.text]
     changed = replace(inputs, entries={**inputs.entries, name.text: replace(entry, value=waiting)})
@@ -110,15 +112,15 @@ def is_file(step: Step, name: str) -> bool:
     return isinstance(given, DataInput) and given.type is DataType.URI_FILE
 
 
-def _input_name(declared: Mapping[str, Entry]) -> Check[str]:
+def _input_name(declared: Mapping[str, MapEntry]) -> Check[str]:
     def check(node: Node) -> str:
         name = text(node)
         if name not in declared:
-            raise Wrong(f"the pipeline has no input '{shorten(name)}'{suggest(name, declared)}")
+            raise CheckFailed(f"the pipeline has no input '{shorten(name)}'{suggest(name, declared)}")
         there = declared[name].value
         kind = there.get("type") if isinstance(there, MapNode) else None
         if not isinstance(there, MapNode) or (kind is not None and found(kind).strip("'") not in _DATA):
-            raise Wrong(f"the input '{name}' does not take objects; give it a mapping with type: {join(_DATA)}")
+            raise CheckFailed(f"the input '{name}' does not take objects; give it a mapping with type: {join(_DATA)}")
         return name
 
     return check
@@ -151,14 +153,14 @@ def _bucket(node: Node) -> str:
 def _folder(node: Node) -> str:
     uri = data_uri(node)
     if not uri.startswith("file:"):
-        raise Wrong("expected a folder of this machine; a bucket on S3 is named with 'bucket' and 'prefix'")
+        raise CheckFailed("expected a folder of this machine; a bucket on S3 is named with 'bucket' and 'prefix'")
     return uri.rstrip("/")
 
 
 def _prefix(node: Node) -> str:
     prefix = text(node)
     if prefix.startswith("/"):
-        raise Wrong(f"keys do not begin with a slash; expected '{shorten(prefix.lstrip('/'))}'")
+        raise CheckFailed(f"keys do not begin with a slash; expected '{shorten(prefix.lstrip('/'))}'")
     return prefix
 
 

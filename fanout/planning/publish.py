@@ -27,7 +27,7 @@ from fanout.planning.source import PlannedInput
 from fanout.planning.stop_request import in_thread, until
 from fanout.queues.base import Queue
 from fanout.records.messages import INLINE_LIMIT, Message, Pointer, encode, encode_first
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.security.signature import UNSIGNED, Signer
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
@@ -61,7 +61,7 @@ class Outbox:
     planned: StepRound
     skip: Indexes = frozenset()
     attempts: Mapping[int, int] = field(default_factory=dict)
-    parts: Mapping[int, Sequence[tuple[Part, int]]] = field(default_factory=dict)
+    parts: Mapping[int, Sequence[tuple[ItemRange, int]]] = field(default_factory=dict)
     copies: bool = False  # they run beside messages that were sent before
     signer: Signer = UNSIGNED
     on_shard: Callable[[int], None] | None = None

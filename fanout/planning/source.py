@@ -13,7 +13,7 @@ from fanout.pipeline.model import DataType, InputMode, ParallelStep
 from fanout.planning.division import ByRank, Division, decide_division
 from fanout.planning.split import split_list
 from fanout.planning.stop_request import stoppable
-from fanout.planning.tables.shuffle_store import NOWHERE, Spill
+from fanout.planning.tables.shuffle_store import NOWHERE, ShuffleStore
 from fanout.records.mini_batch import MiniBatch
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def plan_mini_batches(
     type_: DataType,
     mode: InputMode | None,
     access: "Access",
-    spill: Spill = NOWHERE,
+    spill: ShuffleStore = NOWHERE,
 ) -> PlannedInput:
     """The mini-batches of the major input at `uri`, in order, with dense indexes; the same every time it is asked.
 

@@ -15,7 +15,7 @@ T = TypeVar("T")
 _STOP: ContextVar[threading.Event | None] = ContextVar("planning is to stop", default=None)
 
 
-class Stopped(Exception):  # noqa: N818 - an answer to whoever has asked for it
+class PlanningStopped(Exception):  # noqa: N818 - an answer to whoever has asked for it
     """The planning was asked to stop."""
 
 
@@ -24,7 +24,7 @@ def stoppable(items: Iterator[T]) -> Iterator[T]:
     for item in items:
         stop = _STOP.get()
         if stop is not None and stop.is_set():
-            raise Stopped
+            raise PlanningStopped
         yield item
 
 

@@ -9,11 +9,11 @@ from fanout.formatting import location, number
 from fanout.pipeline.model import Step
 from fanout.planning.manifests import SHARD_SIZE, PlanSummary, read_mini_batch, read_shard
 from fanout.records.mini_batch import MiniBatch, decode
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.records.run import RunRecord
 from fanout.records.seal import step_seal
 from fanout.reports.failed_mini_batches import FailedMiniBatch
-from fanout.reports.failure_groups import FailureGroup, Source, group, occurrences
+from fanout.reports.failure_groups import FailureGroup, StepSource, group, occurrences
 from fanout.scheduler.observer import RunReport, StepReport
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
@@ -37,7 +37,7 @@ class StepFailures:
     """What failed in one step."""
 
     report: StepReport
-    source: Source
+    source: StepSource
     groups: tuple[FailureGroup, ...]
 
     @property
@@ -52,7 +52,7 @@ def failures_of(report: RunReport) -> list[StepFailures]:
     found = []
     for step in report.steps:
         told = step.earlier and step.seal.verdict.completed
-        source = Source(report.run, step.step.name, step.code)
+        source = StepSource(report.run, step.step.name, step.code)
         groups = () if told else group(occurrences(step.failures, step.events), source)
         if groups or (step.error and not told) or step.nodes:
             found.append(StepFailures(step, source, groups))
@@ -104,7 +104,7 @@ class PlannedMiniBatches:
             return None
 
 
-def items_of(batch: MiniBatch | None, part: Part | None = None) -> tuple[str, ...]:
+def items_of(batch: MiniBatch | None, part: ItemRange | None = None) -> tuple[str, ...]:
     """What a mini-batch holds, as people name it: its files, partition, or pieces of files; of a part, its items."""
     if part is not None:
         return _items_of_part(batch, part)
@@ -117,7 +117,7 @@ def items_of(batch: MiniBatch | None, part: Part | None = None) -> tuple[str, ..
     return tuple(f"{location(p.uri)}, {p.cut} {number(p.start)} to {number(p.stop)}" for p in batch.pieces)
 
 
-def _items_of_part(batch: MiniBatch | None, part: Part) -> tuple[str, ...]:
+def _items_of_part(batch: MiniBatch | None, part: ItemRange) -> tuple[str, ...]:
     if batch is not None and batch.files:
         return tuple(location(uri) for uri in batch.files[part.start : part.stop])
     whole = "; ".join(items_of(batch))

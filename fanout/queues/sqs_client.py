@@ -46,7 +46,7 @@ class SqsRequests:
             for pause in pauses(patience):
                 try:
                     return await self._once(action, wait, arguments)
-                except _UnwellError as exc:
+                except _ServiceFailedError as exc:
                     tries, seconds = tries + 1, self.clock.monotonic() - begun
                     if seconds >= patience:
                         raise QueueError(f"{exc}; tried {tries} times in {seconds:.1f} s") from exc.__cause__
@@ -81,7 +81,7 @@ class SqsRequests:
             TimeoutError,
             OSError,
         ) as exc:
-            raise _UnwellError(self._said(action, redact(str(exc)) or "no answer")) from exc
+            raise _ServiceFailedError(self._said(action, redact(str(exc)) or "no answer")) from exc
         except BotoCoreError as exc:
             raise QueueError(self._said(action, redact(str(exc)))) from exc
         return answer
@@ -139,7 +139,7 @@ class SqsRequests:
         if code in _MISSING:
             return QueueGoneError(self._said(action, _reason(error)))
         if status >= 500 or status == 429 or any(sign in code for sign in _PASSING):
-            return _UnwellError(self._said(action, _reason(error)))
+            return _ServiceFailedError(self._said(action, _reason(error)))
         return QueueError(self._said(action, clock_trouble(f"{code}: {error.get('Message')}") or _reason(error)))
 
 
@@ -152,7 +152,7 @@ def understood(action: str) -> Iterator[None]:
         raise QueueError(f"SQS {action}: the server's answer makes no sense: {type(exc).__name__}: {exc}") from exc
 
 
-class _UnwellError(QueueError):
+class _ServiceFailedError(QueueError):
     """The server did not do what it was asked, for no fault of the request: it may soon."""
 
 

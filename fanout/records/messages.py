@@ -16,7 +16,7 @@ from typing import Any
 
 from fanout.errors import DamagedRecordError
 from fanout.records import fields as checked
-from fanout.records.parts import Part, read_part
+from fanout.records.parts import ItemRange, read_part
 from fanout.security.signature import LENGTH, UNSIGNED, Signer
 from fanout.storage.keys import StepRound
 
@@ -62,7 +62,7 @@ class Message:
     attempt: int
     line: str | None = None
     pointer: Pointer | None = None
-    part: Part | None = None
+    part: ItemRange | None = None
     copy: bool = False
     alone: bool = False
     """Several nodes vanished with it in hand, and it may be why: a node that takes it holds nothing else."""

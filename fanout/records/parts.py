@@ -11,7 +11,7 @@ from fanout.records import fields
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Part:
+class ItemRange:
     """Items `[start, stop)` of a mini-batch, counted from 0: files in its list, or rows of its table."""
 
     start: int
@@ -23,21 +23,21 @@ class Part:
         return self.stop - self.start
 
     @property
-    def halves(self) -> tuple[Part, Part]:
+    def halves(self) -> tuple[ItemRange, ItemRange]:
         """Both halves, the second the larger one where they differ; ValueError when there is one item only."""
         if self.items < 2:
             raise ValueError(f"item {self.start} cannot be split")
         middle = (self.start + self.stop) // 2
-        return Part(self.start, middle), Part(middle, self.stop)
+        return ItemRange(self.start, middle), ItemRange(middle, self.stop)
 
     def __str__(self) -> str:
         """As people read it: `item 3`, `items 4 to 7`, counted from 0 like mini-batches."""
         return f"item {self.start}" if self.items == 1 else f"items {self.start} to {self.stop - 1}"
 
 
-def read_part(value: object) -> Part:
+def read_part(value: object) -> ItemRange:
     """The part that a record or message tells as `[start, stop]`; ValueError when it is none."""
     if not isinstance(value, list) or len(value) != 2:
         raise ValueError(f"{value!r:.80} is no part of a mini-batch")
     start = fields.whole(value[0], "the start of a part")
-    return Part(start, fields.whole(value[1], "the end of a part", least=start + 1))
+    return ItemRange(start, fields.whole(value[1], "the end of a part", least=start + 1))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from operator import add
 from pathlib import Path
 
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.results.codec import STATUSES, Entries, Entry, Status
 from fanout.results.columns import Columns
 from fanout.security.redaction import redact
@@ -50,7 +50,7 @@ SUMMARY_COLUMNS = (
 
 
 @dataclass(slots=True)
-class Sums:
+class ProcessTotals:
     """What one process, or one node, did."""
 
     attempts: int = 0
@@ -65,7 +65,7 @@ class Sums:
     last: float = 0.0
 
     @classmethod
-    def of(cls, columns: Columns, places: Sequence[int]) -> "Sums":
+    def of(cls, columns: Columns, places: Sequence[int]) -> "ProcessTotals":
         """Of the attempts at these places."""
         statuses = [STATUSES[columns.status[place]] for place in places]
         started = [columns.started[place] for place in places]
@@ -83,7 +83,7 @@ class Sums:
             last=max(map(sum, zip(started, load, run, strict=True))),
         )
 
-    def add(self, other: "Sums") -> None:
+    def add(self, other: "ProcessTotals") -> None:
         """Takes in what somebody else did."""
         self.attempts += other.attempts
         self.succeeded += other.succeeded
@@ -121,7 +121,7 @@ class AttemptsFile:
         self.path = path
         self._file = path.open("w", encoding="utf-8", newline="", errors="backslashreplace", buffering=256 * 1024)
         self._file.write(_line(COLUMNS))
-        self._sums: dict[tuple[int, str], Sums] = {}
+        self._sums: dict[tuple[int, str], ProcessTotals] = {}
 
     def add(self, node: int, entries: Entries) -> None:
         """The rows of these attempts."""
@@ -133,7 +133,9 @@ class AttemptsFile:
         for place, process in enumerate(entries.columns.process):
             places.setdefault(process, []).append(place)
         for process, theirs in places.items():
-            self._sums.setdefault((node, entries.processes[process]), Sums()).add(Sums.of(entries.columns, theirs))
+            self._sums.setdefault((node, entries.processes[process]), ProcessTotals()).add(
+                ProcessTotals.of(entries.columns, theirs)
+            )
 
     def close(self) -> None:
         """Every row is in the file; no error when it was closed before."""
@@ -150,7 +152,7 @@ class AttemptsFile:
         yield "Node", "Processes", *SUMMARY_COLUMNS
         for node in sorted({node for node, _ in self._sums}):
             of_node = [sums for (whose, _), sums in self._sums.items() if whose == node]
-            whole = Sums()
+            whole = ProcessTotals()
             for sums in of_node:
                 whole.add(sums)
             yield node, len(of_node), *whole.cells
@@ -210,7 +212,7 @@ def _moment(at: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
 
 
-def _detail(node: int, part: Part | None = None) -> str:
+def _detail(node: int, part: ItemRange | None = None) -> str:
     return json.dumps({"node": node} if part is None else {"node": node, "items": [part.start, part.stop]})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fanout.reports.failure_groups import Occurrence, Source
+from fanout.reports.failure_groups import Occurrence, StepSource
 from fanout.reports.job_result import one_failure
 from fanout.reports.progress_files import stamp
 from fanout.results.codec import Entry, Event, Failure
@@ -22,7 +22,7 @@ class ErrorFiles:
     """Files below `folder`, one a process and kind; opened for each failure, since failures are few or bounded."""
 
     folder: Path
-    source: Source
+    source: StepSource
     _written: Counter[tuple[int, str]] = field(default_factory=Counter)
     _in_all: int = 0
 

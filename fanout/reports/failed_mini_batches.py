@@ -13,12 +13,21 @@ from typing import TYPE_CHECKING
 from fanout.errors import DamagedRecordError
 from fanout.planning.index_ranges import spans
 from fanout.planning.manifests import PlanSummary, read_summary
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.records.seal import Seal, step_seal
 from fanout.records.step import StepRecord, read_record
 from fanout.records.verdict import Counts
 from fanout.reports.failing_nodes import FailingNodes, failing_nodes
-from fanout.reports.failure_groups import FailureGroup, Kind, Occurrence, Source, group, group_of, kind_of, occurrences
+from fanout.reports.failure_groups import (
+    FailureGroup,
+    Kind,
+    Occurrence,
+    StepSource,
+    group,
+    group_of,
+    kind_of,
+    occurrences,
+)
 from fanout.results.codec import Cause, Entry, Event, Failure, ResultIndex, Status
 from fanout.results.fences import fenced_nodes
 from fanout.results.ledger import Ledger
@@ -67,7 +76,7 @@ class FailedTry:
     round: int
     seq: int
     position: int
-    part: Part | None = None
+    part: ItemRange | None = None
 
     @property
     def order(self) -> tuple[int, float, int, int, int, int]:
@@ -83,7 +92,7 @@ class FailedMiniBatch:
     index: int
     fate: Fate
     tries: tuple[FailedTry, ...]
-    failed_parts: tuple[Part, ...] = ()  # where the others have succeeded
+    failed_parts: tuple[ItemRange, ...] = ()  # where the others have succeeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +110,7 @@ class FailuresOfStep:
     at: StepRound
     planned: StepRound
     plan: PlanSummary | None
-    source: Source
+    source: StepSource
     seal: Seal | None
     counts: Counts
     kinds: tuple[KindOfFailure, ...]
@@ -119,8 +128,8 @@ async def read_failures(store: "ObjectStore", at: StepRound, *, all_attempts: bo
     record = await read_record(store, at)
     if record is None:
         return None
-    source, sealed = Source(at.run, at.step, record.code_from), await step_seal(store, at)
-    gathered = _Gathered(source)
+    source, sealed = StepSource(at.run, at.step, record.code_from), await step_seal(store, at)
+    gathered = _Collected(source)
     planned = at.in_round(record.planned_in)
     plan = await read_summary(store, planned)
     ledger = await _read(store, record, plan, sealed, gathered)
@@ -141,7 +150,7 @@ async def read_failures(store: "ObjectStore", at: StepRound, *, all_attempts: bo
 
 
 async def _read(
-    store: "ObjectStore", record: StepRecord, plan: PlanSummary | None, sealed: Seal | None, gathered: "_Gathered"
+    store: "ObjectStore", record: StepRecord, plan: PlanSummary | None, sealed: Seal | None, gathered: "_Collected"
 ) -> Ledger:
     """The ledger of the step's last round; the failed tries of it and of the rounds that it goes on from."""
     at = record.at
@@ -188,10 +197,10 @@ async def _index(store: "ObjectStore", at: StepRound, node: int, seq: int) -> Re
 
 
 @dataclass(slots=True)
-class _Gathered:
+class _Collected:
     """The failed tries so far."""
 
-    source: Source
+    source: StepSource
     _kinds: dict[Kind, int] = field(default_factory=dict)
     _tries: dict[int, list[FailedTry]] = field(default_factory=dict)
 
@@ -235,7 +244,7 @@ async def _kinds(
     at: StepRound,
     found: Sequence[FailedMiniBatch],
     events: Sequence[tuple[int, Event]],
-    source: Source,
+    source: StepSource,
 ) -> list[KindOfFailure]:
     by_kind: dict[int, list[FailedTry]] = {}
     for batch in found:

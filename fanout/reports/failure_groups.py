@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.results.codec import Cause, Event, Failure
 from fanout.results.failed_attempt import FailedAttempt
 
@@ -25,7 +25,7 @@ class Occurrence:
     index: int | None = None
     attempt: int | None = None
     final: bool = False  # the mini-batch, or part of it, was given up with it
-    part: Part | None = None
+    part: ItemRange | None = None
 
     @property
     def order(self) -> tuple[int, int, int, str]:
@@ -56,7 +56,7 @@ class FailureGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class StepSource:
     """Where the code of a step comes from: `code` is the folder it was taken from, None when nobody knows."""
 
     run: str
@@ -86,7 +86,7 @@ def occurrences(failures: Iterable[FailedAttempt], events: Iterable[tuple[int, E
     return about_nodes + about_batches
 
 
-def group(found: Sequence[Occurrence], source: Source) -> tuple[FailureGroup, ...]:
+def group(found: Sequence[Occurrence], source: StepSource) -> tuple[FailureGroup, ...]:
     """The groups: what keeps the script from starting first, then by mini-batches given up, then by number."""
     by_kind: dict[Kind, list[Occurrence]] = {}
     for occurrence in sorted(found, key=lambda o: o.order):
@@ -108,7 +108,7 @@ Kind = tuple[Cause, str, str]
 """What failures that are alike have in common: cause, last line of user code, shape of the message."""
 
 
-def kind_of(failure: Failure, source: Source) -> Kind:
+def kind_of(failure: Failure, source: StepSource) -> Kind:
     """The kind of a failure."""
     return failure.cause, last_frame(source.restore(failure.traceback)), shape(failure.message)
 

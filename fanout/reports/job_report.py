@@ -27,8 +27,8 @@ from fanout.records.step import StepRecord
 from fanout.reports.attempts_csv import AttemptsFile
 from fanout.reports.error_files import ErrorFiles
 from fanout.reports.failing_nodes import failing_nodes
-from fanout.reports.failure_groups import Source, group, occurrences
-from fanout.reports.job_result import README, End, job_error, job_result, user_errors
+from fanout.reports.failure_groups import StepSource, group, occurrences
+from fanout.reports.job_result import README, JobEnd, job_error, job_result, user_errors
 from fanout.reports.process_files import ProcessFiles
 from fanout.reports.progress_files import Overview, master_line
 from fanout.results.codec import ResultIndex
@@ -75,7 +75,7 @@ class JobReport:
 
     def __init__(self, record: StepRecord, store: "ObjectStore", clock: Clock, folder: Path) -> None:
         self._record, self._store, self._clock, self._folder = record, store, clock, folder
-        self._source = Source(record.run, record.step.name, record.code_from)
+        self._source = StepSource(record.run, record.step.name, record.code_from)
         (folder / REPORT).mkdir(parents=True)
         self._attempts = AttemptsFile(folder / REPORT / "processed_mini-batches.csv")
         self._errors = ErrorFiles(folder, self._source)
@@ -169,9 +169,9 @@ class JobReport:
         with suppress(OSError):
             self._attempts.close()
 
-    def _end(self, seal: Seal, ledger: Ledger, nodes: tuple[str, ...]) -> End:
+    def _end(self, seal: Seal, ledger: Ledger, nodes: tuple[str, ...]) -> JobEnd:
         groups = group(occurrences(ledger.failures, ledger.events), self._source)
-        return End(
+        return JobEnd(
             self._source,
             seal,
             self._record.step.thresholds,
@@ -182,7 +182,7 @@ class JobReport:
             self.killed,
         )
 
-    def _write_texts(self, end: End) -> None:
+    def _write_texts(self, end: JobEnd) -> None:
         texts = {
             "readme.txt": README,
             "job_result.txt": job_result(end),

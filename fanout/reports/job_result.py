@@ -10,7 +10,7 @@ from fanout.pipeline.model import Thresholds
 from fanout.records import value_changes
 from fanout.records.seal import Seal
 from fanout.records.verdict import verdict_words
-from fanout.reports.failure_groups import FailureGroup, Occurrence, Source
+from fanout.reports.failure_groups import FailureGroup, Occurrence, StepSource
 from fanout.security.redaction import redact
 
 MOST_GROUPS = 20
@@ -51,10 +51,10 @@ sys/master_role.<time>.txt            what the supervising process did; one for 
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class JobEnd:
     """How a step ended, and all that its logs say about it."""
 
-    source: Source
+    source: StepSource
     seal: Seal
     thresholds: Thresholds
     attempts: int
@@ -69,21 +69,21 @@ class End:
         return self.seal.verdict.completed and self.seal.counts.has_failures
 
 
-def job_result(end: End) -> str:
+def job_result(end: JobEnd) -> str:
     """job_result.txt."""
     lines = [*_verdict(end), "", *_counts(end), "", *_thresholds(end.thresholds), ""]
     lines += [*_changed(end), *_top_failures(end), *_where_to_start(end)]
     return redact("\n".join(lines) + "\n")
 
 
-def job_error(end: End) -> str:
+def job_error(end: JobEnd) -> str:
     """job_error.txt: one line a kind of failure."""
     if not end.groups:
         return "Nothing failed.\n"
     return redact("\n".join(f"{headline(group)}: {one_line(group)}" for group in end.groups) + "\n")
 
 
-def user_errors(end: End) -> str:
+def user_errors(end: JobEnd) -> str:
     """user/error.txt: the traceback of each kind of failure, and how often it happened."""
     if not end.groups:
         return "Nothing failed.\n"
@@ -93,7 +93,7 @@ def user_errors(end: End) -> str:
     return redact("\n\n".join(parts) + "\n")
 
 
-def one_failure(occurrence: Occurrence, source: Source, at: str) -> str:
+def one_failure(occurrence: Occurrence, source: StepSource, at: str) -> str:
     """One failure as user/error/<node>/<process>.txt has it."""
     text = f"{at} {place(occurrence)}\n{_body(occurrence, source)}\n\n"
     return redact(text)
@@ -132,7 +132,7 @@ def named(indexes: Sequence[int]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _verdict(end: End) -> Iterator[str]:
+def _verdict(end: JobEnd) -> Iterator[str]:
     verdict = end.seal.verdict
     yield f"{end.source.step}: {verdict_words(verdict, end.seal.counts)}"
     yield f"Why: {verdict.reason}"
@@ -143,7 +143,7 @@ def _verdict(end: End) -> Iterator[str]:
     yield from (f"Nodes: {line}" for line in end.nodes)
 
 
-def _counts(end: End) -> Iterator[str]:
+def _counts(end: JobEnd) -> Iterator[str]:
     counts = end.seal.counts
     yield f"Mini-batches: {counts.total if counts.total is not None else counts.settled}"
     yield f"  succeeded: {counts.succeeded}"
@@ -169,7 +169,7 @@ def _thresholds(t: Thresholds) -> Iterator[str]:
     yield f"  allowed_failed_percent: {percent}"
 
 
-def _changed(end: End) -> Iterator[str]:
+def _changed(end: JobEnd) -> Iterator[str]:
     """Values that the types of the table's columns have changed, and the settings that keep them."""
     if not end.seal.changes:
         return
@@ -180,7 +180,7 @@ def _changed(end: End) -> Iterator[str]:
     yield ""
 
 
-def _top_failures(end: End) -> Iterator[str]:
+def _top_failures(end: JobEnd) -> Iterator[str]:
     if not end.groups:
         return
     yield "What failed most:"
@@ -190,7 +190,7 @@ def _top_failures(end: End) -> Iterator[str]:
     yield ""
 
 
-def _where_to_start(end: End) -> Iterator[str]:
+def _where_to_start(end: JobEnd) -> Iterator[str]:
     if not end.groups:
         yield "Where to look: user/stdout for what the script printed, sys/job_report for times."
         return
@@ -201,14 +201,14 @@ def _where_to_start(end: End) -> Iterator[str]:
         yield f"  user/stderr/{first.node}/{first.process}.stderr.txt what it printed."
 
 
-def _told(group: FailureGroup, source: Source) -> Iterator[str]:
+def _told(group: FailureGroup, source: StepSource) -> Iterator[str]:
     yield f"{headline(group)}; first: {place(group.first)}"
     if len(group.mini_batches) > 1:
         yield f"mini-batches {named(group.mini_batches)}"
     yield _body(group.first, source)
 
 
-def _body(occurrence: Occurrence, source: Source) -> str:
+def _body(occurrence: Occurrence, source: StepSource) -> str:
     failure = occurrence.failure
     return source.restore(failure.traceback or f"{failure.cause}: {failure.message}").rstrip()
 

@@ -19,7 +19,7 @@ from typing import Any, Iterable, Mapping, Sequence, overload
 from fanout.backports import StrEnum, dataclass
 from fanout.errors import DamagedRecordError
 from fanout.records import fields as checked
-from fanout.records.parts import Part, read_part
+from fanout.records.parts import ItemRange, read_part
 from fanout.records.value_changes import Change, by_mini_batch
 from fanout.results.columns import Columns, check_places, unpack
 
@@ -100,7 +100,7 @@ class Entry:
     header: str | None = None  # header line of delimited rows
     files: tuple[str, ...] = ()  # staged output files, relative: <output>/<path>
     failure: Failure | None = None
-    part: Part | None = None
+    part: ItemRange | None = None
     copy: bool = False
     failed_on: tuple[int, ...] = ()  # nodes on which earlier tries have failed; kept with failures only
     changes: tuple[Change, ...] = ()  # what the types of a table's columns have made of values; not read back
@@ -211,7 +211,7 @@ def staged_folder(folder: str, node: int, seq: int) -> str:
     return f"{folder}-{node:03d}-{seq:08d}"
 
 
-def attempt_name(index: int, part: Part | None, attempt: int) -> str:
+def attempt_name(index: int, part: ItemRange | None, attempt: int) -> str:
     """An attempt as part of a file name."""
     return f"{index}-{attempt}" if part is None else f"{index}.{part.start}.{part.stop}-{attempt}"
 

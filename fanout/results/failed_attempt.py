@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.results.codec import Entry, Failure, Status
 
 
@@ -16,7 +16,7 @@ class FailedAttempt:
     process: str
     node: int
     failure: Failure
-    part: Part | None = None
+    part: ItemRange | None = None
 
     @classmethod
     def of(cls, entry: Entry, failure: Failure, node: int) -> "FailedAttempt":

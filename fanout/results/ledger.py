@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 from fanout.errors import DamagedRecordError
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.records.value_changes import Changes
 from fanout.records.verdict import Counts
 from fanout.results.codec import Entries, Entry, Event, Failure, ResultIndex, Status, folder_of, staged_folder
@@ -145,7 +145,7 @@ class Ledger:
         """Whether the mini-batch was split, and parts of it have failed for good."""
         return index in self._splits and self._splits[index].sums.lost > 0
 
-    def failed_parts(self, index: int) -> tuple[Part, ...]:
+    def failed_parts(self, index: int) -> tuple[ItemRange, ...]:
         """The parts of the mini-batch that have failed for good, in order; none of one that was not split."""
         return tuple(self._splits[index].failed_parts()) if index in self._splits else ()
 
@@ -166,7 +166,7 @@ class Ledger:
         return {index: tries for index, tries in enumerate(self._tries) if tries and self._outcome[index] == _NONE}
 
     @property
-    def open_parts(self) -> dict[int, tuple[tuple[Part, int], ...]]:
+    def open_parts(self) -> dict[int, tuple[tuple[ItemRange, int], ...]]:
         """Of mini-batches that were split and are not settled: the parts to be tried, with their next attempts."""
         found = ((i, tuple(split.open_parts())) for i, split in self._splits.items() if not self.is_settled(i))
         return {index: parts for index, parts in found if parts}

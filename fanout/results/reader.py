@@ -19,7 +19,7 @@ from fanout.results.ledger import Ledger
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import is_surely_missing, list_names, read_range, translated
-from fanout.storage.retry import again
+from fanout.storage.retry import with_retries
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -68,7 +68,7 @@ async def read_index(store: "ObjectStore", key: str) -> ResultIndex | None:
     if is_surely_missing(store, key):
         return None
     try:
-        head, size = await again(store, lambda: _head(store, key))
+        head, size = await with_retries(store, lambda: _head(store, key))
     except FileNotFoundError:
         return None
     end = codec.index_size(head, key)

@@ -9,7 +9,7 @@ or was split in one round counts in all later ones.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.results.codec import Event, Status, staged_folder
 
 _RANKS = {Status.SUCCEEDED: 0, Status.SPLIT: 1, Status.SHORT: 2, Status.FAILED: 3, Status.DEAD_LETTERED: 3}
@@ -63,7 +63,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
+class PartTotals:
     """What became of a part and all parts of it: numbers of parts by outcome, and of items and rows."""
 
     open: int = 0
@@ -92,8 +92,8 @@ class Sums:
             return Status.SHORT
         return Status.FAILED if self.failed else Status.DEAD_LETTERED
 
-    def __add__(self, other: "Sums") -> "Sums":
-        return Sums(
+    def __add__(self, other: "PartTotals") -> "PartTotals":
+        return PartTotals(
             self.open + other.open,
             self.succeeded + other.succeeded,
             self.failed + other.failed,
@@ -106,24 +106,24 @@ class Sums:
         )
 
 
-_OPEN = Sums(open=1)
+_OPEN = PartTotals(open=1)
 
 
 @dataclass(slots=True)
 class Split:
     """One mini-batch of whose parts results were found; None stands for the whole of it."""
 
-    _known: dict[Part | None, Result] = field(default_factory=dict)
-    _tries: dict[Part, int] = field(default_factory=dict)
-    _sums: dict[Part | None, Sums] = field(default_factory=dict)
+    _known: dict[ItemRange | None, Result] = field(default_factory=dict)
+    _tries: dict[ItemRange, int] = field(default_factory=dict)
+    _sums: dict[ItemRange | None, PartTotals] = field(default_factory=dict)
 
-    def absorb(self, part: Part | None, result: Result) -> None:
+    def absorb(self, part: ItemRange | None, result: Result) -> None:
         """Takes in a result of the whole or of a part; at most one of each counts."""
         if result.beats(self._known.get(part)):
             self._known[part] = result
             self._forget_sums(part)
 
-    def tried(self, part: Part, attempt: int) -> None:
+    def tried(self, part: ItemRange, attempt: int) -> None:
         """The part was tried as number `attempt`."""
         self._tries[part] = max(self._tries.get(part, 0), attempt + 1)
 
@@ -134,17 +134,17 @@ class Split:
         self._sums.clear()
 
     @property
-    def sums(self) -> Sums:
+    def sums(self) -> PartTotals:
         """What became of the whole."""
         return self._sum(None)
 
-    def open_parts(self) -> Iterator[tuple[Part, int]]:
+    def open_parts(self) -> Iterator[tuple[ItemRange, int]]:
         """The parts that have no result yet, and the number of their next attempts; the whole is none of them."""
         for part, result in self._leaves(None):
             if result is None and part is not None:
                 yield part, self._tries.get(part, 0)
 
-    def failed_parts(self) -> Iterator[Part]:
+    def failed_parts(self) -> Iterator[ItemRange]:
         """The parts that have failed for good, in the order of their items; the whole is none of them."""
         for part, result in self._leaves(None):
             if part is not None and result is not None and result.status is not Status.SUCCEEDED:
@@ -154,7 +154,7 @@ class Split:
         """The results that count, in the order of their items."""
         yield from (result for _, result in self._leaves(None) if result is not None)
 
-    def _leaves(self, part: Part | None) -> Iterator[tuple[Part | None, Result | None]]:
+    def _leaves(self, part: ItemRange | None) -> Iterator[tuple[ItemRange | None, Result | None]]:
         result = self._known.get(part)
         if result is not None and result.status is Status.SPLIT:
             for half in _halves(part, result):
@@ -162,7 +162,7 @@ class Split:
         else:
             yield part, result
 
-    def _sum(self, part: Part | None) -> Sums:
+    def _sum(self, part: ItemRange | None) -> PartTotals:
         if part not in self._sums:
             result = self._known.get(part)
             if result is not None and result.status is Status.SPLIT:
@@ -172,14 +172,14 @@ class Split:
                 self._sums[part] = _OPEN if result is None else _sums_of(result)
         return self._sums[part]
 
-    def _forget_sums(self, part: Part | None) -> None:
+    def _forget_sums(self, part: ItemRange | None) -> None:
         """Sums of the part and of all that it is a part of hold no more."""
         whole = self._known.get(None)
         if part is None or whole is None or whole.status is not Status.SPLIT:
             self._sums.clear()
             return
         self._sums.pop(None, None)
-        above = Part(0, whole.items)
+        above = ItemRange(0, whole.items)
         while above.items > 1 and above != part:
             first, second = above.halves
             above = first if part.start < first.stop else second
@@ -187,12 +187,12 @@ class Split:
         self._sums.pop(part, None)
 
 
-def _halves(part: Part | None, split: Result) -> tuple[Part, Part]:
-    return (Part(0, split.items) if part is None else part).halves
+def _halves(part: ItemRange | None, split: Result) -> tuple[ItemRange, ItemRange]:
+    return (ItemRange(0, split.items) if part is None else part).halves
 
 
-def _sums_of(result: Result) -> Sums:
-    return Sums(
+def _sums_of(result: Result) -> PartTotals:
+    return PartTotals(
         succeeded=int(result.status is Status.SUCCEEDED),
         failed=int(result.status is Status.FAILED),
         dead_lettered=int(result.status is Status.DEAD_LETTERED),

@@ -20,7 +20,7 @@ from fanout.planning.manifests import PlanSummary
 from fanout.planning.publish import Outbox
 from fanout.planning.source import PlannedInput, plan_mini_batches, plan_ranks
 from fanout.planning.stop_request import in_thread
-from fanout.planning.tables.shuffle_store import Spill
+from fanout.planning.tables.shuffle_store import ShuffleStore
 from fanout.queues.base import QueuePair
 from fanout.queues.step_queues import remove_queues
 from fanout.records import step as step_record
@@ -59,7 +59,7 @@ def planned_input(
     major = binding.inputs[step.input_data]
     assert major.uri is not None  # noqa: S101 - the spec refuses literals as input_data
     spilled = uris.join(uris.absolute(context.settings.store, str(Path.cwd())), keys.spilled(at))
-    spill = Spill(spilled, None if dry else context.access)
+    spill = ShuffleStore(spilled, None if dry else context.access)
     return plan_mini_batches(step, major.uri, major.type, major.mode, context.access, spill)
 
 

@@ -21,7 +21,7 @@ from fanout.slot.child.channel import WAKE_UP
 from fanout.slot.fork_server import ForkServer
 from fanout.slot.frames import FrameBuffer
 from fanout.slot.out_of_memory import OomKills, of_slot
-from fanout.slot.protocol import Answer, ProtocolViolation, Start, WakeUp
+from fanout.slot.protocol import Answer, ProtocolViolation, StartOrder, WakeUp
 from fanout.slot.spawn import Child, Placement, spawn
 
 STACK_LIMIT = 1.0
@@ -39,7 +39,7 @@ class SlotProcess(asyncio.Protocol):
 
     def __init__(
         self,
-        start: Start,
+        start: StartOrder,
         placement: Placement,
         on_answer: Callable[[Answer], None],
         on_end: Callable[[int], None],
@@ -70,7 +70,7 @@ class SlotProcess(asyncio.Protocol):
             raise
         self.write(self._order(self._child).frame())
 
-    def _order(self, child: Child) -> Start:
+    def _order(self, child: Child) -> StartOrder:
         if child.placed:
             return self._start
         place = self._placement

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union
 from fanout.backports import StrEnum, dataclass
 from fanout.records import fields as checked
 from fanout.records import value_changes
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.results.codec import Cause, Failure
 from fanout.slot import frames
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartOrder:
     """The first frame to a slot: which script, how it is called, where it may write. Paths are absolute."""
 
     entry_script: str
@@ -59,7 +59,7 @@ class Start:
         return frames.encode({"t": "start", **asdict(self)})
 
     @classmethod
-    def from_frame(cls, head: bytes) -> Start:
+    def from_frame(cls, head: bytes) -> StartOrder:
         return cls(**{name: value for name, value in frames.header(head).items() if name != "t"})
 
 
@@ -71,7 +71,7 @@ class Task(NamedTuple):
 
     line: bytes
     attempt: int
-    part: Part | None = None
+    part: ItemRange | None = None
     batch: MiniBatch | None = None
 
 
@@ -114,7 +114,7 @@ def orders_of(head: bytes, payload: bytes) -> Sequence[Order]:
         return [Task(line, attempt) for line in (payload.split(b"\n") if count > 1 else [payload])]
     fields = frames.header(head)
     if fields["t"] == "task":
-        return [Task(payload, fields["a"], Part(*fields["p"]) if "p" in fields else None)]
+        return [Task(payload, fields["a"], ItemRange(*fields["p"]) if "p" in fields else None)]
     return [ControlOrder(fields["t"])]
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from fanout.errors import SettingsError
 from fanout.storage.datastores import NO_DATASTORES, VARIABLE, Datastores
-from fanout.storage.retry_budget import PATIENCE
+from fanout.storage.retry_budget import RETRY_BUDGET
 
 LOCALSTACK = "localstack"  # in the place of an endpoint: wherever LocalStack is on this machine
 DEFAULT_REGION = "us-east-1"
@@ -34,7 +34,7 @@ class Access:
     region: str | None = None
     anonymous: bool = False
     credentials: Credentials | None = field(default=None, repr=False)
-    patience: float = PATIENCE  # seconds for which a request that fails for no fault of ours is tried again
+    patience: float = RETRY_BUDGET  # seconds for which a request that fails for no fault of ours is tried again
     datastores: Datastores = NO_DATASTORES
     durable: bool = True  # what is written into folders of this machine outlives a power cut
 
@@ -77,7 +77,7 @@ class Access:
             "AWS_ENDPOINT_URL_SQS": self.endpoint_url_sqs,
             "AWS_REGION": self.region,
             "AWS_SKIP_SIGNATURE": "true" if self.anonymous else None,
-            "FANOUT_PATIENCE": f"{self.patience:g}" if self.patience != PATIENCE else None,
+            "FANOUT_PATIENCE": f"{self.patience:g}" if self.patience != RETRY_BUDGET else None,
             VARIABLE: self.datastores.to_text() if self.datastores else None,
             "FANOUT_DURABLE": None if self.durable else "false",
         }
@@ -136,7 +136,7 @@ def _credentials(environ: Mapping[str, str]) -> Credentials | None:
 
 def _patience(text: str | None) -> float:
     if not text:
-        return PATIENCE
+        return RETRY_BUDGET
     try:
         seconds = float(text)
     except ValueError:

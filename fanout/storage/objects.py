@@ -22,7 +22,7 @@ from fanout.storage import atomic
 from fanout.storage.clock_skew import clock_trouble
 from fanout.storage.disk_space import full, is_full
 from fanout.storage.folder import create_file, file_of, is_durable, is_torn, synced
-from fanout.storage.retry import Tries, again, asked, patience_of
+from fanout.storage.retry import Tries, asked, retry_budget_of, with_retries
 from fanout.storage.retry_budget import pauses
 
 LIST_CHUNK = 1000
@@ -71,16 +71,16 @@ async def create(store: ObjectStore, key: str, body: bytes) -> bool:
     A server may have kept our object although its answer was lost, so an object equal to `body` counts as ours there:
     creators who must know who won put something of their own into the body.
     """
-    deadline, waits = time.monotonic() + patience_of(store), pauses(patience_of(store))
+    deadline, waits = time.monotonic() + retry_budget_of(store), pauses(retry_budget_of(store))
     while True:
-        if await again(store, lambda: _create_once(store, key, body)):
+        if await with_retries(store, lambda: _create_once(store, key, body)):
             return True
         if isinstance(store, (LocalStore, MemoryStore)):
             return False  # no network in between: what is there was there before
         if (found := await read(store, key)) is not None:
             return found == body
         if time.monotonic() >= deadline:
-            raise StoreError(f"cannot create {key}: conditional writes conflicted for {patience_of(store):g} s")
+            raise StoreError(f"cannot create {key}: conditional writes conflicted for {retry_budget_of(store):g} s")
         # 409 without an object: another conditional write was under way and has not ended well.
         await asyncio.sleep(next(waits))
 
@@ -112,7 +112,7 @@ async def put(store: ObjectStore, key: str, body: bytes) -> None:
             async with synced(store, key):
                 await obstore.put_async(store, key, body)
 
-    await again(store, write)
+    await with_retries(store, write)
 
 
 def is_surely_missing(store: ObjectStore, key: str) -> bool:
@@ -135,7 +135,7 @@ async def read(store: ObjectStore, key: str) -> bytes | None:
             return bytes(await answer.bytes_async())
 
     try:
-        body = await again(store, whole)
+        body = await with_retries(store, whole)
     except FileNotFoundError:
         return None
     return None if isinstance(store, LocalStore) and is_torn(key, body) else body
@@ -151,7 +151,7 @@ async def read_range(store: ObjectStore, key: str, start: int, stop: int) -> byt
             return bytes(await obstore.get_range_async(store, key, start=start, end=stop))
 
     try:
-        body = await again(store, part)
+        body = await with_retries(store, part)
     except FileNotFoundError:
         return None
     if len(body) != stop - start:
@@ -211,7 +211,7 @@ async def list_names(store: ObjectStore, prefix: str = "") -> list[str]:
             found = await obstore.list_with_delimiter_async(store, prefix or None)
         return [*found["common_prefixes"], *(meta["path"] for meta in found["objects"])]
 
-    return sorted({key.rstrip("/").rpartition("/")[2] for key in await again(store, listing)})
+    return sorted({key.rstrip("/").rpartition("/")[2] for key in await with_retries(store, listing)})
 
 
 async def list_changed(store: ObjectStore, prefix: str) -> dict[str, float]:
@@ -222,7 +222,7 @@ async def list_changed(store: ObjectStore, prefix: str) -> dict[str, float]:
             found = await obstore.list_with_delimiter_async(store, prefix)
         return {meta["path"]: meta["last_modified"].timestamp() for meta in found["objects"]}
 
-    return await again(store, listing)
+    return await with_retries(store, listing)
 
 
 async def delete(store: ObjectStore, *keys: str) -> None:
@@ -242,7 +242,7 @@ async def copy(store: ObjectStore, source: str, target: str) -> None:
             async with synced(store, target):
                 await obstore.copy_async(store, source, target)
 
-    await again(store, duplicate)
+    await with_retries(store, duplicate)
 
 
 def reason(exc: BaseException) -> str:
@@ -275,7 +275,7 @@ async def _delete(store: ObjectStore, keys: str | list[str], named: str) -> None
             await obstore.delete_async(store, keys)
 
     try:
-        await again(store, remove)
+        await with_retries(store, remove)
     except FileNotFoundError:
         return
 

@@ -26,7 +26,7 @@ class Tries:
     """The tries of one thing that `store` is asked for: bounded in time, with pauses in between."""
 
     def __init__(self, store: ObjectStore) -> None:
-        self._begun, self.patience, self.where = time.monotonic(), patience_of(store), endpoint(store)
+        self._begun, self.patience, self.where = time.monotonic(), retry_budget_of(store), endpoint(store)
         self._pauses = pauses(self.patience)
 
     def pause_after(self, error: StoreError) -> float:
@@ -42,9 +42,9 @@ class Tries:
         return StoreError(f"{error}; tried for {seconds:.1f} s at {self.where}")
 
 
-async def again(store: ObjectStore, job: Callable[[], Awaitable[T]]) -> T:
+async def with_retries(store: ObjectStore, job: Callable[[], Awaitable[T]]) -> T:
     """What `job` returns, started anew as long as it is not answered and `store` has patience; it may run twice."""
-    if not (patience := patience_of(store)):
+    if not (patience := retry_budget_of(store)):
         return await job()  # no network in between
     tries = Tries(store)
     with waiting(tries.where, patience):
@@ -58,7 +58,7 @@ async def again(store: ObjectStore, job: Callable[[], Awaitable[T]]) -> T:
 
 def asked(store: ObjectStore) -> AbstractContextManager[None]:
     """While the context lasts a request to `store` is without an answer: it is said when that takes long."""
-    return waiting(endpoint(store), patience) if (patience := patience_of(store)) else nullcontext()
+    return waiting(endpoint(store), patience) if (patience := retry_budget_of(store)) else nullcontext()
 
 
 def is_unanswered(error: StoreError) -> bool:
@@ -67,7 +67,7 @@ def is_unanswered(error: StoreError) -> bool:
     return any(sign in text for sign in _UNANSWERED)
 
 
-def patience_of(store: ObjectStore) -> float:
+def retry_budget_of(store: ObjectStore) -> float:
     """Seconds for which requests to `store` are tried again; 0 where there is no network in between."""
     config = getattr(store, "retry_config", None) or {}
     timeout = config.get("retry_timeout")

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
 
-PATIENCE = 120.0
+RETRY_BUDGET = 120.0
 """Seconds for which a request is tried again: S3 needs up to a minute to scale, a restart of a server about as long."""
-TO_LOOK = 10.0
+LOOKUP_BUDGET = 10.0
 """The same for commands that only look: a person waits for them."""
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0

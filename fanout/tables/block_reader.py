@@ -8,7 +8,7 @@ from fanout.errors import InputError
 from fanout.files import uris
 from fanout.records.value_changes import Change
 from fanout.tables.blocks import Block
-from fanout.tables.file_parts import Part, Section, read_bytes
+from fanout.tables.file_parts import FilePart, Section, read_bytes
 from fanout.tables.formats import delta, parquet
 from fanout.tables.formats.delimited import read_both, read_texts
 from fanout.tables.formats.delimited_records import column_names, header_end, split_records
@@ -18,7 +18,7 @@ from fanout.tables.recipe import PATH, TableRecipe
 from fanout.tables.transformations import early_conversions
 from fanout.tables.values.changed_values import changes_in, has_leading_zeros, lost_in_json, numbers_of
 from fanout.tables.values.conversion import convert_texts, object_values, own_values, text_values, to_frame, to_values
-from fanout.tables.values.null_hints import Mark, mark_of
+from fanout.tables.values.null_hints import NullHint, null_hint
 from fanout.tables.values.types import Kind, infer
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _LINES = re.compile(rb"[^\n]*\n|[^\n]+")
 
 
-def read_block(recipe: TableRecipe, pieces: Sequence[Part]) -> Block:
+def read_block(recipe: TableRecipe, pieces: Sequence[FilePart]) -> Block:
     """The rows of `pieces` before any transformation, with the Path column if it is wanted.
 
     InputError, naming the file, when one cannot be read.
@@ -52,12 +52,12 @@ def _path_text(uri: str) -> str:
     return uris.path_of(uri) if uris.is_local(uri) else uri
 
 
-_Columns = tuple[dict[str, "Array"], dict[str, Mark]]
+_Columns = tuple[dict[str, "Array"], dict[str, NullHint]]
 
 
 def _read_columns(
     recipe: TableRecipe, pieces: Sequence[Section], changes: list[Change]
-) -> tuple[dict[str, "Array"], dict[str, Mark], list[int]]:
+) -> tuple[dict[str, "Array"], dict[str, NullHint], list[int]]:
     """The columns of all pieces together, what gaps did to them, and how many rows each piece gave.
 
     What their types have changed is added to `changes`.
@@ -82,7 +82,7 @@ def _join(tables: "Sequence[pa.Table]") -> _Columns:
         return {}, {}
     table = _as_one(tables)
     columns = dict(zip(table.column_names, table.columns, strict=True))
-    marks = {name: mark for name, column in columns.items() if (mark := mark_of(column)) is not None}
+    marks = {name: mark for name, column in columns.items() if (mark := null_hint(column)) is not None}
     return {name: to_values(column) for name, column in columns.items()}, marks
 
 
@@ -93,7 +93,7 @@ def _join_own(tables: "Sequence[pa.Table]") -> _Columns:
         return {}, {}
     table = _as_one(with_rows)
     columns = {name: _own(name, column) for name, column in zip(table.column_names, table.columns, strict=True)}
-    return columns, dict.fromkeys(columns, Mark.OWN)
+    return columns, dict.fromkeys(columns, NullHint.OWN)
 
 
 def _own(name: str, column: "pa.ChunkedArray") -> "Array":
@@ -200,7 +200,7 @@ def _settled(recipe: TableRecipe, reader: Delimited, tables: "list[pa.Table]") -
 
 def _read_json_lines(
     recipe: TableRecipe, reader: JsonLines, pieces: Sequence[Section], changes: list[Change]
-) -> tuple[dict[str, "Array"], dict[str, Mark], list[int]]:
+) -> tuple[dict[str, "Array"], dict[str, NullHint], list[int]]:
     import pyarrow as pa
 
     parts = [_json_rows(reader, piece) for piece in pieces]

@@ -27,7 +27,7 @@ from fanout.tables.transformations import (
 )
 from fanout.tables.values.conversion import convert_column, object_values, to_values
 from fanout.tables.values.filter_expressions import parse_filter, rows_that_pass
-from fanout.tables.values.null_hints import Mark, mark_of
+from fanout.tables.values.null_hints import NullHint, null_hint
 from fanout.tables.values.partition_format import compile_format
 from fanout.tables.values.types import ColumnType, Kind, as_text, whole_number
 
@@ -45,7 +45,7 @@ class Block:
     frame: "pd.DataFrame"
     uris: Sequence[str]
     sources: "Array"  # of each row, the index into `uris`
-    marks: Mapping[str, Mark] = field(default_factory=dict)  # of columns that gaps have changed
+    marks: Mapping[str, NullHint] = field(default_factory=dict)  # of columns that gaps have changed
     changes: tuple[Change, ...] = ()  # what the types have made of values, before any transformation
 
     def only(self, mask: "Array") -> "Block":
@@ -129,14 +129,14 @@ def _with_partitions(block: Block, text: str) -> "pd.DataFrame":
 
 
 def convert_series(
-    series: "pd.Series[Any]", column: ColumnType, mark: Mark | None = None
-) -> "tuple[pd.Series[Any], Mark | None]":
+    series: "pd.Series[Any]", column: ColumnType, mark: NullHint | None = None
+) -> "tuple[pd.Series[Any], NullHint | None]":
     """The values as another type, and the mark of the result; null where they do not fit it.
 
     Only texts are parsed. Numbers become booleans by being 0 or not, and all but texts become texts; else booleans and
     times are nothing but themselves.
     """
-    texts = series.dtype == object and mark is not Mark.FLAG and not _are_flags(series)
+    texts = series.dtype == object and mark is not NullHint.FLAG and not _are_flags(series)
     kind = "O" if texts else "M" if series.dtype.kind == "M" else "b" if series.dtype.kind in "bO" else "f"
     match column.kind, kind:
         case (Kind.STRING | Kind.STREAM_INFO, _):
@@ -167,33 +167,33 @@ def _series(like: "pd.Series[Any]", values: "Array") -> "pd.Series[Any]":
     return made
 
 
-def _whole_numbers(series: "pd.Series[Any]") -> "tuple[pd.Series[Any], Mark | None]":
+def _whole_numbers(series: "pd.Series[Any]") -> "tuple[pd.Series[Any], NullHint | None]":
     if series.dtype.kind == "i":
         return series, None
     if series.isna().any():
         cut: pd.Series[Any] = series.map(lambda value: float(whole_number(value)), na_action="ignore")
-        return cut, Mark.WHOLE
+        return cut, NullHint.WHOLE
     return series.map(whole_number).astype("int64"), None
 
 
-def _are_not_zero(series: "pd.Series[Any]") -> "tuple[pd.Series[Any], Mark | None]":
+def _are_not_zero(series: "pd.Series[Any]") -> "tuple[pd.Series[Any], NullHint | None]":
     missing = series.isna()
     if not missing.any():
         return series != 0, None
     return _series(
         series, object_values([None if gap else v != 0 for v, gap in zip(series.tolist(), missing, strict=True)])
-    ), Mark.FLAG
+    ), NullHint.FLAG
 
 
-def _from_texts(series: "pd.Series[Any]", column: ColumnType) -> "tuple[pd.Series[Any], Mark | None]":
+def _from_texts(series: "pd.Series[Any]", column: ColumnType) -> "tuple[pd.Series[Any], NullHint | None]":
     import pyarrow as pa
 
     values = [value if isinstance(value, str) else None for value in series.tolist()]
     found = convert_column(pa.chunked_array([pa.array(values, type=pa.string())]), column)
-    return _series(series, to_values(found)), mark_of(found)
+    return _series(series, to_values(found)), null_hint(found)
 
 
-def _text(value: object, mark: Mark | None) -> str | None:
+def _text(value: object, mark: NullHint | None) -> str | None:
     """A value as text, as the original writes it."""
     import numpy as np
     import pandas as pd
@@ -209,7 +209,7 @@ def _text(value: object, mark: Mark | None) -> str | None:
             return value.isoformat() + "+00:00"
         case bool() | int():
             return as_text(value)
-        case float() if not math.isnan(value) or mark is Mark.REAL:
+        case float() if not math.isnan(value) or mark is NullHint.REAL:
             return as_text(value)
         case _:
             return None

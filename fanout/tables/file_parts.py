@@ -8,7 +8,7 @@ from fanout.errors import InputError
 from fanout.files import uris
 
 
-class Part(Protocol):
+class FilePart(Protocol):
     """What the planner says of a part: the file, and `[start, stop)` in the unit of `cut`."""
 
     @property
@@ -40,7 +40,7 @@ class Section:
     offset: int = 0
 
     @classmethod
-    def of(cls, part: Part) -> "Section":
+    def of(cls, part: FilePart) -> "Section":
         """The part as a section; of one whose file is where its URI says."""
         return part if isinstance(part, Section) else cls(part.uri, part.start, part.stop, part.cut)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from fanout.files import uris
 from fanout.files.byte_ranges import open_bytes, reading
-from fanout.tables.file_parts import Part, Section
+from fanout.tables.file_parts import FilePart, Section
 from fanout.tables.formats.row_groups import Needed, needed_for_groups, needed_for_rows
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ CHUNK = 8 * 1024 * 1024
 
 
 @contextmanager
-def at_hand(
-    pieces: Sequence[Part], access: "Access", *, parquet: bool = False, scratch: Path | None = None
+def localized(
+    pieces: Sequence[FilePart], access: "Access", *, parquet: bool = False, scratch: Path | None = None
 ) -> Iterator[list[Section]]:
     """The pieces, each readable here; copies last as long as the context. InputError when a file is not there.
 
@@ -37,7 +37,7 @@ def at_hand(
     if all(_is_here(section) for section in sections):
         yield sections
         return
-    bring = _Bring(access, parquet)
+    bring = _Fetch(access, parquet)
     with (
         tempfile.TemporaryDirectory(prefix="fanout-table-", dir=scratch) as folder,
         ThreadPoolExecutor(AT_ONCE) as pool,
@@ -51,7 +51,7 @@ def _is_here(section: Section) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bring:
+class _Fetch:
     """Copies parts of remote files."""
 
     access: "Access"

@@ -12,9 +12,9 @@ from fanout.files.byte_ranges import read_head
 from fanout.files.listing import FileEntry
 from fanout.pipeline.data.locations import in_datastore
 from fanout.pipeline.yaml.checks import choice, expected, mapping, text
-from fanout.pipeline.yaml.diagnostics import Report, Wrong, suggest
+from fanout.pipeline.yaml.diagnostics import CheckFailed, Report, suggest
 from fanout.pipeline.yaml.fields import Fields
-from fanout.pipeline.yaml.parser import SIZE_LIMIT, Source, parse_document
+from fanout.pipeline.yaml.parser import SIZE_LIMIT, DocumentSource, parse_document
 from fanout.pipeline.yaml.tree import ListNode, MapNode, Node
 from fanout.storage.datastores import NO_DATASTORES, Datastores
 from fanout.tables.allowed_places import check_place
@@ -77,7 +77,7 @@ def parse_mltable(content: bytes, uri: str, datastores: Datastores = NO_DATASTOR
     report = Report()
     folder = uris.to_path(uri).rpartition("/")[0] if uris.is_local(uri) else "/"
     try:
-        root = parse_document(content, Source(uris.display(uri), Path(folder)), report, control=_CONTROL)
+        root = parse_document(content, DocumentSource(uris.display(uri), Path(folder)), report, control=_CONTROL)
         table = _table(root, uri, datastores, report)
         report.finish()
     except SpecError as exc:
@@ -127,21 +127,21 @@ def _path_entry(node: Node, base: str, datastores: Datastores) -> PathEntry:
     entries = dict(mapping(node).values())
     for name in entries:
         if name not in _KINDS:
-            raise Wrong(f"unknown key '{name}'{suggest(name, _KINDS)}", node.origin)
+            raise CheckFailed(f"unknown key '{name}'{suggest(name, _KINDS)}", node.origin)
     if len(entries) != 1:
         raise expected("exactly one of 'file', 'folder' and 'pattern'", node)
     [(kind, value)] = entries.items()
     try:
         return path_entry(cast("PathKind", kind), text(value), base, datastores)
     except InputError as exc:
-        raise Wrong(str(exc), value.origin) from exc
+        raise CheckFailed(str(exc), value.origin) from exc
 
 
 def path_entry(kind: PathKind, written: str, base: str, datastores: Datastores) -> PathEntry:
     """One entry of `paths` as it is written in the folder with the URI `base`; InputError when it is no path."""
     try:
         given = in_datastore(written, datastores)
-    except Wrong as wrong:
+    except CheckFailed as wrong:
         raise InputError(str(wrong)) from wrong
     if kind != "pattern":
         return PathEntry(kind, _placed(given, base, datastores), written=written)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.tables.block_reader import read_block
 from fanout.tables.blocks import Block, GlobalRows, transform
-from fanout.tables.file_parts import Part, Section
+from fanout.tables.file_parts import FilePart, Section
 from fanout.tables.recipe import TableRecipe
 from fanout.tables.values.conversion import finish
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Section", "read_block", "read_pieces", "transform_rows"]
 
 
-def read_pieces(recipe: TableRecipe, pieces: Sequence[Part]) -> "pd.DataFrame":
+def read_pieces(recipe: TableRecipe, pieces: Sequence[FilePart]) -> "pd.DataFrame":
     """The rows of `pieces`, in their order, after the transformations; rows are numbered from 0.
 
     Take, skip and sample are not applied: they are the planner's (see `TableRecipe.global_rows`). InputError when a
@@ -33,7 +33,7 @@ def read_pieces(recipe: TableRecipe, pieces: Sequence[Part]) -> "pd.DataFrame":
     return read_counted(recipe, pieces)[0]
 
 
-def read_counted(recipe: TableRecipe, pieces: Sequence[Part]) -> "tuple[pd.DataFrame, tuple[Change, ...]]":
+def read_counted(recipe: TableRecipe, pieces: Sequence[FilePart]) -> "tuple[pd.DataFrame, tuple[Change, ...]]":
     """As `read_pieces`, and what the types of the columns have changed in all rows of the pieces."""
     block = transform(read_block(recipe, pieces), recipe.steps)
     return finish(block.frame, block.marks), block.changes

@@ -6,7 +6,7 @@ from typing import Literal, cast
 
 from fanout.errors import InputError
 from fanout.pipeline.yaml.checks import choice, expected, flag, mapping, number, text, whole
-from fanout.pipeline.yaml.diagnostics import Report, Wrong, suggest
+from fanout.pipeline.yaml.diagnostics import CheckFailed, Report, suggest
 from fanout.pipeline.yaml.fields import Fields
 from fanout.pipeline.yaml.tree import ListNode, MapNode, Node, Origin, ScalarNode, is_null
 from fanout.tables.formats import readers
@@ -52,13 +52,13 @@ def parse_transformation(node: Node, report: Report) -> Parsed:
         options = MapNode(node.origin) if value is None or is_null(value) else mapping(value)
         reader = read(Fields(options, report))
         if isinstance(reader, DeltaLake) and None not in (reader.version_as_of, reader.timestamp_as_of):
-            raise Wrong(f"{name}: expected version_as_of or timestamp_as_of, found both", node.origin)
+            raise CheckFailed(f"{name}: expected version_as_of or timestamp_as_of, found both", node.origin)
         return Parsed(name, node.origin, reader=reader)
     step = _STEPS.get(name)
     if step is None:
-        raise Wrong(_unknown(name), node.origin)
+        raise CheckFailed(_unknown(name), node.origin)
     if value is None or is_null(value):
-        raise Wrong(f"{name} needs a value", node.origin)
+        raise CheckFailed(f"{name} needs a value", node.origin)
     return Parsed(name, node.origin, step=step(value, report))
 
 
@@ -207,7 +207,7 @@ def _checked(node: Node, parse: Callable[[str], object]) -> str:
     try:
         parse(written)
     except InputError as exc:
-        raise Wrong(str(exc), node.origin) from exc
+        raise CheckFailed(str(exc), node.origin) from exc
     return written
 
 
@@ -278,7 +278,7 @@ def _formats(node: Node) -> tuple[str, ...]:
     for form in formats:
         wrong = wrong_format(form)
         if wrong:
-            raise Wrong(f"'{form[:60]}' is no datetime format: {wrong}", node.origin)
+            raise CheckFailed(f"'{form[:60]}' is no datetime format: {wrong}", node.origin)
     return formats
 
 

@@ -7,11 +7,11 @@ from fanout.files.byte_ranges import open_bytes, read_head
 from fanout.files.listing import FileEntry
 from fanout.tables.block_reader import read_block
 from fanout.tables.blocks import GlobalRows, transform
-from fanout.tables.file_parts import Part, Section
+from fanout.tables.file_parts import FilePart, Section
 from fanout.tables.formats.readers import Delimited, JsonLines
 from fanout.tables.formats.row_counter import RowReader
 from fanout.tables.formats.row_groups import row_groups
-from fanout.tables.localize import at_hand
+from fanout.tables.localize import localized
 from fanout.tables.mltable_file import MLTable, list_files, load_mltable, pinned
 from fanout.tables.recipe import TableRecipe
 from fanout.tables.resolution import resolve_recipe
@@ -35,11 +35,11 @@ def load_table(table: str | MLTable, access: "Access") -> "pd.DataFrame":
     recipe = resolve_recipe(mltable, files, lambda uri, size: read_head(uri, size, access))
     if recipe.reader is None:
         return read_whole(recipe, [Section(uri) for uri in files])
-    with at_hand(list(needed(recipe, entries, access)), access, parquet=recipe.is_parquet) as sections:
+    with localized(list(needed(recipe, entries, access)), access, parquet=recipe.is_parquet) as sections:
         return read_whole(recipe, sections)
 
 
-def read_whole(recipe: TableRecipe, pieces: Sequence[Part]) -> "pd.DataFrame":
+def read_whole(recipe: TableRecipe, pieces: Sequence[FilePart]) -> "pd.DataFrame":
     """As `table.read_pieces`, for all pieces of a table: take, skip and sample are applied too."""
     block = transform(read_block(recipe, pieces), recipe.steps, GlobalRows(recipe.steps))
     return finish(block.frame, block.marks)

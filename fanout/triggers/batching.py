@@ -9,7 +9,7 @@ from fanout.triggers.event import ObjectEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PendingEvents:
     """A message that is held back from others, what it tells of, and since when (monotonic seconds)."""
 
     delivery: Delivery
@@ -17,15 +17,15 @@ class Held:
     since: float
 
 
-def due(held: Sequence[Held], batch: EventBatch | None, now: float) -> list[list[Held]]:
+def due(held: Sequence[PendingEvents], batch: EventBatch | None, now: float) -> list[list[PendingEvents]]:
     """The messages to start runs for now, by run; what is left out waits for more.
 
     A message is never in two groups, so that it can be deleted with the run that its group makes.
     """
     if batch is None:
         return [[one] for one in held]
-    groups: list[list[Held]] = []
-    group: list[Held] = []
+    groups: list[list[PendingEvents]] = []
+    group: list[PendingEvents] = []
     objects: set[str] = set()
     for one in held:
         more = objects | {event.identity for event in one.events}
@@ -39,7 +39,7 @@ def due(held: Sequence[Held], batch: EventBatch | None, now: float) -> list[list
     return groups
 
 
-def wait_for(held: Sequence[Held], batch: EventBatch | None, now: float, longest: float) -> float:
+def wait_for(held: Sequence[PendingEvents], batch: EventBatch | None, now: float, longest: float) -> float:
     """Seconds, `longest` at most, until something of `held` is due even when nothing more comes."""
     if batch is None or not held:
         return longest

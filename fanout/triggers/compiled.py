@@ -14,11 +14,11 @@ from fanout.scheduler.context import RunContext
 from fanout.tables.mltable_file import load_mltable
 from fanout.triggers.event import ObjectEvent
 from fanout.triggers.instantiate import Template, table_template
-from fanout.triggers.loop_guard import Place, own_places, plain, remember
+from fanout.triggers.loop_guard import GuardedPlace, own_places, plain, remember
 
 
 @dataclass(frozen=True, slots=True)
-class ArmedTrigger:
+class CompiledTrigger:
     """A trigger with its pipeline and code as they were when it was armed: every run it starts has these.
 
     `own` are the places that its runs write.
@@ -27,7 +27,7 @@ class ArmedTrigger:
     pipeline: Pipeline
     trigger: Trigger
     code: Mapping[str, str]  # digests of stored snapshots, by step
-    own: tuple[Place, ...] = ()
+    own: tuple[GuardedPlace, ...] = ()
     template: Template = field(default_factory=dict)  # how objects of an mltable input are read
     notices: tuple[str, ...] = ()  # of the code that was stored
 
@@ -46,8 +46,10 @@ class ArmedTrigger:
         return None
 
 
-async def arm(pipeline: Pipeline, context: RunContext, code: Mapping[str, str] | None = None) -> ArmedTrigger:
-    """The trigger of a pipeline that was loaded with `armed=True`, ready to start runs.
+async def compile_trigger(
+    pipeline: Pipeline, context: RunContext, code: Mapping[str, str] | None = None
+) -> CompiledTrigger:
+    """The trigger of a pipeline that was loaded with `for_trigger=True`, ready to start runs.
 
     The code of its steps is stored, unless `code` says under which digests it is already, and where its runs write is
     noted in the store. SettingsError when they would write over all that is watched, InputError when a code folder
@@ -63,7 +65,7 @@ async def arm(pipeline: Pipeline, context: RunContext, code: Mapping[str, str] |
         code, notices = await store_snapshots(taken, context), notices_of(pipeline, taken)
     template = await asyncio.to_thread(_template, trigger, context)
     own = await remember(context.store, trigger.name, places)
-    return ArmedTrigger(pipeline, trigger, code, own, template, tuple(notices))
+    return CompiledTrigger(pipeline, trigger, code, own, template, tuple(notices))
 
 
 def _template(trigger: Trigger, context: RunContext) -> Template:

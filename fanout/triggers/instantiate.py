@@ -10,7 +10,7 @@ from fanout.files import uris
 from fanout.pipeline.model import DataInput, DataType, Input, Output, ParallelStep, Pipeline, Step
 from fanout.pipeline.trigger import KEY_TOKEN, RUN_TOKEN, is_waiting
 from fanout.pipeline.yaml.diagnostics import Report
-from fanout.pipeline.yaml.parser import Source, parse_document
+from fanout.pipeline.yaml.parser import DocumentSource, parse_document
 from fanout.pipeline.yaml.tree import values
 from fanout.tables.mltable_file import parse_mltable
 
@@ -29,7 +29,7 @@ class Arrivals:
     folder: str = ""
 
 
-def fill(pipeline: Pipeline, arrivals: Arrivals) -> Pipeline:
+def instantiate(pipeline: Pipeline, arrivals: Arrivals) -> Pipeline:
     """The pipeline with the objects in the place of its stand-ins; InputError for a key that leads out of an output.
 
     A uri_file is the object itself. What mini-batches are made of, and a table, is the list, so that nothing but these
@@ -56,7 +56,7 @@ def takes_folder(step: Step, name: str) -> bool:
 def table_template(content: bytes, uri: str) -> Template:
     """What an MLTable file says but for its paths; InputError when it is none."""
     parse_mltable(content, uri)
-    read = values(parse_document(content, Source(uris.display(uri), Path("/")), Report()))
+    read = values(parse_document(content, DocumentSource(uris.display(uri), Path("/")), Report()))
     assert isinstance(read, dict)  # noqa: S101 - an MLTable is a mapping
     return {key: value for key, value in read.items() if key != "paths"}
 

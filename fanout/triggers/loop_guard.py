@@ -22,7 +22,7 @@ _IN_STORE = ("runs", "code", "deployments", "triggers", "queues", "scratch")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class GuardedPlace:
     """A folder (ends with a slash) or one file that runs write, in the form of `plain`, and whose it is."""
 
     path: str
@@ -38,7 +38,7 @@ def plain(uri: str) -> str:
     return uris.authority(uri) + uris.path_of(uri).rstrip("/")
 
 
-def own_places(pipeline: Pipeline, trigger: Trigger, settings: Settings) -> tuple[Place, ...]:
+def own_places(pipeline: Pipeline, trigger: Trigger, settings: Settings) -> tuple[GuardedPlace, ...]:
     """Where the runs of an armed pipeline write; SettingsError when all that is watched would be among it."""
     places = sorted({*_in_store(settings), *_of_outputs(pipeline, trigger, settings)})
     watched = f"{plain(trigger.root)}/{trigger.prefix}"
@@ -51,7 +51,7 @@ def own_places(pipeline: Pipeline, trigger: Trigger, settings: Settings) -> tupl
     return tuple(places)
 
 
-async def remember(store: "ObjectStore", trigger: str, places: tuple[Place, ...]) -> tuple[Place, ...]:
+async def remember(store: "ObjectStore", trigger: str, places: tuple[GuardedPlace, ...]) -> tuple[GuardedPlace, ...]:
     """The places and those of earlier: a run that was started before the pipeline file changed still writes there."""
     for place in places:
         body = json.dumps({"version": 1, "path": place.path, "whose": place.whose}).encode()
@@ -60,31 +60,31 @@ async def remember(store: "ObjectStore", trigger: str, places: tuple[Place, ...]
     return tuple([await _recall(store, keys.trigger_own(trigger) + name) for name in names])
 
 
-async def _recall(store: "ObjectStore", key: str) -> Place:
+async def _recall(store: "ObjectStore", key: str) -> GuardedPlace:
     try:
         fields = checked.parse(await read(store, key) or b"")
         checked.whole(fields["version"], "version", least=1, below=2)
-        return Place(checked.text(fields["path"], "path"), checked.text(fields["whose"], "whose"))
+        return GuardedPlace(checked.text(fields["path"], "path"), checked.text(fields["whose"], "whose"))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise DamagedRecordError(f"{key}: {exc}") from exc
 
 
-def _key(trigger: str, place: Place) -> str:
+def _key(trigger: str, place: GuardedPlace) -> str:
     return keys.trigger_own(trigger) + hashlib.sha256(place.path.encode()).hexdigest()[:32]
 
 
-def _in_store(settings: Settings) -> Iterator[Place]:
+def _in_store(settings: Settings) -> Iterator[GuardedPlace]:
     for name in _IN_STORE:
-        yield Place(f"{plain(settings.store.rstrip('/'))}/{name}/", "the store of its runs")
+        yield GuardedPlace(f"{plain(settings.store.rstrip('/'))}/{name}/", "the store of its runs")
     if settings.queue is not None and settings.queue.startswith("sqlite:"):
-        yield Place(f"{plain(settings.queue.removeprefix('sqlite:'))}/", "the folder of its queues")
+        yield GuardedPlace(f"{plain(settings.queue.removeprefix('sqlite:'))}/", "the folder of its queues")
 
 
-def _of_outputs(pipeline: Pipeline, trigger: Trigger, settings: Settings) -> Iterator[Place]:
+def _of_outputs(pipeline: Pipeline, trigger: Trigger, settings: Settings) -> Iterator[GuardedPlace]:
     for step in pipeline.steps:
         for name, output in step.outputs.items():
             if output.uri is not None and (path := _path(output, trigger, settings)) is not None:
-                yield Place(path, f"output '{name}' of step '{step.name}'")
+                yield GuardedPlace(path, f"output '{name}' of step '{step.name}'")
 
 
 def _path(output: Output, trigger: Trigger, settings: Settings) -> str | None:

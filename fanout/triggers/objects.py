@@ -12,7 +12,7 @@ from fanout.scheduler.context import RunContext
 from fanout.storage.folder import synced
 from fanout.storage.objects import translated
 from fanout.storage.open import locate
-from fanout.storage.retry import again
+from fanout.storage.retry import with_retries
 from fanout.triggers.event import ObjectEvent
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ async def _is_current(store: "ObjectStore", key: str, event: ObjectEvent) -> boo
             return await obstore.head_async(store, key)
 
     try:
-        found = await again(store, head)
+        found = await with_retries(store, head)
     except FileNotFoundError:
         return False
     if event.version is not None and found.get("version") is not None:
@@ -103,7 +103,7 @@ async def _copy(source: "ObjectStore", key: str, version: str | None, target: "O
                 await obstore.put_async(target, name, answer.stream())
 
     try:
-        await again(source, stream)
+        await with_retries(source, stream)
     except FileNotFoundError:
         return False
     except StoreError as exc:

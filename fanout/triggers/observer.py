@@ -4,7 +4,7 @@ from typing import Protocol
 
 from fanout.pipeline.model import Trigger
 from fanout.scheduler.observer import RunObserver, RunReport
-from fanout.triggers.start import Start
+from fanout.triggers.start import StartResult
 
 
 class WatchObserver(Protocol):
@@ -14,7 +14,7 @@ class WatchObserver(Protocol):
         """It has begun; `told_by` says where events come from, `taken_up` counts runs left by an earlier watcher."""
         ...
 
-    def arrived(self, start: Start) -> None:
+    def arrived(self, start: StartResult) -> None:
         """This became of events."""
         ...
 

@@ -10,7 +10,7 @@ from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import Unwatched
 from fanout.scheduler.step_environments import prepare_environments
 from fanout.tasks import task_group
-from fanout.triggers.compiled import ArmedTrigger, arm
+from fanout.triggers.compiled import CompiledTrigger, compile_trigger
 from fanout.triggers.observer import WatchObserver
 from fanout.triggers.records import TriggerRecords
 from fanout.triggers.runner import Runner
@@ -37,26 +37,26 @@ async def watch(
 
     UserError, before anything starts, for a trigger that cannot work.
     """
-    armed = await arm(pipeline, context)
-    if armed.trigger.root.startswith("file:"):
-        check_folder(armed.trigger.root)
-    for notice in armed.notices:
+    compiled = await compile_trigger(pipeline, context)
+    if compiled.trigger.root.startswith("file:"):
+        check_folder(compiled.trigger.root)
+    for notice in compiled.notices:
         observer.trouble(notice)
     await prepare_environments(pipeline.steps, _Told(observer))
-    records = TriggerRecords(context.store, armed.trigger.name)
+    records = TriggerRecords(context.store, compiled.trigger.name)
     if options.retry:
         async for letter in records.letters():
             if not letter.gone and letter.events:
                 await records.retry(letter)
-    async with open_inbox(armed.trigger, context) as inbox:
+    async with open_inbox(compiled.trigger, context) as inbox:
         runner = Runner(records, context, observer, options.at_once)
-        async with _filled(armed, inbox, context, observer, options, stopping) as told_by:
-            await Watch(armed, context, inbox, observer, runner, stopping).work(told_by)
+        async with _filled(compiled, inbox, context, observer, options, stopping) as told_by:
+            await Watch(compiled, context, inbox, observer, runner, stopping).work(told_by)
 
 
 @contextlib.asynccontextmanager
 async def _filled(
-    armed: ArmedTrigger,
+    compiled: CompiledTrigger,
     inbox: Inbox,
     context: RunContext,
     observer: WatchObserver,
@@ -64,14 +64,14 @@ async def _filled(
     stopping: asyncio.Event,
 ) -> AsyncIterator[str]:
     """Somebody puts events into the inbox while the context lasts; who that is, in words."""
-    trigger = armed.trigger
+    trigger = compiled.trigger
     if is_webhook(trigger):
         assert options.listen is not None  # noqa: S101 - the command line sees to it
-        async with webhook(options.listen, options.token, armed, inbox.queue) as url:
+        async with webhook(options.listen, options.token, compiled, inbox.queue) as url:
             yield f"MinIO's webhook, to {url}"
     elif trigger.root.startswith("file:"):
         records = TriggerRecords(context.store, trigger.name)
-        feeder = FolderFeeder(armed, records, inbox.queue, context.clock, observer.trouble)
+        feeder = FolderFeeder(compiled, records, inbox.queue, context.clock, observer.trouble)
         async with task_group() as tasks:
             feeding = tasks.create_task(feeder.work(stopping))
             yield "the folder itself"

@@ -25,9 +25,9 @@ from fanout.scheduler.resident import new_record
 from fanout.storage import keys
 from fanout.storage.objects import put, read
 from fanout.tasks import each
-from fanout.triggers.compiled import ArmedTrigger
+from fanout.triggers.compiled import CompiledTrigger
 from fanout.triggers.event import ObjectEvent
-from fanout.triggers.instantiate import Arrivals, fill, object_list, takes_folder, takes_list
+from fanout.triggers.instantiate import Arrivals, instantiate, object_list, takes_folder, takes_list
 from fanout.triggers.objects import copy_into, present
 from fanout.triggers.records import Letter, StartRecord, TriggerRecords
 from fanout.triggers.run_naming import below_watched, run_name
@@ -45,7 +45,7 @@ class StartState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartResult:
     """What became of some events: the run they belong to, "" when there is none, and why in words."""
 
     state: StartState
@@ -54,66 +54,70 @@ class Start:
     reason: str = ""
 
 
-async def start_runs(events: Sequence[ObjectEvent], armed: ArmedTrigger, context: RunContext) -> list[Start]:
-    """A run exists for each object version that `armed` waits for; with `batch`, one for as many as make a batch.
+async def start_runs(
+    events: Sequence[ObjectEvent], compiled: CompiledTrigger, context: RunContext
+) -> list[StartResult]:
+    """A run exists for each object version that `compiled` waits for; with `batch`, one for as many as make a batch.
 
     However often, and in whatever order, events of one object version come, there is one run for it. An error leaves
     nothing half done that calling it again with the same events does not finish.
     """
-    records = TriggerRecords(context.store, armed.trigger.name)
-    starts, wanted = _sorted_out(events, armed)
+    records = TriggerRecords(context.store, compiled.trigger.name)
+    starts, wanted = _sorted_out(events, compiled)
     claims = await records.runs_of(wanted)
     seen: set[str] = set()
     for run in dict.fromkeys(run for run in claims if run is not None):
         mine = tuple([event for event, claim in zip(wanted, claims, strict=True) if claim == run])
-        starts += await _finish(run, armed, context, seen) or await _known(run, mine, armed, context, seen)
+        starts += await _finish(run, compiled, context, seen) or await _known(run, mine, compiled, context, seen)
     fresh = [event for event, claim in zip(wanted, claims, strict=True) if claim is None]
-    for group in _groups(fresh, armed):
-        record = StartRecord(run_name(armed.trigger.name, group), group)
+    for group in _groups(fresh, compiled):
+        record = StartRecord(run_name(compiled.trigger.name, group), group)
         await records.note_start(record)
-        starts += await _finish(record.run, armed, context, seen)
+        starts += await _finish(record.run, compiled, context, seen)
     return starts
 
 
 async def _known(
-    run: str, events: tuple[ObjectEvent, ...], armed: ArmedTrigger, context: RunContext, seen: set[str]
-) -> list[Start]:
+    run: str, events: tuple[ObjectEvent, ...], compiled: CompiledTrigger, context: RunContext, seen: set[str]
+) -> list[StartResult]:
     """Events whose objects belong to a run already; of a run that was never started, as they were gone, they try again.
 
     So an event that comes before its object, or out of the blue, does not keep a later one from starting the run.
     """
-    records = TriggerRecords(context.store, armed.trigger.name)
+    records = TriggerRecords(context.store, compiled.trigger.name)
     if not await records.is_forgotten(run):
-        return [Start(StartState.KNOWN, events, run)]
+        return [StartResult(StartState.KNOWN, events, run)]
     starts = []
     for event in events:
-        own = await _give_own_run(event, armed, records)
+        own = await _give_own_run(event, compiled, records)
         await records.note_start(StartRecord(own, (event,)))
-        starts += await _finish(own, armed, context, seen) or [Start(StartState.KNOWN, (event,), own)]
+        starts += await _finish(own, compiled, context, seen) or [StartResult(StartState.KNOWN, (event,), own)]
     return starts
 
 
-async def _give_own_run(event: ObjectEvent, armed: ArmedTrigger, records: TriggerRecords) -> str:
+async def _give_own_run(event: ObjectEvent, compiled: CompiledTrigger, records: TriggerRecords) -> str:
     """An object that no run was started for belongs to a run of its own from here on; its name follows from it."""
-    run = run_name(armed.trigger.name, (event,))
+    run = run_name(compiled.trigger.name, (event,))
     await records.assign(event, run)
     return run
 
 
-async def finish_start(run: str, armed: ArmedTrigger, context: RunContext) -> list[Start]:
+async def finish_start(run: str, compiled: CompiledTrigger, context: RunContext) -> list[StartResult]:
     """A start that was noted and then cut is carried through; [] when there is none of this name any more."""
-    return await _finish(run, armed, context, set())
+    return await _finish(run, compiled, context, set())
 
 
-async def give_up(events: Sequence[ObjectEvent], reason: str, armed: ArmedTrigger, context: RunContext) -> list[str]:
+async def give_up(
+    events: Sequence[ObjectEvent], reason: str, compiled: CompiledTrigger, context: RunContext
+) -> list[str]:
     """Events whose start has failed for good are dead letters; their names. A run that exists all the same stays."""
-    records, now = TriggerRecords(context.store, armed.trigger.name), context.clock.now()
-    _, wanted = _sorted_out(events, armed)
+    records, now = TriggerRecords(context.store, compiled.trigger.name), context.clock.now()
+    _, wanted = _sorted_out(events, compiled)
     given_up = []
     claims = await records.runs_of(wanted)
     fresh = [event for event, claim in zip(wanted, claims, strict=True) if claim is None]
-    for group in _groups(fresh, armed):
-        run = run_name(armed.trigger.name, group)
+    for group in _groups(fresh, compiled):
+        run = run_name(compiled.trigger.name, group)
         claims += await records.claim(group, run)
         await records.note_start(StartRecord(run, group))
     for run in dict.fromkeys(run for run in claims if run is not None):
@@ -126,62 +130,66 @@ async def give_up(events: Sequence[ObjectEvent], reason: str, armed: ArmedTrigge
     return given_up
 
 
-def _sorted_out(events: Sequence[ObjectEvent], armed: ArmedTrigger) -> tuple[list[Start], list[ObjectEvent]]:
+def _sorted_out(
+    events: Sequence[ObjectEvent], compiled: CompiledTrigger
+) -> tuple[list[StartResult], list[ObjectEvent]]:
     """What is ignored, and the others, each object version once."""
-    ignored: list[Start] = []
+    ignored: list[StartResult] = []
     wanted: dict[str, ObjectEvent] = {}
     for event in events:
-        if reason := armed.ignores(event):
-            ignored.append(Start(StartState.IGNORED, (event,), reason=reason))
+        if reason := compiled.ignores(event):
+            ignored.append(StartResult(StartState.IGNORED, (event,), reason=reason))
         else:
             wanted.setdefault(event.identity, event)
     return ignored, list(wanted.values())
 
 
-def _groups(events: Sequence[ObjectEvent], armed: ArmedTrigger) -> Iterator[tuple[ObjectEvent, ...]]:
-    most = 1 if armed.trigger.batch is None else armed.trigger.batch.objects
+def _groups(events: Sequence[ObjectEvent], compiled: CompiledTrigger) -> Iterator[tuple[ObjectEvent, ...]]:
+    most = 1 if compiled.trigger.batch is None else compiled.trigger.batch.objects
     for start in range(0, len(events), most):
         yield tuple(events[start : start + most])
 
 
-async def _finish(run: str, armed: ArmedTrigger, context: RunContext, seen: set[str]) -> list[Start]:
+async def _finish(run: str, compiled: CompiledTrigger, context: RunContext, seen: set[str]) -> list[StartResult]:
     """The run of a start that was noted exists, and those of all objects that somebody else has claimed meanwhile."""
-    records = TriggerRecords(context.store, armed.trigger.name)
+    records = TriggerRecords(context.store, compiled.trigger.name)
     if run in seen or (record := await records.read_start(run)) is None:
         return []
     seen.add(run)
     if await read(context.store, keys.run_json(run)) is not None:
-        return [Start(StartState.KNOWN, record.events, run)]
+        return [StartResult(StartState.KNOWN, record.events, run)]
     claims = await records.claim(record.events, run)
     mine = tuple([event for event, claim in zip(record.events, claims, strict=True) if claim == run])
-    starts = [await _begin(run, mine, armed, context)] if mine else []
+    starts = [await _begin(run, mine, compiled, context)] if mine else []
     if not mine:
         await records.end_start(run)
     for other in dict.fromkeys(claims):
         theirs = tuple([event for event, claim in zip(record.events, claims, strict=True) if claim == other])
         if other != run:
-            starts += await _finish(other, armed, context, seen) or [Start(StartState.KNOWN, theirs, other)]
+            starts += await _finish(other, compiled, context, seen) or [StartResult(StartState.KNOWN, theirs, other)]
     return starts
 
 
-async def _begin(run: str, events: tuple[ObjectEvent, ...], armed: ArmedTrigger, context: RunContext) -> Start:
+async def _begin(
+    run: str, events: tuple[ObjectEvent, ...], compiled: CompiledTrigger, context: RunContext
+) -> StartResult:
     """The run exists, for those of its objects that are still there."""
-    trigger = armed.trigger.name
+    trigger = compiled.trigger.name
     copies = keys.trigger_copies(trigger, run)
     looked = await each(lambda event: present(event, copies, context), events)
     there = [(event, uri) for event, uri in zip(events, looked, strict=True) if uri is not None]
     found = [event for event, _ in there]
     gone = tuple([event for event in events if event not in found])
     if gone:
-        await _tell_gone(run, gone, armed, context)
+        await _tell_gone(run, gone, compiled, context)
     if not there:
         await TriggerRecords(context.store, trigger).end_start(run)
-        return Start(StartState.GONE, events, reason=GONE)
-    pipeline = fill(armed.pipeline, await _arrivals(run, there, armed, context))
-    created = await try_create(context.store, new_record(run, pipeline, armed.code, context))
+        return StartResult(StartState.GONE, events, reason=GONE)
+    pipeline = instantiate(compiled.pipeline, await _arrivals(run, there, compiled, context))
+    created = await try_create(context.store, new_record(run, pipeline, compiled.code, context))
     if created:  # by us, without those that were gone: when one is told of again, this run is none of theirs
-        await each(lambda event: _give_own_run(event, armed, TriggerRecords(context.store, trigger)), gone)
-    return Start(StartState.STARTED if created else StartState.KNOWN, tuple(found), run)
+        await each(lambda event: _give_own_run(event, compiled, TriggerRecords(context.store, trigger)), gone)
+    return StartResult(StartState.STARTED if created else StartState.KNOWN, tuple(found), run)
 
 
 GONE = (
@@ -190,22 +198,22 @@ GONE = (
 )
 
 
-async def _tell_gone(run: str, gone: tuple[ObjectEvent, ...], armed: ArmedTrigger, context: RunContext) -> None:
+async def _tell_gone(run: str, gone: tuple[ObjectEvent, ...], compiled: CompiledTrigger, context: RunContext) -> None:
     letter = Letter(f"{run}-gone", GONE, context.clock.now(), gone, gone=True)
-    await TriggerRecords(context.store, armed.trigger.name).write_letter(letter)
+    await TriggerRecords(context.store, compiled.trigger.name).write_letter(letter)
 
 
 async def _arrivals(
-    run: str, there: Sequence[tuple[ObjectEvent, str]], armed: ArmedTrigger, context: RunContext
+    run: str, there: Sequence[tuple[ObjectEvent, str]], compiled: CompiledTrigger, context: RunContext
 ) -> Arrivals:
     """What the run gets, written down where it is not the objects themselves."""
-    trigger, store = armed.trigger, context.settings.store.rstrip("/")
-    waiting = [(step, name) for step in armed.pipeline.steps for name in step.inputs if is_waiting(step, name)]
+    trigger, store = compiled.trigger, context.settings.store.rstrip("/")
+    waiting = [(step, name) for step in compiled.pipeline.steps for name in step.inputs if is_waiting(step, name)]
     keys_below = [below_watched(event.key, trigger.prefix) for event, _ in there]
     objects = tuple([uri for _, uri in there])
     table = folder = ""
     if any(takes_list(step, name) for step, name in waiting):
-        body = object_list(objects, armed.template)
+        body = object_list(objects, compiled.template)
         table = keys.trigger_arrivals(trigger.name, hashlib.sha256(body).hexdigest())
         await put(context.store, f"{table}/MLTable", body)
     if any(takes_folder(step, name) for step, name in waiting):

@@ -15,14 +15,14 @@ from fanout.errors import EventError, FanoutError
 from fanout.queues.base import Delivery
 from fanout.scheduler.context import RunContext
 from fanout.tasks import each, task_group, until_set
-from fanout.triggers.batching import Held, due, wait_for
-from fanout.triggers.compiled import ArmedTrigger
+from fanout.triggers.batching import PendingEvents, due, wait_for
+from fanout.triggers.compiled import CompiledTrigger
 from fanout.triggers.observer import WatchObserver
 from fanout.triggers.records import Letter, TriggerRecords
 from fanout.triggers.runner import Runner
 from fanout.triggers.sources.bodies import read_events
 from fanout.triggers.sources.inbox import Inbox
-from fanout.triggers.start import Start, StartState, finish_start, give_up, start_runs
+from fanout.triggers.start import StartResult, StartState, finish_start, give_up, start_runs
 
 RECEIVED_AT_ONCE = 50
 STARTED_AT_ONCE = 8
@@ -35,18 +35,18 @@ LONGEST_PAUSE = 60.0
 class Watch:
     """One trigger being watched by this process."""
 
-    armed: ArmedTrigger
+    compiled: CompiledTrigger
     context: RunContext
     inbox: Inbox
     observer: WatchObserver
     runner: Runner
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    _held: list[Held] = field(default_factory=list)
+    _held: list[PendingEvents] = field(default_factory=list)
 
     async def work(self, told_by: str) -> None:
         """Returns once `stopping` is set and the runs that were being carried out are over."""
         left = await self._records.starts()
-        self.observer.watching(self.armed.trigger, told_by, len(left))
+        self.observer.watching(self.compiled.trigger, told_by, len(left))
         async with task_group() as tasks:
             running = tasks.create_task(self.runner.work(self.stopping))
             tasks.create_task(self._take_up(left))
@@ -59,7 +59,7 @@ class Watch:
 
     @property
     def _records(self) -> TriggerRecords:
-        return TriggerRecords(self.context.store, self.armed.trigger.name)
+        return TriggerRecords(self.context.store, self.compiled.trigger.name)
 
     async def _take_up(self, runs: Sequence[str]) -> None:
         """What an earlier watch has begun to start is started, what it has started is carried out."""
@@ -67,7 +67,7 @@ class Watch:
             if self.stopping.is_set():
                 return
             try:
-                for start in await finish_start(run, self.armed, self.context):
+                for start in await finish_start(run, self.compiled, self.context):
                     self.observer.arrived(start)
                     if start.run:
                         self.runner.add(start.run)
@@ -76,7 +76,7 @@ class Watch:
 
     async def _receive(self) -> None:
         while not self.stopping.is_set():
-            wait = wait_for(self._held, self.armed.trigger.batch, self._now, LONGEST_POLL)
+            wait = wait_for(self._held, self.compiled.trigger.batch, self._now, LONGEST_POLL)
             try:
                 deliveries = await until_set(self.stopping, self.inbox.queue.receive(RECEIVED_AT_ONCE, wait))
             except FanoutError as exc:
@@ -98,26 +98,26 @@ class Watch:
             await self._settle([delivery], self._records.write_letter(letter))
             self.observer.refused(str(exc))
             return
-        wanted = [event for event in events if self.armed.ignores(event) is None]
+        wanted = [event for event in events if self.compiled.ignores(event) is None]
         for event in events:
-            if (reason := self.armed.ignores(event)) is not None:
-                self.observer.arrived(Start(StartState.IGNORED, (event,), reason=reason))
+            if (reason := self.compiled.ignores(event)) is not None:
+                self.observer.arrived(StartResult(StartState.IGNORED, (event,), reason=reason))
         if wanted:
-            self._held.append(Held(delivery, tuple(wanted), self._now))
+            self._held.append(PendingEvents(delivery, tuple(wanted), self._now))
         else:
             await self._settle([delivery])
 
     async def _start_due(self) -> None:
-        groups = due(self._held, self.armed.trigger.batch, self._now)
+        groups = due(self._held, self.compiled.trigger.batch, self._now)
         await each(self._start, groups, STARTED_AT_ONCE)
         begun = {id(one) for group in groups for one in group}
         self._held = [one for one in self._held if id(one) not in begun]
 
-    async def _start(self, group: list[Held]) -> None:
+    async def _start(self, group: list[PendingEvents]) -> None:
         deliveries = [one.delivery for one in group]
         events = [event for one in group for event in one.events]
         try:
-            starts = await start_runs(events, self.armed, self.context)
+            starts = await start_runs(events, self.compiled, self.context)
         except FanoutError as exc:
             await self._failed(group, str(exc))
             return
@@ -127,14 +127,14 @@ class Watch:
                 self.runner.add(one.run)
         await self._settle(deliveries)
 
-    async def _failed(self, group: list[Held], reason: str) -> None:
+    async def _failed(self, group: list[PendingEvents], reason: str) -> None:
         """Messages that were received often enough are given up, the others come again after a pause."""
         most = self.context.settings.max_receives
         last = [one for one in group if one.delivery.receive_count >= most]
         again = [one for one in group if one.delivery.receive_count < most]
         if last:
             events = [event for one in last for event in one.events]
-            given_up = give_up(events, reason, self.armed, self.context)
+            given_up = give_up(events, reason, self.compiled, self.context)
             await self._settle([one.delivery for one in last], given_up)
             self.observer.start_failed(len(events), reason, None)
         if again:

@@ -23,7 +23,7 @@ from fanout.records.run import load_record
 from fanout.scheduler.context import RunContext
 from fanout.storage.access import Access
 from fanout.storage.open import open_store
-from fanout.triggers.compiled import arm
+from fanout.triggers.compiled import compile_trigger
 from fanout.triggers.event import ObjectEvent
 from fanout.triggers.sources.bodies import read_events
 from fanout.triggers.sources.bucket_setup import look, set_up, take_down
@@ -152,9 +152,9 @@ async def test_the_bucket_tells_of_what_arrives(bucket: Bucket, tmp_path: Path) 
     assert {(event.key, event.etag) for event in events} >= set(etags.items())
     path = tmp_path / "pipeline.yml"
     path.write_text(PIPELINE.format(name=bucket.name))
-    armed = await arm(load_pipeline(path, armed=True), bucket.context)
-    starts = [*await start_runs([*reversed(events), *events], armed, bucket.context)]
-    starts += await start_runs(events, armed, bucket.context)
+    for_trigger = await compile_trigger(load_pipeline(path, for_trigger=True), bucket.context)
+    starts = [*await start_runs([*reversed(events), *events], for_trigger, bucket.context)]
+    starts += await start_runs(events, for_trigger, bucket.context)
     states = Counter(start.state for start in starts)
     assert states[StartState.STARTED] == len(there)  # moto tells of an upload in parts twice
     assert states.keys() == {StartState.STARTED, StartState.GONE, StartState.KNOWN}

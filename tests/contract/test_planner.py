@@ -93,7 +93,7 @@ def cloud(
 
     async def deploy() -> None:
         async with context.run_context_of(context.settings_of(tmp_path, Where(store=store))) as run_context:
-            await write_deployment("photos", load_pipeline(tmp_path / "pipeline.yml", armed=True), run_context)
+            await write_deployment("photos", load_pipeline(tmp_path / "pipeline.yml", for_trigger=True), run_context)
 
     asyncio.run(deploy())
     level = logging.getLogger("fanout").level

@@ -100,7 +100,7 @@ def deploy(
     from fanout.aws.parameters import Size
     from fanout.files.uris import display
 
-    loaded = load(pipeline, sets, inputs, armed=None)
+    loaded = load(pipeline, sets, inputs, for_trigger=None)
     settings = context.settings_of(pipeline, Where(store, None, profile))
     size = Size(image, workers, worker_seconds, worker_memory, alarms, _pairs(parameter or ()))
     wanted = Wanted(deployment_name(name, loaded), loaded, size, tuple(reads or ()))

@@ -36,7 +36,7 @@ def failures(
     import asyncio
 
     from fanout.api import context
-    from fanout.cli.render.output import Output, output_to
+    from fanout.cli.render.output import Console, output_to
     from fanout.queries.runs import find_run
     from fanout.queries.status import pick
 
@@ -46,7 +46,7 @@ def failures(
     async def look() -> None:
         objects = context.open_to_read(settings)
         record = await find_run(objects, run)
-        output = Output(sys.stdout) if json else output_to(sys.stdout)
+        output = Console(sys.stdout) if json else output_to(sys.stdout)
         commands = context.commands_of(settings, where)
         for one in [pick(record, step)] if step else record.pipeline.steps:
             lines = (

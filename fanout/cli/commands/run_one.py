@@ -13,7 +13,7 @@ from fanout.cli import options
 from fanout.errors import ExitCode, RunError
 
 if TYPE_CHECKING:
-    from fanout.cli.render.output import Output
+    from fanout.cli.render.output import Console
     from fanout.config.settings import Settings
     from fanout.node.single import Prepared
     from fanout.records.step import StepRecord
@@ -116,13 +116,13 @@ async def _prepared(
     return await prepare(record, index, context.open_to_read(settings), context.access_of(settings), scratch, code)
 
 
-def _carry_out(prepared: "Prepared", record: "StepRecord", code: str, output: "Output", *, debug: bool) -> bool:
+def _carry_out(prepared: "Prepared", record: "StepRecord", code: str, output: "Console", *, debug: bool) -> bool:
     """Runs the script and says what became of it; whether all went well."""
     from fanout.cli.render.run_one import after, before, failed, interrupted, left
     from fanout.node.single import Trial, surroundings, written
-    from fanout.reports.failure_groups import Source
+    from fanout.reports.failure_groups import StepSource
 
-    source, paint, trial = Source(record.run, record.step.name, record.code_from), output.paint, Trial(prepared)
+    source, paint, trial = StepSource(record.run, record.step.name, record.code_from), output.paint, Trial(prepared)
     _say(output, *before(prepared, source, code, paint))
     ended_well = False
     with surroundings(prepared):
@@ -150,6 +150,6 @@ def _debug(error: BaseException, prepared: "Prepared") -> None:
     post_mortem(error, prepared.place.code)
 
 
-def _say(output: "Output", *lines: str) -> None:
+def _say(output: "Console", *lines: str) -> None:
     for line in lines:
         output.line(line)

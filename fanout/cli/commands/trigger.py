@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from fanout.pipeline.model import Pipeline, Trigger
     from fanout.scheduler.context import RunContext
-    from fanout.triggers.sources.bucket_setup import Done
+    from fanout.triggers.sources.bucket_setup import SetUpChanges
 
-    Change = Callable[[Trigger, RunContext], Coroutine[object, object, Done]]
+    Change = Callable[[Trigger, RunContext], Coroutine[object, object, SetUpChanges]]
 
 trigger = typer.Typer(
     no_args_is_help=True,
@@ -41,7 +41,7 @@ def set_(
     from fanout.triggers.loop_guard import own_places
     from fanout.triggers.sources.bucket_setup import set_up
 
-    async def change(wanted: "Trigger", run_context: "RunContext") -> "Done":
+    async def change(wanted: "Trigger", run_context: "RunContext") -> "SetUpChanges":
         own_places(loaded, wanted, run_context.settings)  # refused now rather than when a run starts the next
         return await set_up(wanted, run_context)
 
@@ -104,7 +104,7 @@ def show(
 def _loaded(pipeline: options.PipelineFile, sets: list[str] | None) -> "Pipeline":
     from fanout.api.pipelines import load
 
-    return load(pipeline, sets, armed=True)
+    return load(pipeline, sets, for_trigger=True)
 
 
 def _trigger_of(pipeline: "Pipeline") -> "Trigger":
@@ -120,7 +120,7 @@ def _change(pipeline: "Pipeline", change: "Change", where: Where, *, json: bool)
 
     settings = context.settings_of(Path(pipeline.file), where)
 
-    async def carry_out() -> "Done":
+    async def carry_out() -> "SetUpChanges":
         async with context.run_context_of(settings) as run_context:
             return await change(_trigger_of(pipeline), run_context)
 

@@ -26,7 +26,7 @@ def validate(
     from fanout.environments import installed
 
     try:
-        loaded = load(pipeline, sets, inputs, armed=None)
+        loaded = load(pipeline, sets, inputs, for_trigger=None)
         look_at_tables(loaded, pipeline, Where())
     except (SpecError, InputError) as error:
         if not json:

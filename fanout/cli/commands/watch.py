@@ -48,7 +48,7 @@ def watch(
     from fanout.api import context
     from fanout.api.pipelines import load, look_at_tables, own_environments
 
-    loaded, where = load(pipeline, sets, inputs, armed=True), Where(store, queue, profile)
+    loaded, where = load(pipeline, sets, inputs, for_trigger=True), Where(store, queue, profile)
     look_at_tables(loaded, pipeline, where)
     loaded = own_environments(loaded) if env else loaded
     settings = context.settings_of(pipeline, where)
@@ -75,14 +75,14 @@ async def _carry_out(
     import asyncio
 
     from fanout.api import context
-    from fanout.cli.render.output import Output, output_to
+    from fanout.cli.render.output import Console, output_to
     from fanout.cli.render.watch import JsonWatchView, PlainWatchView
     from fanout.cli.signals import until_drained
     from fanout.triggers import service
 
     async with context.run_context_of(settings) as run_context:
         view = (
-            JsonWatchView(Output(sys.stdout), run_context.clock)
+            JsonWatchView(Console(sys.stdout), run_context.clock)
             if json
             else PlainWatchView(
                 output_to(sys.stdout), context.commands_of(settings, where), run_context.clock, pipeline.file

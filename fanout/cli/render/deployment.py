@@ -6,7 +6,7 @@ from pathlib import Path
 from fanout.advice import advised
 from fanout.aws.arrivals import is_same
 from fanout.aws.deploy import Difference, Doomed, Wanted
-from fanout.aws.stack import Change
+from fanout.aws.stack import ResourceChange
 from fanout.cli.render.output import Paint
 from fanout.code_snapshots.archive import notices
 from fanout.formatting import many, printable, size
@@ -68,7 +68,7 @@ def doomed_lines(name: str, store: str, doomed: Doomed) -> Iterator[str]:
         yield f"{many(remains.runs_kept, 'run')} in {where} stay; --data removes all that is there"
 
 
-def _change(change: Change, paint: Paint) -> str:
+def _change(change: ResourceChange, paint: Paint) -> str:
     text = f"{SIGNS.get(change.action, '~')} {change.resource} ({change.type})"
     if change.action == "Remove" or change.replaced:
         return paint.warning(f"{text}, replaced" if change.replaced else text)

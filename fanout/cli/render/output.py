@@ -37,7 +37,7 @@ class Paint:
 
 
 @dataclass(slots=True)
-class Output:
+class Console:
     """A stream of lines. A reader that has gone (`fanout run … | head`) never fails what is being shown."""
 
     stream: TextIO
@@ -60,6 +60,6 @@ def colours_wanted(stream: TextIO, environ: Mapping[str, str] = os.environ) -> b
     return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
-def output_to(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Output:
+def output_to(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Console:
     """Lines to `stream`, coloured when it is a terminal that wants it."""
-    return Output(stream, Paint(colours_wanted(stream, environ)))
+    return Console(stream, Paint(colours_wanted(stream, environ)))

@@ -10,7 +10,7 @@ from fanout.errors import EntryScriptError
 from fanout.formatting import duration, indented, many, printable
 from fanout.node.single import Prepared, Returned
 from fanout.queries.failures import items_of
-from fanout.reports.failure_groups import Source
+from fanout.reports.failure_groups import StepSource
 from fanout.slot.child.entry_script import user_traceback
 
 MOST_ROWS = 5
@@ -18,7 +18,7 @@ LONGEST_ROW = 200
 _INDENT = "  "
 
 
-def before(prepared: Prepared, source: Source, code: str, paint: Paint) -> Iterator[str]:
+def before(prepared: Prepared, source: StepSource, code: str, paint: Paint) -> Iterator[str]:
     """What is going to be run, on what."""
     batch = prepared.planned
     items = items_of(batch)
@@ -40,7 +40,7 @@ def after(returned: Returned, paint: Paint) -> Iterator[str]:
     yield indented("\n".join(_shown(returned.value)), _INDENT)
 
 
-def failed(error: BaseException, phase: str, source: Source, paint: Paint) -> Iterator[str]:
+def failed(error: BaseException, phase: str, source: StepSource, paint: Paint) -> Iterator[str]:
     """What the script has raised, with its own lines only."""
     yield paint.bad(f"failed in {phase}:")
     if isinstance(error, EntryScriptError):
@@ -49,7 +49,7 @@ def failed(error: BaseException, phase: str, source: Source, paint: Paint) -> It
         yield printable(indented(source.restore(user_traceback(error)), _INDENT))
 
 
-def interrupted(stop: KeyboardInterrupt, phase: str, source: Source, paint: Paint) -> Iterator[str]:
+def interrupted(stop: KeyboardInterrupt, phase: str, source: StepSource, paint: Paint) -> Iterator[str]:
     """Where the script was when Ctrl-C came: of one that hangs, where it hangs."""
     yield paint.warning(f"interrupted in {phase}:")
     yield printable(indented(source.restore(user_traceback(stop)), _INDENT))

@@ -10,14 +10,14 @@ from fanout.formatting import many, moment, number, printable
 from fanout.pipeline.model import Trigger
 from fanout.security.redaction import redact
 from fanout.triggers.records import Letter
-from fanout.triggers.sources.bucket_setup import Standing
+from fanout.triggers.sources.bucket_setup import BucketState
 
 MOST_SHOWN = 20
 
 
 def trigger_lines(
     trigger: Trigger,
-    standing: Standing | None,
+    standing: BucketState | None,
     starts: int,
     letters: Sequence[Letter],
     paint: Paint,
@@ -36,7 +36,7 @@ def trigger_lines(
 
 
 def trigger_fields(
-    trigger: Trigger, standing: Standing | None, starts: int, letters: Sequence[Letter]
+    trigger: Trigger, standing: BucketState | None, starts: int, letters: Sequence[Letter]
 ) -> Mapping[str, object]:
     """The same as one JSON object."""
     return {
@@ -62,7 +62,7 @@ def trigger_fields(
     }
 
 
-def _notification(standing: Standing, paint: Paint, file: str) -> str:
+def _notification(standing: BucketState, paint: Paint, file: str) -> str:
     if standing.is_set and standing.there is not None:
         return f"set: tells {standing.there.queue}"
     if standing.there is None:

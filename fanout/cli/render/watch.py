@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from fanout.cli.render.advised_commands import Commands
-from fanout.cli.render.output import Output
+from fanout.cli.render.output import Console
 from fanout.cli.render.run.conclusion import paint_verdict, run_has_failures
 from fanout.clock import Clock
 from fanout.formatting import duration, location, many, moment, printable
@@ -31,7 +31,7 @@ from fanout.records.verdict import VerdictStatus
 from fanout.scheduler.observer import RunObserver, RunReport, Unwatched
 from fanout.scheduler.run_machine import run_counts
 from fanout.security.redaction import redact
-from fanout.triggers.start import Start, StartState
+from fanout.triggers.start import StartResult, StartState
 
 SCHEMA = 1
 MOST_SHOWN = 3
@@ -63,7 +63,7 @@ class _Notices(Unwatched):
 class PlainWatchView:
     """A WatchObserver for people."""
 
-    def __init__(self, output: Output, commands: Commands, clock: Clock, file: str = "PIPELINE") -> None:
+    def __init__(self, output: Console, commands: Commands, clock: Clock, file: str = "PIPELINE") -> None:
         self._output, self._commands, self._clock, self._file = output, commands, clock, file
         self._ignored = Counter[str]()
 
@@ -73,7 +73,7 @@ class PlainWatchView:
         if taken_up:
             self._say(f"{many(taken_up, 'run')} that an earlier watch has left: going on")
 
-    def arrived(self, start: Start) -> None:
+    def arrived(self, start: StartResult) -> None:
         match start.state:
             case StartState.STARTED:
                 self._say(f"{_objects(start)}: run {start.run}")
@@ -131,7 +131,7 @@ class PlainWatchView:
 class JsonWatchView:
     """A WatchObserver for programs."""
 
-    def __init__(self, output: Output, clock: Clock) -> None:
+    def __init__(self, output: Console, clock: Clock) -> None:
         self._output, self._clock = output, clock
 
     def watching(self, trigger: Trigger, told_by: str, taken_up: int) -> None:
@@ -144,7 +144,7 @@ class JsonWatchView:
             taken_up=taken_up,
         )
 
-    def arrived(self, start: Start) -> None:
+    def arrived(self, start: StartResult) -> None:
         uris = [event.uri for event in start.events]
         self._say("objects", state=start.state, run=start.run or None, objects=uris, reason=redact(start.reason))
 
@@ -194,7 +194,7 @@ def outputs_of(report: RunReport) -> Iterator[tuple[str, str]]:
             yield f"{step.step.name}.{name}", uri
 
 
-def _objects(start: Start) -> str:
+def _objects(start: StartResult) -> str:
     shown = ", ".join(printable(event.key) for event in start.events[:MOST_SHOWN])
     more = len(start.events) - MOST_SHOWN
     return f"{shown} and {more} more" if more > 0 else shown

@@ -18,7 +18,7 @@ from fanout.files import uris
 from fanout.queues.base import Delivery, QueuePair
 from fanout.records import messages, mini_batch
 from fanout.records.messages import Message
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.results import codec
 from fanout.results.codec import Entry, Event, Status
 from fanout.security.signature import UNSIGNED, Signer
@@ -48,7 +48,7 @@ class Finished:
 
 
 @dataclass(slots=True)
-class _Gathered:
+class _Group:
     finished: list[Finished] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     bytes: int = 0
@@ -80,7 +80,7 @@ class Committer:
     ) -> None:
         self._write, self._stage, self._queues, self.signer = write, stage, queues, signer
         self._leases, self._clock, self._idle, self._node = leases, clock, idle, node
-        self._gathered = _Gathered()
+        self._gathered = _Group()
         self._news = asyncio.Event()
         self._hurry = asyncio.Event()
         self._closing = False
@@ -121,7 +121,7 @@ class Committer:
                 await self._news.wait()
                 await self._linger()
                 self._news.clear()
-                group, self._gathered = self._gathered, _Gathered()
+                group, self._gathered = self._gathered, _Group()
                 if group:
                     await self._commit(group)
                 if group.finished:
@@ -133,7 +133,7 @@ class Committer:
             return
         await until_set(self._hurry, self._clock.sleep(LINGER))
 
-    async def _commit(self, group: _Gathered) -> None:
+    async def _commit(self, group: _Group) -> None:
         for finished in group.finished:
             if finished.entry.files:
                 await self._stage(codec.folder_of(finished.entry), self._seq, finished.entry.files)
@@ -210,7 +210,7 @@ def _following(finished: Finished, node: int) -> Iterator[Message]:
     if finished.entry.status is not Status.SPLIT:
         yield replace(message, attempt=message.attempt + 1, failed_on=(*message.failed_on, node), passed_on=0)
         return
-    for half in (message.part or Part(0, finished.entry.items)).halves:
+    for half in (message.part or ItemRange(0, finished.entry.items)).halves:
         yield replace(message, attempt=0, part=half, failed_on=(), passed_on=0)
 
 

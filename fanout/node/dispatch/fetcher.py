@@ -11,7 +11,7 @@ from fanout.files import uris
 from fanout.files.transfer import download_file, some_at_once
 from fanout.pipeline.model import DataType
 from fanout.records import mini_batch
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.records.step import StepRecord
 from fanout.storage.access import Access
 from fanout.tables.allowed_places import may_be_read
@@ -38,7 +38,7 @@ class Fetcher:
                     f"{uris.display(uri)}: is not in the input {uris.display(self._base)}, and is not read"
                 )
 
-    async def fetch(self, line: bytes, part: Part | None = None) -> tuple[bytes, tuple[str, ...]]:
+    async def fetch(self, line: bytes, part: ItemRange | None = None) -> tuple[bytes, tuple[str, ...]]:
         """The mini-batch's line with local names for remote files, and the copies that `release` takes back.
 
         With `part`, only the files of that part are brought.

@@ -23,7 +23,7 @@ from fanout.pipeline.model import DataInput, DataType, Input, InputMode, Literal
 from fanout.pipeline.scope import Draft, Scope, require_known
 from fanout.pipeline.trigger import RUN_TOKEN
 from fanout.pipeline.yaml.checks import expected
-from fanout.pipeline.yaml.diagnostics import Report, Told, Wrong, shorten
+from fanout.pipeline.yaml.diagnostics import AlreadyReported, CheckFailed, Report, shorten
 from fanout.pipeline.yaml.tree import Node, Origin, ScalarNode, is_null
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ def own_value(node: Node | None, declaration: Declaration, missing: str) -> Inpu
     if node is None:
         if declaration.optional:
             return LiteralInput(None)
-        raise Wrong(missing)
+        raise CheckFailed(missing)
     if not isinstance(declaration.type, DataType):
         return LiteralInput(literal(node, declaration))
     return DataInput(_present(node, declaration.type), declaration.type, declaration.mode)
@@ -80,9 +80,9 @@ def setting(node: Node, own: Mapping[str, Input], scope: Scope) -> Node:
     name = own_reference(node.text, "inputs")
     value = own[name] if name is not None and name in own else _follow(node, scope)
     if value is STAND_IN:
-        raise Told(str(node.text), node.origin)
+        raise AlreadyReported(str(node.text), node.origin)
     if not isinstance(value, LiteralInput):
-        raise Wrong(f"{node.text.strip()} is data; a setting takes a value", node.origin)
+        raise CheckFailed(f"{node.text.strip()} is data; a setting takes a value", node.origin)
     return ScalarNode(node.origin, value.value, literal_text(value.value) or "", via=node.text.strip())
 
 
@@ -93,7 +93,7 @@ def _follow(node: Node, scope: Scope) -> Input:
     while reference.step and reference.side == "inputs":
         if reference in seen or len(seen) == _HOPS_LIMIT:
             trouble = "leads back to itself" if reference in seen else f"is more than {_HOPS_LIMIT} bindings away"
-            raise Wrong(f"{reference} {trouble}", node.origin)
+            raise CheckFailed(f"{reference} {trouble}", node.origin)
         seen.append(reference)
         draft = scope.draft(reference.step, node.origin)
         message = f"step '{draft.name}' has no input '{reference.name}'"
@@ -111,7 +111,9 @@ def _reference(node: Node, report: Report) -> Reference:
     forms = "${{parent.inputs.name}} or ${{parent.jobs.step.outputs.name}}, as the whole value"
     if reference is None or (reference.side == "outputs" and reference.step is None):
         if any(macro in text for macro in ("${{name}}", "${{default_datastore}}", "${{output_name}}")):
-            raise Wrong(f"${{{{name}}}} and the like stand in paths of outputs only; an input takes a path or {forms}")
+            raise CheckFailed(
+                f"${{{{name}}}} and the like stand in paths of outputs only; an input takes a path or {forms}"
+            )
         raise expected(forms, node)
     if reference.old:
         report.notice(node.origin, f"'{shorten(text.strip())}' is an old spelling; write {reference}")
@@ -123,7 +125,7 @@ def _end(reference: Reference, origin: Origin, scope: Scope) -> Input:
     if reference.step is None:
         require_known(name, scope.inputs, f"the pipeline{scope.which} has no input '{name}'", origin)
         if scope.inputs[name] is STAND_IN:
-            raise Told(str(reference), origin)
+            raise AlreadyReported(str(reference), origin)
         return scope.inputs[name]
     draft = scope.draft(reference.step, origin)
     if draft.broken:
@@ -131,7 +133,7 @@ def _end(reference: Reference, origin: Origin, scope: Scope) -> Input:
     require_known(name, draft.outputs, f"step '{draft.name}' has no output '{name}'", origin)
     made = draft.maker(name)
     if made is None:
-        raise Wrong(f"no step inside '{draft.name}' writes its output '{name}'", origin)
+        raise CheckFailed(f"no step inside '{draft.name}' writes its output '{name}'", origin)
     return made
 
 
@@ -140,11 +142,13 @@ def _fitted(value: Input, declaration: Declaration, node: Node) -> Input:
     if isinstance(value, LiteralInput):
         return _fitted_literal(value, declaration, node)
     if isinstance(declaration.type, LiteralType):
-        raise Wrong(f"{_text(node)} is data ({value.type}); expected a value of type {declaration.type}", node.origin)
+        raise CheckFailed(
+            f"{_text(node)} is data ({value.type}); expected a value of type {declaration.type}", node.origin
+        )
     kind = declaration.type or value.type
     modes = input_modes(kind)
     if declaration.mode and declaration.mode not in modes:
-        raise Wrong(f"mode {declaration.mode} does not go with {kind}, the type of {_text(node)}", node.origin)
+        raise CheckFailed(f"mode {declaration.mode} does not go with {kind}, the type of {_text(node)}", node.origin)
     mode = declaration.mode or (value.mode if value.mode in modes else None)
     if isinstance(value, DataInput) and kind is not value.type:
         uri = value.uri
@@ -156,7 +160,7 @@ def _fitted_literal(value: LiteralInput, declaration: Declaration, node: Node) -
     if value.value is None:
         return own_value(None, declaration, f"{_text(node)} is optional and has no value, and this input needs one")
     if isinstance(declaration.type, DataType):
-        raise Wrong(f"{_text(node)} is a value; expected data of type {declaration.type}", node.origin)
+        raise CheckFailed(f"{_text(node)} is a value; expected data of type {declaration.type}", node.origin)
     passed = ScalarNode(node.origin, value.value, literal_text(value.value) or "", via=_text(node))
     return LiteralInput(literal(passed, declaration))
 
@@ -192,7 +196,7 @@ def _output_uri(path: Node, macros: Mapping[str, str], kind: DataType) -> str:
         raise expected("a path", path)
     filled = replace(path, text=render_text(path.text, macros))
     if "${{trigger." in filled.text.replace(" ", ""):
-        raise Wrong(
+        raise CheckFailed(
             "${{trigger.run}} and ${{trigger.key}} have values in runs that a trigger starts; to run this pipeline by "
             "hand give the output another path with --set",
             path.origin,
@@ -235,8 +239,8 @@ def _at(node: Node, check: Callable[[], T]) -> T:
     """Run a check that knows no places, and put what it finds at `node`."""
     try:
         return check()
-    except Wrong as wrong:
-        raise Wrong(str(wrong), wrong.origin or node.origin) from wrong
+    except CheckFailed as wrong:
+        raise CheckFailed(str(wrong), wrong.origin or node.origin) from wrong
 
 
 def _text(node: Node) -> str:

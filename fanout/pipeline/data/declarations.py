@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from fanout.pipeline.model import DataType, InputMode, OutputMode, Scalar
 from fanout.pipeline.yaml.checks import any_text, expected, flag, mapping, number, text, whole, word_of
-from fanout.pipeline.yaml.diagnostics import Check, Report, Wrong, join, shorten
+from fanout.pipeline.yaml.diagnostics import Check, CheckFailed, Report, join, shorten
 from fanout.pipeline.yaml.fields import Fields
 from fanout.pipeline.yaml.tree import ListNode, Node, Origin, ScalarNode
 
@@ -149,7 +149,7 @@ def _typed(node: ScalarNode, declaration: Declaration) -> Scalar:
     check = _LITERALS.get(declaration.type)
     try:
         return check(node) if check else _as_it_is(node)
-    except Wrong as wrong:
+    except CheckFailed as wrong:
         raise expected(_described(declaration), node) from wrong
 
 
@@ -183,7 +183,7 @@ def _output_type(node: Node) -> DataType:
     if isinstance(node, ScalarNode) and node.text == "path":
         return DataType.URI_FOLDER  # as of inputs
     if isinstance(node, ScalarNode) and node.text in tuple(LiteralType):
-        raise Wrong(
+        raise CheckFailed(
             f"an output of type {shorten(node.text)} is not supported; a step hands over files: {join(tuple(DataType))}"
         )
     return DataType(word_of(*DataType)(node))
@@ -196,7 +196,7 @@ def input_modes(kind: DataType) -> tuple[InputMode, ...]:
 
 def _input_mode(node: Node, kind: DataType | LiteralType | None) -> InputMode:
     if isinstance(kind, LiteralType):
-        raise Wrong(f"an input of type {kind} is a value and has no mode")
+        raise CheckFailed(f"an input of type {kind} is a value and has no mode")
     modes = _TABLE_MODES if kind is None else input_modes(kind)
     if isinstance(node, ScalarNode) and node.text.lower() in modes:
         return InputMode(node.text.lower())

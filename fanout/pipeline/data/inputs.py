@@ -9,7 +9,7 @@ from fanout.pipeline.data.declarations import Declaration, LiteralType, read_dec
 from fanout.pipeline.expressions import DOTTED
 from fanout.pipeline.model import DataInput, DataType, Input
 from fanout.pipeline.scope import entry_at
-from fanout.pipeline.yaml.diagnostics import Report, Wrong, suggest
+from fanout.pipeline.yaml.diagnostics import CheckFailed, Report, suggest
 from fanout.pipeline.yaml.fields import Fields
 from fanout.pipeline.yaml.tree import MapNode, Node, is_null
 
@@ -105,7 +105,7 @@ def _joined(own: Declaration, component: Declaration) -> Declaration:
 def _pipeline_input(name: str, inputs: Inputs, top: MapNode, report: Report) -> Input:
     def check(node: Node) -> Input:
         if is_bound(node):
-            raise Wrong("expected a value: an input of the pipeline cannot be an expression", node.origin)
+            raise CheckFailed("expected a value: an input of the pipeline cannot be an expression", node.origin)
         value = own_value(inputs.given.get(name), inputs.declared[name], f"required input '{name}' has no value")
         return replace(value, pipeline_input=name) if isinstance(value, DataInput) else value
 

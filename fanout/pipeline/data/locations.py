@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from fanout.pipeline.model import DataType
 from fanout.pipeline.yaml.checks import expected
-from fanout.pipeline.yaml.diagnostics import Wrong, join, shorten
+from fanout.pipeline.yaml.diagnostics import CheckFailed, join, shorten
 from fanout.pipeline.yaml.tree import Node, ScalarNode
 from fanout.storage.datastores import Datastores
 
@@ -49,7 +49,9 @@ def uri_of(text: str, folder: Path) -> str:
         written = without_prefix(text)
         return _azureml(text) if written == text else uri_of(written, folder)
     if scheme[1].lower() not in _REMOTE:
-        raise Wrong(f"'{shorten(text)}' has an unknown scheme; expected a local path, azureml:// or {join(_REMOTE)}")
+        raise CheckFailed(
+            f"'{shorten(text)}' has an unknown scheme; expected a local path, azureml:// or {join(_REMOTE)}"
+        )
     return _remote(text)
 
 
@@ -77,7 +79,9 @@ def in_datastore(uri: str, datastores: Datastores) -> str:
     name, path = _in_datastore(uri)
     found = datastores.uri(name, path)
     if found is None:
-        raise Wrong(f"'{shorten(uri)}': no {FILE} says where the datastore {name} is; name it there, in [datastores]")
+        raise CheckFailed(
+            f"'{shorten(uri)}': no {FILE} says where the datastore {name} is; name it there, in [datastores]"
+        )
     return found
 
 
@@ -94,7 +98,7 @@ def check_present(uri: str, kind: DataType) -> None:
     try:
         _check_path(path, kind)
     except OSError as exc:
-        raise Wrong(f"'{shorten(str(path))}' cannot be looked at: {exc.strerror}") from exc
+        raise CheckFailed(f"'{shorten(str(path))}' cannot be looked at: {exc.strerror}") from exc
 
 
 def check_free(uri: str, kind: DataType) -> None:
@@ -102,29 +106,29 @@ def check_free(uri: str, kind: DataType) -> None:
     path = local_path(uri)
     try:
         if path is not None and kind is DataType.URI_FILE and path.is_dir():
-            raise Wrong(f"'{path}' is a folder, and a uri_file output is a file")
+            raise CheckFailed(f"'{path}' is a folder, and a uri_file output is a file")
         if path is not None and kind is DataType.URI_FOLDER and path.is_file():
-            raise Wrong(f"'{path}' is a file, and a uri_folder output is a folder; write type: uri_file")
+            raise CheckFailed(f"'{path}' is a file, and a uri_folder output is a folder; write type: uri_file")
     except OSError as exc:
-        raise Wrong(f"'{shorten(str(path))}' cannot be looked at: {exc.strerror}") from exc
+        raise CheckFailed(f"'{shorten(str(path))}' cannot be looked at: {exc.strerror}") from exc
 
 
 def _check_path(path: Path, kind: DataType) -> None:
     if not path.exists():
-        raise Wrong(f"'{path}' does not exist{_nearest(path)}")
+        raise CheckFailed(f"'{path}' does not exist{_nearest(path)}")
     if kind is DataType.URI_FILE and not path.is_file():
-        raise Wrong(f"'{path}' is a folder; for a folder write type: uri_folder")
+        raise CheckFailed(f"'{path}' is a folder; for a folder write type: uri_folder")
     if kind is DataType.URI_FOLDER and not path.is_dir():
-        raise Wrong(f"'{path}' is a file; for a file write type: uri_file")
+        raise CheckFailed(f"'{path}' is a file; for a file write type: uri_file")
     if kind is DataType.MLTABLE and not path.is_dir():
-        raise Wrong(f"'{path}' is a file; an mltable is a folder that holds a file named MLTable")
+        raise CheckFailed(f"'{path}' is a file; an mltable is a folder that holds a file named MLTable")
 
 
 def check_table(uri: str) -> None:
     """Wrong unless a local folder, which is there, holds an MLTable file; for what is read as a table."""
     path = local_path(uri)
     if path is not None and path.is_dir() and not (path / "MLTable").is_file():
-        raise Wrong(f"'{path}' holds no file named MLTable, which is what makes a folder an mltable")
+        raise CheckFailed(f"'{path}' holds no file named MLTable, which is what makes a folder an mltable")
 
 
 def beside(path: Path) -> str:
@@ -157,9 +161,9 @@ def _file_path(text: str) -> str:
     try:
         parts = urlsplit(text)
     except ValueError as exc:
-        raise Wrong(f"'{shorten(text)}' is no URI: {exc}") from exc
+        raise CheckFailed(f"'{shorten(text)}' is no URI: {exc}") from exc
     if parts.netloc not in ("", "localhost"):
-        raise Wrong(f"'{shorten(text)}' names the host '{parts.netloc}'; a local file is written file:///path")
+        raise CheckFailed(f"'{shorten(text)}' names the host '{parts.netloc}'; a local file is written file:///path")
     return unquote(parts.path)
 
 
@@ -172,12 +176,12 @@ def _in_datastore(text: str) -> tuple[str, str]:
     """The datastore and the path in it."""
     found = datastore_path(text)
     if found is None:
-        raise Wrong(
+        raise CheckFailed(
             f"'{shorten(text)}' is an asset of an Azure workspace, which cannot be looked up here; give a path: local, "
             "s3://…, or azureml://datastores/<name>/paths/<path> with the datastore in fanout.toml"
         )
     if ".." in found[1].split("/"):
-        raise Wrong(f"'{shorten(text)}' leaves its datastore: '..' is not allowed in a URI")
+        raise CheckFailed(f"'{shorten(text)}' leaves its datastore: '..' is not allowed in a URI")
     return found
 
 
@@ -185,16 +189,16 @@ def _remote(text: str) -> str:
     try:
         parts = urlsplit(text)
     except ValueError as exc:
-        raise Wrong(f"'{shorten(text)}' is no URI: {exc}") from exc
+        raise CheckFailed(f"'{shorten(text)}' is no URI: {exc}") from exc
     if not text[len(parts.scheme) + 1 :].startswith("//") or not parts.netloc:
-        raise Wrong(f"'{shorten(text)}' names no bucket or host; expected {parts.scheme}://name/path")
+        raise CheckFailed(f"'{shorten(text)}' names no bucket or host; expected {parts.scheme}://name/path")
     if ":" in parts.netloc.rpartition("@")[0]:
-        raise Wrong(f"the {parts.scheme} URI holds a password; credentials belong into the environment")
+        raise CheckFailed(f"the {parts.scheme} URI holds a password; credentials belong into the environment")
     if signed := _SIGNATURES & {name.lower() for name, _ in parse_qsl(parts.query)}:
-        raise Wrong(
+        raise CheckFailed(
             f"the {parts.scheme} URI is signed ('{min(signed)}' in its query); give the plain one, and credentials in "
             "the environment"
         )
     if ".." in unquote(parts.path).split("/"):
-        raise Wrong(f"'{shorten(text)}': '..' is not allowed in a URI")
+        raise CheckFailed(f"'{shorten(text)}': '..' is not allowed in a URI")
     return text

@@ -12,7 +12,7 @@ from fanout.pipeline.environment import CondaFile, read_conda
 from fanout.pipeline.model import Environment, Input, StepBase
 from fanout.pipeline.scope import Draft, Scope
 from fanout.pipeline.yaml.checks import text, text_map, whole
-from fanout.pipeline.yaml.diagnostics import Check, Wrong, shorten
+from fanout.pipeline.yaml.diagnostics import Check, CheckFailed, shorten
 from fanout.pipeline.yaml.fields import Fields
 from fanout.pipeline.yaml.tree import Node, ScalarNode
 from fanout.security.redaction import is_secret
@@ -64,7 +64,7 @@ def _variables(reading: Reading) -> Check[Mapping[str, str]]:
         variables = read(node)
         for name, value in variables.items():
             if is_secret(name, value):
-                raise Wrong(
+                raise CheckFailed(
                     f"{name} looks like a credential, which would be stored with the run; leave it out here and set it "
                     "in the environment of fanout, which steps inherit"
                 )
@@ -106,7 +106,7 @@ def code_folder(node: Node) -> str:
     """A check: an existing local folder of code, as an absolute path."""
     written = without_prefix(text(node).strip())
     if written.startswith(_REMOTE_CODE):
-        raise Wrong(f"'{shorten(written)}' is not on this machine; give the path of a local folder")
+        raise CheckFailed(f"'{shorten(written)}' is not on this machine; give the path of a local folder")
     folder = _beside(node, written)
     try:
         if folder.is_dir():
@@ -117,7 +117,7 @@ def code_folder(node: Node) -> str:
         problem = f"cannot be looked at: {exc.strerror}"
     if written != text(node).strip() and not problem.startswith("cannot"):
         problem += "; Azure's SDK writes the code of a component as in the component's file: make it start from here"
-    raise Wrong(f"code folder '{shorten(str(folder), 200)}' {problem}")
+    raise CheckFailed(f"code folder '{shorten(str(folder), 200)}' {problem}")
 
 
 def _beside(node: Node, written: str) -> Path:

@@ -15,7 +15,7 @@ from fanout.pipeline.scope import Draft, Scope
 from fanout.pipeline.yaml.checks import found, mapping, text
 from fanout.pipeline.yaml.diagnostics import Report
 from fanout.pipeline.yaml.fields import Fields
-from fanout.pipeline.yaml.tree import Entry, MapNode, Node, Origin, ScalarNode, child_key
+from fanout.pipeline.yaml.tree import MapEntry, MapNode, Node, Origin, ScalarNode, child_key
 from fanout.storage.keys import is_free
 
 _STEP_NAME = re.compile(r"[a-z_][a-z0-9_]{0,254}")
@@ -37,7 +37,7 @@ def datastore(settings: Fields, default: str) -> str:
     return settings.take("default_datastore", text, default).removeprefix("azureml:")
 
 
-def _draft(name: str, entry: Entry, scope: Scope) -> Draft:
+def _draft(name: str, entry: MapEntry, scope: Scope) -> Draft:
     """The step under `jobs.<name>` as far as it can be read on its own."""
     report, origin = scope.report, replace(entry.value.origin, place=entry.place)
     full = scope.prefix + name
@@ -70,7 +70,7 @@ def _from_component(draft: Draft, component: MapNode, report: Report) -> Draft:
     inputs = component_inputs(who, draft.node, component, report, more_is_fine=opened)
     if jobs := draft.node.entries.get("jobs"):
         report.problem_at(jobs.place, jobs.value.origin.key, "jobs and component exclude each other; keep one of them")
-    kind = Entry(component.origin.place, _type_of(draft.node, component, report))
+    kind = MapEntry(component.origin.place, _type_of(draft.node, component, report))
     merged = merge(draft.node, component, report)
     merged = replace(merged, entries={**merged.entries, "type": kind})
     return replace(draft, node=merged, declared=inputs.declared, given=inputs.given, component=component)

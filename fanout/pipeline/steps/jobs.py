@@ -11,7 +11,7 @@ from fanout.pipeline.steps.command import read_command
 from fanout.pipeline.steps.common import Reading
 from fanout.pipeline.steps.parallel import read_parallel
 from fanout.pipeline.yaml.checks import choice, expected, text, texts
-from fanout.pipeline.yaml.diagnostics import Check, Wrong, suggest
+from fanout.pipeline.yaml.diagnostics import Check, CheckFailed, suggest
 from fanout.pipeline.yaml.fields import Fields
 from fanout.pipeline.yaml.tree import MapNode, Node, ScalarNode
 
@@ -96,7 +96,7 @@ def _type(node: Node) -> str:
     if isinstance(node, MapNode):
         return "command"
     if isinstance(node, ScalarNode) and node.text in _UNSUPPORTED:
-        raise Wrong(f"{_UNSUPPORTED[node.text]}; there are command and parallel steps, and pipeline components")
+        raise CheckFailed(f"{_UNSUPPORTED[node.text]}; there are command and parallel steps, and pipeline components")
     if isinstance(node, ScalarNode) and node.text == "pipeline":
-        raise Wrong("a pipeline step needs component, the path of a pipeline component's file")
+        raise CheckFailed("a pipeline step needs component, the path of a pipeline component's file")
     return choice("command", "parallel", "pipeline")(node)

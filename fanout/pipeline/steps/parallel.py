@@ -28,7 +28,7 @@ from fanout.pipeline.steps.common import Reading, base_values, code_folder, read
 from fanout.pipeline.steps.entry_script import script_problems
 from fanout.pipeline.steps.templates import check_arguments, own_name
 from fanout.pipeline.yaml.checks import INT_MAX, any_text, choice, expected, flag, number, text, texts, whole
-from fanout.pipeline.yaml.diagnostics import Wrong, shorten, suggest
+from fanout.pipeline.yaml.diagnostics import CheckFailed, shorten, suggest
 from fanout.pipeline.yaml.fields import Fields
 from fanout.pipeline.yaml.overrides import is_option
 from fanout.pipeline.yaml.tree import Node, ScalarNode
@@ -361,7 +361,7 @@ def _mini_batch_size(node: Node, fields: Fields) -> MiniBatchSize | None:
 
 def _task_type(node: Node) -> str:
     if isinstance(node, ScalarNode) and node.text == "model":
-        raise Wrong("task type 'model' is not supported; write an entry script and type: run_function")
+        raise CheckFailed("task type 'model' is not supported; write an entry script and type: run_function")
     return choice("run_function", "function")(node)
 
 

@@ -1,4 +1,4 @@
-"""Checks: functions from a marked node to a value, which raise `Wrong` with what would be right and what was found.
+"""Checks of single values: take a node, return its value, raise `CheckFailed` with a sentence about what was expected.
 
 Written by hand rather than on pydantic, which the records and fanout.toml use: here each problem needs the place of its
 own node, keys may be bound to pipeline inputs, relative paths start from the file they stand in, and a key without
@@ -8,7 +8,7 @@ effect earns a notice instead of an error.
 import re
 from collections.abc import Callable, Mapping
 
-from fanout.pipeline.yaml.diagnostics import Check, Wrong, join, shorten
+from fanout.pipeline.yaml.diagnostics import Check, CheckFailed, join, shorten
 from fanout.pipeline.yaml.tree import ListNode, MapNode, Node, ScalarNode, is_null
 
 INT_MAX = 2**31 - 1
@@ -29,9 +29,9 @@ def found(node: Node) -> str:
     return f"{what} (the value of {shorten(node.via)})" if node.via else what
 
 
-def expected(what: str, node: Node) -> Wrong:
+def expected(what: str, node: Node) -> CheckFailed:
     """The error that says what would be right and what was found."""
-    return Wrong(f"expected {what}, found {found(node)}", node.origin)
+    return CheckFailed(f"expected {what}, found {found(node)}", node.origin)
 
 
 def mapping(node: Node) -> MapNode:
@@ -131,7 +131,7 @@ def texts(node: Node) -> tuple[str, ...]:
     values = tuple(text(item) for item in node.items)
     if len(set(values)) < len(values):
         twice = next(value for i, value in enumerate(values) if value in values[:i])
-        raise Wrong(f"'{shorten(twice)}' is in the list twice")
+        raise CheckFailed(f"'{shorten(twice)}' is in the list twice")
     return values
 
 

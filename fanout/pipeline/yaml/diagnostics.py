@@ -15,7 +15,7 @@ PROBLEM_LIMIT = 100
 _MOST_KEYS = 8
 
 
-class Wrong(ValueError):  # noqa: N818 - reads as what it says at the point of raising
+class CheckFailed(ValueError):  # noqa: N818 - reads as what it says at the point of raising
     """A value that is not what its key takes; the message says what would be right.
 
     `origin` is the node at fault when that is not the checked one but one inside it.
@@ -26,7 +26,7 @@ class Wrong(ValueError):  # noqa: N818 - reads as what it says at the point of r
         self.origin = origin
 
 
-class Told(Wrong):
+class AlreadyReported(CheckFailed):
     """A value that is wrong only because of another one, whose problem is noted already."""
 
 
@@ -81,9 +81,9 @@ class Report:
         """The value of `node`, or `default` with the problem noted."""
         try:
             return check(node)
-        except Told:
+        except AlreadyReported:
             return default
-        except Wrong as wrong:
+        except CheckFailed as wrong:
             self.problem(wrong.origin or node.origin, str(wrong))
             return default
 

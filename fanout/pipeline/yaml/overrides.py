@@ -6,8 +6,8 @@ from pathlib import Path
 
 from fanout.errors import Place
 from fanout.pipeline.yaml.diagnostics import Report, shorten, suggest
-from fanout.pipeline.yaml.parser import Source, parse_document
-from fanout.pipeline.yaml.tree import Entry, ListNode, MapNode, Node, Origin, ScalarNode, child_key, is_null
+from fanout.pipeline.yaml.parser import DocumentSource, parse_document
+from fanout.pipeline.yaml.tree import ListNode, MapEntry, MapNode, Node, Origin, ScalarNode, child_key, is_null
 
 _DEPTH_LIMIT = 20
 
@@ -19,7 +19,7 @@ def apply_overrides(root: Node, overrides: Sequence[str], folder: Path, report: 
     """
     for override in overrides:
         name = f"--set {shorten(override)}"
-        path, value = _read(override, Source(name, folder), report)
+        path, value = _read(override, DocumentSource(name, folder), report)
         if path and _is_known(root, path, name, report):
             root = _put(root, path, value, _Context(name, folder, report), "")
     return root
@@ -38,7 +38,7 @@ class _Context:
         return Origin(Place(self.name, 1, key.rfind(".") + 2), key, self.folder)
 
 
-def _read(override: str, source: Source, report: Report) -> tuple[list[str], Node]:
+def _read(override: str, source: DocumentSource, report: Report) -> tuple[list[str], Node]:
     dotted, equals, text = override.partition("=")
     path = dotted.split(".")
     value: Node = ScalarNode(Origin(Place(source.name, 1, len(dotted) + 2), dotted, source.folder), None, "")
@@ -91,7 +91,7 @@ def _put_key(node: MapNode, path: Sequence[str], value: Node, context: _Context,
     old = node.entries.get(path[0])
     place = old.place if old else context.origin(path_here).place
     new = _put(old.value if old else None, path[1:], value, context, path_here)
-    return replace(node, entries={**node.entries, path[0]: Entry(place, new)})
+    return replace(node, entries={**node.entries, path[0]: MapEntry(place, new)})
 
 
 def _put_item(node: ListNode, path: Sequence[str], value: Node, context: _Context, key: str) -> ListNode:

@@ -14,7 +14,17 @@ import yaml
 
 from fanout.errors import Place, SpecError
 from fanout.pipeline.yaml.diagnostics import Report, shorten
-from fanout.pipeline.yaml.tree import Entry, ListNode, MapNode, Node, Origin, ScalarNode, child_key, core_value, is_null
+from fanout.pipeline.yaml.tree import (
+    ListNode,
+    MapEntry,
+    MapNode,
+    Node,
+    Origin,
+    ScalarNode,
+    child_key,
+    core_value,
+    is_null,
+)
 
 SIZE_LIMIT = 1024 * 1024
 DEPTH_LIMIT = 50
@@ -31,7 +41,7 @@ _MAP_TAGS = frozenset({"!", _TAG + "map"})
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DocumentSource:
     """A text: the name to show for it, and the folder that relative paths in it start from."""
 
     name: str
@@ -47,10 +57,12 @@ def read_document(path: Path, name: str, report: Report) -> Node:
         inside = next((file.name for file in sorted(path.glob("*.yml")) if path.is_dir()), "")
         hint = f"; name the file: {Path(name) / inside}" if inside else ""
         raise report.fatal(Place(name, 1, 1), "", f"cannot be read: {exc.strerror}{hint}") from exc
-    return parse_document(text, Source(name, path.absolute().parent), report)
+    return parse_document(text, DocumentSource(name, path.absolute().parent), report)
 
 
-def parse_document(text: bytes, source: Source, report: Report, key: str = "", *, control: str = "\t\n\r") -> Node:
+def parse_document(
+    text: bytes, source: DocumentSource, report: Report, key: str = "", *, control: str = "\t\n\r"
+) -> Node:
     """The tree of one YAML document, which stands at the key path `key`; SpecError when it is not one.
 
     `control` are the control characters that texts may hold.
@@ -62,7 +74,7 @@ def parse_document(text: bytes, source: Source, report: Report, key: str = "", *
     return _Tree(source, report, control).node(root, key, 0)
 
 
-def _decode(text: bytes, source: Source, report: Report) -> str:
+def _decode(text: bytes, source: DocumentSource, report: Report) -> str:
     start = Place(source.name, 1, 1)
     if len(text) > SIZE_LIMIT:
         raise report.fatal(start, "", f"larger than {SIZE_LIMIT // 1024} KiB; a pipeline file has no need for that")
@@ -90,7 +102,7 @@ def _advice(sentence: str) -> str:
 class _Composer:
     """Events to PyYAML's own bare nodes, aliases shared, without recursion."""
 
-    def __init__(self, source: Source, report: Report) -> None:
+    def __init__(self, source: DocumentSource, report: Report) -> None:
         self._source = source
         self._report = report
         self._anchors: dict[str, yaml.Node] = {}
@@ -172,7 +184,7 @@ class _Composer:
 class _Tree:
     """Bare nodes to ours: aliases unfolded and counted, key paths written in, keys and tags checked."""
 
-    def __init__(self, source: Source, report: Report, control: str) -> None:
+    def __init__(self, source: DocumentSource, report: Report, control: str) -> None:
         self._source = source
         self._report = report
         self._control = control
@@ -217,7 +229,7 @@ class _Tree:
             self._check_tag(bare, origin, _OTHER_TAGS[yaml.ScalarNode])
         return ScalarNode(origin, text, text)
 
-    def _entries(self, bare: yaml.MappingNode, origin: Origin, depth: int) -> Iterator[tuple[str, Entry]]:
+    def _entries(self, bare: yaml.MappingNode, origin: Origin, depth: int) -> Iterator[tuple[str, MapEntry]]:
         merged: list[yaml.Node] = []
         seen: set[str] = set()
         for key, value in zip(bare.value[::2], bare.value[1::2], strict=True):
@@ -226,7 +238,7 @@ class _Tree:
             elif (name := self._name(key, origin, seen)) is not None:
                 seen.add(name)
                 node = self.node(value, child_key(origin.key, name), depth + 1)
-                yield name, Entry(_place(self._source, key.start_mark), node)
+                yield name, MapEntry(_place(self._source, key.start_mark), node)
         for value in merged:
             yield from self._merged(value, origin, seen, depth)
 
@@ -245,7 +257,7 @@ class _Tree:
             return str(key.value)
         return None
 
-    def _merged(self, value: yaml.Node, origin: Origin, seen: set[str], depth: int) -> Iterator[tuple[str, Entry]]:
+    def _merged(self, value: yaml.Node, origin: Origin, seen: set[str], depth: int) -> Iterator[tuple[str, MapEntry]]:
         """What `<<: *anchor` brings in: keys that are not written out beside it."""
         sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
         for source in sources:
@@ -267,5 +279,5 @@ def _in_double_braces(bare: yaml.Node) -> str | None:
     return None
 
 
-def _place(source: Source, mark: Any) -> Place:
+def _place(source: DocumentSource, mark: Any) -> Place:
     return Place(source.name, mark.line + 1, mark.column + 1) if mark else Place(source.name, 1, 1)

@@ -55,7 +55,7 @@ class ListNode:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MapEntry:
     """One key of a mapping, where it is written, and its value."""
 
     place: Place
@@ -67,7 +67,7 @@ class MapNode:
     """A mapping with text keys, in the order of the file."""
 
     origin: Origin
-    entries: Mapping[str, Entry] = field(default_factory=dict)
+    entries: Mapping[str, MapEntry] = field(default_factory=dict)
 
     def get(self, key: str) -> "Node | None":
         """The value under `key`; None when it is missing or null."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fanout.files.listing import FileEntry
 from fanout.planning.division import DEFAULT_BLOCK_BYTES, ByBytes, ByRows
 from fanout.planning.tables.layout import TableLayout
-from fanout.planning.tables.row_cuts import TableReader, blocks, number
+from fanout.planning.tables.row_cuts import TableAccess, blocks, number
 from fanout.planning.tables.rows import RowFile, RowWindow, Share, fill
 from fanout.records.mini_batch import Cut, MiniBatch, Piece
 from fanout.tables.file_parts import Section
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 NOTHING = (Piece("", 0, 0, Cut.ROWS), 0)
 
 
-def split_survivors(
+def split_filtered(
     entries: Iterable[FileEntry],
     recipe: TableRecipe,
     layout: TableLayout,
     division: ByBytes | ByRows,
-    reader: TableReader,
+    reader: TableAccess,
 ) -> Iterator[MiniBatch]:
     """One mini-batch for each block with rows left, or for so many rows that are left."""
     size = division.block_bytes if isinstance(division, ByBytes) else DEFAULT_BLOCK_BYTES
@@ -112,7 +112,7 @@ class _Table:
     recipe: TableRecipe
     layout: TableLayout
     block_bytes: int
-    reader: TableReader
+    reader: TableAccess
 
     def surviving(self, entries: Iterable[FileEntry]) -> Iterator[RowFile]:
         """What is left of each block, in order; each good until the next is asked for."""

@@ -19,7 +19,7 @@ from fanout.tables.formats.row_counter import RowReader
 
 
 @dataclass(frozen=True, slots=True)
-class TableReader:
+class TableAccess:
     """How files are looked into: given by whoever knows where they are and how they are read."""
 
     open: Callable[[FileEntry], AbstractContextManager[ByteSource]]
@@ -29,7 +29,7 @@ class TableReader:
 
 
 def split_blocks(
-    entries: Iterable[FileEntry], layout: TableLayout, block_bytes: int, reader: TableReader
+    entries: Iterable[FileEntry], layout: TableLayout, block_bytes: int, reader: TableAccess
 ) -> Iterator[MiniBatch]:
     """One mini-batch a block of `block_bytes`, or a row group of parquet; blocks never cross files."""
     window = RowWindow.of(layout)
@@ -39,7 +39,7 @@ def split_blocks(
 
 
 def split_rows(
-    entries: Iterable[FileEntry], layout: TableLayout, rows: int, reader: TableReader
+    entries: Iterable[FileEntry], layout: TableLayout, rows: int, reader: TableAccess
 ) -> Iterator[MiniBatch]:
     """`rows` rows of the table a mini-batch, from one file or several; the last one has what is left."""
     check_countable(layout, "mini_batch_rows")
@@ -54,7 +54,7 @@ def number(shares: Iterable[Share], layout: TableLayout) -> Iterator[MiniBatch]:
 
 
 def _byte_shares(
-    entries: Iterable[FileEntry], layout: TableLayout, window: RowWindow, block_bytes: int, reader: TableReader
+    entries: Iterable[FileEntry], layout: TableLayout, window: RowWindow, block_bytes: int, reader: TableAccess
 ) -> Iterator[Share]:
     for entry in entries:
         with reader.open(entry) as source:
@@ -70,7 +70,7 @@ def blocks(
     source: ByteSource,
     layout: TableLayout,
     block_bytes: int,
-    reader: TableReader,
+    reader: TableAccess,
     lines: Extent | None = None,
 ) -> Iterator[Extent]:
     """The blocks of one file, or the whole of it in one when it must not be split; only those with data."""
@@ -79,7 +79,7 @@ def blocks(
 
 
 def _wanted_lines(
-    entry: FileEntry, source: ByteSource, layout: TableLayout, window: RowWindow, reader: TableReader
+    entry: FileEntry, source: ByteSource, layout: TableLayout, window: RowWindow, reader: TableAccess
 ) -> Extent:
     """The part of a file that `skip` and `take` leave of it."""
     rows = RowReader(source, reader.has_header(entry.uri), layout.multi_line)
@@ -91,7 +91,7 @@ def _wanted_lines(
     return Extent(start, rows.position)
 
 
-def _row_group_shares(entries: Iterable[FileEntry], window: RowWindow, reader: TableReader) -> Iterator[Share]:
+def _row_group_shares(entries: Iterable[FileEntry], window: RowWindow, reader: TableAccess) -> Iterator[Share]:
     first_row = 0
     for entry in entries:
         start = 0
@@ -114,13 +114,13 @@ def _group_piece(entry: FileEntry, group: int, start: int, rows: int, *, whole: 
     return Piece(entry.uri, start, start + rows, Cut.ROWS)
 
 
-def _row_files(entries: Iterable[FileEntry], layout: TableLayout, reader: TableReader) -> RowFiles:
+def _row_files(entries: Iterable[FileEntry], layout: TableLayout, reader: TableAccess) -> RowFiles:
     if layout.parquet:
         return (nullcontext(ParquetRows(entry.uri, sum(reader.row_groups(entry)))) for entry in entries)
     return (_line_rows(entry, layout, reader) for entry in entries)
 
 
 @contextmanager
-def _line_rows(entry: FileEntry, layout: TableLayout, reader: TableReader) -> Iterator[RowFile]:
+def _line_rows(entry: FileEntry, layout: TableLayout, reader: TableAccess) -> Iterator[RowFile]:
     with reader.open(entry) as source:
         yield LineRows(entry.uri, RowReader(source, reader.has_header(entry.uri), layout.multi_line))

@@ -13,14 +13,14 @@ from fanout.errors import InputError
 from fanout.files.listing import FileEntry
 from fanout.pipeline.yaml.diagnostics import suggest
 from fanout.planning.tables.layout import TableLayout
-from fanout.planning.tables.row_cuts import TableReader, blocks
-from fanout.planning.tables.shuffle_store import Spill
+from fanout.planning.tables.row_cuts import TableAccess, blocks
+from fanout.planning.tables.shuffle_store import ShuffleStore
 from fanout.records.mini_batch import Cut, MiniBatch, Piece
 from fanout.tables.file_parts import Section
 from fanout.tables.formats.delta import NULL
 from fanout.tables.formats.readers import Delimited, HeaderMode, JsonLines, Parquet
 from fanout.tables.recipe import TableRecipe
-from fanout.tables.values.null_hints import Mark
+from fanout.tables.values.null_hints import NullHint
 from fanout.tables.values.types import as_text
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def split_by_columns(
     recipe: TableRecipe,
     layout: TableLayout,
     keys: Keys,
-    reader: TableReader,
-    spill: Spill,
+    reader: TableAccess,
+    spill: ShuffleStore,
 ) -> Iterator[MiniBatch]:
     """One mini-batch for each distinct tuple of values of `keys`, sorted by them as text, with all its rows.
 
@@ -84,7 +84,7 @@ def _check(keys: Keys, names: Iterable[str]) -> None:
 
 
 def _blocks(
-    entries: Iterable[FileEntry], recipe: TableRecipe, layout: TableLayout, reader: TableReader
+    entries: Iterable[FileEntry], recipe: TableRecipe, layout: TableLayout, reader: TableAccess
 ) -> Iterator["_Rows"]:
     """The blocks of the table in its order, transformed; those without rows left out."""
     from fanout.tables.blocks import GlobalRows
@@ -99,7 +99,7 @@ def _blocks(
                 return
 
 
-def _sections(entry: FileEntry, layout: TableLayout, reader: TableReader) -> Iterator[Section]:
+def _sections(entry: FileEntry, layout: TableLayout, reader: TableAccess) -> Iterator[Section]:
     if layout.parquet:
         for group in range(len(reader.row_groups(entry))):
             yield Section(entry.uri, group, group + 1, "row_groups")
@@ -109,7 +109,7 @@ def _sections(entry: FileEntry, layout: TableLayout, reader: TableReader) -> Ite
             yield Section(entry.uri, extent.start, extent.stop, "bytes")
 
 
-def _transformed(section: Section, recipe: TableRecipe, reader: TableReader, rows: "GlobalRows") -> "_Rows":
+def _transformed(section: Section, recipe: TableRecipe, reader: TableAccess, rows: "GlobalRows") -> "_Rows":
     from fanout.tables.block_reader import read_block, read_own_types
     from fanout.tables.blocks import transform
 
@@ -185,7 +185,7 @@ def _arrow(block: "Block", own: "pa.Table | None", order: Any) -> "pa.Table":
     )
 
 
-def _column(series: "pd.Series[Any]", mark: Mark | None) -> "pa.Array":
+def _column(series: "pd.Series[Any]", mark: NullHint | None) -> "pa.Array":
     import pyarrow as pa
 
     if series.dtype == object:
@@ -195,5 +195,5 @@ def _column(series: "pd.Series[Any]", mark: Mark | None) -> "pa.Array":
             raise InputError(
                 f"partition_keys: the values of column {series.name!r} are of several types: {exc}"
             ) from exc
-    values = pa.array(series.to_numpy(), from_pandas=mark is not Mark.REAL)
-    return values.cast(pa.int64()) if mark is Mark.WHOLE else values
+    values = pa.array(series.to_numpy(), from_pandas=mark is not NullHint.REAL)
+    return values.cast(pa.int64()) if mark is NullHint.WHOLE else values

@@ -19,7 +19,7 @@ GROUP_ROWS = 10_000  # rows of a parquet row group: what a mini-batch of a few r
 
 
 @dataclass(frozen=True, slots=True)
-class Spill:
+class ShuffleStore:
     """A folder in the store for the rows of one step, by its URI; without `access` nothing is written, only planned."""
 
     uri: str = "file:///spilled"
@@ -41,7 +41,7 @@ class Spill:
         return uri
 
 
-NOWHERE = Spill()
+NOWHERE = ShuffleStore()
 
 
 def _upload(path: Path, uri: str, access: "Access") -> None:

@@ -14,11 +14,11 @@ from fanout.pipeline.model import DataType, InputMode, ParallelStep
 from fanout.planning.division import ByBytes, ByCount, ByPartition, ByRank, ByRows, Division, decide_division
 from fanout.planning.split import check_keys, split_list, split_partitions
 from fanout.planning.stop_request import stoppable
-from fanout.planning.tables.filtered_scan import split_survivors
+from fanout.planning.tables.filtered_scan import split_filtered
 from fanout.planning.tables.layout import layout_of
-from fanout.planning.tables.row_cuts import TableReader, split_blocks, split_rows
+from fanout.planning.tables.row_cuts import TableAccess, split_blocks, split_rows
 from fanout.planning.tables.shuffle import RECIPE, split_by_columns
-from fanout.planning.tables.shuffle_store import Spill
+from fanout.planning.tables.shuffle_store import ShuffleStore
 from fanout.records.mini_batch import MiniBatch
 from fanout.security.redaction import has_credential
 from fanout.tables.file_parts import Section
@@ -26,7 +26,7 @@ from fanout.tables.formats.delta import NULL, partition_texts
 from fanout.tables.formats.parquet import SameColumns
 from fanout.tables.formats.readers import DeltaLake, JsonLines
 from fanout.tables.formats.row_groups import footer, group_sizes
-from fanout.tables.localize import at_hand
+from fanout.tables.localize import localized
 from fanout.tables.mltable_file import MLTable, list_files, list_uris, load_mltable, pinned
 from fanout.tables.recipe import TableRecipe
 from fanout.tables.resolution import resolve_recipe
@@ -41,7 +41,7 @@ Planned = tuple[Iterator[MiniBatch], Division, TableRecipe | None, SameColumns |
 """What a PlannedInput consists of."""
 
 
-def plan_table(step: ParallelStep, uri: str, mode: InputMode | None, access: "Access", spill: Spill) -> Planned:
+def plan_table(step: ParallelStep, uri: str, mode: InputMode | None, access: "Access", spill: ShuffleStore) -> Planned:
     """The MLTable at `uri`: its rows, or its files where it is a list of them or is taken as one."""
     mltable = pinned(load_mltable(uri, access), access)
     _refuse_credentials(mltable)
@@ -96,7 +96,7 @@ def _limited(files: Iterator[str], limits: RowLimits) -> Iterator[str]:
     return islice(files, limits.skip, None if limits.take is None else limits.skip + limits.take)
 
 
-def _of_table(mltable: MLTable, division: Division, access: "Access", spill: Spill) -> Planned:
+def _of_table(mltable: MLTable, division: Division, access: "Access", spill: ShuffleStore) -> Planned:
     # The recipe is judged by the first few files; the others wait in the listing, so that it is made once.
     head, files = tee(stoppable(entry for entry in list_files(mltable, access) if entry.size))
     recipe = resolve_recipe(mltable, (e.uri for e in head), lambda uri, size: read_head(uri, size, access))
@@ -144,7 +144,7 @@ def mini_batches_of_table(
         case ByPartition(keys=keys):
             return _of_partitions(files, recipe, keys)
         case ByBytes() | ByRows() if layout.limits is None:
-            return split_survivors(files, recipe, layout, division, reader)
+            return split_filtered(files, recipe, layout, division, reader)
         case ByBytes(block_bytes=size):
             return split_blocks(files, layout, size, reader)
         case ByRows(rows=rows):
@@ -158,10 +158,10 @@ def _of_partitions(files: Iterator[FileEntry], recipe: TableRecipe, keys: tuple[
     return split_partitions(files, keys, partitions.names, partitions.values, table=True)
 
 
-def _table_reader(recipe: TableRecipe, access: "Access", columns: SameColumns | None = None) -> TableReader:
+def _table_reader(recipe: TableRecipe, access: "Access", columns: SameColumns | None = None) -> TableAccess:
     @contextmanager
     def bring(section: Section) -> Iterator[Section]:
-        with at_hand([section], access, parquet=recipe.is_parquet) as [here]:
+        with localized([section], access, parquet=recipe.is_parquet) as [here]:
             yield here
 
     def row_groups(entry: FileEntry) -> tuple[int, ...]:
@@ -170,7 +170,7 @@ def _table_reader(recipe: TableRecipe, access: "Access", columns: SameColumns | 
             columns.see(metadata.schema.to_arrow_schema(), metadata.num_rows)
         return group_sizes(metadata)
 
-    return TableReader(
+    return TableAccess(
         open=lambda entry: open_bytes(entry.uri, entry.size, access),
         row_groups=row_groups,
         has_header=recipe.has_header,

@@ -39,7 +39,7 @@ class MiniBatchContext:
 
 
 @dataclass(frozen=True, slots=True)
-class EntryScript:
+class UserScript:
     """A loaded script: its three functions, `init` and `shutdown` harmless where it has none."""
 
     init: Callable[[], Any]
@@ -48,7 +48,7 @@ class EntryScript:
     takes_context: bool = True  # else run() is content with None
 
 
-def load(entry_script: str, code: str | None) -> EntryScript:
+def load(entry_script: str, code: str | None) -> UserScript:
     """The script, imported: `x.py` or `sub/x.py` relative to the code folder, or a dotted module name.
 
     Raises what the script raises while it is imported; EntryScriptError when there is none or it has no run().
@@ -59,7 +59,7 @@ def load(entry_script: str, code: str | None) -> EntryScript:
         raise EntryScriptError(f"{entry_script} has no function run(mini_batch)")
     _check_places(run, entry_script)
     takes_context = _positional_places(run) >= 2  # parameter names are free
-    return EntryScript(
+    return UserScript(
         _optional(module, "init"),
         run if takes_context else lambda mini_batch, _: run(mini_batch),
         _optional(module, "shutdown"),

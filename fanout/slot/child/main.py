@@ -28,8 +28,8 @@ from fanout.slot import protocol
 from fanout.slot.child import entry_script, stack_dumps
 from fanout.slot.child.channel import Channel
 from fanout.slot.child.entry_script import (
-    EntryScript,
     MiniBatchContext,
+    UserScript,
     exit_reason,
     one_line,
     script_traceback,
@@ -40,13 +40,13 @@ from fanout.slot.child.output_staging import OutputFolders
 from fanout.slot.child.permanent_errors import advice, is_permanent
 from fanout.slot.child.row_encoder import RowEncoder, read_settings
 from fanout.slot.child.script_context import STAND_INS, ScriptContext, current, enter
-from fanout.slot.protocol import ControlOrder, Done, Start, Task
+from fanout.slot.protocol import ControlOrder, Done, StartOrder, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fanout.records.mini_batch import MiniBatch
-    from fanout.records.parts import Part
+    from fanout.records.parts import ItemRange
 
     Load = Callable[[MiniBatch], Any]
 
@@ -62,7 +62,7 @@ LOOKS_FOR = 1.0
 class ScriptRunner:
     """A script that is ready to run, and everything one attempt needs."""
 
-    script: EntryScript
+    script: UserScript
     load: Load
     reads: bool  # reading a mini-batch is work of its own, worth telling the node
     encoder: RowEncoder
@@ -144,7 +144,7 @@ def main(descriptor: int) -> None:
     first = channel.start_frame()
     if first is None:
         _leave_without_waiting(0)
-    start = Start.from_frame(first)
+    start = StartOrder.from_frame(first)
     if start.environ is not None:
         _move(start.cwd or ".", start.environ)
     _secrets()
@@ -209,7 +209,7 @@ def _shut_down(worker: ScriptRunner) -> bytes:
     return protocol.stopped_frame(failure, files)
 
 
-def prepare(start: Start, send: Callable[[bytes], None]) -> ScriptRunner:
+def prepare(start: StartOrder, send: Callable[[bytes], None]) -> ScriptRunner:
     """A worker with the script loaded, and its folders made; raises what the script raises while it is imported."""
     outputs = {name: Path(path) for name, path in start.outputs.items()}
     folders = OutputFolders(outputs, Path(start.attempts), start.process)
@@ -226,7 +226,7 @@ def prepare(start: Start, send: Callable[[bytes], None]) -> ScriptRunner:
     )
 
 
-def _table_reader(start: Start, recipe: str) -> Load:
+def _table_reader(start: StartOrder, recipe: str) -> Load:
     if start.table_server is not None:
         from fanout.slot.child.table_client import RemoteTableReader
 
@@ -236,7 +236,7 @@ def _table_reader(start: Start, recipe: str) -> Load:
     return TableReader(recipe, Path(start.input_dir), json_records=start.json_records)
 
 
-def settle_in(start: Start) -> None:
+def settle_in(start: StartOrder) -> None:
     """Arguments, import path, logging: what the script expects to find (reference, section 6)."""
     sys.argv[:] = [start.entry_script, *start.arguments]
     if start.code:
@@ -266,7 +266,7 @@ def _move(folder: str, environ: Mapping[str, str]) -> None:
     os.chdir(folder)
 
 
-def _caller(start: Start) -> Callable[..., Any]:
+def _caller(start: StartOrder) -> Callable[..., Any]:
     if not start.profiling_module:
         return lambda run, data, context: run(data, context)
     import atexit
@@ -295,7 +295,7 @@ def _paths_in(folder: str | None) -> Load:
     return paths
 
 
-def _cut(data: Any, part: Part) -> Any:
+def _cut(data: Any, part: ItemRange) -> Any:
     """The items of the part: files of a list, or rows of a DataFrame, numbered from 0 as those of any mini-batch."""
     if isinstance(data, list):
         return data[part.start : part.stop]

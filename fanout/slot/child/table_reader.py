@@ -32,10 +32,10 @@ class TableReader:
         if all(is_local(piece.uri) for piece in batch.pieces):
             return self._read_pieces(self._recipe, batch.pieces)
         from fanout.storage.access import Access
-        from fanout.tables.localize import at_hand
+        from fanout.tables.localize import localized
 
         access, is_parquet = Access.from_environ(os.environ), self._recipe.is_parquet
-        with at_hand(batch.pieces, access, parquet=is_parquet, scratch=self._scratch) as pieces:
+        with localized(batch.pieces, access, parquet=is_parquet, scratch=self._scratch) as pieces:
             return self._read_pieces(self._recipe, pieces)
 
 

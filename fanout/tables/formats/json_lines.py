@@ -102,13 +102,13 @@ class ListOf:
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
+class ObjectShape:
     """Objects, with the shape of each key that any of them has."""
 
     shapes: "Mapping[str, Shape]"
 
 
-Shape = type[bool] | type[int] | type[float] | type[str] | ListOf | Fields | None
+Shape = type[bool] | type[int] | type[float] | type[str] | ListOf | ObjectShape | None
 _SHAPES: Mapping[Kind, Shape] = {Kind.BOOLEAN: bool, Kind.INT: int, Kind.FLOAT: float}
 _PLAIN = (bool, int, float, str)
 
@@ -124,7 +124,7 @@ def shape_of(values: Iterable[Any]) -> Shape:
         return ListOf(shape_of(member for value in alike for member in value))
     if first is dict:
         keys = dict.fromkeys(key for value in alike for key in value)
-        return Fields({key: shape_of(value.get(key) for value in alike) for key in keys})
+        return ObjectShape({key: shape_of(value.get(key) for value in alike) for key in keys})
     return first if first in _PLAIN else None
 
 
@@ -133,7 +133,7 @@ def fitted(value: Any, shape: Shape) -> Any:
     match shape, value:
         case ListOf(members=members), list():
             return [fitted(member, members) for member in value]
-        case Fields(shapes=shapes), dict():
+        case ObjectShape(shapes=shapes), dict():
             return {key: fitted(value.get(key), inner) for key, inner in shapes.items()}
         case type(), int() if _is_huge(value):
             return float(value) if shape is float else None
@@ -181,7 +181,7 @@ def _arrow_type(shape: Shape) -> "pa.DataType":
     match shape:
         case ListOf(members=members):
             return pa.list_(_arrow_type(members))
-        case Fields(shapes=shapes):
+        case ObjectShape(shapes=shapes):
             return pa.struct([(key, _arrow_type(inner)) for key, inner in shapes.items()])
         case None:
             return pa.null()

@@ -5,13 +5,13 @@ from typing import Any
 
 from fanout.errors import InputError
 from fanout.files import uris
-from fanout.tables.file_parts import Part, Section, read_bytes
+from fanout.tables.file_parts import FilePart, Section, read_bytes
 from fanout.tables.formats.json_lines import read_rows
 from fanout.tables.formats.readers import JsonLines, to_utf8
 from fanout.tables.recipe import TableRecipe
 
 
-def read_objects(recipe: TableRecipe, pieces: Sequence[Part]) -> list[dict[str, Any]]:
+def read_objects(recipe: TableRecipe, pieces: Sequence[FilePart]) -> list[dict[str, Any]]:
     """The objects of `pieces`, in their order; InputError, naming the file, when a line is none."""
     reader = recipe.reader if isinstance(recipe.reader, JsonLines) else JsonLines()
     found: list[dict[str, Any]] = []

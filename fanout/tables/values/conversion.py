@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fanout.tables.values.datetimes import FIRST, LAST, OUT_OF_RANGE
-from fanout.tables.values.null_hints import Mark, fits_int64
+from fanout.tables.values.null_hints import NullHint, fits_int64
 from fanout.tables.values.types import ISO_FORMATS, ColumnType, Kind, parser
 
 _WIDE = 64
@@ -309,7 +309,7 @@ def to_frame(columns: "Mapping[str, Array]", rows: int) -> "pd.DataFrame":
     return pd.DataFrame(series, index=index, copy=len(columns) > _WIDE)
 
 
-def finish(frame: "pd.DataFrame", marks: Mapping[str, Mark]) -> "pd.DataFrame":
+def finish(frame: "pd.DataFrame", marks: Mapping[str, NullHint]) -> "pd.DataFrame":
     """The frame as user code sees it: rows numbered from 0, types as what is left of each column has them.
 
     A column of nothing but nulls is None; whole numbers and booleans whose gaps are gone are what they are. A frame
@@ -326,10 +326,10 @@ def finish(frame: "pd.DataFrame", marks: Mapping[str, Mark]) -> "pd.DataFrame":
     for name, value in zip(frame.columns, frame.iloc[0], strict=True):
         mark = marks.get(name)
         if _is_missing(value):
-            if frame[name].dtype != object and mark not in (Mark.REAL, Mark.OWN) and frame[name].isna().all():
+            if frame[name].dtype != object and mark not in (NullHint.REAL, NullHint.OWN) and frame[name].isna().all():
                 changed[name] = pd.Series([None] * len(frame), dtype=object)
-        elif mark in (Mark.WHOLE, Mark.FLAG) and not frame[name].isna().any():
-            changed[name] = frame[name].astype("int64" if mark is Mark.WHOLE else "bool")
+        elif mark in (NullHint.WHOLE, NullHint.FLAG) and not frame[name].isna().any():
+            changed[name] = frame[name].astype("int64" if mark is NullHint.WHOLE else "bool")
     return frame.assign(**changed) if changed else frame
 
 

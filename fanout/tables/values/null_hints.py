@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Mark(StrEnum):
+class NullHint(StrEnum):
     """What a column would be without its gaps, or what its gaps are: rows may be left out after it was read."""
 
     WHOLE = "whole"  # whole numbers, as float64 because of gaps
@@ -17,21 +17,21 @@ class Mark(StrEnum):
     REAL = "real"  # some NaN or NaT are values: numbers that are none, and times out of range
 
 
-def mark_of(column: "pa.ChunkedArray") -> Mark | None:
+def null_hint(column: "pa.ChunkedArray") -> NullHint | None:
     """The mark of a column that `to_values` makes an array of."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if pa.types.is_floating(column.type):
-        return Mark.REAL if column.null_count < len(column) and _holds_nan(column) else None
+        return NullHint.REAL if column.null_count < len(column) and _holds_nan(column) else None
     if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
         nat = pa.scalar(-(2**63), pa.int64()).cast(column.type)
-        return Mark.REAL if column.null_count < len(column) and pc.any(pc.equal(column, nat)).as_py() else None
+        return NullHint.REAL if column.null_count < len(column) and pc.any(pc.equal(column, nat)).as_py() else None
     if column.null_count in (0, len(column)):
         return None
     if pa.types.is_boolean(column.type):
-        return Mark.FLAG
-    return Mark.WHOLE if pa.types.is_integer(column.type) and fits_int64(column) else None
+        return NullHint.FLAG
+    return NullHint.WHOLE if pa.types.is_integer(column.type) and fits_int64(column) else None
 
 
 def _holds_nan(numbers: "pa.ChunkedArray") -> bool:

@@ -23,14 +23,14 @@ from fanout.triggers.sources.inbox import inbox_name, is_webhook, uses_sqs
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class SetUpChanges:
     """What was changed, in words, in the order it was done; empty when all was as it should be."""
 
     changes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BucketState:
     """How a trigger stands outside: None where there is nothing."""
 
     wanted: Notification | None  # None: its queue does not exist yet
@@ -44,7 +44,7 @@ class Standing:
         return self.there is not None and self.there == self.wanted
 
 
-async def set_up(trigger: Trigger, context: RunContext) -> Done:
+async def set_up(trigger: Trigger, context: RunContext) -> SetUpChanges:
     """The bucket tells the queue of arrivals, as the trigger says; what is there already is left, and all of others."""
     bucket, changes = _bucket(trigger), list[str]()
     service = SqsQueueService(context.access, context.clock)
@@ -59,10 +59,10 @@ async def set_up(trigger: Trigger, context: RunContext) -> Done:
             changes.append(f"s3://{bucket} tells {wanted.queue} of {trigger.prefix}*{trigger.suffix}")
     finally:
         await service.close()
-    return Done(tuple(changes))
+    return SetUpChanges(tuple(changes))
 
 
-async def take_down(trigger: Trigger, context: RunContext) -> Done:
+async def take_down(trigger: Trigger, context: RunContext) -> SetUpChanges:
     """The bucket tells nothing for this trigger any more, and its own queue is gone unless there is something in it."""
     bucket, changes, id_ = _bucket(trigger), list[str](), notification_id(trigger.name)
     service = SqsQueueService(context.access, context.clock)
@@ -75,20 +75,20 @@ async def take_down(trigger: Trigger, context: RunContext) -> Done:
             changes += await _remove_queue(trigger, service)
     finally:
         await service.close()
-    return Done(tuple(changes))
+    return SetUpChanges(tuple(changes))
 
 
-async def look(trigger: Trigger, context: RunContext) -> Standing:
+async def look(trigger: Trigger, context: RunContext) -> BucketState:
     """How the trigger stands; nothing is changed."""
     bucket = _bucket(trigger)
     there = find(await read_notifications(bucket, context.access), notification_id(trigger.name))
     service = SqsQueueService(context.access, context.clock)
     try:
         if not uses_sqs(trigger):
-            return Standing(await _wanted(trigger, service), there)
+            return BucketState(await _wanted(trigger, service), there)
         main = await service.find(inbox_name(trigger))
         pair = await service.open(inbox_name(trigger)) if trigger.queue is None else None
-        return Standing(
+        return BucketState(
             wanted=await _wanted(trigger, service) if main else None,
             there=there,
             inbox=await main.depth() if main else None,

@@ -8,7 +8,7 @@ rename."""
 
 
 @dataclass(slots=True)
-class Settling:
+class Debounce:
     """Files by name, each with its version, and since when it has had that (monotonic seconds)."""
 
     _seen: dict[str, tuple[str, float]] = field(default_factory=dict)

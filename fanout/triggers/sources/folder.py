@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from fanout.errors import EventError, FanoutError, MissingExtraError, SettingsError
 from fanout.files import uris
 from fanout.queues.base import Queue
-from fanout.triggers.compiled import ArmedTrigger
+from fanout.triggers.compiled import CompiledTrigger
 from fanout.triggers.event import ObjectEvent, to_body
 from fanout.triggers.objects import file_version, regular_file
 from fanout.triggers.records import TriggerRecords
-from fanout.triggers.sources.debounce import Settling
+from fanout.triggers.sources.debounce import Debounce
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,18 +34,18 @@ TICK = 250
 class FolderFeeder:
     """Puts an event into the inbox for each version of a file that belongs to the trigger."""
 
-    armed: ArmedTrigger
+    compiled: CompiledTrigger
     records: TriggerRecords
     inbox: Queue
     clock: "Clock"
     on_trouble: Callable[[str], None]
-    _settling: Settling = field(default_factory=Settling)
+    _settling: Debounce = field(default_factory=Debounce)
     _runs: set[str] = field(default_factory=set)  # that are known to have been started
     _links: set[str] = field(default_factory=set)  # that were told of
 
     async def work(self, stopping: "asyncio.Event") -> None:
         """Until `stopping`; SettingsError when there is no such folder, MissingExtraError without watchfiles."""
-        folder = check_folder(self.armed.trigger.root)
+        folder = check_folder(self.compiled.trigger.root)
         looked = -LOOK_EVERY
         async for changed in _changes(folder, stopping):
             now = self.clock.monotonic()
@@ -69,15 +69,15 @@ class FolderFeeder:
             return None
         try:
             event = ObjectEvent(
-                self.armed.trigger.root, name, etag=version, size=found.st_size, time=max(0.0, found.st_mtime)
+                self.compiled.trigger.root, name, etag=version, size=found.st_size, time=max(0.0, found.st_mtime)
             )
         except EventError as exc:
             self.on_trouble(str(exc))
             return None
-        return None if self.armed.ignores(event) else event
+        return None if self.compiled.ignores(event) else event
 
     def _tell_link(self, folder: Path, name: str) -> None:
-        trigger = self.armed.trigger
+        trigger = self.compiled.trigger
         if not name.startswith(trigger.prefix) or not name.endswith(trigger.suffix):
             return
         if name not in self._links and (folder / name).exists() and not (folder / name).is_dir():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from fanout.errors import EventError, FanoutError, InfrastructureError, MissingExtraError, SettingsError
 from fanout.queues.base import Queue
-from fanout.triggers.compiled import ArmedTrigger
+from fanout.triggers.compiled import CompiledTrigger
 from fanout.triggers.event import to_body
 from fanout.triggers.sources.bodies import LONGEST_BODY, read_events
 
@@ -130,7 +130,7 @@ class Connection(asyncio.Protocol):
 
 @asynccontextmanager
 async def webhook(
-    listen: Listen, token: str, armed: ArmedTrigger, inbox: Queue, bounds: Bounds | None = None
+    listen: Listen, token: str, compiled: CompiledTrigger, inbox: Queue, bounds: Bounds | None = None
 ) -> AsyncIterator[str]:
     """The endpoint is up, at the URL, while the context lasts; InfrastructureError when it cannot listen there."""
     bounds = bounds or Bounds()
@@ -151,7 +151,7 @@ async def webhook(
                 body = await request.read()  # 413 for more than LONGEST_BODY
         except TimeoutError:
             return web.Response(status=408, text=f"the body took longer than {bounds.request:g} seconds\n")
-        return await _answer(body, armed, inbox)
+        return await _answer(body, compiled, inbox)
 
     async def look(_: "web.Request") -> "web.Response":
         return web.Response(text="fanout watch\n")
@@ -188,12 +188,12 @@ async def _listening(listen: Listen, connection: Callable[[], Connection]) -> as
         raise InfrastructureError(f"cannot listen on {listen.host}:{listen.port}: {exc.strerror}") from exc
 
 
-async def _answer(body: bytes, armed: ArmedTrigger, inbox: Queue) -> "web.Response":
+async def _answer(body: bytes, compiled: CompiledTrigger, inbox: Queue) -> "web.Response":
     """200 once the events are in the queue; 503, so that the sender comes again, when they cannot be put there."""
     from aiohttp import web
 
     try:
-        events = [event for event in read_events(body) if armed.ignores(event) is None]
+        events = [event for event in read_events(body) if compiled.ignores(event) is None]
     except EventError as exc:
         return web.Response(status=400, text=f"{exc}\n")
     try:

@@ -12,7 +12,7 @@ from fanout.files import uris
 from fanout.files.byte_ranges import open_bytes, read_head
 from fanout.files.listing import FileEntry
 from fanout.planning.tables.layout import layout_of
-from fanout.planning.tables.row_cuts import TableReader, split_blocks, split_rows
+from fanout.planning.tables.row_cuts import TableAccess, split_blocks, split_rows
 from fanout.records.mini_batch import Cut, Piece
 from fanout.storage.access import Access
 from fanout.tables.formats.row_groups import row_groups
@@ -50,7 +50,7 @@ def _table(body: bytes, transformation: str, name: str) -> object:
     recipe = resolve_recipe(mltable, iter([uri]), lambda uri, size: read_head(uri, size, ACCESS))
     assert from_json(recipe.to_json(), "recipe") == recipe
     entry, layout = FileEntry(uri, len(body)), layout_of(recipe)
-    reader = TableReader(
+    reader = TableAccess(
         open=lambda e: open_bytes(e.uri, e.size, ACCESS),
         row_groups=lambda e: row_groups(e.uri, e.size, ACCESS),
         has_header=recipe.has_header,

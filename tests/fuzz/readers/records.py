@@ -40,7 +40,7 @@ from fanout.results.codec import PREFIX, Cause, Entry, Event, Failure, Status
 from fanout.results.ledger import Ledger
 from fanout.slot import protocol
 from fanout.slot.frames import FrameBuffer
-from fanout.slot.protocol import Done, ProtocolViolation, Start
+from fanout.slot.protocol import Done, ProtocolViolation, StartOrder
 from fanout.storage import keys
 from fanout.storage.access import Access
 from fanout.storage.keys import StepRound
@@ -367,7 +367,7 @@ MESSAGES = (
     messages.encode(Message(AT.in_round(3), 2, 1, pointer=Pointer.to("m/00000.jsonl", 5, SHARD.lines[2]))).encode(),
 )
 DEAD = (*MESSAGES, b'{"message": "x", "reason": "cannot be read"}', b'{"v": 1, "tries": 3, "reason": "x"}')
-START = Start("score.py", "/c", ["--a"], "text", None, "0", "p", "/l", {"o": "/o"}, "/a", "/o", "/i", "INFO", "")
+START = StartOrder("score.py", "/c", ["--a"], "text", None, "0", "p", "/l", {"o": "/o"}, "/a", "/o", "/i", "INFO", "")
 
 READERS = (
     Reader("mini-batch", tuple(line.encode() for line in SHARD.lines), _mini_batch),

@@ -10,7 +10,7 @@ from fanout.config.settings import load_settings
 from fanout.pipeline import serialization
 from fanout.pipeline.load import load_pipeline
 from fanout.pipeline.yaml.diagnostics import Report
-from fanout.pipeline.yaml.parser import Source, parse_document
+from fanout.pipeline.yaml.parser import DocumentSource, parse_document
 from fanout.slot.child.row_encoder import SETTINGS_FILE, read_settings
 from fanout.tables.mltable_file import parse_mltable
 from tests.fuzz.reader import Reader, text_of
@@ -168,7 +168,7 @@ def project() -> Path:
 
 def _document(body: bytes) -> object:
     report = Report()
-    node = parse_document(body, Source("p.yml", Path("/work")), report)
+    node = parse_document(body, DocumentSource("p.yml", Path("/work")), report)
     report.finish()
     return node
 
@@ -176,7 +176,7 @@ def _document(body: bytes) -> object:
 def _pipeline(body: bytes) -> object:
     file = project() / "pipeline.yml"
     file.write_bytes(body)
-    pipeline = load_pipeline(file, armed=None)
+    pipeline = load_pipeline(file, for_trigger=None)
     assert serialization.load(serialization.dump(pipeline), "run.json") == pipeline, (
         "what was taken does not survive being stored"
     )

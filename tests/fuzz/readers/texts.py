@@ -8,7 +8,7 @@ from fanout.files import globs, uris
 from fanout.pipeline import expressions
 from fanout.pipeline.data.locations import datastore_path, local_path, uri_of
 from fanout.pipeline.shell import command_line
-from fanout.pipeline.yaml.diagnostics import Wrong
+from fanout.pipeline.yaml.diagnostics import CheckFailed
 from fanout.queues.sqs_batches import NAME_LENGTH, sqs_name
 from fanout.records.row_format import row_format
 from fanout.records.run_names import check_name
@@ -78,7 +78,7 @@ def _relative(body: bytes) -> object:
 def _location(body: bytes) -> object:
     try:
         uri = uri_of(text_of(body), Path("/work"))
-    except Wrong as wrong:  # becomes a problem with its place
+    except CheckFailed as wrong:  # becomes a problem with its place
         raise UserError(str(wrong)) from wrong
     except UnicodeEncodeError as exc:
         if text_of(body).isprintable():

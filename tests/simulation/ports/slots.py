@@ -11,7 +11,18 @@ from fanout.results.codec import Cause, Failure
 from fanout.slot import protocol
 from fanout.slot.child.output_staging import OutputFolders
 from fanout.slot.frames import FrameBuffer
-from fanout.slot.protocol import Answer, ControlOrder, Done, Order, Ready, Revoked, Start, StartFailed, Stopped, Task
+from fanout.slot.protocol import (
+    Answer,
+    ControlOrder,
+    Done,
+    Order,
+    Ready,
+    Revoked,
+    StartFailed,
+    StartOrder,
+    Stopped,
+    Task,
+)
 from fanout.slot.spawn import Placement
 from tests.simulation.loop import PROCESS
 from tests.simulation.scenario import Act, UserCode
@@ -27,7 +38,7 @@ class UserProcess:
         self,
         world: World,
         user: UserCode,
-        start: Start,
+        start: StartOrder,
         _: Placement,
         on_answer: Callable[[Answer], None],
         on_end: Callable[[int], None],

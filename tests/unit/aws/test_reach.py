@@ -61,7 +61,7 @@ SETTINGS = Settings(store="s3://store/fanout", datastores={"blobs": "s3://blobs/
 def reach(tmp_path: Path, text: str, *reads: str) -> Reach:
     file = tmp_path / "pipeline.yml"
     file.write_text(text)
-    return reach_of(load(file, [], armed=None), SETTINGS, reads)
+    return reach_of(load(file, [], for_trigger=None), SETTINGS, reads)
 
 
 def test_what_the_pipeline_names(tmp_path: Path) -> None:

@@ -17,12 +17,12 @@ from fanout.queues.sqlite import SqliteQueueService
 from fanout.records import messages, mini_batch
 from fanout.records.messages import Message
 from fanout.records.mini_batch import MiniBatch
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.slot import protocol
 from fanout.slot.fork_server import ForkServer
 from fanout.slot.lease import Lease
 from fanout.slot.process import SlotProcess
-from fanout.slot.protocol import Answer, ControlOrder, Done, Ready, Start, StartFailed, Stopped, Task
+from fanout.slot.protocol import Answer, ControlOrder, Done, Ready, StartFailed, StartOrder, Stopped, Task
 from fanout.slot.spawn import Placement
 from fanout.storage.keys import StepRound
 
@@ -52,11 +52,11 @@ def write_script(code: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def start_order(tmp_path: Path, code: Path) -> Callable[..., Start]:
+def start_order(tmp_path: Path, code: Path) -> Callable[..., StartOrder]:
     """What a slot is told first, with these changes."""
 
-    def make(**changes: Any) -> Start:
-        plain = Start(
+    def make(**changes: Any) -> StartOrder:
+        plain = StartOrder(
             entry_script="score.py",
             code=str(code),
             arguments=[],
@@ -104,7 +104,7 @@ class Slotted:
         index: int = 0,
         attempt: int = 0,
         files: Sequence[str] = ("/data/a", "/data/b"),
-        part: Part | None = None,
+        part: ItemRange | None = None,
         **fields: Any,
     ) -> None:
         """Sends a mini-batch, or a part of it."""
@@ -144,7 +144,7 @@ def forks() -> ForkServer | None:
 
 @pytest.fixture
 async def launch(
-    tmp_path: Path, code: Path, start_order: Callable[..., Start], forks: ForkServer | None
+    tmp_path: Path, code: Path, start_order: Callable[..., StartOrder], forks: ForkServer | None
 ) -> AsyncIterator[Launch]:
     """Starts a slot process for the script in the code folder; ready, or broken when it cannot be."""
     launched: list[SlotProcess] = []

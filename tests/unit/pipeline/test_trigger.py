@@ -28,20 +28,20 @@ jobs:
 
 
 @pytest.fixture
-def armed(folder: Path) -> Callable[..., Pipeline]:
+def for_trigger(folder: Path) -> Callable[..., Pipeline]:
     """The armed pipeline of a file with this section."""
 
     def load(trigger: str, kind: str = "uri_file", output: str = "", used: str = "files") -> Pipeline:
         path = folder / "pipeline.yml"
         path.write_text(FILE.format(trigger=trigger, kind=kind, output=output, used=used))
-        return load_pipeline(path, armed=True)
+        return load_pipeline(path, for_trigger=True)
 
     return load
 
 
-def test_a_bucket(armed: Callable[..., Pipeline]) -> None:
+def test_a_bucket(for_trigger: Callable[..., Pipeline]) -> None:
     """Every key of it, and the input that waits."""
-    pipeline = armed(
+    pipeline = for_trigger(
         "name: shop, bucket: uploads, prefix: in/, suffix: .csv, input: files, queue: mine, "
         "batch: {objects: 5, seconds: 1.5}",
         "uri_folder",
@@ -54,18 +54,18 @@ def test_a_bucket(armed: Callable[..., Pipeline]) -> None:
     assert given.uri == ARRIVALS
 
 
-def test_what_is_left_out(armed: Callable[..., Pipeline], folder: Path) -> None:
+def test_what_is_left_out(for_trigger: Callable[..., Pipeline], folder: Path) -> None:
     """A folder, one run an object, and the name of the pipeline's folder."""
-    trigger = armed("folder: ./data, input: files").trigger
+    trigger = for_trigger("folder: ./data, input: files").trigger
     assert trigger is not None
     assert (trigger.root, trigger.prefix, trigger.suffix, trigger.batch) == ((folder / "data").as_uri(), "", "", None)
     assert trigger.name == "".join(c if c.isalnum() else "-" for c in folder.name).strip("-")[:60]
-    assert armed("folder: ./data, input: files, batch: {}", "uri_folder").trigger.batch == EventBatch(100, 60)  # type: ignore[union-attr]
+    assert for_trigger("folder: ./data, input: files, batch: {}", "uri_folder").trigger.batch == EventBatch(100, 60)  # type: ignore[union-attr]
 
 
-def test_a_table(armed: Callable[..., Pipeline], folder: Path) -> None:
+def test_a_table(for_trigger: Callable[..., Pipeline], folder: Path) -> None:
     """The MLTable that the input names says how objects are read."""
-    trigger = armed("folder: ./data, input: files", "mltable, path: ./table").trigger
+    trigger = for_trigger("folder: ./data, input: files", "mltable, path: ./table").trigger
     assert trigger is not None
     assert trigger.template == (folder / "table").as_uri()
 
@@ -88,33 +88,33 @@ def test_a_table(armed: Callable[..., Pipeline], folder: Path) -> None:
         ("bucket: b1b, input: files, name: a/b", "5:44: trigger.name: expected a name of up to 60"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_it(armed: Callable[..., Pipeline], folder: Path, section: str, said: str) -> None:
+def test_what_is_wrong_with_it(for_trigger: Callable[..., Pipeline], folder: Path, section: str, said: str) -> None:
     """With line, column and what would be right."""
     with pytest.raises(SpecError) as caught:
-        armed(section)
+        for_trigger(section)
     assert f"{folder}/pipeline.yml:{said}" in str(caught.value)
 
 
-def test_an_input_that_nobody_takes(armed: Callable[..., Pipeline]) -> None:
+def test_an_input_that_nobody_takes(for_trigger: Callable[..., Pipeline]) -> None:
     """Its objects would go nowhere."""
     with pytest.raises(SpecError, match="no step takes the input 'files'"):
-        armed("bucket: b1b, input: files", used="n")
+        for_trigger("bucket: b1b, input: files", used="n")
 
 
-def test_the_key_of_one_object_names_no_batch(armed: Callable[..., Pipeline]) -> None:
+def test_the_key_of_one_object_names_no_batch(for_trigger: Callable[..., Pipeline]) -> None:
     """Which of them should it be?"""
     with pytest.raises(SpecError, match="batch brings several; use"):
-        armed("bucket: b1b, input: files, batch: {}", "uri_folder", ", path: './${{trigger.key}}'")
+        for_trigger("bucket: b1b, input: files, batch: {}", "uri_folder", ", path: './${{trigger.key}}'")
 
 
-def test_by_hand_it_is_a_pipeline_like_others(armed: Callable[..., Pipeline], folder: Path) -> None:
+def test_by_hand_it_is_a_pipeline_like_others(for_trigger: Callable[..., Pipeline], folder: Path) -> None:
     """Its input needs a value then, and a trigger is demanded only where one is needed."""
-    armed("folder: ./data, input: files")
+    for_trigger("folder: ./data, input: files")
     path = folder / "pipeline.yml"
     with pytest.raises(SpecError, match="required input 'files' has no value"):
         load_pipeline(path)
     assert load_pipeline(path, [f"inputs.files.path={folder}/one.csv"]).trigger is not None
-    assert load_pipeline(path, armed=None).steps[0].inputs["data"].uri == ARRIVALS  # type: ignore[union-attr]
+    assert load_pipeline(path, for_trigger=None).steps[0].inputs["data"].uri == ARRIVALS  # type: ignore[union-attr]
     path.write_text(path.read_text().replace("trigger: {folder: ./data, input: files}\n", ""))
     with pytest.raises(SpecError, match="1:1: trigger: missing; it says which objects start runs by arriving"):
-        load_pipeline(path, armed=True)
+        load_pipeline(path, for_trigger=True)

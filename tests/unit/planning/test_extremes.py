@@ -17,11 +17,11 @@ from fanout.planning.manifests import SHARD_SIZE, Tally, next_shard
 from fanout.planning.source import plan_mini_batches
 from fanout.planning.split import split_files
 from fanout.planning.tables.layout import TableLayout
-from fanout.planning.tables.row_cuts import TableReader, split_blocks
+from fanout.planning.tables.row_cuts import TableAccess, split_blocks
 from fanout.storage.access import Access
 
 GIB = 1024**3
-READER = TableReader(
+READER = TableAccess(
     open=lambda entry: open_bytes(entry.uri, entry.size, Access()), row_groups=lambda _: (), has_header=lambda _: False
 )
 
@@ -75,7 +75,7 @@ def test_little_tables(tmp_path: Path, content: bytes, pieces: int) -> None:
     """An empty file and a header alone have no mini-batch; one row, and one endless line, make one."""
     path = tmp_path / "t.csv"
     path.write_bytes(content)
-    reader = TableReader(READER.open, READER.row_groups, lambda _: True)
+    reader = TableAccess(READER.open, READER.row_groups, lambda _: True)
     entries = iter([FileEntry(uris.from_path(path), len(content))])
     assert len(list(split_blocks(entries, TableLayout(), 1000, reader))) == pieces
 

@@ -18,7 +18,7 @@ from fanout.queues.base import Delivery, Queue
 from fanout.queues.sqlite import SqliteQueueService
 from fanout.records.messages import INLINE_LIMIT, Message, decode
 from fanout.records.mini_batch import MiniBatch, encode
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
 
@@ -110,10 +110,10 @@ async def test_open_parts_are_sent_in_place_of_the_whole(queue: Queue) -> None:
     store = MemoryStore()
     await publish(lambda: plan(3), store, Outbox(queue, AT, AT))
     await received(queue)
-    parts = {1: [(Part(0, 2), 0), (Part(5, 6), 1)]}
+    parts = {1: [(ItemRange(0, 2), 0), (ItemRange(5, 6), 1)]}
     await publish(lambda: plan(3), store, Outbox(queue, AT, AT, skip={0}, attempts={1: 2}, parts=parts))
     sent = [(m.index, m.attempt, m.part) for m in await received(queue)]
-    assert sent == [(1, 0, Part(0, 2)), (1, 1, Part(5, 6)), (2, 0, None)]
+    assert sent == [(1, 0, ItemRange(0, 2)), (1, 1, ItemRange(5, 6)), (2, 0, None)]
 
 
 async def test_some_are_sent_without_reading_the_others(queue: Queue) -> None:

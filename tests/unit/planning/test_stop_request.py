@@ -13,7 +13,7 @@ from obstore.store import MemoryStore
 from fanout.planning.division import ByCount
 from fanout.planning.publish import Outbox, publish
 from fanout.planning.source import PlannedInput
-from fanout.planning.stop_request import Stopped, in_thread, stoppable, until
+from fanout.planning.stop_request import PlanningStopped, in_thread, stoppable, until
 from fanout.records.mini_batch import MiniBatch
 from fanout.storage.keys import StepRound
 
@@ -65,5 +65,5 @@ def test_without_a_plan_that_is_stopped_nothing_changes() -> None:
     stop, here = threading.Event(), contextvars.copy_context()
     assert here.run(until, stop, lambda: list(stoppable(iter(range(3))))) == [0, 1, 2]
     stop.set()
-    with pytest.raises(Stopped):
+    with pytest.raises(PlanningStopped):
         here.run(until, stop, lambda: list(stoppable(iter(range(3)))))

@@ -10,7 +10,7 @@ from fanout.errors import DamagedRecordError
 from fanout.records.messages import Message, Pointer, decode, decode_signed, encode, encode_first
 from fanout.records.mini_batch import MiniBatch
 from fanout.records.mini_batch import encode as encode_batch
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.security.signature import UNSIGNED, Signer, new_key
 from fanout.storage.keys import StepRound
 
@@ -164,7 +164,7 @@ def test_what_is_no_message(body: str) -> None:
 @given(st.integers(0, 2**30), st.integers(1, 2**30 - 1), st.booleans())
 def test_parts_and_copies_arrive(start: int, items: int, copy: bool) -> None:
     """Which items of the mini-batch are meant, and whether another message for them is under way."""
-    message = Message(AT, 7, 1, line='{"index":7}', part=Part(start, start + items), copy=copy)
+    message = Message(AT, 7, 1, line='{"index":7}', part=ItemRange(start, start + items), copy=copy)
     assert decode(encode(message)) == message
 
 

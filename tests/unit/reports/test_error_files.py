@@ -3,11 +3,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fanout.reports.error_files import MOST_OF_A_PROCESS, ErrorFiles
-from fanout.reports.failure_groups import Source
+from fanout.reports.failure_groups import StepSource
 from fanout.results.codec import Cause, Entry, Event, Failure, Status
 
 MakeEntry = Callable[..., Entry]
-SOURCE = Source("r", "s", None)
+SOURCE = StepSource("r", "s", None)
 
 
 def test_each_process_has_its_file(tmp_path: Path, entry: MakeEntry) -> None:

@@ -1,12 +1,12 @@
 import pytest
 
-from fanout.records.parts import Part
-from fanout.reports.failure_groups import Occurrence, Source, group, last_frame, occurrences, shape
+from fanout.records.parts import ItemRange
+from fanout.reports.failure_groups import Occurrence, StepSource, group, last_frame, occurrences, shape
 from fanout.reports.job_result import headline
 from fanout.results.codec import Cause, Event, Failure, Status
 from fanout.results.failed_attempt import FailedAttempt
 
-SOURCE = Source("r", "s", "/home/me/src")
+SOURCE = StepSource("r", "s", "/home/me/src")
 TRACEBACK = """\
 Traceback (most recent call last):
   File "/tmp/r-s-{node}-x7_ab/code/score.py", line 9, in run
@@ -71,7 +71,7 @@ def test_paths_stay_when_nobody_knows_the_folder() -> None:
     """Other runs' copies and steps without a code folder are left as they are."""
     text = 'File "/tmp/other-s-1-q/code/y.py"'
     assert SOURCE.restore(text) == text
-    assert Source("r", "s", None).restore("/tmp/r-s-1-q/code/y.py") == "/tmp/r-s-1-q/code/y.py"
+    assert StepSource("r", "s", None).restore("/tmp/r-s-1-q/code/y.py") == "/tmp/r-s-1-q/code/y.py"
 
 
 @pytest.mark.parametrize(
@@ -104,10 +104,10 @@ def test_items_that_were_isolated_are_counted_as_items() -> None:
     found = [
         Occurrence(failure, 0, "p", 1, 2, final=True),
         Occurrence(failure, 0, "p", 2, 2),
-        Occurrence(failure, 0, "p", 2, 0, final=True, part=Part(0, 1)),
-        Occurrence(failure, 1, "p", 2, 0, final=True, part=Part(0, 1)),
-        Occurrence(failure, 0, "p", 3, 0, final=True, part=Part(4, 7)),
+        Occurrence(failure, 0, "p", 2, 0, final=True, part=ItemRange(0, 1)),
+        Occurrence(failure, 1, "p", 2, 0, final=True, part=ItemRange(0, 1)),
+        Occurrence(failure, 0, "p", 3, 0, final=True, part=ItemRange(4, 7)),
     ]
-    [alike] = group(found, Source("r", "s", None))
+    [alike] = group(found, StepSource("r", "s", None))
     assert (alike.given_up, alike.items_given_up, alike.mini_batches) == (1, 4, (1, 2, 3))
     assert headline(alike) == "5 failed attempts, 1 mini-batch and 4 items given up"

@@ -3,20 +3,20 @@ from typing import Any
 from fanout.pipeline.model import Thresholds
 from fanout.records.seal import Seal
 from fanout.records.verdict import Counts, Verdict, VerdictStatus
-from fanout.reports.failure_groups import Occurrence, Source, group
-from fanout.reports.job_result import End, job_error, job_result, one_failure, user_errors
+from fanout.reports.failure_groups import Occurrence, StepSource, group
+from fanout.reports.job_result import JobEnd, job_error, job_result, one_failure, user_errors
 from fanout.results.codec import Cause, Failure
 
-SOURCE = Source("r", "s", "/home/me/src")
+SOURCE = StepSource("r", "s", "/home/me/src")
 
 
 def failed(index: int, message: str = "ValueError: no", traceback: str = "", *, final: bool = True) -> Occurrence:
     return Occurrence(Failure(Cause.EXCEPTION, message, traceback), 0, "process001", index, 2, final=final)
 
 
-def end(*found: Occurrence, status: VerdictStatus = VerdictStatus.COMPLETED, **counts: Any) -> End:
+def end(*found: Occurrence, status: VerdictStatus = VerdictStatus.COMPLETED, **counts: Any) -> JobEnd:
     seal = Seal(Verdict(status, "so it is"), Counts(**{"total": 9, "succeeded": 9, **counts}), seconds=12.34)
-    return End(SOURCE, seal, Thresholds(error_threshold=5), 11, group(found, SOURCE))
+    return JobEnd(SOURCE, seal, Thresholds(error_threshold=5), 11, group(found, SOURCE))
 
 
 def test_result_says_how_why_and_by_which_thresholds() -> None:

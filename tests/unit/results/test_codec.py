@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout.errors import DamagedRecordError
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.results import codec
 from fanout.results.codec import PREFIX, Cause, Entries, Entry, Event, Failure, Status
 from fanout.results.columns import Columns
@@ -21,7 +21,9 @@ KEY = "runs/r/s/results/000/00000000"
 text = st.text(max_size=20)
 failures = st.builds(Failure, cause=st.sampled_from(Cause), message=text, traceback=text)
 count = st.integers(0, 2**31)
-parts = st.builds(lambda start, items: Part(start, start + items), st.integers(0, 2**30), st.integers(1, 2**30 - 1))
+parts = st.builds(
+    lambda start, items: ItemRange(start, start + items), st.integers(0, 2**30), st.integers(1, 2**30 - 1)
+)
 seconds = st.integers(0, 10**9).map(lambda n: n / 1000)
 entries = st.builds(
     Entry,
@@ -198,14 +200,14 @@ def test_altered_rows_are_refused() -> None:
 def test_a_part_that_cannot_be_is_refused(entry: Callable[..., Entry], part: object) -> None:
     """Parts are ranges of items with something in them."""
     body = _with_index(
-        codec.encode([entry(0, part=Part(0, 1))], [b""]), lambda text: text.replace("[0, 1]", json.dumps(part))
+        codec.encode([entry(0, part=ItemRange(0, 1))], [b""]), lambda text: text.replace("[0, 1]", json.dumps(part))
     )
     with pytest.raises(DamagedRecordError, match=KEY):
         codec.decode_index(body, KEY)
 
 
-@pytest.mark.parametrize("part", [None, Part(3, 4)])
-def test_a_split_of_one_item_is_refused(entry: Callable[..., Entry], part: Part | None) -> None:
+@pytest.mark.parametrize("part", [None, ItemRange(3, 4)])
+def test_a_split_of_one_item_is_refused(entry: Callable[..., Entry], part: ItemRange | None) -> None:
     """Only what holds several items has halves."""
     body = codec.encode([entry(0, items=1, status=Status.SPLIT, part=part)], [b""])
     with pytest.raises(DamagedRecordError, match="was split, and has one item"):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanout.errors import DamagedRecordError
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.results import codec
 from fanout.results.codec import Cause, Entries, Entry, Event, Failure, ResultIndex, Status
 from fanout.results.ledger import KEPT_FAILURES, Ledger, Winner
@@ -41,7 +41,7 @@ attempts = st.builds(
     st.integers(0, 3),
     st.sampled_from(Status),
     st.integers(0, 9),
-    st.sampled_from([None, None, Part(0, 1), Part(1, 3), Part(1, 2), Part(2, 3)]),
+    st.sampled_from([None, None, ItemRange(0, 1), ItemRange(1, 3), ItemRange(1, 2), ItemRange(2, 3)]),
 )
 histories = st.lists(st.lists(attempts, max_size=4), max_size=6)
 
@@ -277,7 +277,7 @@ def test_what_nobody_chose_for_a_round_stays_canceled(
     """A result that comes all the same, of a whole mini-batch or of a part, neither counts nor opens anything."""
     ledger = ledger_of((0, 0, [entry(1, status=Status.FAILED, failure=FAILURE)]), total=2)
     ledger.begin_round(2, frozenset({1}))
-    for seq, found in enumerate([entry(0, part=Part(0, 1), items=1), entry(0), entry(1)]):
+    for seq, found in enumerate([entry(0, part=ItemRange(0, 1), items=1), entry(0), entry(1)]):
         body = codec.encode([found], [b""])
         ledger.absorb(0, seq, codec.decode_index(body, "key"))
     assert (ledger.counts.succeeded, ledger.counts.canceled, ledger.counts.finished) == (1, 1, True)

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanout.node.dispatch.retry_policy import retry_decision
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.results import codec
 from fanout.results.codec import Cause, Entry, Failure, ResultIndex, Status
 from fanout.results.ledger import Ledger
 
 FAILURE = Failure(Cause.EXCEPTION, "ValueError: bad item")
 NODES = 3
-Try = tuple[Part | None, int]
+Try = tuple[ItemRange | None, int]
 
 
 @dataclass
@@ -28,7 +28,7 @@ class World:
     draw: random.Random
     queue: list[Try] = field(default_factory=lambda: [(None, 0)])
     objects: dict[int, list[ResultIndex]] = field(default_factory=lambda: {node: [] for node in range(NODES)})
-    letters: list[Part | None] = field(default_factory=list)
+    letters: list[ItemRange | None] = field(default_factory=list)
 
     def run(self, most: int | None = None) -> None:
         """Messages are taken in any order, some of them twice, until none is left or `most` were."""
@@ -40,8 +40,8 @@ class World:
             self._attempt(*found)
             taken += 1
 
-    def _attempt(self, part: Part | None, attempt: int) -> None:
-        whole = Part(0, self.items)
+    def _attempt(self, part: ItemRange | None, attempt: int) -> None:
+        whole = ItemRange(0, self.items)
         tried = part or whole
         items = tuple(item for item in range(tried.start, tried.stop) if item not in self.bad)
         failure = None if len(items) == tried.items else FAILURE
@@ -55,7 +55,7 @@ class World:
         self._commit(_entry(part, attempt, decision.status, tried, failure))
 
     def _commit(self, entry: Entry) -> None:
-        rows = b"" if entry.failure else _rows(entry.part or Part(0, self.items))
+        rows = b"" if entry.failure else _rows(entry.part or ItemRange(0, self.items))
         body = codec.encode([entry], [rows])
         self.objects[self.draw.randrange(NODES)].append(codec.decode_index(body, "key"))
 
@@ -73,22 +73,22 @@ class World:
         found: list[int] = []
         for winner in ledger.winners():
             [entry] = self.objects[winner.object.node][winner.object.seq].entries
-            found += _items_of(entry.part or Part(0, self.items))
+            found += _items_of(entry.part or ItemRange(0, self.items))
         return found
 
 
-def _entry(part: Part | None, attempt: int, status: Status, tried: Part, failure: Failure | None) -> Entry:
+def _entry(part: ItemRange | None, attempt: int, status: Status, tried: ItemRange, failure: Failure | None) -> Entry:
     good = 0 if failure else tried.items
     return Entry(
         0, attempt, status, tried.items, good, "process000", 0.0, 0.0, 0.1, rows=good, failure=failure, part=part
     )
 
 
-def _rows(part: Part) -> bytes:
+def _rows(part: ItemRange) -> bytes:
     return "".join(f"{item}\n" for item in _items_of(part)).encode()
 
 
-def _items_of(part: Part) -> Iterator[int]:
+def _items_of(part: ItemRange) -> Iterator[int]:
     return iter(range(part.start, part.stop))
 
 
@@ -110,7 +110,7 @@ def test_every_good_item_counts_once_and_every_bad_one_fails(world: World) -> No
     world.run()
     ledger = world.ledger()
     assert world.rows(ledger) == [item for item in range(world.items) if item not in world.bad]
-    expected = {None if world.items == 1 else Part(item, item + 1) for item in world.bad}
+    expected = {None if world.items == 1 else ItemRange(item, item + 1) for item in world.bad}
     assert set(world.letters) == expected
     counts = ledger.counts
     assert (counts.items, counts.items_failed) == (world.items, len(world.bad))
@@ -160,9 +160,9 @@ def test_another_round_tries_only_what_failed(world: World) -> None:
 
 def test_a_late_success_of_the_whole_beats_its_parts() -> None:
     """A second delivery of the whole that succeeds after all is what counts, rows and items."""
-    split = _entry(None, 0, Status.SPLIT, Part(0, 4), FAILURE)
-    half = _entry(Part(0, 2), 0, Status.SUCCEEDED, Part(0, 2), None)
-    whole = _entry(None, 1, Status.SUCCEEDED, Part(0, 4), None)
+    split = _entry(None, 0, Status.SPLIT, ItemRange(0, 4), FAILURE)
+    half = _entry(ItemRange(0, 2), 0, Status.SUCCEEDED, ItemRange(0, 2), None)
+    whole = _entry(None, 1, Status.SUCCEEDED, ItemRange(0, 4), None)
     for order in ([split, half, whole], [whole, half, split], [half, whole, split]):
         ledger = _absorbed(order)
         assert (ledger.counts.succeeded, ledger.counts.items, ledger.counts.rows) == (1, 4, 4)
@@ -171,11 +171,11 @@ def test_a_late_success_of_the_whole_beats_its_parts() -> None:
 
 def test_a_success_of_the_whole_in_a_later_round_changes_nothing() -> None:
     """What has succeeded of a mini-batch keeps its rows, whether all of its parts did or the others are open again."""
-    split = _entry(None, 0, Status.SPLIT, Part(0, 4), FAILURE)
-    good = _entry(Part(0, 2), 0, Status.SUCCEEDED, Part(0, 2), None)
-    whole = _entry(None, 1, Status.SUCCEEDED, Part(0, 4), None)
+    split = _entry(None, 0, Status.SPLIT, ItemRange(0, 4), FAILURE)
+    good = _entry(ItemRange(0, 2), 0, Status.SUCCEEDED, ItemRange(0, 2), None)
+    whole = _entry(None, 1, Status.SUCCEEDED, ItemRange(0, 4), None)
     for status, failure, settled in ((Status.SUCCEEDED, None, 1), (Status.FAILED, FAILURE, 0)):
-        other = _entry(Part(2, 4), 0, status, Part(2, 4), failure)
+        other = _entry(ItemRange(2, 4), 0, status, ItemRange(2, 4), failure)
         ledger = _absorbed([split, good, other])
         ledger.begin_round(2)
         before = list(ledger.winners())
@@ -186,8 +186,8 @@ def test_a_success_of_the_whole_in_a_later_round_changes_nothing() -> None:
 
 def test_parts_of_which_nobody_was_told_decide_nothing() -> None:
     """A half counts only when what it is a half of was split; a whole that failed has failed."""
-    half = _entry(Part(0, 2), 0, Status.SUCCEEDED, Part(0, 2), None)
-    failed = _entry(None, 2, Status.FAILED, Part(0, 4), FAILURE)
+    half = _entry(ItemRange(0, 2), 0, Status.SUCCEEDED, ItemRange(0, 2), None)
+    failed = _entry(None, 2, Status.FAILED, ItemRange(0, 4), FAILURE)
     assert _absorbed([half]).counts.settled == 0
     for order in ([half, failed], [failed, half]):
         counts = _absorbed(order).counts
@@ -196,21 +196,21 @@ def test_parts_of_which_nobody_was_told_decide_nothing() -> None:
 
 def test_a_copy_that_failed_uses_up_no_try() -> None:
     """Neither of the whole nor of a part: whoever sends these again does so with the number they had."""
-    split = _entry(None, 1, Status.SPLIT, Part(0, 2), FAILURE)
+    split = _entry(None, 1, Status.SPLIT, ItemRange(0, 2), FAILURE)
     whole = Entry(0, 2, Status.RETRIED, 2, 0, "p", 0.0, 0.0, 0.1, failure=FAILURE, copy=True)
-    part = Entry(1, 2, Status.RETRIED, 1, 0, "p", 0.0, 0.0, 0.1, failure=FAILURE, copy=True, part=Part(0, 1))
+    part = Entry(1, 2, Status.RETRIED, 1, 0, "p", 0.0, 0.0, 0.1, failure=FAILURE, copy=True, part=ItemRange(0, 1))
     other = Entry(1, 1, Status.SPLIT, 2, 0, "p", 0.0, 0.0, 0.1, failure=FAILURE)
     assert _absorbed([whole]).next_attempts == {}
     assert _absorbed([split, other, part]).open_parts == {
-        0: ((Part(0, 1), 0), (Part(1, 2), 0)),
-        1: ((Part(0, 1), 0), (Part(1, 2), 0)),
+        0: ((ItemRange(0, 1), 0), (ItemRange(1, 2), 0)),
+        1: ((ItemRange(0, 1), 0), (ItemRange(1, 2), 0)),
     }
 
 
 def test_a_large_mini_batch_is_followed_quickly() -> None:
     """Each result of one of 2,000 items touches a path of the tree, not all of it."""
-    ledger = _absorbed([_entry(None, 0, Status.SPLIT, Part(0, 2_000), FAILURE)])
-    waiting, looked = list(Part(0, 2_000).halves), 0
+    ledger = _absorbed([_entry(None, 0, Status.SPLIT, ItemRange(0, 2_000), FAILURE)])
+    waiting, looked = list(ItemRange(0, 2_000).halves), 0
     while waiting:
         part = waiting.pop()
         status = Status.FAILED if part.items == 1 else Status.SPLIT

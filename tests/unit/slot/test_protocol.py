@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.records.value_changes import Change, How
 from fanout.results.codec import Cause, Failure
 from fanout.slot import protocol
@@ -22,8 +22,8 @@ from fanout.slot.protocol import (
     Order,
     ProtocolViolation,
     Ready,
-    Start,
     StartFailed,
+    StartOrder,
     Stopped,
     Task,
 )
@@ -49,7 +49,7 @@ DONE = st.builds(
     st.none() | SECONDS,
     CHANGES.map(tuple),
 )
-PARTS = st.none() | st.builds(lambda start, items: Part(start, start + items), COUNTS, st.integers(1, 100))
+PARTS = st.none() | st.builds(lambda start, items: ItemRange(start, start + items), COUNTS, st.integers(1, 100))
 TASKS = st.lists(
     st.tuples(st.binary(), st.integers(0, 3), PARTS).map(lambda fields: Task(*fields)), min_size=1, max_size=5
 )
@@ -80,11 +80,11 @@ def test_the_other_answers_come_back(failure: Failure, files: list[str]) -> None
     assert _answer(protocol.stopped_frame(None, files)) == Stopped(None, tuple(files))
 
 
-def test_the_start_order_comes_back(start_order: Callable[..., Start]) -> None:
+def test_the_start_order_comes_back(start_order: Callable[..., StartOrder]) -> None:
     """Everything a slot is told first."""
     start = start_order(arguments=["--a", "b c"], outputs={"plots": "/x"}, recipe="{}", profiling_module="cProfile")
     [(head, payload)] = FrameBuffer().feed(start.frame())
-    assert (Start.from_frame(head), payload) == (start, b"")
+    assert (StartOrder.from_frame(head), payload) == (start, b"")
 
 
 @given(TASKS)

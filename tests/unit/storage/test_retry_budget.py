@@ -6,12 +6,12 @@ import pytest
 
 from fanout.errors import SettingsError
 from fanout.storage.access import Access
-from fanout.storage.retry_budget import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE, client_config, pauses, retry_config
+from fanout.storage.retry_budget import FIRST_PAUSE, LONGEST_PAUSE, RETRY_BUDGET, client_config, pauses, retry_config
 
 
 def test_pauses_grow_up_to_a_bound_and_differ() -> None:
     """Full jitter: nobody comes back at the same time as all others, and nobody waits for minutes."""
-    many = [list(islice(pauses(PATIENCE), 20)) for _ in range(50)]
+    many = [list(islice(pauses(RETRY_BUDGET), 20)) for _ in range(50)]
     assert all(0 <= pause <= LONGEST_PAUSE for found in many for pause in found)
     assert all(found[0] <= FIRST_PAUSE for found in many)
     assert max(found[-1] for found in many) > LONGEST_PAUSE / 2
@@ -33,7 +33,7 @@ def test_a_short_patience_has_short_pauses() -> None:
 
 def test_patience_comes_from_the_environment_and_goes_to_nodes() -> None:
     """FANOUT_PATIENCE holds for every process of a run."""
-    assert Access.from_environ({}).patience == PATIENCE
+    assert Access.from_environ({}).patience == RETRY_BUDGET
     assert Access.from_environ({}).child_environ().get("FANOUT_PATIENCE") is None
     short = Access.from_environ({"FANOUT_PATIENCE": "2.5"})
     assert short.patience == 2.5

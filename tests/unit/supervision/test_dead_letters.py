@@ -15,7 +15,7 @@ from fanout.queues.sqlite import SqliteQueueService
 from fanout.records import messages, mini_batch
 from fanout.records.messages import Message
 from fanout.records.mini_batch import MiniBatch
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.results.codec import Cause, Status
 from fanout.results.reader import read_index
 from fanout.security.signature import Signer, new_key
@@ -191,11 +191,13 @@ async def test_a_part_and_a_copy_that_vanished(
 ) -> None:
     """A part is recorded with its own items; of a copy nobody hears, as the original answers for itself."""
     sent = messages.decode(_message(7))
-    await pair.dead.send([messages.encode(replace(sent, part=Part(1, 2))), messages.encode(replace(sent, copy=True))])
+    await pair.dead.send(
+        [messages.encode(replace(sent, part=ItemRange(1, 2))), messages.encode(replace(sent, copy=True))]
+    )
     assert await dead_letters.drain(5, 1000) == 2
     index = await read_index(store, keys.result(AT, 5, 0))
     assert index is not None
     [entry] = index.entries
-    assert (entry.part, entry.items, entry.status) == (Part(1, 2), 1, Status.DEAD_LETTERED)
+    assert (entry.part, entry.items, entry.status) == (ItemRange(1, 2), 1, Status.DEAD_LETTERED)
     assert entry.failure is not None
     assert "mini-batch 7, item 1," in entry.failure.message

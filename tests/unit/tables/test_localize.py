@@ -17,7 +17,7 @@ from fanout.files import uris
 from fanout.files.byte_ranges import read_head
 from fanout.storage.access import Access
 from fanout.tables.file_parts import Section
-from fanout.tables.localize import at_hand
+from fanout.tables.localize import localized
 from fanout.tables.mltable_file import list_files, load_mltable
 from fanout.tables.recipe import TableRecipe
 from fanout.tables.resolution import resolve_recipe
@@ -96,7 +96,7 @@ def test_parts_of_text(
     remote = upload(lines)
     here = Section(uris.from_path(lines / "0 é#.csv"), start, stop, cut)
     there = Section(f"{remote}/0 é#.csv", start, stop, cut)
-    with at_hand([there, here], access) as sections:
+    with localized([there, here], access) as sections:
         found = read_pieces(recipe_of(remote, access), sections[:1])
         assert sections[1] == here
         assert sections[0].path is not None
@@ -116,7 +116,7 @@ def test_parts_of_parquet(
     """The same rows as from disk, and on this machine only the row groups that hold them."""
     remote = upload(columns)
     here = Section(uris.from_path(columns / "t.parquet"), start, stop, cut)
-    with at_hand([Section(f"{remote}/t.parquet", start, stop, cut)], access, parquet=True) as [section]:
+    with localized([Section(f"{remote}/t.parquet", start, stop, cut)], access, parquet=True) as [section]:
         found = read_pieces(recipe_of(remote, access), [section])
         assert section.path is not None
         occupied, size = Path(section.path).stat().st_blocks * 512, Path(section.path).stat().st_size
@@ -157,7 +157,7 @@ def test_copies_are_made_in_the_scratch_folder(
     """So that what a killed process leaves there goes with the folder."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    with at_hand([Section(f"{upload(lines)}/0 é#.csv")], access, scratch=scratch) as [section]:
+    with localized([Section(f"{upload(lines)}/0 é#.csv")], access, scratch=scratch) as [section]:
         assert section.path is not None
         assert Path(section.path).is_relative_to(scratch)
     assert list(scratch.iterdir()) == []
@@ -166,8 +166,8 @@ def test_copies_are_made_in_the_scratch_folder(
 def test_what_is_not_there(lines: Path, upload: Callable[[Path], str], access: Access) -> None:
     """An object that is gone, and a file that is no parquet, are named."""
     remote = upload(lines)
-    with pytest.raises(InputError, match=r"gone\.csv: not found"), at_hand([Section(f"{remote}/gone.csv")], access):
+    with pytest.raises(InputError, match=r"gone\.csv: not found"), localized([Section(f"{remote}/gone.csv")], access):
         pass
     text = Section(f"{remote}/0 é#.csv", 0, 1, "row_groups")
-    with pytest.raises(InputError, match=r"0 é#\.csv: not a parquet file"), at_hand([text], access, parquet=True):
+    with pytest.raises(InputError, match=r"0 é#\.csv: not a parquet file"), localized([text], access, parquet=True):
         pass

@@ -15,7 +15,7 @@ from fanout.queues.sqlite import SqliteQueueService
 from fanout.scheduler.context import RunContext
 from fanout.storage.access import Access
 from fanout.storage.open import open_store
-from fanout.triggers.compiled import ArmedTrigger, arm
+from fanout.triggers.compiled import CompiledTrigger, compile_trigger
 from fanout.triggers.event import ObjectEvent
 from fanout.triggers.objects import file_version
 
@@ -48,11 +48,11 @@ class Scene:
     folder: Path
     context: RunContext
 
-    async def arm(self, text: str = PIPELINE) -> ArmedTrigger:
+    async def compile_trigger(self, text: str = PIPELINE) -> CompiledTrigger:
         """The trigger of the pipeline file with this text."""
         path = self.folder / "pipeline.yml"
         path.write_text(text)
-        return await arm(load_pipeline(path, armed=True), self.context)
+        return await compile_trigger(load_pipeline(path, for_trigger=True), self.context)
 
     def arrive(self, name: str, text: str = "x") -> ObjectEvent:
         """A file is in the watched folder, and this event tells of it."""

@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 
 from fanout.pipeline.model import EventBatch
 from fanout.queues.base import Delivery
-from fanout.triggers.batching import Held, due, wait_for
+from fanout.triggers.batching import PendingEvents, due, wait_for
 from fanout.triggers.event import ObjectEvent
 
 Make = Callable[..., ObjectEvent]
 BATCH = EventBatch(objects=3, seconds=10)
 
 
-def held(number: int, since: float = 0, keys: tuple[str, ...] | None = None) -> Held:
+def held(number: int, since: float = 0, keys: tuple[str, ...] | None = None) -> PendingEvents:
     events = tuple(ObjectEvent("s3://b", key, etag="1") for key in keys or (f"k{number}",))
-    return Held(Delivery("", str(number), 1), events, since)
+    return PendingEvents(Delivery("", str(number), 1), events, since)
 
 
 def test_without_batch_each_is_due_at_once() -> None:

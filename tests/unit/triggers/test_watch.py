@@ -18,7 +18,7 @@ from fanout.triggers.event import ObjectEvent, to_body
 from fanout.triggers.records import TriggerRecords
 from fanout.triggers.runner import Runner
 from fanout.triggers.sources.inbox import Inbox
-from fanout.triggers.start import Start, StartState, start_runs
+from fanout.triggers.start import StartResult, StartState, start_runs
 from fanout.triggers.watch import Watch
 
 
@@ -26,7 +26,7 @@ from fanout.triggers.watch import Watch
 class Notes:
     """A WatchObserver that remembers, and wakes who waits for more."""
 
-    starts: list[Start] = field(default_factory=list)
+    starts: list[StartResult] = field(default_factory=list)
     failed: list[tuple[str, float | None]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Notes:
     def watching(self, _trigger: object, _told_by: str, taken_up: int) -> None:
         self.taken_up = taken_up
 
-    def arrived(self, start: Start) -> None:
+    def arrived(self, start: StartResult) -> None:
         self.starts.append(start)
         self.more.set()
 
@@ -76,7 +76,7 @@ class Stage:
     """A trigger with its inbox, and the runs that were carried out."""
 
     scene: Any
-    armed: Any
+    compiled: Any
     inbox: Inbox
     carried_out: list[str] = field(default_factory=list)
     hold: asyncio.Event = field(default_factory=asyncio.Event)
@@ -94,7 +94,7 @@ class Stage:
         notes = Notes()
         observer: Any = notes
         work = Runner(self.records, self.scene.context, observer, at_once)
-        watch = Watch(self.armed, self.scene.context, self.inbox, observer, work)
+        watch = Watch(self.compiled, self.scene.context, self.inbox, observer, work)
         task = asyncio.create_task(watch.work("a test"))
         try:
             yield notes
@@ -185,7 +185,7 @@ async def test_a_start_that_fails_is_tried_again_and_then_given_up(
 async def test_what_an_earlier_watch_has_left(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs that exist are carried out, starts that were cut are finished first, also without any message."""
     context = stage.scene.context
-    await start_runs([stage.scene.arrive("started.txt")], stage.armed, context)
+    await start_runs([stage.scene.arrive("started.txt")], stage.compiled, context)
 
     async def cut(*_: object) -> bool:
         raise StoreError("cut")
@@ -193,7 +193,7 @@ async def test_what_an_earlier_watch_has_left(stage: Stage, monkeypatch: pytest.
     with monkeypatch.context() as patch:
         patch.setattr(start, "try_create", cut)
         with pytest.raises(StoreError):
-            await start_runs([stage.scene.arrive("cut.txt")], stage.armed, context)
+            await start_runs([stage.scene.arrive("cut.txt")], stage.compiled, context)
     async with stage.watch() as notes:
         await notes.until(lambda: len(notes.ended) == 2)
     assert notes.taken_up == 2

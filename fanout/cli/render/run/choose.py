@@ -3,7 +3,7 @@
 from typing import TextIO
 
 from fanout.cli.render.advised_commands import Commands
-from fanout.cli.render.output import Output, output_to
+from fanout.cli.render.output import Console, output_to
 from fanout.cli.render.run.view import RunView
 from fanout.clock import Clock
 
@@ -13,7 +13,7 @@ def choose_view(stream: TextIO, commands: Commands, clock: Clock, *, json: bool)
     if json:
         from fanout.cli.render.run.json_lines import JsonLinesView
 
-        return JsonLinesView(Output(stream), clock)
+        return JsonLinesView(Console(stream), clock)
     if stream.isatty():
         from fanout.cli.render.run.live import LiveView
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from fanout.cli.render.advised_commands import Commands
-from fanout.cli.render.output import Output, Paint
+from fanout.cli.render.output import Console, Paint
 from fanout.cli.render.run.board import why
 from fanout.cli.render.run.failures import failure_lines
 from fanout.formatting import duration, location, many, number, printable
@@ -20,7 +20,7 @@ from fanout.scheduler.run_machine import run_counts
 MOST_CHANGES = 5
 
 
-def conclude(report: RunReport, batches: MiniBatches, commands: Commands, output: Output) -> None:
+def conclude(report: RunReport, batches: MiniBatches, commands: Commands, output: Console) -> None:
     """Prints the end of a run."""
     for line in conclusion(report, batches, commands, output.paint):
         output.line(line)

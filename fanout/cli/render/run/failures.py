@@ -6,7 +6,7 @@ from fanout.cli.render.advised_commands import Commands
 from fanout.cli.render.output import Paint
 from fanout.formatting import indented, middle_left_out, number, printable
 from fanout.queries.failures import MOST_GROUPS, MiniBatches, StepFailures, items_of
-from fanout.reports.failure_groups import FailureGroup, Source
+from fanout.reports.failure_groups import FailureGroup, StepSource
 from fanout.reports.job_result import headline, named, place
 from fanout.results.codec import Cause
 from fanout.security.redaction import redact
@@ -51,7 +51,7 @@ def title(group_: FailureGroup) -> str:
     return f"{title}: mini-batches {named(group_.mini_batches)}" if len(group_.mini_batches) > 1 else title
 
 
-def body(group_: FailureGroup, source: Source) -> str:
+def body(group_: FailureGroup, source: StepSource) -> str:
     """The traceback, which ends in the message; the message alone where there is none."""
     failure = group_.first.failure
     return middle_left_out(source.restore(failure.traceback or failure.message), MOST_LINES)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from fanout.formatting import indented, middle_left_out, printable
 from fanout.pipeline.model import ParallelStep, Step
-from fanout.reports.failure_groups import Kind, Occurrence, Source, kind_of, occurrences
+from fanout.reports.failure_groups import Kind, Occurrence, StepSource, kind_of, occurrences
 from fanout.reports.job_result import place
 from fanout.results.codec import Cause
 from fanout.supervision.supervisor import Progress
@@ -21,14 +21,14 @@ _ABOUT_NODES = {Cause.INIT: "the script could not be started", Cause.SHUTDOWN: "
 class FirstFailures:
     """What was shown of one step; the failures of each look are those before and new ones behind them."""
 
-    source: Source
+    source: StepSource
     _kinds: set[Kind] = field(default_factory=set)
     _seen: tuple[int, int] = (0, 0)  # of the failed attempts, and of the events of nodes
 
     @classmethod
     def of(cls, run: str, step: Step) -> "FirstFailures":
         """Those of a step that begins."""
-        return cls(Source(run, step.name, step.task.code if isinstance(step, ParallelStep) else None))
+        return cls(StepSource(run, step.name, step.task.code if isinstance(step, ParallelStep) else None))
 
     def new(self, progress: Progress) -> Iterator[Occurrence]:
         """Failures of kinds that were not there before."""
@@ -41,7 +41,7 @@ class FirstFailures:
                 yield occurrence
 
 
-def first_failure_lines(occurrence: Occurrence, source: Source) -> tuple[str, str]:
+def first_failure_lines(occurrence: Occurrence, source: StepSource) -> tuple[str, str]:
     """The sentence, and the traceback or the message below it."""
     failure = occurrence.failure
     about = "" if occurrence.index is not None else f" {_ABOUT_NODES.get(failure.cause, 'failure')},"

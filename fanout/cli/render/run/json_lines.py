@@ -31,7 +31,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from fanout.cli.render.output import Output
+from fanout.cli.render.output import Console
 from fanout.cli.render.run.conclusion import run_has_failures
 from fanout.cli.render.run.first_failures import FirstFailures
 from fanout.clock import Clock
@@ -39,7 +39,7 @@ from fanout.pipeline.model import Step
 from fanout.queries.failures import MiniBatches, StepFailures, failures_of, items_of
 from fanout.queries.running import LongRunning
 from fanout.records.value_changes import Change, lines, place
-from fanout.reports.failure_groups import FailureGroup, Occurrence, Source
+from fanout.reports.failure_groups import FailureGroup, Occurrence, StepSource
 from fanout.reports.remaining import Remaining
 from fanout.scheduler.observer import CONTINUES, RunReport, StepReport
 from fanout.security.redaction import redact
@@ -52,7 +52,7 @@ PROGRESS_EVERY = 1.0
 class JsonLinesView:
     """A RunView for programs."""
 
-    def __init__(self, output: Output, clock: Clock) -> None:
+    def __init__(self, output: Console, clock: Clock) -> None:
         self._output, self._clock = output, clock
         self._told: dict[str, float] = {}
         self._failures: dict[str, FirstFailures] = {}
@@ -162,7 +162,7 @@ class JsonLinesView:
         self._output.line(json.dumps({"event": event, "time": time, **fields}))
 
 
-def _failure(occurrence: Occurrence, source: Source) -> Mapping[str, object]:
+def _failure(occurrence: Occurrence, source: StepSource) -> Mapping[str, object]:
     failure = occurrence.failure
     return {
         "cause": failure.cause.value,

@@ -1,7 +1,7 @@
 """A run as plain lines, for files, pipes and CI: at the start, now and then while numbers move, at the end."""
 
 from fanout.cli.render.advised_commands import Commands
-from fanout.cli.render.output import Output
+from fanout.cli.render.output import Console
 from fanout.cli.render.run.board import Board, end_line, progress_line, remaining_lines
 from fanout.cli.render.run.conclusion import conclude, stopped_lines
 from fanout.clock import Clock
@@ -20,7 +20,7 @@ PROGRESS_EVERY = 5.0
 class PlainView:
     """A RunView that only ever adds lines."""
 
-    def __init__(self, output: Output, commands: Commands, clock: Clock) -> None:
+    def __init__(self, output: Console, commands: Commands, clock: Clock) -> None:
         self._output, self._commands, self._clock = output, commands, clock
         self._board = Board()
         self._told: dict[str, tuple[float, str]] = {}  # by step: when, and what

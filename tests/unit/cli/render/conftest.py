@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fanout.cli.render.output import Output
+from fanout.cli.render.output import Console
 from fanout.pipeline.model import CommandStep, DataType, EntryTask, ParallelStep, StepOutput
 from fanout.records.seal import Seal
 from fanout.records.verdict import Counts, Verdict, VerdictStatus
@@ -84,6 +84,6 @@ def progress() -> Callable[..., Progress]:
 
 
 @pytest.fixture
-def output() -> Output:
+def output() -> Console:
     """An output without colours; `output.stream.getvalue()` is what was written."""
-    return Output(io.StringIO())
+    return Console(io.StringIO())

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from fanout.cli.render.output import Output, Paint, colours_wanted
+from fanout.cli.render.output import Console, Paint, colours_wanted
 
 
 class Terminal(io.StringIO):
@@ -37,7 +37,7 @@ def test_a_reader_that_has_gone_is_no_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     stream = os.fdopen(writing, "w")
-    output = Output(stream)
+    output = Console(stream)
     output.line("first")
     output.line("second")
     assert output.gone

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fanout.cli.render.advised_commands import Commands
-from fanout.cli.render.output import Output, Paint
+from fanout.cli.render.output import Console, Paint
 from fanout.cli.render.trigger import trigger_fields, trigger_lines
 from fanout.cli.render.watch import JsonWatchView, PlainWatchView
 from fanout.pipeline.model import EventBatch, Trigger
@@ -17,8 +17,8 @@ from fanout.scheduler.observer import RunReport
 from fanout.triggers.event import ObjectEvent
 from fanout.triggers.records import Letter
 from fanout.triggers.sources.bucket_rules import Notification
-from fanout.triggers.sources.bucket_setup import Standing
-from fanout.triggers.start import Start, StartState
+from fanout.triggers.sources.bucket_setup import BucketState
+from fanout.triggers.start import StartResult, StartState
 
 TRIGGER = Trigger("shop", "s3://uploads", "files", "in/", ".csv", EventBatch(5, 2.0))
 EVENTS = tuple(ObjectEvent("s3://uploads", f"in/{n}\x1b.csv", etag="e") for n in range(5))
@@ -27,10 +27,10 @@ OURS = Notification("fanout-shop", "arn:aws:sqs:::fanout-shop", "in/", ".csv")
 
 def _tell(view: Any) -> None:
     view.watching(TRIGGER, "queue fanout-shop", 2)
-    view.arrived(Start(StartState.STARTED, EVENTS, "shop-5-objects-1"))
+    view.arrived(StartResult(StartState.STARTED, EVENTS, "shop-5-objects-1"))
     for event in EVENTS:
-        view.arrived(Start(StartState.IGNORED, (event,), reason="it is written by the runs themselves"))
-    view.arrived(Start(StartState.GONE, EVENTS[:1], reason="replaced"))
+        view.arrived(StartResult(StartState.IGNORED, (event,), reason="it is written by the runs themselves"))
+    view.arrived(StartResult(StartState.GONE, EVENTS[:1], reason="replaced"))
     view.start_failed(3, "AccessDenied", 4.0)
     view.start_failed(3, "AccessDenied", None)
     view.run_begins("shop-5-objects-1").notice("messages were lost")
@@ -42,7 +42,7 @@ def _tell(view: Any) -> None:
 def test_plain_lines(manual_clock: Any) -> None:
     """A line for each thing, names that cannot harm a terminal, what is ignored told once."""
     stream = io.StringIO()
-    _tell(PlainWatchView(Output(stream), Commands(), manual_clock))
+    _tell(PlainWatchView(Console(stream), Commands(), manual_clock))
     said = stream.getvalue()
     assert "watching s3://uploads/in/*.csv: one run for 5 objects, or what has come in 2.0 s" in said
     assert "in/0\ufffd.csv, in/1\ufffd.csv, in/2\ufffd.csv and 2 more: run shop-5-objects-1" in said
@@ -57,7 +57,7 @@ def test_plain_lines(manual_clock: Any) -> None:
 def test_json_lines(manual_clock: Any) -> None:
     """One object a line, the schema first."""
     stream = io.StringIO()
-    _tell(JsonWatchView(Output(stream), manual_clock))
+    _tell(JsonWatchView(Console(stream), manual_clock))
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert (lines[0]["event"], lines[0]["schema"], lines[0]["taken_up"]) == ("watch_started", 1, 2)
     assert lines[1]["objects"][0] == "s3://uploads/in/0\x1b.csv"
@@ -69,13 +69,13 @@ def test_json_lines(manual_clock: Any) -> None:
 @pytest.mark.parametrize(
     ("standing", "word"),
     [
-        (Standing(OURS, OURS, Depth(3, 1, 0), Depth(0, 0, 0)), "set: tells arn:aws:sqs:::fanout-shop"),
-        (Standing(OURS, None), "not set; `fanout trigger set PIPELINE` does"),
-        (Standing(OURS, Notification("fanout-shop", OURS.queue)), "another one than the pipeline file says"),
+        (BucketState(OURS, OURS, Depth(3, 1, 0), Depth(0, 0, 0)), "set: tells arn:aws:sqs:::fanout-shop"),
+        (BucketState(OURS, None), "not set; `fanout trigger set PIPELINE` does"),
+        (BucketState(OURS, Notification("fanout-shop", OURS.queue)), "another one than the pipeline file says"),
         (None, "0 runs not over"),
     ],
 )
-def test_how_a_trigger_stands(standing: Standing | None, word: str) -> None:
+def test_how_a_trigger_stands(standing: BucketState | None, word: str) -> None:
     """Notification, queue, runs, and what could not be started, with the way to try it again."""
     letters = [Letter("shop-a-1", "AccessDenied", 1.7e9, EVENTS[:1]), Letter("x-gone", "replaced", 1.7e9, gone=True)]
     text = "\n".join(trigger_lines(TRIGGER, standing, 0, letters, Paint()))

@@ -9,7 +9,7 @@ from fanout.node.dispatch.attempt import entry_of, items_to_split
 from fanout.node.dispatch.retry_policy import Decision
 from fanout.records import mini_batch
 from fanout.records.mini_batch import Cut, MiniBatch, Piece
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.results.codec import Cause, Failure, Status
 from fanout.slot.lease import Lease
 from fanout.slot.protocol import Done
@@ -22,7 +22,7 @@ def _done(cause: Cause, items: int = 0) -> Done:
     return Done(items, 0, 0.0, 0.1, failure=Failure(cause, "no"))
 
 
-def _held(lease: Callable[..., Lease], batch: MiniBatch, part: Part | None = None) -> Lease:
+def _held(lease: Callable[..., Lease], batch: MiniBatch, part: ItemRange | None = None) -> Lease:
     found = lease(0)
     found.line, found.message = mini_batch.encode(batch).encode(), replace(found.message, part=part)
     return found
@@ -34,18 +34,18 @@ def _held(lease: Callable[..., Lease], batch: MiniBatch, part: Part | None = Non
         (FILES, None, _done(Cause.EXCEPTION, 3), 3),
         (FILES, None, _done(Cause.EXIT), 3),
         (FILES, None, _done(Cause.LOAD), 3),
-        (FILES, Part(1, 3), _done(Cause.SIGNAL), 2),
+        (FILES, ItemRange(1, 3), _done(Cause.SIGNAL), 2),
         (TABLE, None, _done(Cause.EXCEPTION, 40), 40),
         (TABLE, None, _done(Cause.TIME_LIMIT, 40), 40),
         (TABLE, None, _done(Cause.SIGNAL), None),
         (TABLE, None, _done(Cause.LOAD, 50), None),
         (TABLE, None, _done(Cause.LOAD_TIME_LIMIT, 50), None),
-        (TABLE, Part(0, 20), _done(Cause.EXIT, 20), 20),
-        (TABLE, Part(0, 20), _done(Cause.LOAD, 20), None),
+        (TABLE, ItemRange(0, 20), _done(Cause.EXIT, 20), 20),
+        (TABLE, ItemRange(0, 20), _done(Cause.LOAD, 20), None),
     ],
 )
 def test_what_may_be_split(
-    lease: Callable[..., Lease], batch: MiniBatch, part: Part | None, done: Done, items: int | None
+    lease: Callable[..., Lease], batch: MiniBatch, part: ItemRange | None, done: Done, items: int | None
 ) -> None:
     """Files are counted in the plan; rows only once they were read, whatever the plan says."""
     assert done.failure is not None
@@ -68,12 +68,12 @@ def test_a_line_that_cannot_be_read_is_not_split(lease: Callable[..., Lease]) ->
         (FILES, None, _done(Cause.EXIT), Status.FAILED, 3),
         (TABLE, None, _done(Cause.EXIT), Status.FAILED, 50),
         (TABLE, None, _done(Cause.EXIT, 40), Status.SPLIT, 40),
-        (FILES, Part(1, 3), _done(Cause.LOAD), Status.RETRIED, 2),
+        (FILES, ItemRange(1, 3), _done(Cause.LOAD), Status.RETRIED, 2),
         (FILES, None, Done(3, 3, 0.0, 0.1), Status.SUCCEEDED, 3),
     ],
 )
 def test_an_entry_tells_its_items(
-    lease: Callable[..., Lease], batch: MiniBatch, part: Part | None, done: Done, status: Status, items: int
+    lease: Callable[..., Lease], batch: MiniBatch, part: ItemRange | None, done: Done, status: Status, items: int
 ) -> None:
     """As the slot says, else as the plan does; the part and whether it was a copy come from the message."""
     found = _held(lease, batch, part)

@@ -17,7 +17,7 @@ from fanout.queues.base import Depth, QueuePair
 from fanout.records import messages, mini_batch
 from fanout.records.messages import Message
 from fanout.records.mini_batch import Cut, MiniBatch, Piece
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.results.codec import Cause, Entry, Event, Failure, Status
 from fanout.results.reader import read_index
 from fanout.slot.lease import Lease, LeaseTable
@@ -374,16 +374,16 @@ async def test_events_alone_are_committed(desk: Desk) -> None:
 
 async def test_halves_are_sent_in_place_of_what_was_split(desk: Desk, message: Callable[..., Message]) -> None:
     """Both, each as its first try, before the old delivery is deleted; halves of a part are parts again."""
-    whole, part = await desk.receive(message(0, attempt=2), replace(message(1, attempt=2), part=Part(4, 7)))
+    whole, part = await desk.receive(message(0, attempt=2), replace(message(1, attempt=2), part=ItemRange(4, 7)))
     desk.committer.add(_finished(whole, Status.SPLIT, 0.0))
-    desk.committer.add(_finished(part, Status.SPLIT, 0.0, part=Part(4, 7)))
+    desk.committer.add(_finished(part, Status.SPLIT, 0.0, part=ItemRange(4, 7)))
     await desk.finish()
     sent = [messages.decode(delivery.body) for delivery in await desk.pair.main.receive(10, 0)]
     assert [(m.index, m.attempt, m.part) for m in sent] == [
-        (0, 0, Part(0, 1)),
-        (0, 0, Part(1, 2)),
-        (1, 0, Part(4, 5)),
-        (1, 0, Part(5, 7)),
+        (0, 0, ItemRange(0, 1)),
+        (0, 0, ItemRange(1, 2)),
+        (1, 0, ItemRange(4, 5)),
+        (1, 0, ItemRange(5, 7)),
     ]
     assert {m.line for m in sent} == {whole.message.line, part.message.line}
     assert (await desk.pair.main.depth()).total == 4
@@ -414,15 +414,17 @@ async def test_a_copy_that_failed_is_gone(desk: Desk, message: Callable[..., Mes
 @pytest.mark.parametrize(
     ("batch", "part", "item"),
     [
-        (MiniBatch(0, files=("file:///data/a", "file:///data/b%20c")), Part(1, 2), "/data/b c"),
-        (MiniBatch(0, files=("s3://u:secret@bucket/a", "s3://bucket/b")), Part(1, 2), "s3://bucket/b"),
-        (MiniBatch(0, pieces=PIECES, first_row=100), Part(7, 8), "row 107 of the input"),
-        (MiniBatch(0, pieces=PIECES), Part(7, 8), "row 7 of the mini-batch"),
-        (MiniBatch(0, files=("file:///data/a", "file:///data/b")), Part(0, 2), None),
+        (MiniBatch(0, files=("file:///data/a", "file:///data/b%20c")), ItemRange(1, 2), "/data/b c"),
+        (MiniBatch(0, files=("s3://u:secret@bucket/a", "s3://bucket/b")), ItemRange(1, 2), "s3://bucket/b"),
+        (MiniBatch(0, pieces=PIECES, first_row=100), ItemRange(7, 8), "row 107 of the input"),
+        (MiniBatch(0, pieces=PIECES), ItemRange(7, 8), "row 7 of the mini-batch"),
+        (MiniBatch(0, files=("file:///data/a", "file:///data/b")), ItemRange(0, 2), None),
         (MiniBatch(0, files=("file:///data/a", "file:///data/b")), None, None),
     ],
 )
-async def test_a_dead_letter_names_its_item(desk: Desk, batch: MiniBatch, part: Part | None, item: str | None) -> None:
+async def test_a_dead_letter_names_its_item(
+    desk: Desk, batch: MiniBatch, part: ItemRange | None, item: str | None
+) -> None:
     """A file by its place, a row by its number, from 0; what consists of several items is told as it was sent."""
     [lease] = await desk.receive(Message(AT, 0, 2, line=mini_batch.encode(batch), part=part))
     desk.committer.add(_finished(lease, Status.FAILED, part=part))

@@ -21,7 +21,7 @@ from fanout.queues.base import Delivery, QueuePair
 from fanout.records import messages, mini_batch
 from fanout.records.messages import Message, Pointer
 from fanout.records.mini_batch import MiniBatch
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.results.codec import Cause, Failure, Status
 from fanout.security.signature import UNSIGNED, Signer, new_key
 from fanout.slot.lease import Lease, LeaseTable
@@ -64,7 +64,7 @@ class Fetching:
     def needs_no_fetch(self, line: bytes) -> bool:
         return all(map(uris.is_local, mini_batch.decode(line, "test").files))
 
-    async def fetch(self, line: bytes, _: Part | None = None) -> tuple[bytes, tuple[str, ...]]:
+    async def fetch(self, line: bytes, _: ItemRange | None = None) -> tuple[bytes, tuple[str, ...]]:
         await self.gate.wait()
         if self.trouble:
             raise self.trouble

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from fanout.errors import SpecError
 from fanout.pipeline.yaml.diagnostics import Report
-from fanout.pipeline.yaml.parser import DEPTH_LIMIT, SIZE_LIMIT, Source, parse_document
+from fanout.pipeline.yaml.parser import DEPTH_LIMIT, SIZE_LIMIT, DocumentSource, parse_document
 from fanout.pipeline.yaml.tree import ListNode, MapNode, Node, ScalarNode
 
-SOURCE = Source("p.yml", Path("/work"))
+SOURCE = DocumentSource("p.yml", Path("/work"))
 
 
 def parse(text: str | bytes) -> Node:

@@ -13,7 +13,7 @@ from fanout.errors import InputError
 from fanout.files.byte_ranges import ByteSource
 from fanout.files.listing import FileEntry
 from fanout.planning.tables.layout import TableLayout
-from fanout.planning.tables.row_cuts import TableReader, split_blocks, split_rows
+from fanout.planning.tables.row_cuts import TableAccess, split_blocks, split_rows
 from fanout.records.mini_batch import Cut, MiniBatch, Piece
 from fanout.tables.row_limits import RowLimits
 
@@ -36,21 +36,21 @@ class Bytes:
         return [self.body[start : start + length] for start in starts]
 
 
-def lines_reader(files: Mapping[str, bytes], *, header: bool = True) -> TableReader:
+def lines_reader(files: Mapping[str, bytes], *, header: bool = True) -> TableAccess:
     @contextmanager
     def opened(entry: FileEntry) -> Iterator[ByteSource]:
         yield Bytes(files[entry.uri])
 
-    return TableReader(open=opened, row_groups=lambda _: (), has_header=lambda _: header)
+    return TableAccess(open=opened, row_groups=lambda _: (), has_header=lambda _: header)
 
 
-def parquet_reader(groups: Mapping[str, tuple[int, ...]]) -> TableReader:
+def parquet_reader(groups: Mapping[str, tuple[int, ...]]) -> TableAccess:
     @contextmanager
     def opened(entry: FileEntry) -> Iterator[ByteSource]:
         raise AssertionError("parquet is not read as lines")
         yield
 
-    return TableReader(open=opened, row_groups=lambda entry: groups[entry.uri], has_header=lambda _: False)
+    return TableAccess(open=opened, row_groups=lambda entry: groups[entry.uri], has_header=lambda _: False)
 
 
 def entries(files: Mapping[str, object]) -> list[FileEntry]:

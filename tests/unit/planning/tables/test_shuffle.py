@@ -14,7 +14,7 @@ from fanout.files import uris
 from fanout.pipeline.model import DataType, InputMode, ParallelStep
 from fanout.planning.source import plan_mini_batches
 from fanout.planning.tables import shuffle as spilling
-from fanout.planning.tables.shuffle_store import Spill
+from fanout.planning.tables.shuffle_store import ShuffleStore
 from fanout.records.mini_batch import MiniBatch, encode
 from fanout.storage.access import Access
 from fanout.tables.formats.delta import NULL
@@ -38,7 +38,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fanout.planning.tables.shuffle_store.GROUP_ROWS", 4)
 
 
-def planned(step: Step, folder: str, spill: Spill, *keys: str) -> tuple[list[MiniBatch], list[pd.DataFrame]]:
+def planned(step: Step, folder: str, spill: ShuffleStore, *keys: str) -> tuple[list[MiniBatch], list[pd.DataFrame]]:
     """The mini-batches, and the frame that a slot would read of each."""
     found = plan_mini_batches(step(partition_keys=keys), folder, DataType.MLTABLE, InputMode.DIRECT, ACCESS, spill)
     batches = list(found.batches)
@@ -48,12 +48,12 @@ def planned(step: Step, folder: str, spill: Spill, *keys: str) -> tuple[list[Min
 
 
 @pytest.fixture
-def spill(tmp_path: Path) -> Spill:
+def spill(tmp_path: Path) -> ShuffleStore:
     """A folder for spilled rows."""
-    return Spill(uris.from_path(tmp_path / "spilled"), ACCESS)
+    return ShuffleStore(uris.from_path(tmp_path / "spilled"), ACCESS)
 
 
-def test_each_mini_batch_has_all_rows_of_its_keys(step: Step, make_table: MakeTable, spill: Spill) -> None:
+def test_each_mini_batch_has_all_rows_of_its_keys(step: Step, make_table: MakeTable, spill: ShuffleStore) -> None:
     """In the table's order, of several files, with the types of what is there; values are text in the context."""
     folder = make_table({"a.csv": SALES, "b.csv": "store,brand,n,day,flag\n5,x,7,,\n9,,8,,\n"}, CSV)
     batches, frames = planned(step, folder, spill, "store", "brand")
@@ -79,22 +79,22 @@ def test_each_mini_batch_has_all_rows_of_its_keys(step: Step, make_table: MakeTa
     assert dtypes["9"]["day"] == "object"
 
 
-def test_the_plan_is_the_same_every_time(step: Step, make_table: MakeTable, spill: Spill) -> None:
+def test_the_plan_is_the_same_every_time(step: Step, make_table: MakeTable, spill: ShuffleStore) -> None:
     """Also when nothing is written; other rows are put into other files, so that those of a plan stay what they are."""
     folder = make_table({"a.csv": SALES}, CSV)
     first = list(map(encode, planned(step, folder, spill, "brand")[0]))
     written = sorted(path.name for path in Path(uris.to_path(spill.uri)).iterdir())
     assert len(written) > 2
     assert list(map(encode, planned(step, folder, spill, "brand")[0])) == first
-    assert list(map(encode, planned(step, folder, Spill(spill.uri), "brand")[0])) == first
+    assert list(map(encode, planned(step, folder, ShuffleStore(spill.uri), "brand")[0])) == first
     other = make_table({"a.csv": SALES.replace("x", "w")}, CSV)
     planned(step, other, spill, "brand")
     assert set(written) < {path.name for path in Path(uris.to_path(spill.uri)).iterdir()}
 
 
-def test_nothing_is_written_without_a_place(step: Step, make_table: MakeTable, spill: Spill) -> None:
+def test_nothing_is_written_without_a_place(step: Step, make_table: MakeTable, spill: ShuffleStore) -> None:
     """For `fanout plan`, and for seeing whether an input has changed."""
-    planned(step, make_table({"a.csv": SALES}, CSV), Spill(spill.uri), "brand")
+    planned(step, make_table({"a.csv": SALES}, CSV), ShuffleStore(spill.uri), "brand")
     assert not Path(uris.to_path(spill.uri)).exists()
 
 
@@ -108,7 +108,7 @@ def test_nothing_is_written_without_a_place(step: Step, make_table: MakeTable, s
     ],
 )
 def test_transformations_come_before(
-    step: Step, make_table: MakeTable, spill: Spill, steps: list[dict[str, Any]], rows: int
+    step: Step, make_table: MakeTable, spill: ShuffleStore, steps: list[dict[str, Any]], rows: int
 ) -> None:
     """take and skip count rows of the whole table, whatever the keys."""
     folder = make_table({"a.csv": SALES}, CSV, *steps)
@@ -119,7 +119,7 @@ def test_transformations_come_before(
     assert together["store"].value_counts().to_dict() == whole["store"].value_counts().to_dict()
 
 
-def test_keys_may_be_columns_and_parts_of_paths(step: Step, make_table: MakeTable, spill: Spill) -> None:
+def test_keys_may_be_columns_and_parts_of_paths(step: Step, make_table: MakeTable, spill: ShuffleStore) -> None:
     """A table partitioned by folders, divided by a column besides."""
     files = {"2020/a.csv": "k\nx\ny\n", "2021/b.csv": "k\ny\n"}
     year = {"extract_columns_from_partition_format": {"partition_format": "/{year}/{name}.csv"}}
@@ -131,7 +131,7 @@ def test_keys_may_be_columns_and_parts_of_paths(step: Step, make_table: MakeTabl
     assert [frame["name"].tolist() for frame in frames] == [["a"], ["a"], ["b"]]
 
 
-def test_parquet_and_json_lines(step: Step, make_table: MakeTable, spill: Spill, tmp_path: Path) -> None:
+def test_parquet_and_json_lines(step: Step, make_table: MakeTable, spill: ShuffleStore, tmp_path: Path) -> None:
     """By row group, and with columns that only some rows have."""
     pq.write_table(
         pa.table({"k": [1.5, 2.0, None] * 4, "l": [[1], None, [2, 3]] * 4}), tmp_path / "t.parquet", row_group_size=5
@@ -153,7 +153,7 @@ def test_parquet_and_json_lines(step: Step, make_table: MakeTable, spill: Spill,
     [(("brnad",), "brnad: no such column.*did you mean 'brand'"), (("brand", "brand"), "each key once")],
 )
 def test_what_is_no_key_is_refused(
-    step: Step, make_table: MakeTable, spill: Spill, keys: tuple[str, ...], why: str
+    step: Step, make_table: MakeTable, spill: ShuffleStore, keys: tuple[str, ...], why: str
 ) -> None:
     """Before any mini-batch exists."""
     with pytest.raises(InputError, match=f"partition_keys: {why}"):

@@ -13,7 +13,7 @@ import pytest
 from fanout.files import uris
 from fanout.pipeline.model import DataType, MiniBatchSize, ParallelStep
 from fanout.planning.source import plan_mini_batches
-from fanout.planning.tables.shuffle_store import NOWHERE, Spill
+from fanout.planning.tables.shuffle_store import NOWHERE, ShuffleStore
 from fanout.storage.access import Access
 from fanout.tables.file_parts import Section
 from fanout.tables.recipe import from_json
@@ -48,7 +48,9 @@ def parquet_table(folder: Path, *files: dict[str, pa.Array], steps: str = "") ->
 def read_as_stored(step: ParallelStep, folder: str, spilled: Path) -> list[pd.DataFrame]:
     """The frame of each mini-batch, by the recipe that is stored when all have been found."""
     spilled.mkdir(exist_ok=True)
-    planned = plan_mini_batches(step, folder, DataType.MLTABLE, None, ACCESS, Spill(uris.from_path(spilled), ACCESS))
+    planned = plan_mini_batches(
+        step, folder, DataType.MLTABLE, None, ACCESS, ShuffleStore(uris.from_path(spilled), ACCESS)
+    )
     found = [
         [Section(piece.uri, piece.start, piece.stop, piece.cut.value) for piece in batch.pieces]
         for batch in planned.batches

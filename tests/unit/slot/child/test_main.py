@@ -9,7 +9,7 @@ import pytest
 
 from fanout.node.workspace import TABLE_SERVER
 from fanout.records.mini_batch import Cut, Piece
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.results.codec import Cause
 from fanout.slot import protocol
 from fanout.slot.child import entry_script
@@ -461,8 +461,8 @@ async def test_a_part_of_a_list_of_files(launch: Launch, write_script: WriteScri
     folder = tmp_path / "plots"
     slot = await launch(outputs={"plots": str(folder)}, arguments=[str(folder)])
     names = ["/data/a", "/data/b", "/data/c"]
-    first = await slot.run(5, files=names, part=Part(0, 1))
-    rest = await slot.run(5, files=names, part=Part(1, 3), first_row=10)
+    first = await slot.run(5, files=names, part=ItemRange(0, 1))
+    rest = await slot.run(5, files=names, part=ItemRange(1, 3), first_row=10)
     assert (first.items, first.rows) == (1, b"/data/a\nNone\n")
     assert (rest.items, rest.rows) == (2, b"/data/b\n/data/c\n11\n")
     assert sorted(p.name for p in (tmp_path / "attempts").iterdir()) == ["5.0.1-0-process000", "5.1.3-0-process000"]
@@ -493,7 +493,7 @@ async def test_tables_are_read_in_the_slot(
     assert (done.items, done.rows) == (2, b"['x', 'y'] 2 0\n1\n2\n")
     [loaded] = [answer for answer in slot.answers if isinstance(answer, Loaded)]
     assert loaded.items == 2
-    half = await slot.run(files=[], pieces=(Piece(uri, 0, 12, Cut.BYTES),), part=Part(1, 2))
+    half = await slot.run(files=[], pieces=(Piece(uri, 0, 12, Cut.BYTES),), part=ItemRange(1, 2))
     assert (half.items, half.rows) == (1, b"['x', 'y'] 1 0\n2\n"), "rows are numbered from 0 in any part"
     lost = await slot.run(1, files=[], pieces=(Piece(f"file://{table}/gone.csv", 0, 12, Cut.BYTES),))
     assert lost.failure is not None

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from fanout.tables.values.conversion import finish, object_values, own_values, parse_times, to_frame, to_values
-from fanout.tables.values.null_hints import Mark
+from fanout.tables.values.null_hints import NullHint
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_every_type_becomes_one_of_five(column: pa.Array, dtype: str, values: li
 def test_types_of_parquet_are_kept(column: pa.Array, dtype: str, values: list[Any]) -> None:
     """Measured with mltable 1.7.0; whole numbers with gaps are float64 there, too."""
     frame = to_frame({"a": own_values(pa.chunked_array([column]))}, len(column))
-    found = finish(frame, {"a": Mark.OWN})["a"]
+    found = finish(frame, {"a": NullHint.OWN})["a"]
     assert str(found.dtype) == dtype
     assert [None if pd.isna(value) else value for value in found] == values
     found.array[0] = found.array[-1]  # user code may write
@@ -112,7 +112,8 @@ def test_a_finished_frame_without_rows_has_no_columns() -> None:
 def test_a_finished_column_of_nothing_but_nulls_is_none() -> None:
     """Also when it is one of numbers elsewhere in the table."""
     frame = finish(
-        pd.DataFrame({"a": [np.nan, np.nan], "b": [np.nan, 1.0], "c": [np.nan, np.nan]}, index=[5, 7]), {"c": Mark.REAL}
+        pd.DataFrame({"a": [np.nan, np.nan], "b": [np.nan, 1.0], "c": [np.nan, np.nan]}, index=[5, 7]),
+        {"c": NullHint.REAL},
     )
     assert frame["a"].tolist() == [None, None]
     assert [str(dtype) for dtype in frame.dtypes] == ["object", "float64", "float64"]
@@ -122,7 +123,7 @@ def test_a_finished_column_of_nothing_but_nulls_is_none() -> None:
 def test_what_is_left_of_a_column_has_the_type_it_has_without_gaps() -> None:
     """Whole numbers and booleans whose gaps were left out; also when the rows left are neighbours."""
     columns = {"n": np.array([np.nan, 2.0, 3.0]), "f": np.array([None, True, False], dtype=object)}
-    marks = {"n": Mark.WHOLE, "f": Mark.FLAG}
+    marks = {"n": NullHint.WHOLE, "f": NullHint.FLAG}
     whole = finish(to_frame(columns, 3), marks)
     assert [str(dtype) for dtype in whole.dtypes] == ["float64", "object"]
     left = finish(to_frame(columns, 3)[np.array([False, True, True])], marks)

@@ -7,12 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fanout.tables.values.null_hints import Mark, fits_int64, mark_of
+from fanout.tables.values.null_hints import NullHint, fits_int64, null_hint
 
 NAN, INF = math.nan, math.inf
 FRACTIONS = [
-    ([1.0, NAN], Mark.REAL),
-    ([NAN, None], Mark.REAL),
+    ([1.0, NAN], NullHint.REAL),
+    ([NAN, None], NullHint.REAL),
     ([INF, -INF], None),
     ([1.0, None], None),
     ([None], None),
@@ -23,36 +23,36 @@ FRACTIONS = [
 @pytest.mark.parametrize(
     ("values", "mark"),
     [
-        ([1.0, NAN], Mark.REAL),
-        ([NAN, None], Mark.REAL),
+        ([1.0, NAN], NullHint.REAL),
+        ([NAN, None], NullHint.REAL),
         ([INF, -INF], None),
         ([1.0, None], None),
         ([None], None),
         ([], None),
     ],
 )
-def test_nan_is_a_value(values: list[Any], kind: Any, mark: Mark | None) -> None:
+def test_nan_is_a_value(values: list[Any], kind: Any, mark: NullHint | None) -> None:
     """Beside other numbers, gaps, and infinities whose sum is none."""
     whole = np.float16 if kind == pa.float16() else float
     array = pa.array([None if value is None else whole(value) for value in values], kind)
-    assert mark_of(pa.chunked_array([array])) is mark
+    assert null_hint(pa.chunked_array([array])) is mark
 
 
 @pytest.mark.parametrize(
     ("values", "mark"),
     [
-        ([1, None], Mark.WHOLE),
+        ([1, None], NullHint.WHOLE),
         ([1], None),
-        ([True, None], Mark.FLAG),
+        ([True, None], NullHint.FLAG),
         (["x", None], None),
         (pa.array([0, None], pa.timestamp("ns")), None),
-        (pa.array([-(2**63), 1]).cast(pa.timestamp("ns")), Mark.REAL),
+        (pa.array([-(2**63), 1]).cast(pa.timestamp("ns")), NullHint.REAL),
         (pa.array([2**64 - 1, None], pa.uint64()), None),
     ],
 )
-def test_other_columns(values: Any, mark: Mark | None) -> None:
+def test_other_columns(values: Any, mark: NullHint | None) -> None:
     """Whole numbers and booleans that have gaps; times that nanoseconds cannot say."""
-    assert mark_of(pa.chunked_array([pa.array(values)])) is mark
+    assert null_hint(pa.chunked_array([pa.array(values)])) is mark
 
 
 def test_whole_numbers_that_are_too_large() -> None:

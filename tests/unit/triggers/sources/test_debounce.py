@@ -1,11 +1,11 @@
 """When a file counts as whole."""
 
-from fanout.triggers.sources.debounce import QUIET, Settling
+from fanout.triggers.sources.debounce import QUIET, Debounce
 
 
 def test_a_file_that_rests_is_told_once() -> None:
     """Each version once, when nothing has changed for a while."""
-    settling = Settling()
+    settling = Debounce()
     assert not settling.look("a", "v1", 0)
     assert not settling.look("a", "v1", QUIET / 2)
     assert settling.waiting == ["a"]
@@ -16,7 +16,7 @@ def test_a_file_that_rests_is_told_once() -> None:
 
 def test_a_file_that_is_written_waits() -> None:
     """Every change begins the wait anew."""
-    settling = Settling()
+    settling = Debounce()
     for step in range(10):
         assert not settling.look("a", f"v{step}", step * QUIET * 0.9)
     assert settling.look("a", "v9", 20)
@@ -26,7 +26,7 @@ def test_a_file_that_is_written_waits() -> None:
 
 def test_a_file_that_is_removed_and_comes_back() -> None:
     """It is told again, which the claims in the store tell apart."""
-    settling = Settling()
+    settling = Debounce()
     settling.look("a", "v1", 0)
     assert not settling.look("a", None, 1)
     assert settling.waiting == []
@@ -36,7 +36,7 @@ def test_a_file_that_is_removed_and_comes_back() -> None:
 
 def test_what_could_not_be_told_is_told_later() -> None:
     """At the next look."""
-    settling = Settling()
+    settling = Debounce()
     settling.look("a", "v1", 0)
     assert settling.look("a", "v1", 1)
     settling.forget("a")

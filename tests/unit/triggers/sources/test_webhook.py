@@ -45,10 +45,10 @@ class Inbox:
 
 async def test_what_is_taken_and_what_is_not(scene: Any, pipeline: str) -> None:
     """200 only for what is in the queue; who has no token, says nothing that is understood, or too much, is told so."""
-    armed = await scene.arm(pipeline.replace("folder: ./in", "bucket: uploads\n  prefix: in/"))
+    compiled = await scene.arm(pipeline.replace("folder: ./in", "bucket: uploads\n  prefix: in/"))
     inbox: Any = Inbox()
     auth = {"Authorization": f"Bearer {TOKEN}"}
-    async with webhook(Listen("127.0.0.1", 0), TOKEN, armed, inbox) as url, aiohttp.ClientSession() as session:
+    async with webhook(Listen("127.0.0.1", 0), TOKEN, compiled, inbox) as url, aiohttp.ClientSession() as session:
 
         async def post(body: bytes, headers: dict[str, str]) -> int:
             async with session.post(url, data=io.BytesIO(body), headers=headers) as answer:
@@ -71,7 +71,7 @@ async def test_what_is_taken_and_what_is_not(scene: Any, pipeline: str) -> None:
             assert answer.status == 200
         port = int(url.rstrip("/").rpartition(":")[2])
         with pytest.raises(InfrastructureError, match=f"cannot listen on 127.0.0.1:{port}"):
-            async with webhook(Listen("127.0.0.1", port), TOKEN, armed, inbox):
+            async with webhook(Listen("127.0.0.1", port), TOKEN, compiled, inbox):
                 pass
 
 
@@ -79,7 +79,7 @@ HEADERS = f"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nConte
 
 
 @pytest.fixture
-async def armed(scene: Any, pipeline: str) -> Any:
+async def compiled(scene: Any, pipeline: str) -> Any:
     """A trigger of a bucket."""
     return await scene.arm(pipeline.replace("folder: ./in", "bucket: uploads\n  prefix: in/"))
 
@@ -95,10 +95,10 @@ async def armed(scene: Any, pipeline: str) -> Any:
     ],
     ids=["nothing", "half of a header", "no body", "half of a body", "no token"],
 )
-async def test_who_is_slow_is_cut_off(armed: Any, sent: bytes, answer: bytes) -> None:
+async def test_who_is_slow_is_cut_off(compiled: Any, sent: bytes, answer: bytes) -> None:
     """A connection does not stay because nobody says anything on it."""
     inbox: Any = Inbox()
-    async with webhook(Listen("127.0.0.1", 0), TOKEN, armed, inbox, Bounds(request=0.2, connection=20)) as url:
+    async with webhook(Listen("127.0.0.1", 0), TOKEN, compiled, inbox, Bounds(request=0.2, connection=20)) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rstrip("/").rpartition(":")[2]))
         writer.write(sent)
         async with asyncio.timeout(15):
@@ -110,10 +110,10 @@ async def test_who_is_slow_is_cut_off(armed: Any, sent: bytes, answer: bytes) ->
         writer.close()
 
 
-async def test_a_connection_has_an_end(armed: Any) -> None:
+async def test_a_connection_has_an_end(compiled: Any) -> None:
     """Also one that sends a byte now and then."""
     inbox: Any = Inbox()
-    async with webhook(Listen("127.0.0.1", 0), TOKEN, armed, inbox, Bounds(request=60, connection=0.3)) as url:
+    async with webhook(Listen("127.0.0.1", 0), TOKEN, compiled, inbox, Bounds(request=60, connection=0.3)) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rstrip("/").rpartition(":")[2]))
         writer.write(HEADERS)
         async with asyncio.timeout(15):
@@ -122,11 +122,11 @@ async def test_a_connection_has_an_end(armed: Any) -> None:
         writer.close()
 
 
-async def test_idle_connections_do_not_keep_senders_out(armed: Any) -> None:
+async def test_idle_connections_do_not_keep_senders_out(compiled: Any) -> None:
     """There are only so many at once; the oldest that says nothing makes room."""
     inbox: Any = Inbox()
     bounds = Bounds(request=60, connection=60, connections=5)
-    async with webhook(Listen("127.0.0.1", 0), TOKEN, armed, inbox, bounds) as url:
+    async with webhook(Listen("127.0.0.1", 0), TOKEN, compiled, inbox, bounds) as url:
         port = int(url.rstrip("/").rpartition(":")[2])
         idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(30)]
         async with aiohttp.ClientSession() as session:

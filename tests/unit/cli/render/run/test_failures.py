@@ -7,7 +7,7 @@ from fanout.cli.render.output import Paint
 from fanout.cli.render.run.failures import MOST_LINES, failure_lines
 from fanout.queries.failures import MOST_GROUPS, failures_of, items_of
 from fanout.records.mini_batch import Cut, MiniBatch, Piece
-from fanout.records.parts import Part
+from fanout.records.parts import ItemRange
 from fanout.records.verdict import Counts, VerdictStatus
 from fanout.results.codec import Cause, Event, Failure, Status
 
@@ -96,16 +96,16 @@ def test_items_are_named_as_people_know_them() -> None:
 @pytest.mark.parametrize(
     ("batch", "part", "names"),
     [
-        (MiniBatch(0, files=("file:///in/a", "file:///in/b", "file:///in/c")), Part(1, 3), ("/in/b", "/in/c")),
-        (MiniBatch(0, files=("file:///in/a",), partition={"day": "1"}), Part(0, 1), ("/in/a",)),
+        (MiniBatch(0, files=("file:///in/a", "file:///in/b", "file:///in/c")), ItemRange(1, 3), ("/in/b", "/in/c")),
+        (MiniBatch(0, files=("file:///in/a",), partition={"day": "1"}), ItemRange(0, 1), ("/in/a",)),
         (
             MiniBatch(0, pieces=(Piece("file:///t.csv", 0, 90, Cut.BYTES),)),
-            Part(4, 5),
+            ItemRange(4, 5),
             ("item 4 of /t.csv, bytes 0 to 90",),
         ),
-        (None, Part(4, 6), ("items 4 to 5",)),
+        (None, ItemRange(4, 6), ("items 4 to 5",)),
     ],
 )
-def test_the_items_of_a_part(batch: MiniBatch | None, part: Part, names: tuple[str, ...]) -> None:
+def test_the_items_of_a_part(batch: MiniBatch | None, part: ItemRange, names: tuple[str, ...]) -> None:
     """Files by name, rows by their number in the mini-batch, and by what that is."""
     assert items_of(batch, part) == names
