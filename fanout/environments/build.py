@@ -216,7 +216,7 @@ def _other_python(step: Step, asked: str) -> str:
     here = f"the nearest of this machine is {nearest.version}: " if nearest else ""
     version = dotted(nearest.release[:2]) if nearest else dotted(OLDEST_PYTHON)
     command = advised().conda_python(version, step.environment.conda_file or "conda.yml")
-    return f"{here}`{command}` asks for it, or run without --env to use fanout's own Python {_running()}"
+    return f"{here}`{command}` writes it there, or run without --env to use fanout's own Python {_running()}"
 
 
 def _running() -> str:

@@ -37,6 +37,9 @@ def find(specifier: str) -> Interpreter | None:
 
     Where one exact version is asked for, another of the same minor one will do.
     """
+    own = Interpreter(platform.python_version(), sys.executable)
+    if allows(specifier, own.version):
+        return own  # without a look at the others, which takes as long as starting each
     exact = _EXACT.match(specifier)
     for wanted in (specifier, f"=={exact[1]}.*" if exact else specifier):
         if found := next((one for one in installed() if allows(wanted, one.version)), None):

@@ -114,7 +114,7 @@ def test_a_python_that_is_too_old_for_a_slot(tmp_path: Path, written: str) -> No
     with pytest.raises(UserError, match=r"asks for Python .*, and the script of a parallel step runs in 3.8") as no:
         recipe_of(step)
     assert "or run without --env to use fanout's own Python" in str(no.value)
-    [command] = re.findall(r"`(sed .*?)` asks for it", str(no.value))
+    [command] = re.findall(r"`(sed .*?)` writes it there", str(no.value))
     subprocess.run(command, shell=True, check=True)  # noqa: S602 - as people paste it
     changed, nearest = _read(path), interpreters.nearest("3.7", (3, 8))
     assert nearest is not None
