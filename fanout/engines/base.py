@@ -4,7 +4,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from fanout.storage.keys import StepRound
-from fanout.supervision.supervisor import Workforce
+from fanout.supervision.workforce import Workforce
 
 
 class Engine(Protocol):

@@ -15,7 +15,7 @@ from fanout.errors import DiskFullError
 from fanout.node.exit_codes import FULL, GAVE_UP
 from fanout.slot.out_of_memory import OomKills, of_node
 from fanout.storage.keys import StepRound
-from fanout.supervision.supervisor import Workforce
+from fanout.supervision.workforce import Workforce
 from fanout.tasks import cut_off
 
 FINISH_LIMIT = 60.0

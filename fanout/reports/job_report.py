@@ -37,7 +37,7 @@ from fanout.security.masking import mask_folder
 from fanout.security.redaction import secrets_of
 from fanout.storage import keys
 from fanout.storage.objects import copy, list_keys, put, read
-from fanout.supervision.supervisor import Progress
+from fanout.supervision.progress import Progress
 from fanout.tasks import all_of, beside
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from fanout.records.seal import Seal
 from fanout.records.verdict import Counts
 from fanout.security.redaction import redact
-from fanout.supervision.supervisor import Progress
+from fanout.supervision.progress import Progress
 
 COLUMNS = (
     "Utc Time",

@@ -10,7 +10,7 @@ from fanout.reports.remaining import Remaining
 from fanout.results.codec import Event
 from fanout.results.failed_attempt import FailedAttempt
 from fanout.storage.keys import StepRound
-from fanout.supervision.supervisor import Progress
+from fanout.supervision.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@
 `fanout.scheduler.ticks.parallel_tick` does a part of the work each time it is called.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fanout.files import uris
 from fanout.output.merge import reduce
@@ -17,7 +18,7 @@ from fanout.output.output_notes import overwritten, stale
 from fanout.output.row_windows import RowSource
 from fanout.pipeline.model import ParallelStep
 from fanout.planning.manifests import PlanSummary
-from fanout.planning.publish import Outbox
+from fanout.planning.publish import Outbox, publish, send_some
 from fanout.planning.source import PlannedInput, plan_mini_batches, plan_ranks
 from fanout.planning.stop_request import in_thread
 from fanout.planning.tables.shuffle_store import ShuffleStore
@@ -44,7 +45,11 @@ from fanout.security.signature import Signer, new_key
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import create, put
-from fanout.supervision.supervisor import Outcome, with_canceled
+from fanout.supervision.step_machine import with_canceled
+from fanout.supervision.supervisor import Outcome
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 
 def planned_input(
@@ -220,3 +225,52 @@ class ParallelParts:
             nodes=tuple(nodes.lines()),
             notes=tuple(notes),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class StepSender:
+    """Sends messages of a step's mini-batches anew, and says so, also in its report (`say`)."""
+
+    parts: ParallelParts
+    queues: QueuePair
+    signer: Signer
+    say: Callable[[str], None] = lambda _: None
+
+    async def resend(self, ledger: Ledger) -> None:
+        """Of all mini-batches without an outcome, whose messages were lost."""
+        self._report("messages were lost; their mini-batches are sent again")
+        await publish(lambda: known(None), self._store, self._outbox(ledger))
+
+    async def send_again(self, ledger: Ledger, indexes: Collection[int]) -> None:
+        """Of these mini-batches, for which nothing is under way any more."""
+        await send_some(self._store, self._outbox(ledger), indexes)
+
+    async def speculate(self, ledger: Ledger, indexes: Collection[int]) -> None:
+        """Copies, of those of these mini-batches that had none yet, whichever process sent it.
+
+        Each is noted before it is sent: cut in between, the mini-batch has no second try.
+        """
+        at = self.parts.at
+        chosen = [index for index in indexes if await create(self._store, keys.speculated(at, index), b"{}")]
+        if not chosen:
+            return
+        some = "a mini-batch takes" if len(chosen) == 1 else f"{len(chosen)} mini-batches take"
+        self._report(f"{some} far longer than the others; tried a second time beside it")
+        await send_some(self._store, replace(self._outbox(ledger), copies=True), chosen)
+
+    @property
+    def _store(self) -> "ObjectStore":
+        return self.parts.context.store
+
+    def _outbox(self, ledger: Ledger) -> Outbox:
+        return self.parts.outbox(self.queues, self.signer, ledger)
+
+    def _report(self, sentence: str) -> None:
+        self.say(sentence)
+        self.parts.observer.notice(f"{self.parts.step.name}: {sentence}")
+
+
+def known(planned: PlannedInput | None) -> PlannedInput:
+    """The plan, which `publish` asks for only while there is no plan.json."""
+    assert planned is not None  # noqa: S101 - then it was made
+    return planned

@@ -1,18 +1,18 @@
-"""The story of a parallel step: plan, publish, nodes, supervise, seal, reduce, publish files.
+"""The way of a parallel step that a process stays with: plan, publish, nodes, supervise, seal, reduce, publish files.
 
 Each part may be cut anywhere and done again by `resume`: the plan is deterministic, manifests and step.json are created
 once, results are counted once, and the seal is the one point after which nothing can change.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from fanout.errors import QueueGoneError
 from fanout.planning.manifests import PlanSummary, read_summary
-from fanout.planning.publish import Outbox, publish, send_some
+from fanout.planning.publish import publish
 from fanout.planning.source import PlannedInput
-from fanout.queues.base import QueuePair
 from fanout.queues.step_queues import StepQueues, note_filled, remove_queues, take_queues
 from fanout.records.cancelation import read_cancelation
 from fanout.records.node_registration import register
@@ -21,17 +21,20 @@ from fanout.records.step import StepRecord
 from fanout.reports.job_report import JobReport, job_report
 from fanout.reports.remaining import remaining
 from fanout.results.fences import Fence
-from fanout.results.ledger import Ledger
 from fanout.scheduler.observer import StepReport
-from fanout.scheduler.parallel_stages import ParallelParts
+from fanout.scheduler.parallel_stages import ParallelParts, StepSender, known
 from fanout.scheduler.restart.earlier_sessions import CountedWorkforce, attempts_under_way, seconds_since
 from fanout.scheduler.reuse import taken_over
 from fanout.security.signature import Signer
 from fanout.storage import keys
 from fanout.storage.objects import read
 from fanout.supervision.fencer import Fencer
-from fanout.supervision.supervisor import Observers, Outcome, Progress, Supervisor, supervise
+from fanout.supervision.progress import Observers, Progress
+from fanout.supervision.supervisor import Outcome, Supervisor, supervise
 from fanout.tasks import task_group
+
+if TYPE_CHECKING:
+    from fanout.results.ledger import Ledger
 
 MOST_QUEUES = 5
 """Queues that a step is given, one after the other, when somebody removes them."""
@@ -114,18 +117,12 @@ class ParallelRun(ParallelParts):
             self.context.clock,
             Observers(on_progress, report.absorb, on_news),
             lambda: register(self.context.store, self.at),
-            lambda ledger: self._send_missing(queues.pair, record.signer, ledger, report),
+            StepSender(self, queues.pair, record.signer, report.say),
             await self.first_ledger(),
-            (lambda ledger, indexes: self._double(self.outbox(queues.pair, record.signer, ledger), indexes, report))
-            if self.step.speculate
-            else None,
-            queues.follow,
+            follow=queues.follow,
             fencer=Fencer(record, self.context.store, self.context.clock, self.first_ledger, on_fence),
-            send_again=lambda ledger, indexes: self._send_again(
-                self.outbox(queues.pair, record.signer, ledger), indexes
-            ),
         )
-        await supervisor.read_the_rest()  # what earlier supervisors of this step have seen
+        await supervisor.catch_up()
         if taken_up:
             total = None if summary is None else summary.mini_batches
             retries = self.step.retry_settings.max_retries
@@ -179,25 +176,6 @@ class ParallelRun(ParallelParts):
     ) -> None:
         store = self.context.store
         outbox = self.outbox(queues.pair, signer, supervisor.ledger, supervisor.planned_so_far)
-        summary = await publish(lambda: _known(planned), store, outbox)
+        summary = await publish(lambda: known(planned), store, outbox)
         await note_filled(store, self.at, queues.name, self.context.settings.store)
         supervisor.plan_is_complete(summary.mini_batches)
-
-    async def _send_missing(self, queues: QueuePair, signer: Signer, ledger: Ledger, report: JobReport) -> None:
-        report.say("messages were lost; their mini-batches are sent again")
-        self.observer.notice(f"{self.step.name}: messages were lost; their mini-batches are sent again")
-        await publish(lambda: _known(None), self.context.store, self.outbox(queues, signer, ledger))
-
-    async def _send_again(self, outbox: Outbox, indexes: Collection[int]) -> None:
-        await send_some(self.context.store, outbox, indexes)
-
-    async def _double(self, outbox: Outbox, indexes: Collection[int], report: JobReport) -> None:
-        some = "a mini-batch takes" if len(indexes) == 1 else f"{len(indexes)} mini-batches take"
-        report.say(f"{some} far longer than the others; tried a second time beside it")
-        self.observer.notice(f"{self.step.name}: {some} far longer than the others; tried a second time beside it")
-        await send_some(self.context.store, replace(outbox, copies=True), indexes)
-
-
-def _known(planned: PlannedInput | None) -> PlannedInput:
-    assert planned is not None  # noqa: S101 - `publish` asks only while there is no plan.json
-    return planned

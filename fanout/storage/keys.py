@@ -114,6 +114,11 @@ def published_json(at: StepRound) -> str:
     return f"{at.root}/published.json"
 
 
+def speculated(at: StepRound, index: int) -> str:
+    """Says that a mini-batch had its second try beside the first; created once, before its message is sent."""
+    return f"{at.root}/speculated/{index:09d}"
+
+
 def queues(at: StepRound) -> str:
     """Prefix under which the step's queues are noted, one after the other; the last one is in use."""
     return f"{at.root}/queues/"

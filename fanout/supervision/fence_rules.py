@@ -91,6 +91,11 @@ class Tallies:
         for entry in entries:
             self._take(node, mine, entry)
 
+    @property
+    def suspicious(self) -> bool:
+        """Whether attempts have failed since `suspects` was asked, or nodes lack data of the plan."""
+        return self._changed or any(tally.missing for tally in self._nodes.values())
+
     def suspects(self, *, retries: bool, hinges: bool) -> Iterator[int]:
         """The nodes that do harm, as far as is known by now."""
         if self._changed or hinges:

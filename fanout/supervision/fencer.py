@@ -37,6 +37,11 @@ class Fencer:
         if node not in self._fenced:
             self._tallies.absorb(node, index)
 
+    @property
+    def suspects_any(self) -> bool:
+        """Whether there is evidence that was not weighed yet."""
+        return self._tallies.suspicious
+
     async def fence(self, *, hinges: bool) -> bool:
         """Fences the nodes that do harm, if any; whether there was one. `hinges`: the step is about to end."""
         retries = self.record.step.retry_settings.max_retries > 0

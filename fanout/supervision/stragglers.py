@@ -56,7 +56,7 @@ class Stragglers:
     first seen empty have been held since then at least, and those that were sent again later since that."""
 
     durations: Durations = field(default_factory=Durations)
-    _empty_since: float | None = None
+    empty_since: float | None = None  # since when no message has waited
     _renewed: dict[int, float] = field(default_factory=dict)
     _doubled: set[int] = field(default_factory=set)
 
@@ -65,22 +65,22 @@ class Stragglers:
         for entry in index.entries:
             if entry.status is Status.SUCCEEDED:
                 self.durations.add(entry.load_seconds + entry.run_seconds)
-            elif not entry.status.is_final and not entry.copy and self._empty_since is not None:
+            elif not entry.status.is_final and not entry.copy and self.empty_since is not None:
                 self._renewed[entry.index] = now
 
     def look(self, depth: Depth, now: float, *, exact: bool) -> None:
         """Takes in how many messages wait in the queue, after the last one was sent."""
         if depth.visible and not exact:
-            self._empty_since = None
-        if self._empty_since is None and depth.visible == depth.delayed == 0:
-            self._empty_since = now
+            self.empty_since = None
+        if self.empty_since is None and depth.visible == depth.delayed == 0:
+            self.empty_since = now
         if depth.visible or depth.delayed:
             # Which mini-batches wait is not told: any of those that were sent again may not have begun.
             self._renewed = dict.fromkeys(self._renewed, now)
 
     def choose(self, unsettled: Iterable[int], depth: Depth, now: float, *, exact: bool) -> list[int]:
         """The mini-batches to try a second time now; each is chosen once. `exact`: `depth` is no estimate."""
-        typical, since = self.durations.slowest_tenth, self._empty_since
+        typical, since = self.durations.slowest_tenth, self.empty_since
         if typical is None or since is None or depth.visible:
             return []
         old = now - max(LEAST_AGE, FACTOR * typical) - (0.0 if exact else SETTLING)

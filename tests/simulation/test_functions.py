@@ -81,5 +81,5 @@ def test_a_function_may_die_at_every_call(function: str) -> None:
 def test_no_world_of_functions_breaks_a_promise(block: int) -> None:
     """Messages lost, doubled, delayed and out of order, servers that refuse or do not answer, user code that fails."""
     for seed in range(20 * block, 20 * (block + 1)):
-        ended = Ended(replace(draw(seed), strikes=(), speculate=False))
+        ended = Ended(replace(draw(seed), strikes=()))
         assert not ended.broken, (seed, ended.told)

@@ -21,11 +21,11 @@ from fanout.results.fences import Fences
 from fanout.results.ledger import Ledger
 from fanout.results.winners import ResultObject, Winner
 from fanout.scheduler import parallel_stages, parallel_step
+from fanout.scheduler.parallel_stages import StepSender
 from fanout.slot.child.output_staging import OutputFolders
 from fanout.storage.objects import put
 from fanout.supervision import dead_letters
 from fanout.supervision.dead_letters import DeadLetters
-from fanout.supervision.supervisor import Supervisor
 from tests.simulation.scenario import Blow, Scenario, Strike, UserCode, with_blind_node
 
 
@@ -123,10 +123,10 @@ def failed_files_stay() -> AbstractContextManager[Any]:
 def no_resend() -> AbstractContextManager[Any]:
     """Messages that were lost are waited for."""
 
-    async def nothing(_: Supervisor) -> None:
+    async def nothing(*_: Any) -> None:
         return
 
-    return patch.object(Supervisor, "_send_lost_again", nothing)
+    return patch.object(StepSender, "resend", nothing)
 
 
 def endless_retries() -> AbstractContextManager[Any]:

@@ -18,7 +18,7 @@ from fanout.scheduler.observer import RunReport, StepReport
 from fanout.scheduler.resident import start
 from fanout.storage.access import Access
 from fanout.storage.open import ensure_bucket, open_store
-from fanout.supervision.supervisor import Progress
+from fanout.supervision.progress import Progress
 from tests.chaos.scene import Scene
 from tests.soak.readings import Growth, Reading, growth, read_process
 

@@ -12,7 +12,7 @@ from fanout.errors import StoreError
 from fanout.records.node_status import read_statuses
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import list_changed
-from fanout.supervision.supervisor import Workforce
+from fanout.supervision.workforce import Workforce
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

@@ -9,26 +9,24 @@ from dataclasses import dataclass, field
 
 from fanout.planning.manifests import PlanSummary, read_summary
 from fanout.planning.publish import publish, sent_once
-from fanout.planning.source import PlannedInput
 from fanout.queues.base import QueuePair
 from fanout.records.cancelation import read_cancelation
 from fanout.records.node_registration import register
 from fanout.records.seal import Seal, seal
 from fanout.records.step import StepRecord, read_record
-from fanout.records.verdict import Counts
-from fanout.results.ledger import Ledger
-from fanout.scheduler.parallel_stages import ParallelParts
+from fanout.scheduler.parallel_stages import ParallelParts, StepSender, known
 from fanout.scheduler.ticks.tick_record import StepMemory
-from fanout.security.signature import Signer
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import put, read
-from fanout.supervision.supervisor import Observers, Outcome, Since, Supervisor
+from fanout.supervision.progress import Observers
+from fanout.supervision.step_machine import LookAgain, Memory, Pace
+from fanout.supervision.supervisor import Outcome, Supervisor
 
 MOST_KEPT = 4
 """Steps whose supervisors are kept: a ledger of a million mini-batches takes 40 MB."""
-QUICKEST, SLOWEST = 1.0, 30.0
-"""Seconds between two looks at a step under way."""
+PACE = Pace(quickest=1.0, slowest=30.0, share=0.1)
+"""Of looks at a step under way."""
 SEVERAL = 3
 PUBLISHED = b"a standing queue"
 
@@ -102,7 +100,7 @@ class ParallelTick(ParallelParts):
         self, queues: QueuePair, kept: SupervisorCache, before: StepMemory | None, go_on: Callable[[], bool]
     ) -> TickResult:
         """Takes in the news and does what follows from it; TimeIsOverError when planning has to wait (`go_on`)."""
-        store, now = self.context.store, self.context.clock.monotonic()
+        store = self.context.store
         summary = await read_summary(store, self.planned_at)
         canceled = await read_cancelation(store, self.run.name, self.run.round)
         if canceled is not None:
@@ -111,37 +109,41 @@ class ParallelTick(ParallelParts):
             summary = await self._publish(queues, summary, go_on)
         record = await read_record(store, self.at)
         assert record is not None and summary is not None  # noqa: S101 - both were written before published.json
-        before = before or StepMemory(now, now)
         supervisor = kept.get(self.at) or await self._supervisor(record, queues)
         kept.keep(self.at, supervisor)
         supervisor.plan_is_complete(summary.mini_batches)
-        supervisor.recall(Since(before.begun, before.news, before.empty))
-        await supervisor.read_the_rest()
-        if (await queues.main.depth()).visible or supervisor.ledger.counts.settled > before.settled:
-            # What waits behind other runs, for a worker to be free, is no standstill.
-            supervisor.recall(Since(before.begun, now, before.empty))
-        verdict = await supervisor.tick(Functions(supervisor))
-        if verdict is None:
-            counts, since = supervisor.ledger.counts, supervisor.since
-            delay = next_look(counts, supervisor.seconds, news=counts.settled > before.settled)
-            return TickResult(None, StepMemory(since.begun, since.news, since.empty, counts.settled), delay)
-        if verdict.completed:
-            await supervisor.say_settled()
-        await supervisor.read_the_rest()
-        outcome = Outcome(supervisor.judge_again(verdict), supervisor.ledger, supervisor.seconds)
+        await self._recall(supervisor, before)
+        action = await supervisor.look(Functions(supervisor))
+        if isinstance(action, LookAgain):
+            return TickResult(None, _left(supervisor), action.after)
+        outcome = Outcome(action.verdict, supervisor.ledger, supervisor.seconds)
         return TickResult(await self._seal(outcome, kept))
+
+    async def _recall(self, supervisor: Supervisor, before: StepMemory | None) -> None:
+        """The supervisor goes by what the look before has left, and has read everything."""
+        now = self.context.clock.monotonic()
+        before = before or StepMemory(now, now)
+        supervisor.stragglers.empty_since = before.idle
+        await supervisor.read_the_rest()
+        supervisor.memory = Memory(
+            before.begun,
+            before.news,
+            before.empty,
+            settled=before.settled,
+            fenced=len(supervisor.ledger.fences.nodes),
+        )
 
     async def _seal(self, outcome: Outcome, kept: SupervisorCache) -> Seal:
         kept.drop(self.at)
         return await seal(self.context.store, keys.verdict(self.at), self.seal_of(outcome))
 
     async def _publish(self, queues: QueuePair, summary: PlanSummary | None, go_on: Callable[[], bool]) -> PlanSummary:
-        """Every mini-batch has had its message; whoever did that before and died has not done it in vain."""
+        """Every mini-batch has had its message; what was sent before counts."""
         store = self.context.store
         planned = await self.plan() if summary is None else None
         record = await self.record(planned, summary)
         outbox = self.outbox(queues, record.signer, await self.first_ledger())
-        summary = await publish(lambda: _known(planned), store, outbox, sent_once(store, self.at, go_on))
+        summary = await publish(lambda: known(planned), store, outbox, sent_once(store, self.at, go_on))
         await put(store, keys.published_json(self.at), PUBLISHED)
         return summary
 
@@ -153,23 +155,14 @@ class ParallelTick(ParallelParts):
             self.context.clock,
             Observers(lambda _: None, lambda _node, _index: None),
             lambda: register(self.context.store, self.at),
-            lambda ledger: self._send_missing(queues, record.signer, ledger),
+            StepSender(self, queues, record.signer),
             await self.first_ledger(),
-            drains=False,
+            pace=PACE,
+            shares_queue=True,
         )
 
-    async def _send_missing(self, queues: QueuePair, signer: Signer, ledger: Ledger) -> None:
-        self.observer.notice(f"{self.step.name}: messages were lost; their mini-batches are sent again")
-        await publish(lambda: _known(None), self.context.store, self.outbox(queues, signer, ledger))
 
-
-def next_look(counts: Counts, seconds: float, *, news: bool) -> float:
-    """Seconds until the next look: half of what the step still takes at its pace, so that the last one comes early."""
-    if not news or not counts.settled or counts.total is None:
-        return min(SLOWEST, max(QUICKEST, 0.1 * seconds))
-    return min(SLOWEST, max(QUICKEST, (counts.total - counts.settled) * seconds / counts.settled / 2))
-
-
-def _known(planned: PlannedInput | None) -> PlannedInput:
-    assert planned is not None  # noqa: S101 - `publish` asks only while there is no plan.json
-    return planned
+def _left(supervisor: Supervisor) -> StepMemory:
+    """What this look leaves for the next one."""
+    memory = supervisor.memory
+    return StepMemory(memory.begun, memory.news, memory.empty, memory.settled, supervisor.stragglers.empty_since)

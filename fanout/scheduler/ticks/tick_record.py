@@ -25,6 +25,7 @@ class StepMemory:
     news: float
     empty: float | None = None  # since when no message was in the work queue
     settled: int = 0
+    idle: float | None = None  # since when no message has waited there
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,14 @@ async def write_ticking(store: "ObjectStore", run: str, ticking: Ticking) -> Non
 
 
 def _step(fields: Mapping[str, object]) -> StepMemory:
-    empty = fields["empty"]
     return StepMemory(
         begun=checked.seconds(fields["begun"], "begun"),
         news=checked.seconds(fields["news"], "news"),
-        empty=None if empty is None else checked.seconds(empty, "empty"),
+        empty=_moment(fields["empty"], "empty"),
         settled=checked.whole(fields["settled"], "settled"),
+        idle=_moment(fields.get("idle"), "idle"),
     )
+
+
+def _moment(value: object, what: str) -> float | None:
+    return None if value is None else checked.seconds(value, what)

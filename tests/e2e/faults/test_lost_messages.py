@@ -27,7 +27,8 @@ from fanout.storage import keys
 from fanout.storage.access import Access
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import put
-from fanout.supervision.supervisor import Observers, Supervisor, supervise
+from fanout.supervision.progress import Observers
+from fanout.supervision.supervisor import Supervisor, supervise
 
 AT = StepRound("r", "s")
 BATCHES = 30
@@ -95,7 +96,7 @@ async def test_a_purged_sqs_queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """PurgeQueue in the middle of a step: what has no result yet is sent again, and the step completes."""
-    monkeypatch.setattr("fanout.supervision.supervisor.SELDOM", 0.2)
+    monkeypatch.setattr("fanout.supervision.step_machine.SELDOM", 0.2)
     endpoint = request.getfixturevalue(f"{server}_endpoint")
     environ = aws_environ(endpoint)
     clock, store = SystemClock(), MemoryStore()
@@ -109,14 +110,18 @@ async def test_a_purged_sqs_queue(
         _purge(environ, endpoint, name)
         resent: list[int] = []
 
-        async def resend(ledger: Ledger) -> None:
-            resent.extend(ledger.missing())
-            await publish(lambda: planned, store, Outbox(pair.main, AT, AT, skip=ledger.settled_indexes))
+        class Again:
+            async def resend(self, ledger: Ledger) -> None:
+                resent.extend(ledger.missing())
+                await publish(lambda: planned, store, Outbox(pair.main, AT, AT, skip=ledger.settled_indexes))
+
+            async def send_again(self, *_: object) -> None: ...
+            async def speculate(self, *_: object) -> None: ...
 
         step = ParallelStep(name="s", task=EntryTask("score.py"), input_data="files")
         record = StepRecord("r", step, {"files": BoundInput(uri="file:///")}, {}, RowFormat.NONE, visibility=30.0)
         observers = Observers(lambda _: None, lambda _node, _index: None)
-        supervisor = Supervisor(record, store, pair, clock, observers, _no_number, resend)
+        supervisor = Supervisor(record, store, pair, clock, observers, _no_number, Again())
         supervisor.plan_is_complete(BATCHES)
         working = asyncio.create_task(nodes.work())
         async with asyncio.timeout(60):

@@ -14,7 +14,7 @@ from fanout.reports.job_report import TOGETHER, job_report
 from fanout.results.codec import Cause, Entries, Entry, Event, Failure, ResultIndex, Status
 from fanout.results.ledger import Ledger
 from fanout.storage.objects import list_keys, put, read
-from fanout.supervision.supervisor import Progress
+from fanout.supervision.progress import Progress
 
 MakeRecord = Callable[..., StepRecord]
 MakeEntry = Callable[..., Entry]

@@ -4,7 +4,7 @@ import io
 from fanout.records.seal import Seal
 from fanout.records.verdict import Counts, Verdict, VerdictStatus
 from fanout.reports.progress_files import COLUMNS, Overview, remaining_seconds
-from fanout.supervision.supervisor import Progress
+from fanout.supervision.progress import Progress
 
 START = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 

@@ -18,7 +18,7 @@ from fanout.scheduler.resident import resume, start
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import read
-from fanout.supervision import supervisor
+from fanout.supervision import step_machine
 
 CANCELED = VerdictStatus.CANCELED
 
@@ -26,7 +26,7 @@ CANCELED = VerdictStatus.CANCELED
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for seconds where tenths show the same."""
-    monkeypatch.setattr(supervisor, "SELDOM", 0.1)
+    monkeypatch.setattr(step_machine, "SELDOM", 0.1)
     monkeypatch.setattr("fanout.records.cancelation.LOOK_EVERY", 0.1)
 
 

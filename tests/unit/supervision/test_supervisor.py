@@ -26,7 +26,10 @@ from fanout.results.ledger import Ledger
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import put, read
-from fanout.supervision.supervisor import UNKNOWN, Observers, Progress, Supervisor, supervise, with_canceled
+from fanout.supervision.progress import Observers, Progress
+from fanout.supervision.step_machine import Seal as SealStep
+from fanout.supervision.step_machine import with_canceled
+from fanout.supervision.supervisor import UNKNOWN, Supervisor, supervise
 
 AT = StepRound("r", "s")
 
@@ -68,6 +71,26 @@ class Watch:
     doubled: list[list[int]] = field(default_factory=list)
 
 
+@dataclass
+class Messages:
+    """Sends to the step's queue, and notes what."""
+
+    pair: QueuePair
+    watch: Watch
+
+    async def resend(self, ledger: Ledger) -> None:
+        missing = list(ledger.missing())
+        self.watch.resent.append(missing)
+        await self.pair.main.send([_message(index) for index in missing])
+
+    async def send_again(self, _: Ledger, indexes: Collection[int]) -> None:
+        await self.pair.main.send([_message(index) for index in indexes])
+
+    async def speculate(self, _: Ledger, indexes: Collection[int]) -> None:
+        self.watch.doubled.append(list(indexes))
+        await self.pair.main.send([_message(index, copy=True) for index in indexes])
+
+
 Make = Callable[..., Supervisor]
 
 
@@ -96,19 +119,9 @@ def make(
             await put(store, keys.node(AT, number), b"{}")
             return number
 
-        async def resend(ledger: Ledger) -> None:
-            missing = list(ledger.missing())
-            watch.resent.append(missing)
-            await pair.main.send([_message(index) for index in missing])
-
-        async def double(_: Ledger, indexes: Collection[int]) -> None:
-            watch.doubled.append(list(indexes))
-            await pair.main.send([_message(index, copy=True) for index in indexes])
-
         observers = Observers(watch.progress.append, lambda node, _: watch.results.append(node))
         found = record(row_format, **settings)
-        doubling = double if found.step.speculate else None
-        return Supervisor(found, store, pair, manual_clock, observers, my_number, resend, double=doubling)
+        return Supervisor(found, store, pair, manual_clock, observers, my_number, Messages(pair, watch))
 
     return supervisor
 
@@ -118,6 +131,12 @@ def _message(index: int, *, copy: bool = False) -> str:
     return messages.encode(Message(AT, index, 0, line=line, copy=copy))
 
 
+async def _look(supervisor: Supervisor, nodes: Any) -> Verdict | None:
+    """One look; the verdict of the step when that is over."""
+    action = await supervisor.look(nodes)
+    return action.verdict if isinstance(action, SealStep) else None
+
+
 async def test_a_step_completes_when_everything_is_settled(
     make: Make, commit: Any, entry: Callable[..., Entry], watch: Watch
 ) -> None:
@@ -125,12 +144,12 @@ async def test_a_step_completes_when_everything_is_settled(
     supervisor = make()
     supervisor.plan_is_complete(3)
     await commit(0, 0, [entry(0), entry(1)])
-    assert await supervisor.tick(Nodes()) is None
+    assert await _look(supervisor, Nodes()) is None
     assert supervisor.has_news
-    assert await supervisor.tick(Nodes()) is None
+    assert await _look(supervisor, Nodes()) is None
     assert not supervisor.has_news
     await commit(0, 1, [entry(2)])
-    verdict = await supervisor.tick(Nodes())
+    verdict = await _look(supervisor, Nodes())
     assert verdict == Verdict(VerdictStatus.COMPLETED, "all 3 mini-batches succeeded")
     assert watch.results == [0, 0]
     assert [p.counts.succeeded for p in watch.progress] == [2, 3]
@@ -143,12 +162,12 @@ async def test_observers_hear_of_the_plan_and_of_each_attempt(
     """How many there are is told before the first has ended; a try that failed is told, too. Once each."""
     supervisor = make()
     supervisor.planned_so_far(2)
-    await supervisor.tick(Nodes())
+    await _look(supervisor, Nodes())
     supervisor.plan_is_complete(3)
-    await supervisor.tick(Nodes())
-    await supervisor.tick(Nodes())
+    await _look(supervisor, Nodes())
+    await _look(supervisor, Nodes())
     await commit(0, 0, [entry(0, status=Status.RETRIED, failure=FAILURE)])
-    await supervisor.tick(Nodes())
+    await _look(supervisor, Nodes())
     assert not supervisor.has_news, "nothing was settled: the clock of progress goes on"
     told = [(p.planned, p.counts.total, p.counts.retried) for p in watch.progress]
     assert told == [(2, None, 0), (3, 3, 0), (3, 3, 1)]
@@ -161,9 +180,9 @@ async def test_a_threshold_ends_the_step_while_work_is_left(
     supervisor = make(thresholds=Thresholds(mini_batch_error_threshold=1))
     supervisor.planned_so_far(100)
     await commit(0, 0, [entry(0, status=Status.FAILED, failure=FAILURE)])
-    assert await supervisor.tick(Nodes()) is None
+    assert await _look(supervisor, Nodes()) is None
     await commit(0, 1, [entry(1, status=Status.FAILED, failure=FAILURE)])
-    verdict = await supervisor.tick(Nodes())
+    verdict = await _look(supervisor, Nodes())
     assert verdict is not None
     assert verdict.reason == "failed mini-batches: 2, more than mini_batch_error_threshold 1 allows"
 
@@ -173,9 +192,9 @@ async def test_retried_attempts_fail_no_threshold(make: Make, commit: Any, entry
     supervisor = make(thresholds=Thresholds(0, 0, 0))
     supervisor.plan_is_complete(1)
     await commit(0, 0, [entry(0, status=Status.RETRIED, failure=FAILURE)])
-    assert await supervisor.tick(Nodes()) is None
+    assert await _look(supervisor, Nodes()) is None
     await commit(0, 1, [entry(0, attempt=1)])
-    verdict = await supervisor.tick(Nodes())
+    verdict = await _look(supervisor, Nodes())
     assert verdict is not None
     assert verdict.completed
 
@@ -185,14 +204,14 @@ async def test_a_canceled_run(make: Make, store: ObjectStore, manual_clock: Any)
     supervisor = make()
     await put(store, keys.cancel("r"), b"{}")
     manual_clock.advance(2.1)
-    assert await supervisor.tick(Nodes()) == Verdict(VerdictStatus.CANCELED, "somebody canceled the run")
+    assert await _look(supervisor, Nodes()) == Verdict(VerdictStatus.CANCELED, "somebody canceled the run")
 
 
 async def test_nodes_that_left_a_canceled_run_are_no_trouble(make: Make, store: ObjectStore, manual_clock: Any) -> None:
     """Nodes look for the cancelation themselves, and may have left before the supervisor has looked."""
     supervisor = make()
     await put(store, keys.cancel("r"), b"{}")
-    verdict = await supervisor.tick(Nodes(reason="no node is left"))
+    verdict = await _look(supervisor, Nodes(reason="no node is left"))
     assert verdict == Verdict(VerdictStatus.CANCELED, "somebody canceled the run")
 
 
@@ -206,12 +225,12 @@ async def test_lost_messages_are_sent_again(
     await commit(0, 0, [entry(0)])
     for _ in range(4):
         manual_clock.advance(2.1)
-        assert await supervisor.tick(Nodes()) is None
+        assert await _look(supervisor, Nodes()) is None
     assert watch.resent == [], "the queue still held a message"
     await pair.main.delete(await pair.main.receive(1, 0))
     for _ in range(4):
         manual_clock.advance(2.1)
-        assert await supervisor.tick(Nodes()) is None
+        assert await _look(supervisor, Nodes()) is None
     assert watch.resent == [[1, 2]]
     assert (await pair.main.depth()).total == 2
 
@@ -228,15 +247,15 @@ async def test_messages_lost_beside_one_that_is_held_for_long(
     for _ in range(20):
         manual_clock.advance(2.1)
         await pair.main.extend([held], 10.0)
-        assert await supervisor.tick(Nodes()) is None
+        assert await _look(supervisor, Nodes()) is None
     await commit(0, 1, [entry(3)])
     await pair.main.delete([held])
     for _ in range(3):
         manual_clock.advance(2.1)
-        assert await supervisor.tick(Nodes()) is None
+        assert await _look(supervisor, Nodes()) is None
     assert watch.resent == [[1, 2]]
     await commit(0, 2, [entry(1), entry(2)])
-    verdict = await supervisor.tick(Nodes())
+    verdict = await _look(supervisor, Nodes())
     assert verdict is not None
     assert verdict.completed
 
@@ -254,13 +273,13 @@ async def test_stragglers_are_doubled_once(
     for _ in range(8):
         manual_clock.advance(0.6)
         await pair.main.extend(held[3:], 10.0)
-        assert await supervisor.tick(Nodes()) is None
+        assert await _look(supervisor, Nodes()) is None
     assert watch.doubled == [[3]]
     [copy] = await pair.main.receive(4, 0)
     assert messages.decode(copy.body).copy
     await commit(1, 0, [entry(3, copy=True)])
     manual_clock.advance(UNKNOWN)
-    verdict = await supervisor.tick(Nodes())
+    verdict = await _look(supervisor, Nodes())
     assert verdict is not None
     assert verdict.completed
 
@@ -277,7 +296,7 @@ async def test_nothing_is_doubled_unasked(
     for _ in range(30):
         manual_clock.advance(0.6)
         await pair.main.extend(held, 10.0)
-        await supervisor.tick(Nodes())
+        await _look(supervisor, Nodes())
     assert watch.doubled == []
     assert (await pair.main.depth()).total == 1
 
@@ -294,7 +313,7 @@ async def test_held_and_delayed_messages_are_not_lost(
     for _ in range(8):
         manual_clock.advance(2.1)
         await pair.main.extend(held, 10.0)
-        await supervisor.tick(Nodes())
+        await _look(supervisor, Nodes())
     assert watch.resent == []
 
 
@@ -304,7 +323,7 @@ async def test_nothing_is_lost_while_it_is_still_being_sent(make: Make, manual_c
     supervisor.planned_so_far(5)
     for _ in range(5):
         manual_clock.advance(2.1)
-        await supervisor.tick(Nodes())
+        await _look(supervisor, Nodes())
     assert watch.resent == []
 
 
@@ -319,9 +338,9 @@ async def test_vanished_mini_batches_are_counted_with_their_reason(
     for _ in range(3):
         await pair.main.receive(1, 0)
         manual_clock.advance(10.1)
-    assert await supervisor.tick(Nodes()) is None
+    assert await _look(supervisor, Nodes()) is None
     manual_clock.advance(0.2)
-    verdict = await supervisor.tick(Nodes())
+    verdict = await _look(supervisor, Nodes())
     assert verdict is not None
     assert verdict.status is VerdictStatus.FAILED
     assert supervisor.ledger.counts.dead_lettered == 1
@@ -336,12 +355,12 @@ async def test_dead_letters_wait_for_the_plan(make: Make, pair: QueuePair, manua
     await pair.dead.send([_message(1)])
     for _ in range(2):
         manual_clock.advance(2.1)
-        assert await supervisor.tick(Nodes()) is None
+        assert await _look(supervisor, Nodes()) is None
     assert (await pair.dead.depth()).total == 1
     supervisor.plan_is_complete(2)
     manual_clock.advance(2.1)
-    await supervisor.tick(Nodes())
-    await supervisor.tick(Nodes())
+    await _look(supervisor, Nodes())
+    await _look(supervisor, Nodes())
     assert supervisor.ledger.counts.dead_lettered == 1
     assert (await pair.dead.depth()).total == 0
 
@@ -350,9 +369,9 @@ async def test_a_step_without_mini_batches_in_time(make: Make, manual_clock: Any
     """When listing the input takes too long, the verdict names the setting to raise."""
     supervisor = make(limits=Limits(first_task_creation_timeout=60.0))
     manual_clock.advance(59)
-    assert await supervisor.tick(Nodes()) is None
+    assert await _look(supervisor, Nodes()) is None
     manual_clock.advance(2)
-    verdict = await supervisor.tick(Nodes())
+    verdict = await _look(supervisor, Nodes())
     assert verdict is not None
     assert "first_task_creation_timeout" in verdict.reason
 
@@ -363,12 +382,12 @@ async def test_a_step_without_progress(make: Make, commit: Any, entry: Callable[
     supervisor.plan_is_complete(3)
     manual_clock.advance(29)
     await commit(0, 0, [entry(0)])
-    assert await supervisor.tick(Nodes()) is None
+    assert await _look(supervisor, Nodes()) is None
     manual_clock.advance(29)
     await commit(0, 1, [entry(1, status=Status.RETRIED, failure=FAILURE)])
-    assert await supervisor.tick(Nodes()) is None
+    assert await _look(supervisor, Nodes()) is None
     manual_clock.advance(2)
-    verdict = await supervisor.tick(Nodes())
+    verdict = await _look(supervisor, Nodes())
     assert verdict is not None
     assert verdict.reason.startswith("no progress in 30 seconds")
 
@@ -385,14 +404,14 @@ async def test_a_script_that_does_not_start_on_any_node(
     supervisor = make(max_concurrency_per_instance=2)
     supervisor.plan_is_complete(3)
     await commit(0, 0, [], events=broken(3))
-    assert await supervisor.tick(Nodes()) is None
+    assert await _look(supervisor, Nodes()) is None
     await commit(0, 1, [], events=broken(3))
     manual_clock.advance(121)
-    assert await supervisor.tick(Nodes()) is None
+    assert await _look(supervisor, Nodes()) is None
     await commit(0, 2, [entry(0)], events=broken(3))
-    assert await supervisor.tick(Nodes()) is None, "a mini-batch has ended: in a row there are three"
+    assert await _look(supervisor, Nodes()) is None, "a mini-batch has ended: in a row there are three"
     await commit(0, 3, [], events=broken(1))
-    verdict = await supervisor.tick(Nodes())
+    verdict = await _look(supervisor, Nodes())
     assert verdict is not None
     assert verdict.status is VerdictStatus.FAILED
     assert "could not be started 4 times in a row" in verdict.reason
@@ -403,7 +422,7 @@ async def test_trouble_of_the_workforce_is_the_reason(make: Make) -> None:
     """When no node is left and none will come, the step fails with what is known of it."""
     supervisor = make()
     supervisor.plan_is_complete(3)
-    verdict = await supervisor.tick(Nodes("no node is left: killed by signal 9"))
+    verdict = await _look(supervisor, Nodes("no node is left: killed by signal 9"))
     assert verdict == Verdict(VerdictStatus.FAILED, "no node is left: killed by signal 9")
 
 
@@ -421,7 +440,7 @@ async def test_a_script_that_cannot_start_is_the_reason(make: Make, store: Objec
             store.put(keys.result(AT, 0, 0), codec.encode([], [], events))
             return "no node is left"
 
-    verdict = await supervisor.tick(LastWords())
+    verdict = await _look(supervisor, LastWords())
     assert verdict is not None
     assert verdict.status is VerdictStatus.FAILED
     assert "No module named 'nope'" in verdict.reason
@@ -434,7 +453,7 @@ async def test_nodes_that_left_after_the_last_result_are_no_trouble(
     supervisor = make()
     supervisor.plan_is_complete(1)
     await put(store, keys.node(AT, 0), b"{}")
-    await supervisor.tick(Nodes())
+    await _look(supervisor, Nodes())
     body = codec.encode([entry(0)], [b""])
 
     class LeavesInBetween(Nodes):
@@ -442,7 +461,7 @@ async def test_nodes_that_left_after_the_last_result_are_no_trouble(
             store.put(keys.result(AT, 0, 0), body)
             return "no node is left: they ended without a word"
 
-    verdict = await supervisor.tick(LeavesInBetween())
+    verdict = await _look(supervisor, LeavesInBetween())
     assert verdict is not None
     assert verdict.completed
 
@@ -564,7 +583,7 @@ async def test_a_second_supervisor_takes_over(
     first = make()
     first.plan_is_complete(3)
     await commit(0, 0, [entry(0, status=Status.RETRIED, failure=FAILURE), entry(1)])
-    assert await first.tick(Nodes()) is None
+    assert await _look(first, Nodes()) is None
     second = make(number=91)
     await second.read_the_rest()
     assert second.ledger.counts == Counts(
@@ -579,7 +598,7 @@ async def test_rejected_messages_are_shown(make: Make, pair: QueuePair, manual_c
     supervisor.plan_is_complete(1)
     await pair.dead.send([json.dumps({"message": "?", "reason": "message '?': not JSON"})])
     manual_clock.advance(2.1)
-    await supervisor.tick(Nodes())
+    await _look(supervisor, Nodes())
     await supervisor.read_the_rest()
     [(_, event)] = supervisor.ledger.events
     assert event.failure is not None

@@ -12,7 +12,7 @@ from fanout.planning.index_ranges import ranges
 from fanout.records.verdict import VerdictStatus, verdict_words
 from fanout.reports.remaining import Remaining
 from fanout.scheduler.observer import StepReport
-from fanout.supervision.supervisor import Progress
+from fanout.supervision.progress import Progress
 
 MOST_SAMPLES = 2000
 """Of how many moments the number of settled mini-batches is kept; of more, every other one."""

@@ -8,7 +8,7 @@ from fanout.pipeline.model import ParallelStep, Step
 from fanout.reports.failure_groups import Kind, Occurrence, StepSource, kind_of, occurrences
 from fanout.reports.job_result import place
 from fanout.results.codec import Cause
-from fanout.supervision.supervisor import Progress
+from fanout.supervision.progress import Progress
 
 MOST_KINDS = 5
 """Kinds of failures that are shown while a step runs; all are shown at its end."""

@@ -43,7 +43,7 @@ from fanout.reports.failure_groups import FailureGroup, Occurrence, StepSource
 from fanout.reports.remaining import Remaining
 from fanout.scheduler.observer import CONTINUES, RunReport, StepReport
 from fanout.security.redaction import redact
-from fanout.supervision.supervisor import Progress
+from fanout.supervision.progress import Progress
 
 SCHEMA = 1
 PROGRESS_EVERY = 1.0

@@ -21,7 +21,7 @@ from fanout.queries.running import LONG, MOST_SHOWN, LongRunning
 from fanout.records.verdict import VerdictStatus
 from fanout.reports.remaining import Remaining
 from fanout.scheduler.observer import CONTINUES, RunReport, StepReport
-from fanout.supervision.supervisor import Progress
+from fanout.supervision.progress import Progress
 
 FRAMES_PER_SECOND = 5
 BAR_WIDTH = 16

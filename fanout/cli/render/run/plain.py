@@ -11,7 +11,7 @@ from fanout.queries.failures import MiniBatches
 from fanout.queries.running import MOST_SHOWN, LongRunning, told_until
 from fanout.reports.remaining import Remaining
 from fanout.scheduler.observer import CONTINUES, RunReport, StepReport
-from fanout.supervision.supervisor import Progress
+from fanout.supervision.progress import Progress
 
 PROGRESS_EVERY = 5.0
 """Seconds between two lines about one step."""

@@ -13,7 +13,7 @@ from fanout.records.verdict import Counts, Verdict, VerdictStatus
 from fanout.results.codec import Cause, Failure, Status
 from fanout.results.failed_attempt import FailedAttempt
 from fanout.scheduler.observer import RunReport, StepReport
-from fanout.supervision.supervisor import Progress
+from fanout.supervision.progress import Progress
 
 PREPARE = CommandStep(name="prepare", command="true")
 SCORE = ParallelStep(

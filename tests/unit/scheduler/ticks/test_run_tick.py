@@ -30,7 +30,7 @@ from fanout.pipeline.model import (
     StepOutput,
     Thresholds,
 )
-from fanout.queues.base import Queue, QueuePair
+from fanout.queues.base import Delivery, Queue, QueuePair
 from fanout.queues.sqlite import SqliteQueueService
 from fanout.records import messages
 from fanout.records.cancelation import ask, mine
@@ -48,7 +48,7 @@ from fanout.scheduler.ticks.deployment_queues import (
     decode_tick,
     encode_tick,
 )
-from fanout.scheduler.ticks.parallel_tick import SupervisorCache, next_look, trouble
+from fanout.scheduler.ticks.parallel_tick import SupervisorCache, trouble
 from fanout.scheduler.ticks.run_tick import TickContext, handle_tick
 from fanout.scheduler.ticks.tick_record import Ticking, read_ticking, write_ticking
 from fanout.security.signature import Signer, new_key
@@ -56,6 +56,7 @@ from fanout.storage import keys
 from fanout.storage.access import Access
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import list_names, put, read
+from fanout.supervision.step_machine import Pace, next_pause
 
 RUN = "r"
 AT = StepRound(RUN, "score")
@@ -66,8 +67,7 @@ ECHO = "from pathlib import Path\ndef run(batch): return [Path(p).name for p in 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks come sooner than they would."""
-    monkeypatch.setattr(parallel_tick, "QUICKEST", 0.05)
-    monkeypatch.setattr(parallel_tick, "SLOWEST", 0.05)
+    monkeypatch.setattr(parallel_tick, "PACE", Pace(0.05, 0.05))
 
 
 @dataclass
@@ -82,23 +82,23 @@ class Cloud:
     go_on: Callable[[], bool] = lambda: True
     turns: int = 0
 
-    async def begin(self, *steps: ParallelStep | CommandStep, code: str = ECHO, **how: Any) -> None:
+    async def begin(self, *steps: ParallelStep | CommandStep, code: str = ECHO, run: str = RUN, **how: Any) -> None:
         """The run exists, and its first turn is on its way."""
         place = self.folder / "code"
-        place.mkdir()
+        place.mkdir(exist_ok=True)
         (place / "score.py").write_text(dedent(code))
         packed = snapshot(place)
         await put(self.context.store, keys.code(packed.digest), packed.archive)
         pipeline = Pipeline("pipeline.yml", None, steps, **how)
-        record = new_record(RUN, pipeline, {step.name: packed.digest for step in steps}, self.context)
+        record = new_record(run, pipeline, {step.name: packed.digest for step in steps}, self.context)
         await create_record(self.context.store, record)
-        await self.look()
+        await self.look(run)
 
-    async def look(self) -> None:
+    async def look(self, run: str = RUN) -> None:
         """The run will be looked at."""
-        signer = await signer_of(self.context.store, RUN)
+        signer = await signer_of(self.context.store, run)
         assert signer is not None
-        await self.queues.send_tick(TickMessage(RUN), signer)
+        await self.queues.send_tick(TickMessage(run), signer)
 
     def inputs(self, count: int) -> str:
         """The URI of a folder with so many files."""
@@ -113,16 +113,18 @@ class Cloud:
         sealed = None
         for delivery in await self.queues.ticks.receive(1, 0.02):
             self.turns += 1
-            tick = TickContext(self.context, self.queues, self.kept, self.go_on)
-            await check_signature(self.context.store, RUN, delivery.body)
-            sealed = await handle_tick(decode_tick(delivery.body), tick)
+            tools = TickContext(self.context, self.queues, self.kept, self.go_on)
+            turn = decode_tick(delivery.body)
+            await check_signature(self.context.store, turn.run, delivery.body)
+            sealed = await handle_tick(turn, tools) or sealed
             await self.queues.ticks.delete([delivery])
         if works and (batch := await self.queues.work.main.receive(10, 0)):
             failed = await self.worker.work(batch, self.worker.services.clock.monotonic() + PATIENCE)
             await self.queues.work.main.delete([delivery for delivery in batch if delivery not in failed])
         for delivery in await self.queues.reductions.receive(1, 0):
-            await check_signature(self.context.store, RUN, delivery.body)
-            await conclude_step(decode_reduction(delivery.body), self.context, self.queues, self.go_on)
+            reduction = decode_reduction(delivery.body)
+            await check_signature(self.context.store, reduction.run, delivery.body)
+            await conclude_step(reduction, self.context, self.queues, self.go_on)
             await self.queues.reductions.delete([delivery])
         return sealed
 
@@ -247,7 +249,7 @@ async def test_a_canceled_run(cloud: Cloud) -> None:
 
 async def test_lost_messages_are_sent_again(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """A queue that somebody has emptied is noticed, and no mini-batch is missing in the end."""
-    monkeypatch.setattr("fanout.supervision.supervisor.SELDOM", 0.2)
+    monkeypatch.setattr("fanout.supervision.step_machine.SELDOM", 0.2)
     await cloud.begin(_parallel(cloud.inputs(5)))
     await cloud.pump(works=False)
     await _purge(cloud.queues.work.main)
@@ -433,10 +435,89 @@ def test_when_no_worker_is_of_use(nodes: int, gave_up: int, attempts: int, hopel
 @pytest.mark.parametrize(
     ("settled", "seconds", "news", "wait"), [(0, 5.0, False, 1.0), (50, 20.0, True, 10.0), (99, 20.0, True, 1.0)]
 )
-def test_the_last_look_comes_early(
-    settled: int, seconds: float, news: bool, wait: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_last_look_comes_early(settled: int, seconds: float, news: bool, wait: float) -> None:
     """Half of what is left at the pace so far, within bounds."""
-    monkeypatch.setattr(parallel_tick, "QUICKEST", 1.0)
-    monkeypatch.setattr(parallel_tick, "SLOWEST", 30.0)
-    assert next_look(Counts(total=100, succeeded=settled), seconds, news=news) == wait
+    counts = Counts(total=100, succeeded=settled)
+    assert next_pause(Pace(1.0, 30.0, share=0.1), counts, seconds, 0.0, news=news) == wait
+
+
+async def test_the_same_again_is_taken_over(cloud: Cloud) -> None:
+    """With force_rerun: false; each look may be taken by a container that knows nothing of those before."""
+    steps = (MAKE, _parallel(), COUNT)
+    await cloud.begin(*steps, force_rerun=False)
+    while await cloud.pump() is None:
+        cloud.kept = SupervisorCache()
+    assert await cloud.output("score", "rows") == b"1\n2\n3\n4\n5\n"
+    await _purge(cloud.queues.ticks)
+    await cloud.begin(*steps, run="second", force_rerun=False)
+    sealed = await cloud.pump(works=False)
+    assert sealed is not None, "one look is enough where nothing is to be done"
+    assert sealed.verdict.completed
+    assert (await cloud.queues.work.main.depth()).total == 0
+    for step in ("make", "score", "count"):
+        found = await step_seal(cloud.context.store, StepRound("second", step))
+        assert found is not None
+        assert "taken over from run r" in found.verdict.reason
+    assert await read(cloud.context.store, keys.outputs(StepRound("second", "score"), "rows")) is None
+
+
+async def test_a_step_with_other_settings_runs(cloud: Cloud) -> None:
+    """What its predecessor made is still taken over, and is what it reads."""
+    await cloud.begin(MAKE, _parallel(), force_rerun=False)
+    assert (await cloud.verdict()).verdict.completed
+    await _purge(cloud.queues.ticks)
+    await cloud.begin(MAKE, _parallel(max_concurrency_per_instance=1), run="second", force_rerun=False)
+    assert (await cloud.verdict()).verdict.completed
+    taken = await step_seal(cloud.context.store, StepRound("second", "make"))
+    assert taken is not None
+    assert "taken over" in taken.verdict.reason
+    made = await read(cloud.context.store, keys.outputs(StepRound("second", "score"), "rows"))
+    assert made == await cloud.output("score", "rows")
+
+
+async def test_nothing_is_taken_over_unasked(cloud: Cloud) -> None:
+    """A file that says nothing of force_rerun runs anew, and leaves nothing for later runs."""
+    await cloud.begin(MAKE)
+    assert (await cloud.verdict()).verdict.completed
+    assert not await list_names(cloud.context.store, "reuse/")
+
+
+async def test_a_straggler_is_tried_a_second_time(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, however many containers look; the first of both tries to commit counts."""
+    monkeypatch.setattr("fanout.supervision.stragglers.LEAST_AGE", 0.2)
+    monkeypatch.setattr("fanout.supervision.stragglers.FACTOR", 0.0)
+    await cloud.begin(_parallel(cloud.inputs(6), speculate=True))
+    await cloud.pump(works=False)
+    [slow] = [d for d in await cloud.queues.work.main.receive(6, 0) if messages.decode(d.body).index == 5]
+    await _give_back_others(cloud.queues.work, slow)
+    sealed = None
+    async with asyncio.timeout(PATIENCE):
+        while sealed is None:
+            cloud.kept = SupervisorCache()
+            sealed = await cloud.pump()
+    assert sealed.verdict.completed
+    assert await cloud.output("score", "rows") == b"00\n01\n02\n03\n04\n05\n"
+    assert await list_names(cloud.context.store, f"{AT.root}/speculated/") == ["000000005"]
+    depth = await cloud.queues.work.main.depth()
+    assert (depth.visible, depth.held) == (0, 1), "the first try is still held by its worker"
+
+
+async def test_no_straggler_is_tried_a_second_time_unasked(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without speculate a mini-batch may take as long as it likes."""
+    monkeypatch.setattr("fanout.supervision.stragglers.LEAST_AGE", 0.05)
+    monkeypatch.setattr("fanout.supervision.stragglers.FACTOR", 0.0)
+    await cloud.begin(_parallel(cloud.inputs(6)))
+    await cloud.pump(works=False)
+    [slow] = [d for d in await cloud.queues.work.main.receive(6, 0) if messages.decode(d.body).index == 5]
+    await _give_back_others(cloud.queues.work, slow)
+    for _ in range(20):
+        assert await cloud.pump() is None
+    depth = await cloud.queues.work.main.depth()
+    assert (depth.visible, depth.held) == (0, 1)
+
+
+async def _give_back_others(pair: QueuePair, kept: Delivery) -> None:
+    """Deliveries in nobody's hands are visible again, all but this one."""
+    await _give_back(pair)
+    taken = await pair.main.receive(100, 0)
+    await pair.main.extend([delivery for delivery in taken if delivery.body != kept.body], 0.0)
