@@ -13,8 +13,9 @@ FILES = """\
     from pathlib import Path
 
     def run(batch, context):
-        mark = f"{context.minibatch_index}-{context.retry_count}-{os.getpid()}-{time.monotonic_ns()}"
-        Path(os.environ["MARKS"], mark).touch()
+        marks = Path(os.environ["MARKS"])
+        (marks / f"{context.minibatch_index}-{context.retry_count}-{os.getpid()}-{time.monotonic_ns()}").touch()
+        time.sleep(0.01)
         out = []
         for path in batch:
             number = int(Path(path).stem)
@@ -103,10 +104,12 @@ def test_a_threshold_of_items_counts_them(files: Any) -> None:
 @pytest.mark.parametrize("calls", [3, 9, 16])
 def test_resume_in_the_middle_of_a_search(files: Any, calls: int) -> None:
     """Killed with its nodes while parts are on their way, the run ends with the same bytes (fault 12)."""
+    files.hold_after(calls - 1)
     process = files.start("run", "pipeline.yml")
     files.wait_for_attempts(calls, process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
+    files.let_go()
     [run] = files.runs()
     ended = files.fanout("resume", run)
     assert ended.code == 0, ended.said

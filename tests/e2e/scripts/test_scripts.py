@@ -190,9 +190,11 @@ def test_early_stop_ends_running_mini_batches(project: Any) -> None:
 
 def test_terminated_run_leaves_nothing_running(project: Any, tools: Any) -> None:
     """SIGTERM is the first signal: nodes and slots are gone when the command has ended."""
+    project.hold_after(3)
     process = project.start("run", "pipeline.yml")
     attempts = project.wait_for_attempts(4, process)
     os.kill(process.pid, signal.SIGTERM)
+    project.let_go()
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stdout + stderr
     tools.wait_until(lambda: not tools.alive([pid for _, _, pid in attempts]))

@@ -26,12 +26,14 @@ DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 def _interrupted(project: Any, tools: Any) -> Path:
     """A run that was killed in the middle, supervisor and nodes, after it had committed results; its folder."""
     project.write("fanout.toml", "visibility = 1\n")
+    project.hold_after(FILES // 2)
     process = project.start("run", "pipeline.yml", "--name", "r")
     project.wait_for_attempts(1, process)
     run = Path(project.folder, ".fanout/runs/r")
     tools.wait_until((run / FIRST_RESULT).exists)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
+    project.let_go()
     return run
 
 
