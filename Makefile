@@ -8,10 +8,10 @@ LOCALSTACK := .localstack
 SERVERS := .servers
 WORKERS ?= 4
 
-.PHONY: help setup servers localstack minio elasticmq fauxqs keda azure-ai-ml test lint types demo bench fuzz simulate chaos soak arrivals clean
+.PHONY: help setup servers localstack minio elasticmq fauxqs keda azure-ai-ml test lint types demo bench fuzz simulate explore chaos soak arrivals clean
 
 help:
-	@echo "make demo | test | lint | types | bench | fuzz | simulate | servers | chaos | soak | arrivals | clean"
+	@echo "make demo | test | lint | types | bench | fuzz | simulate | explore | servers | chaos | soak | arrivals | clean"
 
 setup: $(VENV)/.synced
 
@@ -130,6 +130,10 @@ soak: setup
 # The real code on a virtual clock, in worlds where everything goes wrong: see tests/simulation.
 simulate: setup
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000)
+
+# What the machines of step and run decide, in states where anything may have happened, without a store.
+explore: setup
+	$(BIN)/python -m tests.simulation explore --states $(or $(STATES),1000000)
 
 clean:
 	rm -rf build dist .fanout examples/output .mypy_cache .pytest_cache .ruff_cache .hypothesis $(LOCALSTACK) $(SERVERS)

@@ -1,4 +1,8 @@
-"""`python -m tests.simulation [--seeds N] [--first S] [--jobs 2] [--seed S] [--trace] [--variant NAME]`."""
+"""Worlds with the real services, and states of the machines alone.
+
+`python -m tests.simulation [--seeds N] [--first S] [--jobs 2] [--seed S] [--trace] [--variant NAME]`
+`python -m tests.simulation explore [--states N] [--first S] [--jobs 2] [--broken NAME]`
+"""
 
 import argparse
 import multiprocessing
@@ -8,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
+from tests.simulation.broken_machines import BROKEN
+from tests.simulation.run_explorer import explored
 from tests.simulation.runner import Ended, run_seed, several, told
 from tests.simulation.variants import VARIANTS
 
@@ -16,6 +22,8 @@ CHUNK = 20
 
 def main() -> int:
     """Exit code 1 when a promise was broken."""
+    if sys.argv[1:2] == ["explore"]:
+        return _explore(_parse_explore(sys.argv[2:]))
     arguments = _parse()
     if arguments.seed is not None:
         ended = run_seed(arguments.seed, arguments.variant)
@@ -25,6 +33,18 @@ def main() -> int:
         print("\n".join(ended.broken))
         return 1 if ended.broken else 0
     return _many(arguments)
+
+
+def _explore(arguments: argparse.Namespace) -> int:
+    begun, share = time.monotonic(), arguments.states // arguments.jobs
+    with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("spawn")) as pool:
+        seeds = range(arguments.first, arguments.first + arguments.jobs)
+        found = list(pool.map(explored, seeds, [share] * arguments.jobs, [arguments.broken] * arguments.jobs))
+    states, seconds = sum(count for count, _ in found), time.monotonic() - begun
+    broken = [text for _, text in found if text]
+    print("\n".join(broken) or "no decision broke a promise")
+    print(f"{states:,} states in {seconds:.0f} s ({60 * states / seconds:,.0f} a minute)")
+    return 1 if broken else 0
 
 
 def _many(arguments: argparse.Namespace) -> int:
@@ -66,6 +86,15 @@ def _tell(ended: Ended, variant: str | None) -> None:
         print(f"    {event}")
     more = f" --variant {variant}" if variant else ""
     print(f"    again: python -m tests.simulation --seed {ended.seed}{more} --trace", flush=True)
+
+
+def _parse_explore(given: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation explore", allow_abbrev=False)
+    parser.add_argument("--states", type=int, default=1_000_000)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--broken", choices=BROKEN)
+    return parser.parse_args(given)
 
 
 def _parse() -> argparse.Namespace:

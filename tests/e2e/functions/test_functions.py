@@ -125,6 +125,7 @@ def _functions(
     *,
     slow: str = "",
     copies: int = 1,
+    workers: int = 1,
 ) -> Iterator[tuple[Deployed, ObjectStore]]:
     """The pipeline is deployed in a bucket of its own; reading the files `slow` takes minutes when tried first."""
     store = f"s3://{name}/runs"
@@ -139,7 +140,7 @@ def _functions(
     asyncio.run(write())
     (folder / "logs").mkdir()
     around = {**environ, "MARKS": str(folder / "marks"), "SLOW": slow}
-    with deployed(name, store, around, folder / "logs", copies=copies, max_receives=100) as functions:
+    with deployed(name, store, around, folder / "logs", copies=copies, workers=workers, max_receives=100) as functions:
         yield functions, open_store(store, Access.from_environ(environ))
 
 
@@ -218,3 +219,30 @@ def test_killed_timed_out_and_delivered_twice(
         assert verdict == {"status": "Completed", "reason": "all 3 steps completed"}
         assert _made(store, run) == _embedded(folder)
         assert functions.sources["work"].failed
+
+
+def test_a_straggler_is_tried_again_and_the_same_is_taken_over(
+    folder: Path,
+    localstack_endpoint: str,
+    aws_environ: Callable[..., dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With `speculate` a step does not wait for a worker that hangs; with `force_rerun: false` the next run does
+    nothing."""
+    text = PIPELINE.replace("    retry_settings:", "    speculate: true\n    retry_settings:")
+    text = text.replace("type: pipeline\n", "type: pipeline\nsettings: {force_rerun: false}\n")
+    (folder / "pipeline.yml").write_text(text.replace("timeout: 60", "timeout: 250"))
+    around = aws_environ(localstack_endpoint)
+    with _functions(folder, "quick", around, monkeypatch, slow="07", workers=3) as (functions, store):
+        [run] = functions.plan({"run": "one"})
+        verdict = until(lambda: _verdict(store, run), 55.0)  # before the time of the worker that hangs is over
+        assert verdict == {"status": "Completed", "reason": "all 3 steps completed"}
+        at = StepRound(run, "score")
+        assert asyncio.run(_keys(store, f"{at.root}/speculated/")) == {"000000007"}
+        rows, count = _made(store, run)
+        assert (rows or b"").count(b"\n") == FILES + 1
+        [again] = functions.plan({"run": "two"})
+        assert until(lambda: _verdict(store, again)) == verdict
+        assert _made(store, again) == (None, None), "its outputs are those of the first run"
+        assert (folder / "marks" / "prepared").read_text() == "x"
+        assert count is not None
