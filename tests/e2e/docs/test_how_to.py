@@ -25,7 +25,8 @@ def copy(tmp_path: Path) -> Path:
 
 
 def _followed(page: str, copy: Path) -> list[str]:
-    return guides.follow(ROOT / "docs" / "how-to" / page, copy, {"PYTHONPATH": str(copy), "COLUMNS": "80"})
+    with guides.shell(copy, {"PYTHONPATH": str(copy), "COLUMNS": "80"}) as shell:
+        return guides.follow((ROOT / "docs" / "how-to" / page).read_text(), shell)
 
 
 def test_a_queue(copy: Path) -> None:
