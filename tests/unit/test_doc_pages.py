@@ -54,3 +54,35 @@ def test_folders_of_pages_stay_small() -> None:
     """A reader sees at once what a folder has; the records of decisions are numbered and come one by one."""
     for folder in {page.parent for page in DOCS} - {ROOT / "docs" / "adr"}:
         assert len([path for path in folder.iterdir() if path.is_file()]) <= MOST_IN_A_FOLDER
+
+
+def test_the_design_lists_every_decision() -> None:
+    """Section 13 has a row for each record in docs/adr, by number and title."""
+    rows = re.findall(
+        r"^\| \[(\d+)\]\((adr/[\w-]+\.md)\) \| (.*) \|$", (ROOT / "docs" / "design.md").read_text(), re.MULTILINE
+    )
+    records = [(path, path.read_text().partition("\n")[0]) for path in sorted((ROOT / "docs" / "adr").iterdir())]
+    assert [(f"docs/{path}", f"# {number}. {title}") for number, path, title in rows] == [
+        (str(path.relative_to(ROOT)), heading) for path, heading in records
+    ]
+
+
+def _first_sentence(page: Path) -> str:
+    """The first sentence below the title, in one line; of links the text."""
+    paragraph = next(part for part in page.read_text().split("\n\n")[1:] if not part.startswith("#"))
+    found = re.match(r".+?\.(?=\s|$)", " ".join(paragraph.split()))
+    assert found is not None, page
+    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", found[0])
+
+
+@pytest.mark.parametrize(
+    "page", [str(page.relative_to(ROOT)) for page in [*DOCS, ROOT / "CONTRIBUTING.md"] if page.parent.name != "adr"]
+)
+def test_readme_lists_every_page_with_its_first_sentence(page: str) -> None:
+    """Which says what the page is for. Results of benchmarks are part of their page, decisions of the design."""
+    if page == "docs/benchmarks/results.md":
+        return
+    sentence = _first_sentence(ROOT / page)
+    assert sentence.startswith("This page ")
+    readme = " ".join((ROOT / "README.md").read_text().partition("\n## Documentation\n")[2].split())
+    assert f"]({page}): {sentence.removeprefix('This page ')}" in readme

@@ -20,7 +20,7 @@ NO_COMMAND = ("fanout run …", "fanout outputs", "fanout outputs [RUN]")
 
 
 def _commands(page: Path) -> Iterator[str]:
-    text = page.read_text()
+    text = re.sub(r"\\\n\s*", "", page.read_text())  # a command may go on in the next line
     for block in re.findall(r"^```[a-z]*\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         yield from re.findall(r"^(?:\$ )?(fanout [a-z].*)$", block, re.MULTILINE)
     for line in text.splitlines():
