@@ -4,22 +4,20 @@
 so deploying again changes no run that has begun.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fanout import __version__
 from fanout.advice import advised
 from fanout.code_snapshots.archive import Snapshot
 from fanout.config.settings import Settings, resolve_datastore
-from fanout.errors import DamagedRecordError, InputError, RunError
+from fanout.errors import InputError, RunError
 from fanout.files import uris
-from fanout.pipeline import serialization
 from fanout.pipeline.model import DataInput, Input, ParallelStep, Pipeline, Step
 from fanout.pipeline.trigger import KEY_TOKEN, is_waiting
 from fanout.pipeline.yaml.diagnostics import suggest
-from fanout.records import fields as checked
+from fanout.records.codec import Complete, Digest, Positive, Record, Seconds, Text
 from fanout.records.run import try_create
 from fanout.records.run_names import check_name
 from fanout.scheduler.bindings import bind_outputs
@@ -41,14 +39,17 @@ SPARE_SECONDS = 30.0
 class Deployment:
     """One pipeline as it was deployed, the digests of its steps' code, and where datastores are."""
 
-    name: str
-    pipeline: Pipeline
-    code: Mapping[str, str] = field(default_factory=dict)
+    name: Text
+    pipeline: Annotated[Pipeline, Complete()]
+    code: Mapping[str, Digest] = field(default_factory=dict)
     datastores: Mapping[str, str] = field(default_factory=dict)
-    visibility: float = 30.0  # seconds for which a worker holds a mini-batch without a sign of life
-    max_receives: int = 5  # as the work queue's redrive policy says
-    fanout: str = __version__
-    version: int = 1
+    visibility: Seconds = 30.0  # seconds for which a worker holds a mini-batch without a sign of life
+    max_receives: Positive = 5  # as the work queue's redrive policy says
+    fanout: Text = __version__
+    version: Literal[1] = 1
+
+
+DEPLOYMENTS = Record(Deployment)
 
 
 async def write_deployment(
@@ -94,21 +95,7 @@ async def read_deployment(store: "ObjectStore", name: str) -> Deployment:
     body = await read(store, key)
     if body is None:
         raise RunError(f"there is no deployment named {name} in this store; `{advised().deploy('PIPELINE')}` makes one")
-    try:
-        fields = checked.parse(body)
-        if fields["version"] != 1:
-            raise ValueError(f"version {fields['version']}, this fanout reads version 1")
-        return Deployment(
-            name=checked.text(fields["name"], "name"),
-            pipeline=serialization.load(json.dumps(fields["pipeline"]).encode(), key),
-            code={step: checked.digest(digest, "code") for step, digest in fields["code"].items()},
-            datastores=checked.texts(fields["datastores"], "datastores"),
-            visibility=checked.seconds(fields["visibility"], "visibility"),
-            max_receives=checked.whole(fields["max_receives"], "max_receives", least=1),
-            fanout=checked.text(fields["fanout"], "fanout"),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise DamagedRecordError(f"{key}: {exc}") from exc
+    return DEPLOYMENTS.load(body, key)
 
 
 async def begin(deployment: Deployment, context: RunContext, inputs: Mapping[str, str], name: str) -> str:
@@ -139,17 +126,8 @@ def _by_hand(pipeline: Pipeline) -> Pipeline:
 
 def dump(deployment: Deployment) -> bytes:
     """The deployment as JSON; equal ones give equal bytes."""
-    fields = {
-        "version": deployment.version,
-        "fanout": deployment.fanout,
-        "name": deployment.name,
-        "code": dict(sorted(deployment.code.items())),
-        "datastores": dict(sorted(deployment.datastores.items())),
-        "visibility": deployment.visibility,
-        "max_receives": deployment.max_receives,
-        "pipeline": json.loads(serialization.dump(deployment.pipeline)),
-    }
-    return json.dumps(fields, indent=1).encode()
+    code, datastores = dict(sorted(deployment.code.items())), dict(sorted(deployment.datastores.items()))
+    return DEPLOYMENTS.dump(replace(deployment, code=code, datastores=datastores))
 
 
 def with_inputs(pipeline: Pipeline, given: Mapping[str, str]) -> Pipeline:

@@ -42,12 +42,12 @@ def _work(forks: ForkServer) -> int:
     from fanout.memory import collect_seldom
     from fanout.node.exit_codes import FULL
     from fanout.node.standalone import exit_code, say_warnings, work
-    from fanout.records.step import prepare_to_load
+    from fanout.records.step import STEPS
     from fanout.storage.disk_space import full, lacks_room
     from fanout.storage.keys import StepRound
     from fanout.tasks import first_error
 
-    prepare_to_load()
+    STEPS.prepare()
     said = [argument for argument in sys.argv[1:] if argument != TABLES] or _said_later()
     if not said:
         return ExitCode.COMPLETED

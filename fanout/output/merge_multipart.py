@@ -5,16 +5,16 @@ parts together are, byte for byte, what `fanout.output.merge` writes. The upload
 there already S3 knows.
 """
 
-import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from fanout.errors import DamagedRecordError
 from fanout.files import uris
 from fanout.output.merge import SEPARATORS
 from fanout.output.row_windows import RowSource, rows_in_order
-from fanout.records import fields as checked
+from fanout.records.codec import Record, Text
 from fanout.records.row_format import RowFormat
 from fanout.results.winners import Winner
 from fanout.storage import keys
@@ -64,7 +64,7 @@ async def reduce_in_parts(
     there = None if upload is None else await target.parts(upload)
     if upload is None or there is None:
         upload, there = await target.begin(), {}
-        await put(source.store, note, _note(upload))
+        await put(source.store, note, UPLOADS.dump(Upload(upload)))
     header = "".join(source.headers()).encode() if row_format in SEPARATORS else b""
     for part in parts(list(source.ledger.winners()), header):
         if part.number in there:
@@ -75,7 +75,7 @@ async def reduce_in_parts(
             await _gather(source, part, body)
             there[part.number] = await target.put(upload, part.number, body)
     await target.complete(upload, there)
-    await put(source.store, note, _note(upload, complete=True))
+    await put(source.store, note, UPLOADS.dump(Upload(upload, complete=True)))
     return True
 
 
@@ -101,14 +101,21 @@ async def _gather(source: RowSource, part: UploadPart, body: IO[bytes]) -> None:
     body.seek(0)
 
 
-def _note(upload: str, *, complete: bool = False) -> bytes:
-    return json.dumps({"upload": upload, "complete": complete}).encode()
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """The upload in parts that becomes the output."""
+
+    upload: Text
+    complete: bool = False
+
+
+UPLOADS = Record(Upload, version=None, indent=None)
 
 
 def _noted(note: bytes) -> tuple[str | None, bool]:
     """The upload that is noted, and whether it is complete; None when the note cannot be read."""
     try:
-        fields = checked.parse(note)
-        return checked.text(fields["upload"], "upload"), fields["complete"] is True
-    except (ValueError, KeyError, TypeError, RecursionError):
+        found = UPLOADS.load(note, "reducing.json")
+    except DamagedRecordError:
         return None, False
+    return found.upload, found.complete

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
 from fanout.errors import DamagedRecordError, RunError
-from fanout.records import fields as checked
+from fanout.records.codec import As, Digest, Large, Record, Whole
 from fanout.records.messages import Pointer
 from fanout.records.mini_batch import MiniBatch, decode, encode
 from fanout.storage import keys
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 SHARD_SIZE = 1000
-VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -50,15 +49,23 @@ class Shard:
         return hashlib.sha256(self.body).hexdigest()
 
 
+def _as_text(recipe: object, _: str) -> str | None:
+    return None if recipe is None else json.dumps(recipe)
+
+
+def _as_object(recipe: str | None) -> object:
+    return None if recipe is None else json.loads(recipe)
+
+
 @dataclass(frozen=True, slots=True)
 class PlanSummary:
     """What is known of a plan once it is complete."""
 
-    mini_batches: int
-    items: int | None  # None: not known without reading the data
-    digest: str  # SHA-256 of the digests of all manifests
-    recipe: str | None = None  # how to read the table, as JSON; None for a list of files
-    shard_digests: tuple[str, ...] = ()  # SHA-256 of each manifest
+    mini_batches: Whole
+    items: Large | None  # None: not known without reading the data
+    digest: Digest  # SHA-256 of the digests of all manifests
+    recipe: Annotated[str | None, As(_as_text, _as_object)] = None  # as JSON; None for a list of files
+    shard_digests: tuple[Digest, ...] = ()  # SHA-256 of each manifest
 
     @property
     def shards(self) -> int:
@@ -70,6 +77,16 @@ class PlanSummary:
         if shard.digest != self.shard_digests[shard.number]:
             raise DamagedRecordError(f"{key}: the manifest was altered since it was planned")
         return shard
+
+
+def _check(summary: PlanSummary) -> None:
+    if len(summary.shard_digests) != summary.shards:
+        raise ValueError(f"it has {len(summary.shard_digests)} digests of {summary.shards} manifests")
+
+
+SUMMARIES = Record(
+    PlanSummary, constants={"shard_size": SHARD_SIZE}, refused="not the summary of a plan: ", check=_check
+)
 
 
 @dataclass(slots=True)
@@ -108,7 +125,7 @@ async def write_shard(store: "ObjectStore", at: StepRound, shard: Shard) -> None
 
 async def write_summary(store: "ObjectStore", at: StepRound, summary: PlanSummary) -> None:
     """plan.json is in the store, which says that every shard is; RunError when it says something else already."""
-    await _create_once(store, keys.plan_json(at), _compose(summary), at)
+    await _create_once(store, keys.plan_json(at), SUMMARIES.dump(summary), at)
 
 
 async def read_shard(store: "ObjectStore", at: StepRound, number: int, summary: PlanSummary) -> Shard:
@@ -164,38 +181,9 @@ async def read_summary(store: "ObjectStore", at: StepRound) -> PlanSummary | Non
     return None if body is None else parse_summary(body, key)
 
 
-def _compose(summary: PlanSummary) -> bytes:
-    fields: dict[str, Any] = {
-        "version": VERSION,
-        "mini_batches": summary.mini_batches,
-        "items": summary.items,
-        "shard_size": SHARD_SIZE,
-        "digest": summary.digest,
-        "shard_digests": summary.shard_digests,
-        "recipe": None if summary.recipe is None else json.loads(summary.recipe),
-    }
-    return json.dumps(fields, indent=1).encode() + b"\n"
-
-
 def parse_summary(body: bytes, key: str) -> PlanSummary:
     """The summary in the text of a plan.json; DamagedRecordError, naming `key`, when it is anything else."""
-    try:
-        fields = checked.parse(body)
-        for name, expected in (("version", VERSION), ("shard_size", SHARD_SIZE)):
-            if fields[name] != expected:
-                raise ValueError(f"{name} is {fields[name]!r:.80}, this fanout reads {expected}")
-        found = PlanSummary(
-            mini_batches=checked.whole(fields["mini_batches"], "mini_batches"),
-            items=None if fields["items"] is None else checked.whole(fields["items"], "items", below=2**63),
-            digest=checked.digest(fields["digest"], "digest"),
-            recipe=None if fields["recipe"] is None else json.dumps(fields["recipe"]),
-            shard_digests=tuple(checked.digest(each, "a shard's digest") for each in fields["shard_digests"]),
-        )
-        if len(found.shard_digests) != found.shards:
-            raise ValueError(f"it has {len(found.shard_digests)} digests of {found.shards} manifests")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise DamagedRecordError(f"{key}: not the summary of a plan: {type(exc).__name__}: {exc}") from exc
-    return found
+    return SUMMARIES.load(body, key)
 
 
 def _lines(body: bytes, source: str) -> Sequence[str]:

@@ -5,14 +5,13 @@ Created once; supervisors, nodes and commands look for it.
 
 import contextlib
 import getpass
-import json
 import socket
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 from fanout.clock import Clock
-from fanout.errors import StoreError
-from fanout.records import fields as checked
+from fanout.errors import DamagedRecordError, StoreError
+from fanout.records.codec import Record, Seconds
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import create, read
@@ -33,14 +32,17 @@ class Cancelation:
 
     by: str = ""
     host: str = ""
-    at: float = 0.0
-    version: int = 1
+    at: Seconds = 0.0
+    version: Literal[1] = 1
     step: str = ""
 
     def __str__(self) -> str:
         if self.step:
             return f"step {self.step} failed, and continue_on_step_failure is false"
         return f"{self.by or 'somebody'}{f' on {self.host}' if self.host else ''} canceled the run"
+
+
+CANCELATIONS = Record(Cancelation, version=None, indent=None)
 
 
 def mine(clock: Clock) -> Cancelation:
@@ -54,7 +56,7 @@ def mine(clock: Clock) -> Cancelation:
 
 async def ask(store: "ObjectStore", run: str, number: int, wanted: Cancelation) -> Cancelation:
     """Round `number` of the run is to stop from here on; the cancelation that holds: `wanted`, or an earlier one."""
-    if await create(store, keys.cancel(run, number), json.dumps(asdict(wanted)).encode()):
+    if await create(store, keys.cancel(run, number), CANCELATIONS.dump(wanted)):
         return wanted
     return await read_cancelation(store, run, number) or wanted
 
@@ -73,15 +75,10 @@ async def read_cancelation(store: "ObjectStore", run: str, number: int) -> Cance
     if body is None:
         return None
     try:
-        fields = checked.parse(body)
-        return Cancelation(
-            str(fields["by"])[:200],
-            str(fields["host"])[:200],
-            checked.seconds(fields["at"], "at"),
-            step=str(fields.get("step", ""))[:300],
-        )
-    except (ValueError, KeyError, TypeError, RecursionError):
+        found = CANCELATIONS.load(body, "cancel.json")
+    except DamagedRecordError:
         return Cancelation()
+    return replace(found, by=found.by[:200], host=found.host[:200], step=found.step[:300])
 
 
 async def canceled_before(store: "ObjectStore", run: str, number: int, at: StepRound) -> Cancelation | None:

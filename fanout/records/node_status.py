@@ -5,13 +5,12 @@ not been written for a while is taken as dead, or as one that nobody hears of.
 """
 
 import asyncio
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fanout.errors import DamagedRecordError, StoreError
-from fanout.records import fields as checked
+from fanout.records.codec import Record, Seconds, Text, Whole
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import list_changed, put, read
@@ -23,17 +22,16 @@ WRITE_EVERY = 3.0
 """Seconds between two statuses of a node."""
 ALIVE_FOR = 15.0
 """Seconds without a new status after which a node counts as gone: five that were not written."""
-VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
     """A mini-batch that a slot works on, since `since` (epoch seconds of the node)."""
 
-    process: str
-    index: int
-    attempt: int
-    since: float
+    process: Text
+    index: Whole
+    attempt: Whole
+    since: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +42,25 @@ class NodeStatus:
     attempts so far. `left` says in a sentence why it does not work any more; None while it does.
     """
 
-    node: int
-    host: str
-    pid: int
-    started: float
-    at: float
-    slots: int
-    starting: int = 0
-    waiting: int = 0
-    done: int = 0
-    failed: int = 0
+    node: Whole
+    host: Text
+    pid: Whole
+    started: Seconds
+    at: Seconds
+    slots: Whole
+    starting: Whole = 0
+    waiting: Whole = 0
+    done: Whole = 0
+    failed: Whole = 0
     running: tuple[Running, ...] = ()
-    left: str | None = None
+    left: Text | None = None
 
     def seconds(self, one: Running) -> float:
         """For how long `one` has been running, when the status was written."""
         return max(0.0, self.at - one.since)
+
+
+STATUSES = Record(NodeStatus, tag="v", indent=None, refused="not the status of a node: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class SeenNode:
 
 async def write_status(store: "ObjectStore", at: StepRound, status: NodeStatus) -> None:
     """The status takes the place of the one before."""
-    await put(store, keys.node_status(at, status.node), json.dumps({"v": VERSION, **asdict(status)}).encode())
+    await put(store, keys.node_status(at, status.node), STATUSES.dump(status))
 
 
 async def read_statuses(store: "ObjectStore", at: StepRound, now: float) -> tuple[SeenNode, ...]:
@@ -108,7 +109,7 @@ async def _read(store: "ObjectStore", key: str) -> bytes | None:
 
 def _seen(body: bytes | None, age: float) -> SeenNode | None:
     try:
-        return None if body is None else SeenNode(load(body), max(0.0, age))
+        return None if body is None else SeenNode(STATUSES.load(body, "node-status"), max(0.0, age))
     except DamagedRecordError:
         return None
 
@@ -116,35 +117,6 @@ def _seen(body: bytes | None, age: float) -> SeenNode | None:
 def _number(key: str) -> int:
     name = key.rpartition("/")[2]
     return int(name) if name.isdecimal() else -1
-
-
-def load(body: bytes) -> NodeStatus:
-    """The status in `body`; DamagedRecordError when it is anything else."""
-    try:
-        fields = dict(checked.parse(body))
-        if fields.pop("v") != VERSION:
-            raise ValueError("another version")
-        running = tuple(_running(one) for one in fields.pop("running"))
-        return replace(_checked(NodeStatus(**fields)), running=running)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise DamagedRecordError(f"not the status of a node: {exc}") from exc
-
-
-def _running(fields: Mapping[str, Any]) -> Running:
-    index, attempt = checked.whole(fields["index"], "index"), checked.whole(fields["attempt"], "attempt")
-    since = checked.seconds(fields["since"], "since")
-    return Running(checked.text(fields["process"], "process"), index, attempt, since)
-
-
-def _checked(status: NodeStatus) -> NodeStatus:
-    for name in ("node", "pid", "slots", "starting", "waiting", "done", "failed"):
-        checked.whole(getattr(status, name), name)
-    checked.text(status.host, "host")
-    for name in ("started", "at"):
-        checked.seconds(getattr(status, name), name)
-    if status.left is not None:
-        checked.text(status.left, "left")
-    return status
 
 
 def indexes_running(seen: Sequence[SeenNode]) -> dict[int, float]:

@@ -1,19 +1,17 @@
 """run.json: what a run is, created once, the moment it exists: what resuming needs and the store does not say."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated
 
 from fanout import __version__
 from fanout.advice import advised
 from fanout.config.settings import Settings
-from fanout.errors import DamagedRecordError, RunError
-from fanout.pipeline import serialization
+from fanout.errors import RunError
 from fanout.pipeline.model import Pipeline
 from fanout.pipeline.yaml.diagnostics import suggest
-from fanout.records import fields as checked
 from fanout.records.code_change import CodeChange, code_changes
+from fanout.records.codec import Complete, Digest, Positive, Record, Seconds, Text, Whole
 from fanout.records.run_names import check_name
 from fanout.records.step import Continued
 from fanout.security.signature import Signer
@@ -32,8 +30,8 @@ MOST_MEANT = 5
 class StepPlace:
     """Which round of a step counts in a round of the run, where that was planned, and which round it goes on from."""
 
-    round: int = 1
-    planned_in: int = 1
+    round: Positive = 1
+    planned_in: Positive = 1
     continues: Continued | None = None
 
 
@@ -80,6 +78,34 @@ class RunRecord:
         return replace(here, datastores=self.datastores)
 
 
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """run.json: the run as it was started."""
+
+    name: Text
+    created: Seconds
+    code: Mapping[str, Digest]
+    datastores: Mapping[str, str]
+    pipeline: Annotated[Pipeline, Complete()]
+    fanout: Text
+    message_key: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRound:
+    """redrive-002.json and following: a later round of it."""
+
+    round: Positive
+    code: Mapping[str, Digest]
+    places: Mapping[str, StepPlace]
+    code_changes: Whole = 0
+    fanout: Text = __version__
+
+
+RUNS = Record(StoredRun)
+ROUNDS = Record(StoredRound)
+
+
 async def create_record(store: "ObjectStore", record: RunRecord) -> None:
     """The run exists from here on; RunError when there is one of this name already."""
     if not await try_create(store, record):
@@ -91,30 +117,22 @@ async def create_record(store: "ObjectStore", record: RunRecord) -> None:
 
 async def try_create(store: "ObjectStore", record: RunRecord) -> bool:
     """Whether the run is made by this call, or by one with an equal record; False when there is another one."""
-    fields = {
-        "version": record.version,
-        "fanout": record.fanout,
-        "name": record.name,
-        "created": record.created,
-        "code": dict(record.code),
-        "datastores": dict(record.datastores),
-        "message_key": record.message_key,
-        "pipeline": json.loads(serialization.dump(record.pipeline)),
-    }
-    return await create(store, keys.run_json(record.name), json.dumps(fields, indent=1).encode())
+    stored = StoredRun(
+        name=record.name,
+        created=record.created,
+        code=record.code,
+        datastores=record.datastores,
+        fanout=record.fanout,
+        message_key=record.message_key,
+        pipeline=record.pipeline,
+    )
+    return await create(store, keys.run_json(record.name), RUNS.dump(stored))
 
 
 async def open_round(store: "ObjectStore", record: RunRecord) -> None:
     """The round `record.round` of the run exists from here on; RunError when somebody else has opened it."""
-    fields = {
-        "version": record.version,
-        "fanout": __version__,
-        "round": record.round,
-        "code": dict(record.code),
-        "places": {step: asdict(place) for step, place in record.places.items()},
-        "code_changes": record.code_changes,
-    }
-    if not await create(store, keys.redrive_json(record.name, record.round), json.dumps(fields, indent=1).encode()):
+    stored = StoredRound(record.round, record.code, record.places, record.code_changes)
+    if not await create(store, keys.redrive_json(record.name, record.round), ROUNDS.dump(stored)):
         raise RunError(
             f"run {record.name} is being redriven already: see it with `{advised().status(record.name)}`, or go on "
             f"with it with `{advised().resume(record.name)}`"
@@ -177,45 +195,8 @@ async def _next_round(store: "ObjectStore", record: RunRecord) -> RunRecord | No
     body = await read(store, key)
     if body is None:
         return None
-    try:
-        fields = checked.parse(body)
-        if fields["version"] != 1 or fields["round"] != record.round + 1:
-            raise ValueError(f"version {fields['version']}, round {fields['round']}")
-        return replace(
-            record,
-            round=record.round + 1,
-            code={step: checked.digest(digest, "code") for step, digest in fields["code"].items()},
-            places={str(step): _place(place) for step, place in fields["places"].items()},
-            code_changes=checked.whole(fields.get("code_changes", 0), "code_changes"),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise DamagedRecordError(f"{key}: {exc}") from exc
-
-
-def _place(fields: Mapping[str, Any]) -> StepPlace:
-    continues = fields["continues"]
-    if continues is not None:
-        chosen = continues["mini_batches"]
-        continues = Continued(_number(continues["round"]), None if chosen is None else _mini_batches(chosen))
-    return StepPlace(_number(fields["round"]), _number(fields["planned_in"]), continues)
-
-
-def _number(value: object) -> int:
-    return checked.whole(value, "round", least=1)
-
-
-def _mini_batches(chosen: Sequence[object]) -> tuple[int, ...]:
-    return tuple([checked.whole(index, "mini-batch") for index in chosen])
-
-
-def _key(value: object) -> str | None:
-    return None if value is None else checked.digest(value, "message_key")
-
-
-def _same(value: object, name: str) -> str:
-    if value != name:
-        raise ValueError(f"it is about the run {value!r:.80}")
-    return name
+    found = ROUNDS.load(body, key, round=record.round + 1)
+    return replace(record, round=found.round, code=found.code, places=found.places, code_changes=found.code_changes)
 
 
 async def _first_round(store: "ObjectStore", name: str) -> RunRecord:
@@ -223,18 +204,13 @@ async def _first_round(store: "ObjectStore", name: str) -> RunRecord:
     body = await read(store, key)
     if body is None:
         raise RunError(f"there is no run named {name} in this store; `{advised().list()}` shows those there are")
-    try:
-        fields = checked.parse(body)
-        if fields["version"] != 1:
-            raise ValueError(f"version {fields['version']}, this fanout reads version 1")
-        return RunRecord(
-            name=_same(fields["name"], name),
-            pipeline=serialization.load(json.dumps(fields["pipeline"]).encode(), key),
-            created=checked.seconds(fields["created"], "created"),
-            code={step: checked.digest(digest, "code") for step, digest in fields["code"].items()},
-            datastores=checked.texts(fields["datastores"], "datastores"),
-            fanout=checked.text(fields["fanout"], "fanout"),
-            message_key=_key(fields.get("message_key")),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise DamagedRecordError(f"{key}: {exc}") from exc
+    found = RUNS.load(body, key, name=name)
+    return RunRecord(
+        name=name,
+        pipeline=found.pipeline,
+        created=found.created,
+        code=found.code,
+        datastores=found.datastores,
+        fanout=found.fanout,
+        message_key=found.message_key,
+    )

@@ -1,12 +1,12 @@
 """step.json: all that a node needs to know of a parallel step. Created once, checked when read."""
 
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from fanout.errors import DamagedRecordError
 from fanout.pipeline.model import DataType, InputMode, OutputMode, ParallelStep
-from fanout.records import fields
+from fanout.records import codec
+from fanout.records.codec import Record
 from fanout.records.row_format import RowFormat
 from fanout.security.signature import Signer
 from fanout.storage import keys
@@ -15,7 +15,6 @@ from fanout.storage.objects import read
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
-    from pydantic import TypeAdapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +40,8 @@ class BoundOutput:
 class Continued:
     """An earlier round of the step, whose successes stay; the rest is done again, or only `mini_batches` of it."""
 
-    round: int
-    mini_batches: tuple[int, ...] | None = None
+    round: codec.Positive
+    mini_batches: tuple[codec.Whole, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +53,15 @@ class StepRecord:
     inputs: dict[str, BoundInput]
     outputs: dict[str, BoundOutput]
     row_format: RowFormat
-    visibility: float
-    code: str | None = None  # digest of the code snapshot
+    visibility: codec.Seconds
+    code: codec.Digest | None = None  # digest of the code snapshot
     code_from: str | None = None  # the folder it was taken from, for tracebacks that people read
     recipe: str | None = None
-    round: int = 1
-    planned_in: int = 1  # the round that has the manifests
+    round: codec.Positive = 1
+    planned_in: codec.Positive = 1  # the round that has the manifests
     code_changes: int = 0  # of those of the run, how many `code` includes
     continues: Continued | None = None
-    message_key: str | None = field(default=None, repr=False)  # signs its messages; None: begun before there were keys
+    message_key: codec.Digest | None = field(default=None, repr=False)  # signs its messages; None: there was none yet
     version: Literal[1] = 1
 
     @property
@@ -94,52 +93,17 @@ class StepRecord:
         )
 
 
-def dump(record: StepRecord) -> bytes:
-    """The record as JSON."""
-    return _adapter().dump_json(record)
-
-
-def prepare_to_load() -> None:
-    """What reads records is made now: 0.1 s, which a process that waits for its first one need not take later."""
-    _adapter()
-
-
-def load(text: bytes, key: str) -> StepRecord:
-    """The record in `text`; DamagedRecordError, naming `key`, when it is anything else."""
-    from pydantic import ValidationError
-
-    try:
-        record = _adapter().validate_json(text, strict=True, extra="forbid")
-    except ValidationError as exc:
-        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the record"
-        raise DamagedRecordError(f"{key}: not as written by this fanout: {where}: {first['msg']}") from exc
-    try:
-        _check(record)
-    except ValueError as exc:
-        raise DamagedRecordError(f"{key}: {exc}") from exc
-    return record
-
-
-@cache
-def _adapter() -> "TypeAdapter[StepRecord]":
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(StepRecord)
-
-
 def _check(record: StepRecord) -> None:
     """What its types leave open."""
-    if not 0 < record.visibility < fields.LATEST:
-        raise ValueError(f"visibility is {record.visibility}")
-    for number in (record.round, record.planned_in):
-        fields.whole(number, "round", least=1)
-    if record.code is not None:
-        fields.digest(record.code, "code")
-    if record.message_key is not None:
-        fields.digest(record.message_key, "message_key")
+    if record.visibility <= 0:
+        raise ValueError(f"visibility is {record.visibility}, expected more than 0")
     if record.major is None and not record.step.rank_mini_batch_count:
         raise ValueError(f"there is no input {record.step.input_data!r:.80}")
+
+
+STEPS = Record(StepRecord, indent=None, refused="not as written by this fanout: ", check=_check)
+dump = STEPS.dump
+load = STEPS.load
 
 
 async def read_record(store: "ObjectStore", at: StepRound) -> StepRecord | None:

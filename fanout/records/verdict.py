@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from fanout.pipeline.model import Thresholds
+from fanout.records.codec import Large
 
 NOTHING_SUCCEEDED = (
     "no mini-batch returned anything, and append_row needs at least one row: "
@@ -35,18 +36,18 @@ class Verdict:
 class Counts:
     """What became of the mini-batches so far. `total` is None while they are still being planned."""
 
-    total: int | None
-    succeeded: int = 0
-    failed: int = 0  # all tries used up; with those that ended in a short return
-    dead_lettered: int = 0  # the nodes that received them vanished
-    canceled: int = 0
-    retried: int = 0  # failed attempts that were tried again
-    items: int = 0  # of the settled mini-batches
-    items_succeeded: int = 0
-    items_failed: int = 0
-    rows: int = 0
-    short: int = 0  # of `failed`: the last try returned fewer elements than there are items; its rows are in the output
-    unanswered: int = 0  # of `items_succeeded`: run() returned nothing for them, and error_threshold -1 checks no items
+    total: Large | None
+    succeeded: Large = 0
+    failed: Large = 0  # all tries used up; with those that ended in a short return
+    dead_lettered: Large = 0  # the nodes that received them vanished
+    canceled: Large = 0
+    retried: Large = 0  # failed attempts that were tried again
+    items: Large = 0  # of the settled mini-batches
+    items_succeeded: Large = 0
+    items_failed: Large = 0
+    rows: Large = 0
+    short: Large = 0  # of `failed`: the last try returned fewer elements than items; its rows are in the output
+    unanswered: Large = 0  # of `items_succeeded`: run() returned nothing for them, and no items are checked
 
     @property
     def lost(self) -> int:

@@ -4,12 +4,11 @@ A fence is created once, for a node of a round; a seal names those that held whe
 the same results count, in whatever order they are read.
 """
 
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fanout.errors import DamagedRecordError
 from fanout.records import fields as checked
+from fanout.records.codec import Record, Seconds, Text, Whole
 from fanout.results.codec import Cause, Entry, Status
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
@@ -48,19 +47,22 @@ class Fences:
 class Fence:
     """Why a node is fenced, for people; `first` is the first thing that failed on it."""
 
-    node: int
-    host: str
-    reason: str
+    node: Whole
+    host: Text
+    reason: Text
     first: str = ""
-    at: float = 0.0  # epoch seconds
+    at: Seconds = 0.0  # epoch seconds
 
     def __str__(self) -> str:
         return f"node {self.node} ({self.host}) is fenced: {self.reason}"
 
 
+FENCES = Record(Fence, tag="v", indent=None)
+
+
 async def create_fence(store: "ObjectStore", at: StepRound, mine: Fence) -> Fence:
     """The fence of the node that holds: `mine`, unless another supervisor was faster."""
-    if await create(store, keys.fence(at, mine.node), json.dumps({"v": 1, **asdict(mine)}).encode()):
+    if await create(store, keys.fence(at, mine.node), FENCES.dump(mine)):
         return mine
     return await read_fence(store, at, mine.node) or mine
 
@@ -69,7 +71,7 @@ async def read_fence(store: "ObjectStore", at: StepRound, node: int) -> Fence | 
     """Why the node is fenced; None when it is not."""
     key = keys.fence(at, node)
     body = await read(store, key)
-    return None if body is None else _load(body, key)
+    return None if body is None else FENCES.load(body, key)
 
 
 async def fenced_nodes(store: "ObjectStore", at: StepRound) -> frozenset[int]:
@@ -89,13 +91,3 @@ async def host_of(store: "ObjectStore", at: StepRound, node: int) -> str:
         return checked.text(checked.parse(await read(store, keys.node(at, node)) or b"{}")["host"], "host")
     except (ValueError, KeyError, TypeError):
         return "unknown host"
-
-
-def _load(body: bytes, key: str) -> Fence:
-    try:
-        fields = checked.parse(body)
-        node, at = checked.whole(fields["node"], "node"), checked.seconds(fields["at"], "at")
-        host, reason = checked.text(fields["host"], "host"), checked.text(fields["reason"], "reason")
-        return Fence(node, host, reason, str(fields["first"]), at)
-    except (ValueError, KeyError, TypeError, RecursionError) as exc:
-        raise DamagedRecordError(f"{key}: {exc}") from exc

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,9 @@ from fanout import __version__
 from fanout.config.settings import Settings, resolve_datastore
 from fanout.environments import installed
 from fanout.errors import DamagedRecordError, InputError, StoreError
-from fanout.pipeline import serialization
-from fanout.pipeline.model import DataType, Output, OutputMode, ParallelStep, Step
-from fanout.records import fields as checked
+from fanout.pipeline.model import DataType, Output, ParallelStep, Step
 from fanout.records.code_change import CodeChange, code_changes
+from fanout.records.codec import Record, Text, as_json
 from fanout.records.run import RunRecord
 from fanout.records.seal import step_seal
 from fanout.records.step import BoundOutput
@@ -47,18 +46,21 @@ _NO_MATTER = ("display_name", "compute", "depends_on", "inputs", "outputs")
 class Earlier:
     """What a step of an earlier run made: where it is, and what that was like."""
 
-    run: str
-    step: str
+    run: Text
+    step: Text
     outputs: dict[str, BoundOutput]
     identities: Mapping[str, str]
     counts: Counts
+
+
+EARLIER = Record(Earlier)
 
 
 async def taken_over(store: "ObjectStore", at: StepRound) -> Earlier | None:
     """What the step has taken over, when it has."""
     key = keys.reused(at)
     body = await read(store, key)
-    return None if body is None else _load(body, key)
+    return None if body is None else EARLIER.load(body, key)
 
 
 async def outputs_of_all(record: RunRecord, context: RunContext) -> dict[str, dict[str, BoundOutput]]:
@@ -93,7 +95,7 @@ class StepReuse:
         if self.made_from is None or self.record.pipeline.force_rerun:
             return None
         earlier = await self._noted(self.made_from)
-        if earlier is None or not await create(store, keys.reused(at), _dump(earlier)):
+        if earlier is None or not await create(store, keys.reused(at), EARLIER.dump(earlier)):
             return None
         return earlier
 
@@ -110,7 +112,7 @@ class StepReuse:
             return  # another supervisor has brought other code, and some of the results may come from that
         known = {name: found for name, found in identities.items() if found is not None}
         made = Earlier(self.record.name, self.step.name, dict(outputs), known, counts)
-        await put(self.context.store, keys.reusable(self.made_from), _dump(made))
+        await put(self.context.store, keys.reusable(self.made_from), EARLIER.dump(made))
 
     def _code_changes(self, changes: Sequence[CodeChange]) -> bool:
         """Whether the step's code was another one for a while."""
@@ -139,7 +141,7 @@ class StepReuse:
         if body is None:
             return None
         try:
-            earlier = _load(body, key)
+            earlier = EARLIER.load(body, key)
         except DamagedRecordError:
             return None  # it is written anew when the step has run
         if earlier.outputs.keys() != self.binding.outputs.keys():
@@ -199,7 +201,7 @@ def _place(output: Output, settings: Settings) -> str | None:
 
 def _settings(step: Step) -> dict[str, Any]:
     """The step as the pipeline file has it, without what says nothing about its results."""
-    fields: dict[str, Any] = json.loads(serialization.dump_step(step))
+    fields: dict[str, Any] = as_json(Step, step)
     for name in _NO_MATTER:
         del fields[name]
     task = fields.get("task", fields)
@@ -212,28 +214,3 @@ def _settings(step: Step) -> dict[str, Any]:
 def _software() -> str:
     """Of this Python; an environment that is made for a step follows from the step's settings."""
     return hashlib.sha256(installed.fingerprint().encode()).hexdigest()
-
-
-def _dump(earlier: Earlier) -> bytes:
-    return json.dumps({"version": 1, **asdict(earlier)}, indent=1).encode()
-
-
-def _load(body: bytes, key: str) -> Earlier:
-    try:
-        fields = checked.parse(body)
-        if fields["version"] != 1:
-            raise ValueError(f"version {fields['version']}, this fanout reads version 1")
-        counts = {str(name): None if value is None else int(value) for name, value in fields["counts"].items()}
-        return Earlier(
-            run=checked.text(fields["run"], "run"),
-            step=checked.text(fields["step"], "step"),
-            outputs={str(name): _output(output) for name, output in fields["outputs"].items()},
-            identities=checked.texts(fields["identities"], "identities"),
-            counts=Counts(**counts),  # type: ignore[arg-type]
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise DamagedRecordError(f"{key}: {exc}") from exc
-
-
-def _output(fields: Mapping[str, Any]) -> BoundOutput:
-    return BoundOutput(checked.text(fields["uri"], "uri"), DataType(fields["type"]), OutputMode(fields["mode"]))

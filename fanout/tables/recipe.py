@@ -1,21 +1,17 @@
 """The recipe of a table: all that is needed to read any part of it the same way, on any machine.
 
 Made once by the planner (resolve.py), stored with the plan as JSON, followed in the slots (table.py). Standard library
-only, apart from the two functions that turn it into JSON and back.
+only.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-from fanout.errors import DamagedRecordError
+from fanout.records.codec import Record
 from fanout.tables.formats.readers import Delimited, DeltaLake, HeaderMode, JsonLines, Parquet, Reader
 from fanout.tables.transformations import GLOBAL, ExtractPartitions, Transformation, unneeded_columns
 from fanout.tables.values.partition_format import compile_format
 from fanout.tables.values.types import ColumnType
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 PATH = "Path"  # the name of the column that holds each row's file
 
@@ -109,25 +105,12 @@ class TableRecipe:
 
     def to_json(self) -> str:
         """The recipe as compact JSON; equal recipes give equal text."""
-        text: str = _adapter().dump_json(self).decode()
-        return text
+        return RECIPES.dump(self).decode()
+
+
+RECIPES = Record(TableRecipe, indent=None, refused="not a table's recipe: ")
 
 
 def from_json(text: str | bytes, source: str) -> TableRecipe:
     """The recipe in a JSON text; DamagedRecordError, naming `source`, when it is not exactly one of this version."""
-    from pydantic import ValidationError
-
-    try:
-        recipe: TableRecipe = _adapter().validate_json(text, strict=True, extra="forbid")
-    except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise DamagedRecordError(f"{source}: not a table's recipe: {where}: {first['msg']}") from exc
-    return recipe
-
-
-@lru_cache(maxsize=1)
-def _adapter() -> "TypeAdapter[Any]":
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(TableRecipe)
+    return RECIPES.load(text, source)

@@ -1,17 +1,16 @@
 """What a trigger's runs write themselves: it never starts another one (pure but for `remember`)."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fanout.config.settings import Settings, resolve_datastore
-from fanout.errors import DamagedRecordError, SettingsError
+from fanout.errors import SettingsError
 from fanout.files import uris
 from fanout.pipeline.model import DataType, Output, Pipeline, Trigger
 from fanout.pipeline.trigger import KEY_TOKEN, RUN_TOKEN
-from fanout.records import fields as checked
+from fanout.records.codec import Record, Text
 from fanout.storage import keys
 from fanout.storage.objects import create, list_names, read
 
@@ -25,12 +24,15 @@ _IN_STORE = ("runs", "code", "deployments", "triggers", "queues", "scratch")
 class GuardedPlace:
     """A folder (ends with a slash) or one file that runs write, in the form of `plain`, and whose it is."""
 
-    path: str
-    whose: str
+    path: Text
+    whose: Text
 
     def holds(self, path: str) -> bool:
         """Whether an object there is the run's own."""
         return path.startswith(self.path) if self.path.endswith("/") else path == self.path
+
+
+PLACES = Record(GuardedPlace, indent=None)
 
 
 def plain(uri: str) -> str:
@@ -54,19 +56,13 @@ def own_places(pipeline: Pipeline, trigger: Trigger, settings: Settings) -> tupl
 async def remember(store: "ObjectStore", trigger: str, places: tuple[GuardedPlace, ...]) -> tuple[GuardedPlace, ...]:
     """The places and those of earlier: a run that was started before the pipeline file changed still writes there."""
     for place in places:
-        body = json.dumps({"version": 1, "path": place.path, "whose": place.whose}).encode()
-        await create(store, _key(trigger, place), body)
+        await create(store, _key(trigger, place), PLACES.dump(place))
     names = await list_names(store, keys.trigger_own(trigger))
     return tuple([await _recall(store, keys.trigger_own(trigger) + name) for name in names])
 
 
 async def _recall(store: "ObjectStore", key: str) -> GuardedPlace:
-    try:
-        fields = checked.parse(await read(store, key) or b"")
-        checked.whole(fields["version"], "version", least=1, below=2)
-        return GuardedPlace(checked.text(fields["path"], "path"), checked.text(fields["whose"], "whose"))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise DamagedRecordError(f"{key}: {exc}") from exc
+    return PLACES.load(await read(store, key) or b"", key)
 
 
 def _key(trigger: str, place: GuardedPlace) -> str:

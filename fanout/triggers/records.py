@@ -8,13 +8,11 @@ triggers/<trigger>/copies/<run>/          copies of objects that it cannot read 
 triggers/<trigger>/own/                   where its runs write
 """
 
-import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
-from fanout.errors import DamagedRecordError
-from fanout.records import fields as checked
+from fanout.records.codec import As, Record, Seconds, Text
 from fanout.storage import keys
 from fanout.storage.objects import create, delete, list_names, put, read
 from fanout.tasks import each
@@ -24,12 +22,15 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 
+StoredEvent = Annotated[ObjectEvent, As(lambda fields, _: event_of(fields), ObjectEvent.fields)]
+
+
 @dataclass(frozen=True, slots=True)
 class StartRecord:
     """A run that is to be started, for those of `events` whose objects belong to it."""
 
-    run: str
-    events: tuple[ObjectEvent, ...]
+    run: Text
+    events: tuple[StoredEvent, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,15 @@ class Letter:
     `gone`: there is nothing left to start a run for. Else it can be tried again.
     """
 
-    name: str
-    reason: str
-    at: float  # epoch seconds
-    events: tuple[ObjectEvent, ...] = ()
+    name: Text
+    reason: Text
+    at: Seconds  # epoch seconds
+    events: tuple[StoredEvent, ...] = ()
     gone: bool = False
+
+
+STARTS = Record(StartRecord)
+LETTERS = Record(Letter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +96,7 @@ class TriggerRecords:
 
     async def note_start(self, record: StartRecord) -> None:
         """It is known from here on that this run is to be started."""
-        body = _dump(run=record.run, events=[event.fields() for event in record.events])
-        await put(self.store, keys.trigger_start(self.trigger, record.run), body)
+        await put(self.store, keys.trigger_start(self.trigger, record.run), STARTS.dump(record))
 
     async def read_start(self, run: str) -> StartRecord | None:
         """The start under way, or the run that is not over; None when there is none."""
@@ -100,9 +104,7 @@ class TriggerRecords:
         body = await read(self.store, key)
         if body is None:
             return None
-        fields = _parse(body, key)
-        with _Damaged(key):
-            return StartRecord(checked.text(fields["run"], "run"), tuple(map(event_of, fields["events"])))
+        return STARTS.load(body, key)
 
     async def starts(self) -> list[str]:
         """The names of the runs that are to be started, or are not over."""
@@ -114,51 +116,16 @@ class TriggerRecords:
 
     async def write_letter(self, letter: Letter) -> None:
         """The dead letter can be read from here on."""
-        events = [event.fields() for event in letter.events]
-        body = _dump(name=letter.name, reason=letter.reason, at=letter.at, gone=letter.gone, events=events)
-        await put(self.store, keys.trigger_letter(self.trigger, letter.name), body)
+        await put(self.store, keys.trigger_letter(self.trigger, letter.name), LETTERS.dump(letter))
 
     async def letters(self) -> AsyncIterator[Letter]:
         """All dead letters, by name."""
         for name in await list_names(self.store, keys.trigger_unstarted(self.trigger)):
             key = keys.trigger_unstarted(self.trigger) + name
             if (body := await read(self.store, key)) is not None:
-                fields = _parse(body, key)
-                with _Damaged(key):
-                    yield Letter(
-                        checked.text(fields["name"], "name"),
-                        checked.text(fields["reason"], "reason"),
-                        checked.seconds(fields["at"], "at"),
-                        tuple(map(event_of, fields["events"])),
-                        fields["gone"] is True,
-                    )
+                yield LETTERS.load(body, key)
 
     async def retry(self, letter: Letter) -> None:
         """A dead letter becomes a start again, which whoever watches next carries out."""
         await self.note_start(StartRecord(letter.name, letter.events))
         await delete(self.store, keys.trigger_letter(self.trigger, letter.name))
-
-
-def _dump(**fields: object) -> bytes:
-    return json.dumps({"version": 1, **fields}, indent=1).encode()
-
-
-def _parse(body: bytes, key: str) -> Any:
-    with _Damaged(key):
-        fields = checked.parse(body)
-        checked.whole(fields["version"], "version", least=1, below=2)
-        return fields
-
-
-class _Damaged:
-    """What is wrong with a record, told with its key."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _: object, exc: BaseException | None, __: object) -> None:
-        if isinstance(exc, (ValueError, KeyError, TypeError, AttributeError, RecursionError)):
-            raise DamagedRecordError(f"{self._key}: {exc}") from exc

@@ -122,9 +122,9 @@ def test_the_pytest_plugin_costs_nothing_unused() -> None:
 
 
 def test_a_node_starts_without_tables() -> None:
-    """A node process over a folder loads neither pandas nor pyarrow nor an AWS library."""
+    """A node process over a folder loads neither pandas nor pyarrow, neither pydantic nor an AWS library."""
     loaded = _loaded_by("import fanout.node.standalone")
-    assert not loaded & {"pandas", "pyarrow", "numpy", "rich", "typer", "yaml", "psutil", "packaging", *AWS}
+    assert not loaded & {"pandas", "pydantic", "pyarrow", "numpy", "rich", "typer", "yaml", "psutil", "packaging", *AWS}
 
 
 def test_a_node_begins_with_what_its_slots_are_copies_of() -> None:
@@ -146,7 +146,7 @@ def test_options_are_taken_without_pydantic() -> None:
 
 
 def test_a_run_starts_with_what_it_needs() -> None:
-    """Over files, that is neither tables nor commands nor what is installed; pydantic comes with the first record."""
+    """Over files, that is neither tables nor commands nor what is installed; pydantic reads fanout.toml only."""
     said = subprocess.run(
         [
             sys.executable,

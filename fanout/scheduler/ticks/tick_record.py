@@ -4,12 +4,12 @@ It decides nothing: a run whose ticking.json is lost begins to count its ticks a
 ticks that were delivered twice only one chain goes on.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fanout.records import fields as checked
+from fanout.errors import DamagedRecordError
+from fanout.records.codec import Record, Seconds, Whole
 from fanout.storage import keys
 from fanout.storage.objects import put, read
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 class StepMemory:
     """What a look at a step leaves for the next one; moments in epoch seconds."""
 
-    begun: float
-    news: float
-    empty: float | None = None  # since when no message was in the work queue
-    settled: int = 0
-    idle: float | None = None  # since when no message has waited there
+    begun: Seconds
+    news: Seconds
+    empty: Seconds | None = None  # since when no message was in the work queue
+    settled: Whole = 0
+    idle: Seconds | None = None  # since when no message has waited there
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,13 @@ class Ticking:
     `made_from` are the fingerprints of what they were made from, where steps may be taken over by later runs.
     """
 
-    number: int = 0
-    delay: float = 0.0
+    number: Whole = 0
+    delay: Seconds = 0.0
     steps: Mapping[str, StepMemory] = field(default_factory=dict)
     made_from: Mapping[str, str] = field(default_factory=dict)
+
+
+TICKINGS = Record(Ticking, version=None, indent=None)
 
 
 async def read_ticking(store: "ObjectStore", run: str) -> Ticking:
@@ -47,28 +50,11 @@ async def read_ticking(store: "ObjectStore", run: str) -> Ticking:
     if body is None:
         return Ticking()
     try:
-        fields = checked.parse(body)
-        steps = {str(name): _step(of) for name, of in fields["steps"].items()}
-        number, delay = checked.whole(fields["number"], "number"), checked.seconds(fields["delay"], "delay")
-        return Ticking(number, delay, steps, checked.texts(fields.get("made_from", {}), "made_from"))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return TICKINGS.load(body, "ticking.json")
+    except DamagedRecordError:
         return Ticking()
 
 
 async def write_ticking(store: "ObjectStore", run: str, ticking: Ticking) -> None:
     """What the next tick of the run goes by."""
-    await put(store, keys.ticking_json(run), json.dumps(asdict(ticking)).encode())
-
-
-def _step(fields: Mapping[str, object]) -> StepMemory:
-    return StepMemory(
-        begun=checked.seconds(fields["begun"], "begun"),
-        news=checked.seconds(fields["news"], "news"),
-        empty=_moment(fields["empty"], "empty"),
-        settled=checked.whole(fields["settled"], "settled"),
-        idle=_moment(fields.get("idle"), "idle"),
-    )
-
-
-def _moment(value: object, what: str) -> float | None:
-    return None if value is None else checked.seconds(value, what)
+    await put(store, keys.ticking_json(run), TICKINGS.dump(ticking))

@@ -10,17 +10,12 @@ from pathlib import Path
 
 LIBRARIES = frozenset(
     {
-        "annotated_types",
         "dateutil",
         "numpy",
         "pandas",
         "pyarrow",
-        "pydantic",
-        "pydantic_core",
         "pytz",
         "six",
-        "typing_extensions",
-        "typing_inspection",
     }
 )
 AT_THE_IMPORT = (

@@ -17,8 +17,8 @@ FIRST_RESULT = "score/results/000/00000000"
 DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     FIRST_RESULT: (lambda body: body[:20] + bytes(byte ^ 1 for byte in body[20:]), "truncated or altered"),
     "score/step.json": (lambda body: body.replace(b'"visibility":1.0', b'"visibility":0.0'), "visibility is 0.0"),
-    "score/plan.json": (lambda body: body.replace(b'"version": 1', b'"version": 9'), "version is 9"),
-    "run.json": (lambda body: body.replace(b'"name": "r"', b'"name": "q"'), "it is about the run 'q'"),
+    "score/plan.json": (lambda body: body.replace(b'"version": 1', b'"version": 9'), "version 9"),
+    "run.json": (lambda body: body.replace(b'"name": "r"', b'"name": "q"'), "name is 'q', expected 'r'"),
     "score/queues/000": (lambda body: body.replace(b"name", b"game"), "not the note of a queue"),
 }
 

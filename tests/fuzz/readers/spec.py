@@ -7,10 +7,11 @@ from functools import cache
 from pathlib import Path
 
 from fanout.config.settings import load_settings
-from fanout.pipeline import serialization
 from fanout.pipeline.load import load_pipeline
+from fanout.pipeline.model import Pipeline
 from fanout.pipeline.yaml.diagnostics import Report
 from fanout.pipeline.yaml.parser import DocumentSource, parse_document
+from fanout.records.codec import Record
 from fanout.slot.child.row_encoder import SETTINGS_FILE, read_settings
 from fanout.tables.mltable_file import parse_mltable
 from tests.fuzz.reader import Reader, text_of
@@ -173,11 +174,14 @@ def _document(body: bytes) -> object:
     return node
 
 
+PIPELINES = Record(Pipeline, version=None, complete=True)
+
+
 def _pipeline(body: bytes) -> object:
     file = project() / "pipeline.yml"
     file.write_bytes(body)
     pipeline = load_pipeline(file, for_trigger=None)
-    assert serialization.load(serialization.dump(pipeline), "run.json") == pipeline, (
+    assert PIPELINES.load(PIPELINES.dump(pipeline), "run.json") == pipeline, (
         "what was taken does not survive being stored"
     )
     return pipeline

@@ -118,10 +118,10 @@ GOOD = {
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", "JSONDecodeError"),
-        (b"[]", "TypeError"),
-        (b"[" * 100_000, "RecursionError"),
-        (json.dumps(GOOD | {"version": 2}).encode(), "version is 2, this fanout reads 1"),
+        (b"", "Expecting value"),
+        (b"[]", "expected an object"),
+        (b"[" * 100_000, "recursion"),
+        (json.dumps(GOOD | {"version": 2}).encode(), "version 2, this fanout reads version 1"),
         (json.dumps(GOOD | {"shard_size": 10}).encode(), "shard_size is 10"),
         (json.dumps(GOOD | {"mini_batches": -1}).encode(), "mini_batches is -1"),
         (json.dumps(GOOD | {"items": "3"}).encode(), "items is '3'"),
@@ -129,7 +129,7 @@ GOOD = {
         (json.dumps(GOOD | {"digest": "../../x"}).encode(), "expected a SHA-256"),
         (json.dumps(GOOD | {"mini_batches": 3000}).encode(), "it has 1 digests of 3 manifests"),
         (json.dumps(GOOD | {"recipe": float("inf")}).encode(), "Infinity is not JSON"),
-        (b'{"version": 1, "shard_size": 1000}', "KeyError: 'mini_batches'"),
+        (b'{"version": 1, "shard_size": 1000}', "mini_batches is missing"),
     ],
 )
 def test_damaged_summaries(body: bytes, reason: str) -> None:

@@ -8,11 +8,11 @@ from obstore.store import MemoryStore
 from fanout.errors import DamagedRecordError
 from fanout.records.node_status import (
     ALIVE_FOR,
+    STATUSES,
     NodeStatus,
     Running,
     SeenNode,
     indexes_running,
-    load,
     others_alive,
     read_statuses,
     write_status,
@@ -60,7 +60,7 @@ async def test_what_cannot_be_read_is_left_out() -> None:
 def test_damaged_statuses(body: bytes) -> None:
     """One kind of error, whatever is wrong."""
     with pytest.raises(DamagedRecordError):
-        load(body)
+        STATUSES.load(body, "node-status/000")
 
 
 def test_who_is_alive() -> None:
