@@ -1,7 +1,7 @@
 """Cancels a run: asks for it in the store, and sees to it that the run ends.
 
-Whoever carries the run out looks for that every few seconds and ends it. Where nobody does any more, because its
-process was killed, this process tells the rest of the story: no node is started, and what was committed is taken in.
+The process that carries the run out looks for that every few seconds and ends it. When there is none any more, because
+it was killed, this process ends the run: no node is started, and what was committed is taken in.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ LOOK_EVERY = 0.2
 
 @dataclass(frozen=True, slots=True)
 class CancelEnd:
-    """How a run that somebody wanted to stop has ended; `earlier`: before that was asked."""
+    """How a run that was to stop has ended; `earlier`: before that was asked."""
 
     record: RunRecord
     seal: Seal
@@ -46,12 +46,12 @@ async def cancel(name: str, context: RunContext) -> CancelEnd:
     if (sealed := await _sealed_by_others(context, verdict)) is None:
         await resume(name, context, Unwatched())
         sealed = await read_seal(context.store, verdict)
-    assert sealed is not None  # noqa: S101 - a story ends with it
+    assert sealed is not None  # noqa: S101 - a run ends with it
     return CancelEnd(record, sealed, earlier=False)
 
 
 async def _sealed_by_others(context: RunContext, verdict: str) -> Seal | None:
-    """The run's verdict, as soon as whoever carries it out has given it; None when nobody does in time."""
+    """The run's verdict, as soon as another process has given it; None when none does in time."""
     deadline = context.clock.monotonic() + TAKE_OVER_AFTER
     while (sealed := await read_seal(context.store, verdict)) is None and context.clock.monotonic() < deadline:
         await context.clock.sleep(LOOK_EVERY)

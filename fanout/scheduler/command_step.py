@@ -1,4 +1,4 @@
-"""The story of a command step: the command, the seal, and what follows from it.
+"""A command step: the command, the seal, and what follows from it.
 
 `carry_out` stays with the command to its end, and only one process of a run does that. A worker gets it in a message,
 which may come twice: there each run of the command leaves its outputs in a place of its own, the seal names the one
@@ -104,7 +104,7 @@ class CommandRun:
         await put(self.context.store, keys.concluded_json(self._at), b"{}")
 
     def report(self, sealed: Seal, *, said: str = "", earlier: bool = False, artifacts: int = 0) -> StepReport:
-        """What there is to tell of the step's end."""
+        """The report of the step's end."""
         outputs = {name: output.uri for name, output in self.binding.outputs.items()}
         if artifacts:  # what it left in ./outputs
             outputs[NAMED] = f"{self.context.settings.store.rstrip('/')}/{keys.artifacts(self._at)}{OUTPUTS}"

@@ -1,4 +1,4 @@
-"""Who watches a run: the view implements this, the story calls it. Calls are quick and never fail the run."""
+"""The observer of a run: views implement it, the scheduler calls it. Calls are quick and never fail the run."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -26,7 +26,7 @@ class StepReport:
     logs: str = ""  # URI of its logs
     code: str | None = None  # the code folder it was taken from
     planned: StepRound | None = None  # where its mini-batches are
-    notes: tuple[str, ...] = ()  # what somebody who reads its output should know
+    notes: tuple[str, ...] = ()  # what readers of its output should know
     earlier: bool = False  # it had ended before this process came
     taken_from: str | None = None  # the earlier run whose step it took over
     nodes: tuple[str, ...] = ()  # sentences about nodes on which attempts failed, where one stands out
@@ -49,7 +49,7 @@ CONTINUES = "goes on"
 class RunObserver(Protocol):
     """What there is to see, in the order it happens; steps may interleave.
 
-    `how` says in what state a run is that had been started before. `step_printed` is told a line of what a command step
+    `how` says in what state a run is that had been started before. `step_printed` gets a line of what a command step
     prints, while it runs.
     """
 
@@ -65,7 +65,7 @@ class RunObserver(Protocol):
 
 
 class Unwatched:
-    """An observer for runs that nobody watches."""
+    """An observer for runs that are not watched."""
 
     def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool, how: str = CONTINUES) -> None: ...
     def notice(self, text: str) -> None: ...

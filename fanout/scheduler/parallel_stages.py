@@ -149,7 +149,7 @@ class ParallelParts:
     async def take_in(
         self, canceled: Cancelation, summary: PlanSummary | None, also: Callable[[int, ResultIndex], None] | None = None
     ) -> Outcome:
-        """The step was canceled while nobody supervised it: what was committed counts, and no node is started."""
+        """The step was canceled while no process supervised it: what was committed counts, and no node is started."""
         begun, ledger = self.context.clock.monotonic(), await self.first_ledger()
         ledger.plan_total = None if summary is None else summary.mini_batches
         ledger.fences = replace(ledger.fences, nodes=await fenced_nodes(self.context.store, self.at))
@@ -175,7 +175,7 @@ class ParallelParts:
         )
 
     async def read_sealed(self, sealed: Seal, also: Callable[[int, ResultIndex], None] | None = None) -> Ledger:
-        """What the seal says that counts; `also` is told of each index."""
+        """What the seal says that counts; `also` is called with each index."""
         ledger = await self.first_ledger()
         return await absorb_sealed(self.context.store, self.at, sealed.objects, ledger, also, fenced=sealed.fenced)
 
@@ -184,7 +184,7 @@ class ParallelParts:
     ) -> bool:
         """Everything that follows from the seal: outputs, logs, no queues left. All of it can be done again.
 
-        Where somebody else goes on when `go_on` says that time is short, False says that it is to be called again.
+        When `go_on` says that time is short, it may return False: then it is to be called again.
         """
         store, at = self.context.store, self.at
         if sealed.verdict.completed:
@@ -209,7 +209,7 @@ class ParallelParts:
         return True
 
     async def report(self, sealed: Seal, ledger: Ledger, *, earlier: bool, notes: Sequence[str] = ()) -> StepReport:
-        """What there is to tell of the step's end."""
+        """The report of the step's end."""
         nodes = await failing_nodes(self.context.store, self.at, ledger.failed_on, len(sealed.objects))
         outputs = result_uris(self.step, self.binding.outputs)
         return StepReport(

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from fanout.results.ledger import Ledger
 
 MOST_QUEUES = 5
-"""Queues that a step is given, one after the other, when somebody removes them."""
+"""Queues that a step is given, one after the other, when others remove them."""
 
 
 class ParallelRun(ParallelParts):
@@ -46,7 +46,7 @@ class ParallelRun(ParallelParts):
     __slots__ = ()
 
     async def carry_out(self) -> StepReport:
-        """The step ends here, whatever was done of it before, and whoever removes its queues meanwhile."""
+        """The step ends here, whatever was done of it before, also when others remove its queues meanwhile."""
         for _ in range(MOST_QUEUES - 1):
             try:
                 return await self._carry_out()

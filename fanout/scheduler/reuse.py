@@ -3,7 +3,8 @@
 The same is: code, settings, inputs and software, as far as fanout can see them. Each step that completed without a
 failure is noted under the digest of all that, with the identity of its outputs; it is taken over when they still are
 as they were. Only for pipelines that say `force_rerun`, true or false: what a script reads besides (the environment of
-the shell, the time, a web page) is its own business, and who types a command wants it done unless told otherwise.
+the shell, the time, a web page) is not known
+here, and a command that is typed is carried out unless the file says otherwise.
 """
 
 import asyncio
@@ -163,7 +164,7 @@ class StepReuse:
             return None
 
     def _fingerprint(self) -> str | None:
-        """The digest of all that the step is made from; None when not all of it can be told."""
+        """The digest of all that the step is made from; None when not all of it is known."""
         inputs: dict[str, Any] = {}
         for name, bound in self.binding.inputs.items():
             inputs[name] = {"literal": bound.literal, "uri": bound.uri, "type": bound.type, "mode": bound.mode}

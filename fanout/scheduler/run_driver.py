@@ -1,4 +1,4 @@
-"""Drives the machine of a run: carries out what it decides, and tells it what became of each step.
+"""Drives the machine of a run: carries out what it decides, and gives it what became of each step.
 
 How a step is carried out is a parameter (`Carry`): to its end, or a part of the way. Everything here may be cut
 anywhere and done again: what a step has come to is read from the store.

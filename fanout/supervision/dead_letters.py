@@ -1,7 +1,7 @@
 """Dead letters become part of the results: what nodes vanished with is recorded like any other outcome.
 
 A dead letter with a reason was written by a node, which has recorded the failed attempt before. One without is the
-mini-batch's own message, moved by the queue after too many deliveries that nobody answered.
+mini-batch's own message, moved by the queue after too many deliveries without an answer.
 """
 
 import contextlib
@@ -69,7 +69,7 @@ class DeadLetters:
         events: list[Event] = []
         genuine = sent_by(self._signer, deliveries)
         if len(genuine) < len(deliveries) and not self._has_noted_forged:
-            self._has_noted_forged = True  # once: whoever forges some can forge any number
+            self._has_noted_forged = True  # once: there may be any number of them
             events.append(self._event(FORGED_LETTERS, Cause.FORGED))
         for delivery in genuine:
             found = self._read(delivery, planned)
@@ -201,7 +201,7 @@ def _vanished_command(clock: Clock) -> Seal:
 
 
 def _items(message: messages.Message) -> int:
-    """Items as the message tells them; 1 when it does not."""
+    """Items as the message has them; 1 when it does not."""
     if message.line is None:
         return 1
     batch = mini_batch.decode(message.line, "dead letter")

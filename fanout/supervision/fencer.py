@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Fencer:
-    """For one supervisor of one step. `fresh` makes the ledger that the round begins with; `tell` is for people."""
+    """For one supervisor of one step. `fresh` makes the ledger that the round begins with; `report` is for people."""
 
     record: StepRecord
     store: "ObjectStore"
     clock: Clock
     fresh: Callable[[], Awaitable[Ledger]]
-    tell: Callable[[Fence], None]
+    report: Callable[[Fence], None]
     _tallies: Tallies = field(default_factory=Tallies)
     _fenced: set[int] = field(default_factory=set)
 
@@ -91,14 +91,14 @@ class Fencer:
         try:
             batch = await read_mini_batch(self.store, self.record.at.in_round(self.record.planned_in), index)
         except DamagedRecordError as exc:
-            return str(exc)  # nobody can tell
+            return str(exc)  # it is not known
         return missing_file(batch)
 
     async def _fence(self, node: int, reason: str) -> None:
         at, first = self.record.at, self._tallies.first_failure(node)
         fence = Fence(node, await host_of(self.store, at, node), reason, first, self.clock.now())
         self._forget(node)
-        self.tell(await create_fence(self.store, at, fence))
+        self.report(await create_fence(self.store, at, fence))
 
     def _forget(self, node: int) -> None:
         self._fenced.add(node)

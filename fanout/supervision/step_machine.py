@@ -14,6 +14,7 @@ The order of the rules, from first to last:
 """
 
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from fanout.pipeline.model import Thresholds
 from fanout.queues.base import Depth
@@ -75,18 +76,18 @@ class Facts:
     failed_starts: int = 0  # of the script, in a row, on all nodes
     last_failed_start: str = ""
     weighed: bool | None = None  # by Weigh, with this `hinges`
-    canceled: str | None = None  # who canceled the run, by ReadCancelation and ConfirmTrouble
-    asked: bool = False  # by ReadCancelation
-    followed: bool = False  # by Follow
-    drained: bool = False  # by DrainDead
-    depth: Depth | None = None  # of the work queue, by CountMessages
-    read_all: bool = False  # by ReadAll
-    resent: bool = False  # by Resend
-    stragglers: tuple[int, ...] | None = None  # mini-batches, by FindStragglers
-    asked_nodes: bool = False  # by AskNodes
-    trouble: str | None = None  # why no node is left and none will come, by AskNodes
-    confirmed: bool = False  # by ConfirmTrouble: all that the nodes have left behind is in the counts
-    cause: str | None = None  # why the script cannot be started, by ConfirmTrouble
+    canceled: str | None = None  # who canceled the run, by READ_CANCELATION and CONFIRM_TROUBLE
+    asked: bool = False  # by READ_CANCELATION
+    followed: bool = False  # by FOLLOW
+    drained: bool = False  # by DRAIN_DEAD
+    depth: Depth | None = None  # of the work queue, by COUNT_MESSAGES
+    read_all: bool = False  # by READ_ALL
+    resent: bool = False  # by RESEND
+    stragglers: tuple[int, ...] | None = None  # mini-batches, by FIND_STRAGGLERS
+    asked_nodes: bool = False  # by ASK_NODES
+    trouble: str | None = None  # why no node is left and none will come, by ASK_NODES
+    confirmed: bool = False  # by CONFIRM_TROUBLE: all that the nodes have left behind is in the counts
+    cause: str | None = None  # why the script cannot be started, by CONFIRM_TROUBLE
     left: bool = False  # by StopNodes: the nodes have left, and all that they committed is in the counts
 
 
@@ -114,6 +115,21 @@ class Memory:
     verdict: Verdict | None = None
 
 
+class Do(Enum):
+    """Actions without parameters, each with what it does."""
+
+    SEND_REOPENED = "send the messages of mini-batches anew whose last try was on a fenced node"
+    READ_CANCELATION = "read whether the run was canceled"
+    FOLLOW = "use the newest queues of the step, and count by the fences that other supervisors have set"
+    DRAIN_DEAD = "record what is in the dead-letter queue as results"
+    COUNT_MESSAGES = "ask the work queue how many messages it holds"
+    READ_ALL = "read everything that nodes have committed by now"
+    RESEND = "send the messages of all open mini-batches anew: they were lost"
+    FIND_STRAGGLERS = "find mini-batches that take far longer than the others"
+    ASK_NODES = "ask whether no node is left and none will come"
+    CONFIRM_TROUBLE = "read what nodes that are gone have left behind, and whether the run was canceled"
+
+
 @dataclass(frozen=True, slots=True)
 class Weigh:
     """Weigh the evidence against nodes, and fence those that do harm; `hinges`: the verdict depends on it."""
@@ -122,60 +138,10 @@ class Weigh:
 
 
 @dataclass(frozen=True, slots=True)
-class SendReopened:
-    """Send the messages of mini-batches anew whose last try was on a fenced node."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadCancelation:
-    """Read whether the run was canceled."""
-
-
-@dataclass(frozen=True, slots=True)
-class Follow:
-    """Use the newest queues of the step, and count by the fences that other supervisors have set."""
-
-
-@dataclass(frozen=True, slots=True)
-class DrainDead:
-    """Record what is in the dead-letter queue as results."""
-
-
-@dataclass(frozen=True, slots=True)
-class CountMessages:
-    """Ask the work queue how many messages it holds."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadAll:
-    """Read everything that nodes have committed by now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resend:
-    """Send the messages of all open mini-batches anew: they were lost."""
-
-
-@dataclass(frozen=True, slots=True)
-class FindStragglers:
-    """Find mini-batches that take far longer than the others."""
-
-
-@dataclass(frozen=True, slots=True)
 class Speculate:
     """Try these mini-batches a second time, beside the tries that are under way."""
 
     indexes: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AskNodes:
-    """Ask whether no node is left and none will come."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConfirmTrouble:
-    """Read what the nodes that are gone have left behind, and whether the run was canceled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,23 +165,7 @@ class Seal:
     verdict: Verdict
 
 
-Action = (
-    Weigh
-    | SendReopened
-    | ReadCancelation
-    | Follow
-    | DrainDead
-    | CountMessages
-    | ReadAll
-    | Resend
-    | FindStragglers
-    | Speculate
-    | AskNodes
-    | ConfirmTrouble
-    | StopNodes
-    | LookAgain
-    | Seal
-)
+Action = Do | Weigh | Speculate | StopNodes | LookAgain | Seal
 Decision = tuple[Action, Memory]
 
 
@@ -296,7 +246,7 @@ def _by_counts(rules: Rules, facts: Facts, memory: Memory) -> Decision | None:
     if verdict is not None:
         return _end(verdict, memory)
     if rules.fences and facts.reopened and facts.counts.total is not None:
-        return SendReopened(), memory
+        return Do.SEND_REOPENED, memory
     return None
 
 
@@ -305,30 +255,30 @@ def _seldom(rules: Rules, facts: Facts, memory: Memory, now: float) -> Decision 
     if not memory.does_seldom:
         return None
     if not facts.asked:
-        return ReadCancelation(), memory
+        return Do.READ_CANCELATION, memory
     if facts.canceled is not None:
         return _canceled(facts.canceled, memory)
     if not facts.followed:
-        return Follow(), memory
+        return Do.FOLLOW, memory
     if facts.counts.total is None:
         # While the plan is being made a letter may be about a mini-batch that is not counted yet, and an empty queue
         # means nothing.
         return None
     if not rules.shares_queue and not facts.drained:
-        return DrainDead(), memory
+        return Do.DRAIN_DEAD, memory
     return _lost_messages(rules, facts, memory, now)
 
 
 def _lost_messages(rules: Rules, facts: Facts, memory: Memory, now: float) -> Decision | None:
     """Messages that neither queue nor results know of were lost: after the queue has had time to count."""
     if facts.depth is None:
-        return CountMessages(), memory
+        return Do.COUNT_MESSAGES, memory
     if facts.resent:
         return None
     if facts.read_all:
-        return Resend(), replace(memory, empty=None)
+        return Do.RESEND, replace(memory, empty=None)
     if memory.empty is not None and now - memory.empty >= rules.depth_lag + SELDOM:
-        return ReadAll(), memory
+        return Do.READ_ALL, memory
     return None
 
 
@@ -337,18 +287,18 @@ def _stragglers(facts: Facts, memory: Memory) -> Decision | None:
     if not memory.does_tail or not is_near_end(facts.counts):
         return None
     if facts.stragglers is None:
-        return FindStragglers(), memory
+        return Do.FIND_STRAGGLERS, memory
     return (Speculate(facts.stragglers), memory) if facts.stragglers else None
 
 
 def _trouble(facts: Facts, memory: Memory) -> Decision | None:
     """No node is left and none will come: nodes look for a cancelation themselves, and may have been faster."""
     if not facts.asked_nodes:
-        return AskNodes(), memory
+        return Do.ASK_NODES, memory
     if facts.trouble is None:
         return None
     if not facts.confirmed:
-        return ConfirmTrouble(), memory
+        return Do.CONFIRM_TROUBLE, memory
     if facts.canceled is not None:
         return _canceled(facts.canceled, memory)
     reason = f"the entry script cannot be started: {facts.cause}" if facts.cause is not None else facts.trouble

@@ -14,7 +14,7 @@ from fanout.records.verdict import Counts
 from fanout.results.codec import ResultIndex, Status
 
 NEAR_END = 0.5
-"""The part of all mini-batches that must have come to an end: before, nobody knows how long they take."""
+"""The part of all mini-batches that must have come to an end: before, it is not known how long they take."""
 LEAST_AGE = 2.0
 """Seconds below which nothing is a straggler: a second try costs the start of its data, and often of a process."""
 FACTOR = 3.0
@@ -24,7 +24,7 @@ SETTLING = 3.0
 """Seconds longer that an estimated count of messages must have been 0. It may be wrong for a minute, but that is not
 waited for: a wrong estimate costs second tries, and nothing else."""
 SAMPLE = 500
-"""Durations that are kept to tell how long mini-batches take, chosen evenly from all."""
+"""Durations that are kept to know how long mini-batches take, chosen evenly from all."""
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class Durations:
 
 @dataclass(slots=True)
 class Stragglers:
-    """What is known of a step's tail. Nobody tells when a node began a mini-batch: all that are open when the queue is
+    """What is known of a step's tail. When a node began a mini-batch is not known: all that are open when the queue is
     first seen empty have been held since then at least, and those that were sent again later since that."""
 
     durations: Durations = field(default_factory=Durations)
@@ -75,7 +75,7 @@ class Stragglers:
         if self.empty_since is None and depth.visible == depth.delayed == 0:
             self.empty_since = now
         if depth.visible or depth.delayed:
-            # Which mini-batches wait is not told: any of those that were sent again may not have begun.
+            # Which mini-batches wait is not known: any of those that were sent again may not have begun.
             self._renewed = dict.fromkeys(self._renewed, now)
 
     def choose(self, unsettled: Iterable[int], depth: Depth, now: float, *, exact: bool) -> list[int]:

@@ -26,22 +26,13 @@ from fanout.supervision.fencer import Fencer
 from fanout.supervision.progress import Observers, Progress
 from fanout.supervision.step_machine import (
     Action,
-    AskNodes,
-    ConfirmTrouble,
-    CountMessages,
-    DrainDead,
+    Do,
     Facts,
-    FindStragglers,
-    Follow,
     LookAgain,
     Memory,
     Pace,
-    ReadAll,
-    ReadCancelation,
-    Resend,
     Rules,
     Seal,
-    SendReopened,
     Speculate,
     StopNodes,
     Weigh,
@@ -140,7 +131,7 @@ class Supervisor:
         now = self._listed = self._began = clock.monotonic()
         self.memory = Memory(now, now, seldom=now, tail=now, pause=pace.quickest)
         self.ledger = ledger or Ledger(checks_items=record.step.thresholds.checks_items)
-        self._untold = False  # something has changed since the observers were told
+        self._changed = False  # something has changed since observers were called
         self.planned = 0  # mini-batches published so far
 
     async def look(self, workforce: Workforce) -> LookAgain | Seal:
@@ -149,8 +140,8 @@ class Supervisor:
         for sentence in workforce.news():
             self._observers.notice(sentence)
         self._began, self.memory = self._clock.monotonic(), begin_look(self.memory)
-        if self._untold:
-            self._untold = False
+        if self._changed:
+            self._changed = False
             self._observers.progress(self.progress())
         found = dict[str, Any]()
         while True:
@@ -167,13 +158,13 @@ class Supervisor:
 
     def planned_so_far(self, count: int) -> None:
         """So many mini-batches have been planned."""
-        self._untold = self._untold or count > self.planned
+        self._changed = self._changed or count > self.planned
         self.planned = max(self.planned, count)
 
     def plan_is_complete(self, total: int) -> None:
         """There are `total` mini-batches, and each has had its message."""
         self.planned = self.ledger.plan_total = total
-        self._untold = True
+        self._changed = True
 
     async def read_the_rest(self) -> None:
         """Takes in everything that is committed by now."""
@@ -221,45 +212,45 @@ class Supervisor:
         """What the action has found out, as fields of the facts."""
         match action:
             case Weigh(hinges):
-                await self._weigh(hinges=hinges)
+                if self._fencer is not None and await self._fencer.fence(hinges=hinges):
+                    await self._count_anew(self._fencer)
                 return {"weighed": hinges}
-            case SendReopened():
-                await self._send_reopened()
-            case ReadCancelation():
-                return {"asked": True, "canceled": await self._canceled()}
-            case AskNodes():
+            case Do.ASK_NODES:
                 return {"asked_nodes": True, "trouble": workforce.trouble()}
-            case ConfirmTrouble():
+            case Do.CONFIRM_TROUBLE:
                 await self.read_the_rest()  # what the last of them committed since the look before
                 return {"confirmed": True, "cause": self._cause(), "canceled": await self._canceled()}
-            case StopNodes(graceful):
-                await self._stop(workforce, graceful=graceful)
-                return {"left": True}
-            case _:
-                return await self._look_around(action)
-        return {}
-
-    async def _look_around(self, action: Action) -> Mapping[str, Any]:
-        match action:
-            case Follow():
-                await self._follow_others()
-                return {"followed": True}
-            case DrainDead():
-                await self._drain_dead_letters()
-                return {"drained": True}
-            case CountMessages():
-                return {"depth": await self._queues.main.depth()}
-            case ReadAll():
-                await self.read_the_rest()
-                return {"read_all": True}
-            case Resend():
-                await self._sender.resend(self.ledger)
-                return {"resent": True}
-            case FindStragglers():
-                return {"stragglers": await self._find_stragglers()}
             case Speculate(indexes):
                 await self._sender.speculate(self.ledger, indexes)
                 return {"stragglers": ()}
+            case StopNodes(graceful):
+                await self._stop(workforce, graceful=graceful)
+                return {"left": True}
+        return await self._look_around(action)
+
+    async def _look_around(self, action: Action) -> Mapping[str, Any]:
+        match action:
+            case Do.SEND_REOPENED:
+                await self._send_reopened()
+                return {}
+            case Do.READ_CANCELATION:
+                return {"asked": True, "canceled": await self._canceled()}
+            case Do.FOLLOW:
+                await self._follow_others()
+                return {"followed": True}
+            case Do.DRAIN_DEAD:
+                await self._drain_dead_letters()
+                return {"drained": True}
+            case Do.COUNT_MESSAGES:
+                return {"depth": await self._queues.main.depth()}
+            case Do.READ_ALL:
+                await self.read_the_rest()
+                return {"read_all": True}
+            case Do.RESEND:
+                await self._sender.resend(self.ledger)
+                return {"resent": True}
+            case Do.FIND_STRAGGLERS:
+                return {"stragglers": await self._find_stragglers()}
         raise AssertionError(action)
 
     async def _stop(self, workforce: Workforce, *, graceful: bool) -> None:
@@ -278,14 +269,10 @@ class Supervisor:
             fenced = await fenced_nodes(self._store, self._record.at)
             self.ledger.fences = replace(self.ledger.fences, nodes=fenced)
 
-    async def _weigh(self, *, hinges: bool) -> None:
-        if self._fencer is not None and await self._fencer.fence(hinges=hinges):
-            await self._count_anew(self._fencer)
-
     async def _count_anew(self, fencer: Fencer) -> None:
         """Everything that was read is counted once more, with the fences as they are now."""
         self.ledger.become(await fencer.counted(self._reader.next_of))
-        self._untold = True
+        self._changed = True
 
     async def _send_reopened(self) -> None:
         """What was given up on a fenced node has no message any more."""
@@ -313,7 +300,7 @@ class Supervisor:
         self.ledger.absorb(node, seq, index)
         if self._fencer is not None:
             self._fencer.absorb(node, index)
-        self._untold = True
+        self._changed = True
         if self.rules.speculates:
             self.stragglers.absorb(index, self._clock.monotonic())
         self._observers.results(node, index)

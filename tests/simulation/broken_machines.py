@@ -9,12 +9,9 @@ from unittest.mock import patch
 from fanout.records.verdict import Verdict, VerdictStatus
 from fanout.supervision import step_machine
 from fanout.supervision.step_machine import (
-    AskNodes,
-    DrainDead,
+    Do,
     LookAgain,
     Memory,
-    ReadAll,
-    Resend,
     Seal,
     StopNodes,
 )
@@ -28,14 +25,14 @@ def _resends_at_once(rules: Any, facts: Any, memory: Memory, now: float) -> Any:
     """An empty queue is taken for lost messages, though results may not have been read."""
     decision = _lost_messages(rules, facts, memory, now)
     if decision is None and memory.empty is not None and not facts.resent:
-        return Resend(), replace(memory, empty=None)
+        return Do.RESEND, replace(memory, empty=None)
     return decision
 
 
 def _resends_unread(rules: Any, facts: Any, memory: Memory, now: float) -> Any:
     """What nodes have committed by now is not read before messages are sent again."""
     decision = _lost_messages(rules, facts, memory, now)
-    return (Resend(), memory) if decision is not None and isinstance(decision[0], ReadAll) else decision
+    return (Do.RESEND, memory) if decision is not None and decision[0] is Do.READ_ALL else decision
 
 
 def _completes_early(rules: Any, counts: Any) -> Any:
@@ -59,7 +56,7 @@ def _believes_at_once(facts: Any, memory: Memory) -> Any:
 def _drains_early(rules: Any, facts: Any, memory: Memory, now: float) -> Any:
     """Dead letters are drained while the plan is being made."""
     if memory.does_seldom and facts.asked and facts.canceled is None and not facts.drained:
-        return DrainDead(), memory
+        return Do.DRAIN_DEAD, memory
     return _seldom(rules, facts, memory, now)
 
 
@@ -95,7 +92,7 @@ def _no_news(rules: Any, facts: Any, memory: Memory, now: float) -> Memory:
 def _looks_again(rules: Any, facts: Any, memory: Memory, now: float) -> Any:
     """Nobody asks whether there are nodes."""
     action, after = _decide(rules, facts, memory, now)
-    return (LookAgain(rules.pace.quickest), after) if isinstance(action, AskNodes) else (action, after)
+    return (LookAgain(rules.pace.quickest), after) if action is Do.ASK_NODES else (action, after)
 
 
 _lost_messages, _verdict_of, _trouble = step_machine._lost_messages, step_machine.verdict_of, step_machine._trouble

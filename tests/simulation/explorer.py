@@ -18,22 +18,13 @@ from fanout.supervision import step_machine
 from fanout.supervision.step_machine import (
     SELDOM,
     Action,
-    AskNodes,
-    ConfirmTrouble,
-    CountMessages,
-    DrainDead,
+    Do,
     Facts,
-    FindStragglers,
-    Follow,
     LookAgain,
     Memory,
     Pace,
-    ReadAll,
-    ReadCancelation,
-    Resend,
     Rules,
     Seal,
-    SendReopened,
     Speculate,
     StopNodes,
     Weigh,
@@ -342,23 +333,23 @@ def _carry_out(world: World, s: Supervising, action: Action) -> None:
             if (hinges or world.chance.random() < 0.3) and any(b.on_bad for b in world.batches):
                 world.fenced = s.fenced = s.reopened = True
                 _read(world, s)
-        case ReadCancelation():
+        case Do.READ_CANCELATION:
             found |= {"asked": True, "canceled": _canceled(world)}
-        case Follow():
+        case Do.FOLLOW:
             found["followed"], s.fenced = True, world.fenced
             _read(world, s)
-        case DrainDead():
+        case Do.DRAIN_DEAD:
             found["drained"] = True
             _drain(world)
-        case CountMessages():
+        case Do.COUNT_MESSAGES:
             found["depth"] = world.depth()
-        case ReadAll():
+        case Do.READ_ALL:
             found["read_all"] = True
             _read(world, s)
-        case Resend():
+        case Do.RESEND:
             found["resent"] = True
             _send_open(world, s)
-        case FindStragglers():
+        case Do.FIND_STRAGGLERS:
             held = [i for i, b in enumerate(world.batches) if b.held and not b.copied and not s.seen[i]]
             found["stragglers"] = tuple(held) if world.chance.random() < 0.5 else ()
         case Speculate(indexes):
@@ -366,15 +357,15 @@ def _carry_out(world: World, s: Supervising, action: Action) -> None:
             for index in indexes:
                 world.batches[index].waiting += not world.batches[index].copied
                 world.batches[index].copied = True
-        case AskNodes():
+        case Do.ASK_NODES:
             found |= {"asked_nodes": True, "trouble": "no node is left" if world.gone_at is not None else None}
-        case ConfirmTrouble():
+        case Do.CONFIRM_TROUBLE:
             _read(world, s)
             found |= {"confirmed": True, "canceled": _canceled(world)}
         case StopNodes():
             found["left"] = True
             _read(world, s)
-        case SendReopened():
+        case Do.SEND_REOPENED:
             s.reopened = False
             _send_open(world, s)
 
@@ -412,11 +403,11 @@ def _check(world: World, s: Supervising, facts: Facts, before: Memory, action: A
             _check_seal(world, facts, memory, verdict)
         case StopNodes(graceful):
             _check_stop(world, facts, before, memory, graceful=graceful)
-        case Resend():
+        case Do.RESEND:
             _check_resend(facts)
-        case ReadAll():
+        case Do.READ_ALL:
             _check_patience(world, memory)
-        case DrainDead() if facts.counts.total is None:
+        case Do.DRAIN_DEAD if facts.counts.total is None:
             raise BrokenError("I1: dead letters are drained before the plan is complete")
         case Speculate(indexes):
             if not world.rules.speculates or facts.counts.finished or not indexes:

@@ -1,10 +1,9 @@
 """What a look at a run hands on to functions, because it takes its time: commands, and what follows from a seal.
 
-Both are asked for by a message that names the step, and tell the supervisor when they are done.
+Both are asked for by a message that names the step, and send the supervisor a message when they are done.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from fanout.errors import RunError
 from fanout.pipeline.model import CommandStep, ParallelStep, Step
@@ -18,6 +17,7 @@ from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import Unwatched
 from fanout.scheduler.parallel_stages import ParallelParts
 from fanout.scheduler.reuse import outputs_of_all
+from fanout.scheduler.run_driver import in_run
 from fanout.scheduler.ticks.deployment_queues import DeploymentQueues, TickMessage
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
@@ -32,7 +32,7 @@ async def carry_out_command(at: StepRound, context: RunContext, queues: Deployme
     record, step = await _step(at, context)
     if not isinstance(step, CommandStep):
         raise RunError(f"step {at.step} of run {at.run} is no command")
-    here = _settled(record, context)
+    here = in_run(record, context)
     await CommandRun(record, step, await _binding(record, step, here), here, Unwatched()).carry_out_apart(seconds)
     await queues.send_tick(TickMessage(at.run), record.signer)
 
@@ -47,7 +47,7 @@ async def conclude_step(
     record, step = await _step(at, context)
     if not isinstance(step, ParallelStep):
         raise RunError(f"step {at.step} of run {at.run} is no parallel step")
-    here = _settled(record, context)
+    here = in_run(record, context)
     parts = ParallelParts(record, step, await _binding(record, step, here), here, Unwatched())
     sealed = await step_seal(here.store, parts.at)
     done = sealed is None or await read(here.store, keys.concluded_json(parts.at)) is not None
@@ -69,12 +69,6 @@ async def _step(at: StepRound, context: RunContext) -> tuple[RunRecord, Step]:
         if step.name == at.step:
             return record, step
     raise RunError(f"run {at.run} has no step {at.step}")
-
-
-def _settled(record: RunRecord, context: RunContext) -> RunContext:
-    """The outside with the datastores that the run began with."""
-    settings = record.settings(context.settings)
-    return replace(context, settings=settings, access=replace(context.access, datastores=settings.roots))
 
 
 async def _binding(record: RunRecord, step: Step, context: RunContext) -> Binding:

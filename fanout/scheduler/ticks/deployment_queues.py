@@ -20,7 +20,7 @@ REDUCE = "reduce"
 
 @dataclass(frozen=True, slots=True)
 class TickMessage:
-    """A message to look at a run. `number` tells which of its ticks it is; None: somebody has news of the run."""
+    """A message to look at a run. `number` is that of the tick; None: there is news of the run."""
 
     run: str
     number: int | None = None

@@ -1,4 +1,4 @@
-"""One look at a parallel step that nobody stays with: planned and sent, then supervised a tick at a time, then sealed.
+"""One look at a parallel step that no process stays with: planned, sent, supervised a tick at a time, sealed.
 
 Its mini-batches are tried by functions that a standing queue starts. Everything is read from the store; supervisors are
 kept from one look to the next only to spare reading the same results again.
@@ -66,7 +66,7 @@ class Functions:
         """They find the seal."""
 
     def news(self) -> list[str]:
-        """Nobody sees them end."""
+        """They end unseen."""
         return []
 
     def trouble(self) -> str | None:

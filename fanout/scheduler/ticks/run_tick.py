@@ -31,7 +31,7 @@ from fanout.storage.objects import put, read
 from fanout.supervision.dead_letters import drain_standing
 
 HANDED_ON = 300.0
-"""Seconds until the next look when all that is under way was handed on: whoever has it tells when it is done."""
+"""Seconds until the next look when all that is under way was handed on: a message comes when it is done."""
 AT_ONCE = 1.0
 MOST_DRAINS = 20
 """Receives from the dead-letter queue in one look: letters that stay there keep no others from being read."""
@@ -153,7 +153,7 @@ class _Steps:
         return looked.sealed or UnderWay(looked.delay)
 
     async def _is_lost(self, name: str) -> bool:
-        """Whether the message about a command is in the work queue no more, though nobody tells what became of it."""
+        """Whether the message about a command is in the work queue no more, though the command has not ended."""
         main, now = self.tick.queues.work.main, self.tick.context.clock.monotonic()
         before = self.memories.get(name) or StepMemory(now, now)
         empty = None if (await main.depth()).total else before.empty or now

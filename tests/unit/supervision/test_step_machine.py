@@ -10,22 +10,13 @@ from fanout.queues.base import Depth
 from fanout.records.verdict import Counts, Verdict, VerdictStatus
 from fanout.supervision.step_machine import (
     SELDOM,
-    AskNodes,
-    ConfirmTrouble,
-    CountMessages,
-    DrainDead,
+    Do,
     Facts,
-    FindStragglers,
-    Follow,
     LookAgain,
     Memory,
     Pace,
-    ReadAll,
-    ReadCancelation,
-    Resend,
     Rules,
     Seal,
-    SendReopened,
     Speculate,
     StopNodes,
     Weigh,
@@ -60,13 +51,13 @@ QUIET: list[dict[str, Any]] = [{"asked": True}, {"followed": True}, {"drained": 
 
 def test_an_ordinary_look_asks_for_nodes_alone() -> None:
     """Nothing else is due; the pause grows while there is no news."""
-    assert _actions(RULES, OPEN, FRESH, [NO_TROUBLE]) == [AskNodes(), LookAgain(0.03)]
+    assert _actions(RULES, OPEN, FRESH, [NO_TROUBLE]) == [Do.ASK_NODES, LookAgain(0.03)]
 
 
 def test_what_is_looked_at_seldom() -> None:
     """In this order, two seconds after the last time."""
     found = _actions(RULES, OPEN, DUE, [*QUIET, {"depth": BUSY}, NO_TROUBLE])
-    assert found[:5] == [ReadCancelation(), Follow(), DrainDead(), CountMessages(), AskNodes()]
+    assert found[:5] == [Do.READ_CANCELATION, Do.FOLLOW, Do.DRAIN_DEAD, Do.COUNT_MESSAGES, Do.ASK_NODES]
 
 
 def test_a_queue_of_many_steps_is_drained_elsewhere() -> None:
@@ -74,7 +65,7 @@ def test_a_queue_of_many_steps_is_drained_elsewhere() -> None:
     rules, late = replace(RULES, shares_queue=True), replace(DUE, news=-1000.0)
     answers = [*QUIET[:2], {"depth": BUSY}, NO_TROUBLE]
     found = _actions(rules, OPEN, late, answers)
-    assert DrainDead() not in found
+    assert Do.DRAIN_DEAD not in found
     assert isinstance(found[-1], LookAgain)
     [*_, end] = _actions(rules, OPEN, late, [*QUIET[:2], {"depth": EMPTY}, NO_TROUBLE])
     assert end == StopNodes(graceful=False)
@@ -85,8 +76,8 @@ def test_lost_messages_are_sent_again_once_everything_is_read() -> None:
     rules = replace(RULES, depth_lag=5.0)
     answers = [*QUIET, {"depth": EMPTY}, {"read_all": True}, {"resent": True}, NO_TROUBLE]
     found = _actions(rules, OPEN, replace(DUE, empty=NOW - 7.0), answers)
-    assert found[3:6] == [CountMessages(), ReadAll(), Resend()]
-    assert ReadAll() not in _actions(rules, OPEN, replace(DUE, empty=NOW - 6.9), [*answers[:4], NO_TROUBLE])
+    assert found[3:6] == [Do.COUNT_MESSAGES, Do.READ_ALL, Do.RESEND]
+    assert Do.READ_ALL not in _actions(rules, OPEN, replace(DUE, empty=NOW - 6.9), [*answers[:4], NO_TROUBLE])
 
 
 def test_evidence_is_weighed_before_a_failure_ends_the_step() -> None:
@@ -95,7 +86,7 @@ def test_evidence_is_weighed_before_a_failure_ends_the_step() -> None:
     facts = replace(OPEN, counts=Counts(total=4, failed=1), suspicion=True)
     assert _actions(rules, facts, FRESH, [{"weighed": True}]) == [Weigh(hinges=True), StopNodes(graceful=False)]
     reopened = replace(OPEN, reopened=True, weighed=False)
-    assert _actions(rules, reopened, FRESH, []) == [SendReopened()]
+    assert _actions(rules, reopened, FRESH, []) == [Do.SEND_REOPENED]
 
 
 def test_a_cancelation_ends_the_step() -> None:
@@ -109,7 +100,11 @@ def test_nodes_that_are_gone_are_believed_after_a_second_look() -> None:
     """At what they have left behind, and at a cancelation."""
     gone = {"asked_nodes": True, "trouble": "no node is left"}
     finished = {"confirmed": True, "counts": Counts(total=4, succeeded=4)}
-    assert _actions(RULES, OPEN, FRESH, [gone, finished]) == [AskNodes(), ConfirmTrouble(), StopNodes(graceful=True)]
+    assert _actions(RULES, OPEN, FRESH, [gone, finished]) == [
+        Do.ASK_NODES,
+        Do.CONFIRM_TROUBLE,
+        StopNodes(graceful=True),
+    ]
     why = {"confirmed": True, "cause": "no module"}
     *_, end = _actions(RULES, OPEN, FRESH, [gone, why, {"left": True}])
     assert end == Seal(Verdict(VerdictStatus.FAILED, "the entry script cannot be started: no module"))
@@ -120,9 +115,9 @@ def test_stragglers_are_looked_for_near_the_end() -> None:
     rules, due = replace(RULES, speculates=True), replace(FRESH, tail=NOW - 0.5)
     near = replace(OPEN, counts=Counts(total=4, succeeded=3))
     found = _actions(rules, near, due, [{"stragglers": (3,)}, {"stragglers": ()}, NO_TROUBLE])
-    assert found[:2] == [FindStragglers(), Speculate((3,))]
-    assert FindStragglers() not in _actions(rules, OPEN, due, [NO_TROUBLE]), "too early"
-    assert FindStragglers() not in _actions(RULES, near, due, [NO_TROUBLE]), "not wanted"
+    assert found[:2] == [Do.FIND_STRAGGLERS, Speculate((3,))]
+    assert Do.FIND_STRAGGLERS not in _actions(rules, OPEN, due, [NO_TROUBLE]), "too early"
+    assert Do.FIND_STRAGGLERS not in _actions(RULES, near, due, [NO_TROUBLE]), "not wanted"
 
 
 def test_a_look_begins_with_nothing_done() -> None:

@@ -2,14 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
-from obstore.store import LocalStore
+from obstore.store import LocalStore, ObjectStore
 
 from fanout.clock import SharedClock, SystemClock
 from fanout.code_snapshots.archive import snapshot
@@ -30,6 +30,7 @@ from fanout.pipeline.model import (
     StepOutput,
     Thresholds,
 )
+from fanout.planning.publish import Outbox
 from fanout.queues.base import Delivery, Queue, QueuePair
 from fanout.queues.sqlite import SqliteQueueService
 from fanout.records import messages
@@ -37,6 +38,7 @@ from fanout.records.cancelation import ask, mine
 from fanout.records.run import check_signature, create_record, load_record, signer_of
 from fanout.records.seal import Seal, step_seal
 from fanout.records.verdict import Counts, VerdictStatus
+from fanout.scheduler import parallel_stages
 from fanout.scheduler.context import RunContext
 from fanout.scheduler.resident import new_record
 from fanout.scheduler.ticks import parallel_tick, run_tick
@@ -486,6 +488,14 @@ async def test_a_straggler_is_tried_a_second_time(cloud: Cloud, monkeypatch: pyt
     """Once, however many containers look; the first of both tries to commit counts."""
     monkeypatch.setattr("fanout.supervision.stragglers.LEAST_AGE", 0.2)
     monkeypatch.setattr("fanout.supervision.stragglers.FACTOR", 0.0)
+    sent: list[list[int]] = []
+    send_some = parallel_stages.send_some
+
+    async def noted(store: ObjectStore, outbox: Outbox, indexes: Collection[int]) -> None:
+        sent.append(list(indexes))
+        await send_some(store, outbox, indexes)
+
+    monkeypatch.setattr(parallel_stages, "send_some", noted)
     await cloud.begin(_parallel(cloud.inputs(6), speculate=True))
     await cloud.pump(works=False)
     [slow] = [d for d in await cloud.queues.work.main.receive(6, 0) if messages.decode(d.body).index == 5]
@@ -497,6 +507,7 @@ async def test_a_straggler_is_tried_a_second_time(cloud: Cloud, monkeypatch: pyt
             sealed = await cloud.pump()
     assert sealed.verdict.completed
     assert await cloud.output("score", "rows") == b"00\n01\n02\n03\n04\n05\n"
+    assert sent == [[5]]
     assert await list_names(cloud.context.store, f"{AT.root}/speculated/") == ["000000005"]
     depth = await cloud.queues.work.main.depth()
     assert (depth.visible, depth.held) == (0, 1), "the first try is still held by its worker"
