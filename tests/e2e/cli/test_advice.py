@@ -271,3 +271,21 @@ def test_commands_about_deployments_are_accepted(project: Any) -> None:
     assert "No such option" not in said
     assert "No such command" not in said
     assert "Usage" in do(project, f"{commands.destroy('name')} --help")
+
+
+@recommends("conda_python")
+def test_a_conda_file_that_asks_for_a_python_that_is_too_old(make: Any, tmp_path: Path) -> None:
+    """The command makes it ask for the nearest that is there, in which the run completes."""
+    project = make(tmp_path, 2)
+    conda = "conda_file: 'an environment.yml'"
+    text = (project.folder / "pipeline.yml").read_text()
+    project.write(
+        "pipeline.yml", text.replace("environment: azureml:any@latest", f"environment: {{image: any, {conda}}}")
+    )
+    project.write("an environment.yml", "name: old\ndependencies:\n- python=3.7.6\n- pip\n")
+    there = type(project)(project.folder, {**project.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")})
+    refused = there.fanout("run", "pipeline.yml", "--env")
+    assert refused.code == 2, refused.said
+    [command] = re.findall("`(sed [^`]*)` writes it there", refused.said)
+    do(there, command)
+    assert "Completed" in do(there, "fanout run pipeline.yml --env")
