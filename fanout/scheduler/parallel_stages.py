@@ -47,6 +47,7 @@ from fanout.storage.keys import StepRound
 from fanout.storage.objects import create, put
 from fanout.supervision.step_machine import with_canceled
 from fanout.supervision.supervisor import Outcome
+from fanout.tasks import each
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -250,8 +251,9 @@ class StepSender:
 
         Each is noted before it is sent: cut in between, the mini-batch has no second try.
         """
-        at = self.parts.at
-        chosen = [index for index in indexes if await create(self._store, keys.speculated(at, index), b"{}")]
+        at, store = self.parts.at, self._store
+        are_first = await each(lambda index: create(store, keys.speculated(at, index), b"{}"), indexes)
+        chosen = [index for index, is_first in zip(indexes, are_first, strict=True) if is_first]
         if not chosen:
             return
         some = "a mini-batch takes" if len(chosen) == 1 else f"{len(chosen)} mini-batches take"

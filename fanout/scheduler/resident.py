@@ -14,8 +14,7 @@ from fanout.pipeline.model import CommandStep, ParallelStep, Pipeline, Step
 from fanout.records.cancelation import read_cancelation
 from fanout.records.run import RunRecord, create_record, load_record
 from fanout.records.run_names import check_name, make_name
-from fanout.records.seal import Seal, read_seal, seal, step_seal
-from fanout.records.verdict import Counts, Verdict, VerdictStatus
+from fanout.records.seal import read_seal, step_seal
 from fanout.scheduler.bindings import Binding
 from fanout.scheduler.code_folders import notices_of, store_snapshots, take_snapshots
 from fanout.scheduler.context import RunContext
@@ -24,7 +23,7 @@ from fanout.scheduler.parallel_step import ParallelRun
 from fanout.scheduler.restart.earlier_sessions import seconds_since
 from fanout.scheduler.restart.new_code import take_new_code
 from fanout.scheduler.restart.repair import repair_store
-from fanout.scheduler.run_driver import RunDriver, in_run, seal_run
+from fanout.scheduler.run_driver import RunDriver, in_run, seal_failed, seal_run
 from fanout.scheduler.run_machine import Conclude
 from fanout.scheduler.step_environments import prepare_environments
 from fanout.security.signature import new_key
@@ -119,8 +118,7 @@ class _Steps:
         except InputError as exc:
             if await step_seal(self.context.store, self.record.at(step.name)) is not None:
                 raise  # the step has its end: what follows from that is what went wrong
-            mine = Seal(Verdict(VerdictStatus.FAILED, str(exc)), Counts(total=None), at=self.context.clock.now())
-            return StepReport(step, await seal(self.context.store, keys.verdict(self.record.at(step.name)), mine))
+            return StepReport(step, await seal_failed(self.record.at(step.name), self.context, exc))
 
     async def _command(self, step: CommandStep, binding: Binding) -> StepReport:
         from fanout.scheduler.command_step import CommandRun  # with all that it takes to run one

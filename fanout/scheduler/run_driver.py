@@ -8,12 +8,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
+from fanout.errors import InputError
 from fanout.pipeline.model import ParallelStep, Step
 from fanout.records.cancelation import Cancelation, canceled_before, end_others, read_cancelation
 from fanout.records.run import RunRecord
 from fanout.records.seal import Seal, seal, step_seal
 from fanout.records.step import BoundOutput
-from fanout.records.verdict import Verdict, VerdictStatus
+from fanout.records.verdict import Counts, Verdict, VerdictStatus
 from fanout.scheduler.bindings import Binding, bind, result_uris
 from fanout.scheduler.code_folders import code_folder
 from fanout.scheduler.context import RunContext
@@ -21,6 +22,7 @@ from fanout.scheduler.observer import RunObserver, StepReport
 from fanout.scheduler.reuse import Earlier, StepReuse
 from fanout.scheduler.run_machine import Action, Begin, Conclude, LookAgain, RunFacts, Skip, decide, fails_run
 from fanout.storage import keys
+from fanout.storage.keys import StepRound
 from fanout.storage.objects import put, read
 from fanout.tasks import task_group
 
@@ -167,3 +169,9 @@ async def seal_run(record: RunRecord, context: RunContext, end: Conclude, second
     """The verdict of this round of the run: `end`, or what another process has sealed before."""
     mine = Seal(end.verdict, end.counts, at=context.clock.now(), seconds=seconds)
     return await seal(context.store, keys.run_verdict(record.name, record.round), mine)
+
+
+async def seal_failed(at: StepRound, context: RunContext, why: InputError) -> Seal:
+    """The seal of a step that failed before it had results, or what another process has sealed before."""
+    mine = Seal(Verdict(VerdictStatus.FAILED, str(why)), Counts(total=None), at=context.clock.now())
+    return await seal(context.store, keys.verdict(at), mine)

@@ -14,13 +14,12 @@ from fanout.pipeline.model import CommandStep, ParallelStep, Step
 from fanout.queues.base import Queue
 from fanout.records.node_registration import register
 from fanout.records.run import RunRecord, load_record, signer_of
-from fanout.records.seal import Seal, read_seal, seal, step_seal
-from fanout.records.verdict import Counts, Verdict, VerdictStatus
+from fanout.records.seal import Seal, read_seal, step_seal
 from fanout.scheduler.bindings import Binding
 from fanout.scheduler.command_step import CommandRun
 from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import StepReport, Unwatched
-from fanout.scheduler.run_driver import RunDriver, UnderWay, in_run, seal_run
+from fanout.scheduler.run_driver import RunDriver, UnderWay, in_run, seal_failed, seal_run
 from fanout.scheduler.run_machine import LookAgain
 from fanout.scheduler.ticks.deployment_queues import DeploymentQueues, TickMessage
 from fanout.scheduler.ticks.parallel_tick import ParallelTick, SupervisorCache
@@ -109,10 +108,7 @@ class _Steps:
         return await self._command(step, binding)
 
     async def _command(self, step: CommandStep, binding: Binding) -> StepReport | UnderWay:
-        run, at = (
-            CommandRun(self.record, step, binding, self.tick.context, Unwatched()),
-            self.record.at(step.name),
-        )
+        at, run = self.record.at(step.name), CommandRun(self.record, step, binding, self.tick.context, Unwatched())
         if (sealed := await run.ended()) is not None:
             return run.report(sealed, earlier=True)
         if await read(self._store, keys.handed_json(at)) is None:
@@ -144,10 +140,7 @@ class _Steps:
         except TimeIsOverError:
             return UnderWay(AT_ONCE)
         except InputError as exc:
-            if (sealed := await step_seal(self._store, tick.at)) is not None:
-                return sealed
-            mine = Seal(Verdict(VerdictStatus.FAILED, str(exc)), Counts(total=None), at=self.tick.context.clock.now())
-            return await seal(self._store, keys.verdict(tick.at), mine)
+            return await step_seal(self._store, tick.at) or await seal_failed(tick.at, self.tick.context, exc)
         if looked.memory is not None:
             self.seen[name] = looked.memory
         return looked.sealed or UnderWay(looked.delay)
