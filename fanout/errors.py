@@ -7,6 +7,7 @@
     │   ├── InputError            input data that is missing or cannot be read
     │   ├── MissingExtraError     an optional library is not installed
     │   └── RunError              no such run or step, or it is in a state that forbids the verb
+    ├── RunFailed                 from Python: a run did not complete, and its caller asked for its rows       exit 1
     ├── EntryScriptError          the user's script broke the contract (inside a slot)           recorded
     └── InfrastructureError       store, queue or machine did not do what we need               exit 3
         ├── StoreError
@@ -20,7 +21,8 @@
         └── EventError            a message that should tell of objects, and does not
 
 Anything else that escapes is a bug of ours: exit 3 too, with a traceback.
-A run that ends Failed (exit 1) or Canceled (exit 130) is a verdict, not an exception.
+A run that ends Failed (exit 1) or Canceled (exit 130) is a verdict, not an exception; `raise_for_status` of the Python
+API and calls that return rows make one of it.
 """
 
 from __future__ import annotations
@@ -104,6 +106,24 @@ class MissingExtraError(UserError):
 
 class RunError(UserError):
     """No such run or step, or it is in a state that forbids what was asked."""
+
+
+class RunFailed(FanoutError):  # noqa: N818 - the name that users know from other libraries
+    """A run ended Failed or Canceled; `run` is its name, and the cause is the script's own traceback, where it has one.
+
+    The message says why the run ended so, and which command shows all that failed.
+    """
+
+    def __init__(self, message: str, run: str = "") -> None:
+        super().__init__(message)
+        self.run = run
+
+    def __reduce__(self) -> tuple[type[RunFailed], tuple[str, str]]:
+        return type(self), (str(self), self.run)
+
+
+class ScriptError(FanoutError):
+    """What a script or function raised in another process: its traceback, as text."""
 
 
 class EntryScriptError(FanoutError):

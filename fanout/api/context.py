@@ -157,12 +157,18 @@ def _check_default_store(settings: Settings) -> None:
         )
 
 
+def is_there(settings: Settings) -> bool:
+    """Whether the store can hold runs: a folder that does not exist holds none."""
+    folder = local_path(settings.store)
+    return folder is None or folder.is_dir()
+
+
 def open_to_read(settings: Settings) -> "ObjectStore":
     """The store of the settings, for verbs that only look and give up soon; RunError when there is none."""
     from fanout.storage.open import open_store
 
-    folder = local_path(settings.store)
-    if folder is not None and not folder.is_dir():
+    if not is_there(settings):
+        folder = local_path(settings.store)
         raise RunError(f"there are no runs here: {folder} does not exist; --store or --profile name another store")
     return open_store(settings.store, access_to_look(settings))
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from fanout import __version__
 from fanout.advice import advised
 from fanout.code_snapshots.archive import Snapshot
 from fanout.config.settings import Settings, resolve_datastore
@@ -27,6 +26,7 @@ from fanout.scheduler.resident import new_record
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import put, read
+from fanout.version import __version__
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

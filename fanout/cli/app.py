@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from fanout import __version__
 from fanout.cli.commands import cancel, deploy, failures, node, redrive, run, run_one, status, trigger, validate, watch
+from fanout.version import __version__
 
 # Without rich: it takes longer to load than help takes to read.
 app = typer.Typer(

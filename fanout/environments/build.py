@@ -20,7 +20,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-import fanout
+from fanout import version
 from fanout.advice import advised
 from fanout.environments import interpreters
 from fanout.environments.compare import OF_THE_RUNTIME, OLDEST_PYTHON, allows, allows_slots, dotted, file_name, shown
@@ -185,7 +185,7 @@ def importable(folder: Path) -> Path:
 
     Links: the folder that fanout is installed in has its libraries too, which an environment has its own of, or not.
     """
-    package = Path(fanout.__file__).parent
+    package = Path(version.__file__).parent
     links = folder / "fanout-alone"
     links.mkdir(parents=True, exist_ok=True)
     for name, target in (("fanout", package), ("azureml_user", package / "compat" / "azureml_user")):

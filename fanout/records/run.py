@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated
 
-from fanout import __version__
 from fanout.advice import advised
 from fanout.config.settings import Settings
 from fanout.errors import RunError
@@ -18,6 +17,7 @@ from fanout.security.signature import Signer
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import create, list_names, read
+from fanout.version import __version__
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from obstore.store import LocalStore
 
-from fanout import __version__
 from fanout.clock import Clock
 from fanout.errors import StoreError
 from fanout.files.local_folder import files_below
@@ -39,6 +38,7 @@ from fanout.storage import keys
 from fanout.storage.objects import copy, list_keys, put, read
 from fanout.supervision.progress import Progress
 from fanout.tasks import all_of, beside
+from fanout.version import __version__
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from fanout import __version__
 from fanout.config.settings import Settings, resolve_datastore
 from fanout.environments import installed
 from fanout.errors import DamagedRecordError, InputError, StoreError
@@ -33,6 +32,7 @@ from fanout.scheduler.observer import StepReport
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import create, put, read
+from fanout.version import __version__
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

@@ -64,6 +64,11 @@ def run_json(run: str) -> str:
     return f"runs/{run}/run.json"
 
 
+def given(run: str, name: str) -> str:
+    """What a call from Python gave the run to work on: items, a table."""
+    return f"runs/{run}/given/{name}"
+
+
 def redrive_json(run: str, number: int) -> str:
     """What round `number` of a run does again; created once, the moment the round exists. Round 1 has none."""
     return f"runs/{run}/redrive-{number:03d}.json"

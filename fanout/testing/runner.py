@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from fanout.api.inputs import Value, given, replaced, said
 from fanout.testing.environment import isolated
 from fanout.testing.errors import RunNotCompletedError, RunTimeoutError
-from fanout.testing.places import Value, data_inputs, located, redirected, said
+from fanout.testing.places import redirected
 from fanout.testing.result import RunResult, failures_of, read_events, steps_of
 from fanout.testing.servers import MOST_MESSAGES, Servers
 
@@ -108,10 +109,8 @@ class _Order:
         """The order for a file; SpecError with every problem found."""
         from fanout.api.pipelines import load
 
-        places = located(inputs, data_inputs(file) if inputs else (), base)
-        given = tuple(f"{name}={said(value)}" for name, value in places.items())
-        sets = tuple(f"{key}={said(value)}" for key, value in overrides.items())
-        return cls(file, load(file, sets, given), given, sets)
+        values, sets = given(file, inputs, base), replaced(overrides)
+        return cls(file, load(file, sets, values), values, sets)
 
     def redirected(self, folder: Path) -> "_Order":
         """The same with its outputs in `folder`, but for those that an override has placed."""

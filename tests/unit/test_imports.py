@@ -12,7 +12,7 @@ import fanout
 
 PACKAGE = Path(fanout.__file__).parent
 ORDER = (
-    ("backports",),
+    ("backports", "version"),
     ("errors", "advice", "clock", "memory", "tasks"),
     ("security",),
     ("storage",),

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from fanout.api.inputs import said
 from fanout.api.pipelines import load
-from fanout.testing.places import data_inputs, located, redirected, said
+from fanout.testing.places import redirected
 
 PIPELINE = """\
 type: pipeline
@@ -36,30 +37,6 @@ def file(tmp_path: Path) -> Path:
     path.write_text(PIPELINE)
     (tmp_path / "in").mkdir()
     return path
-
-
-def test_inputs_that_are_data(file: Path) -> None:
-    """Data is what has a type of data or a path."""
-    assert data_inputs(file) == {"files"}
-
-
-def test_relative_places_start_from_the_test_file() -> None:
-    """Paths always, texts where data is meant; URIs and literals stay."""
-    given = {"files": "data/in", "other": Path("x"), "bucket": "s3://b/k", "mode": "fast/slow", "n": 3}
-    assert located(given, ["files", "bucket"], Path("/tests")) == {
-        "files": Path("/tests/data/in"),
-        "other": Path("/tests/x"),
-        "bucket": "s3://b/k",
-        "mode": "fast/slow",
-        "n": 3,
-    }
-
-
-@pytest.mark.parametrize("value", ["true", "0.5", "007", "a: b", "ünï # no comment", "null"])
-def test_text_stays_text(file: Path, value: str) -> None:
-    """Whatever a text looks like in YAML, the pipeline gets it as it is."""
-    pipeline = load(file, [f"description={said(value)}"])
-    assert pipeline.description == value
 
 
 def test_outputs_go_to_the_folder_of_the_run(file: Path) -> None:

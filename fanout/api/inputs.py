@@ -1,0 +1,56 @@
+"""Python values for inputs and keys of a pipeline file: what `--input` and `--set` read, from values."""
+
+import json
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TypeAlias
+
+Value: TypeAlias = str | int | float | bool | PathLike[str] | None
+"""What an input or a key may be given. A path is taken from the current folder."""
+
+
+def said(value: Value) -> str:
+    """A value as `--set` and `--input` read it: text stays text, whatever it looks like."""
+    return json.dumps(str(value) if isinstance(value, PathLike) else value, ensure_ascii=False)
+
+
+def located(inputs: Mapping[str, Value], data: Iterable[str], base: Path) -> dict[str, Value]:
+    """The inputs with relative paths made absolute, counted from `base`: every path, and texts where data is meant."""
+    places = set(data)
+    return {
+        name: (base / value).absolute()
+        if isinstance(value, PathLike) or (name in places and isinstance(value, str) and ":" not in value)
+        else value
+        for name, value in inputs.items()
+    }
+
+
+def data_inputs(pipeline_file: Path) -> set[str]:
+    """Names of the pipeline's inputs that are data, not literals."""
+    from fanout.pipeline.model import DataType
+    from fanout.pipeline.yaml.diagnostics import Report
+    from fanout.pipeline.yaml.parser import read_document
+    from fanout.pipeline.yaml.tree import MapNode, ScalarNode
+
+    root = read_document(pipeline_file, str(pipeline_file), Report())
+    inputs = root.get("inputs") if isinstance(root, MapNode) else None
+    found = set()
+    for name, entry in inputs.entries.items() if isinstance(inputs, MapNode) else ():
+        if isinstance(entry.value, MapNode):
+            kind = entry.value.get("type")
+            of_data = isinstance(kind, ScalarNode) and kind.text in list(DataType)
+            if of_data or entry.value.get("path") is not None:
+                found.add(name)
+    return found
+
+
+def given(file: Path, inputs: Mapping[str, Value], base: Path) -> tuple[str, ...]:
+    """Each input as `--input` takes it; relative paths are counted from `base`."""
+    places = located(inputs, data_inputs(file) if inputs else (), base)
+    return tuple(f"{name}={said(value)}" for name, value in places.items())
+
+
+def replaced(overrides: Mapping[str, Value]) -> tuple[str, ...]:
+    """Each override as `--set` takes it."""
+    return tuple(f"{key}={said(value)}" for key, value in overrides.items())
