@@ -50,4 +50,4 @@ def test_it_is_followed(tmp_path: Path) -> None:
     assert "joining run big, step count" in printed
     assert printed.count("41 counts.csv") == 2
     template = (tmp_path / "template.yml").read_text()
-    assert re.search(r"^  MaximumWorkers:\n(?:    .*\n)*?    Default: '?1000'?$", template, re.MULTILINE)
+    assert re.search(r'^  MaximumWorkers:\n(?:    .*\n)*?    Default: "1000"$', template, re.MULTILINE)
