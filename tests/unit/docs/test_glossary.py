@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = (Path(__file__).parents[2] / "docs" / "GLOSSARY.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "GLOSSARY.md").read_text()
 ROW = re.compile(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \| (?:`([\w.]+)`|—) \|$", re.MULTILINE)
 ROWS = [row for row in ROW.findall(PAGE) if row[0] != "term"]
 

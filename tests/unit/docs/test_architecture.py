@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.unit.test_imports import ORDER
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
 MODULE = re.compile(r"`([\w/]+\.py)`")
 MOST_MODULES = 40

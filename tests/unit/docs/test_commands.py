@@ -11,7 +11,7 @@ from fanout.cli.app import app
 from fanout.errors import ExitCode
 from fanout.node import exit_codes
 
-PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "commands.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "commands.md").read_text()
 ROW = re.compile(r"^\| `fanout ([^`]+)` \| ([^|]+) \| (.+) \| ([^|]+) \|$", re.MULTILINE)
 OPTION = re.compile(r"^\| `(-[^`]+)` \| (.+) \|$", re.MULTILINE)
 CODE = re.compile(r"^\| (\d+) \|", re.MULTILINE)
