@@ -43,6 +43,12 @@ TABLE_SERVER = (sys.executable, "-P", "-m", "fanout.slot.child.table_server")
 """The command that reads tables for slots in the step's own Python."""
 
 
+def table_server(environ: Mapping[str, str]) -> list[str]:
+    """The same with the node's own import path: that of the step may lead to packages of another Python."""
+    path = environ.get("PYTHONPATH")
+    return ["/usr/bin/env", *(("-u", "PYTHONPATH") if path is None else (f"PYTHONPATH={path}",)), *TABLE_SERVER]
+
+
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """Where a node works. `store_folder` is set when the store is a folder of this machine: then nothing is copied."""
@@ -110,7 +116,7 @@ class Workspace:
             profiling_module=record.step.profiling_module,
             input_path=_local_input(record),
             conda_file=None if self.python is None else record.step.environment.conda_file,
-            table_server=None if self.python is None or record.recipe is None else list(TABLE_SERVER),
+            table_server=None if self.python is None or record.recipe is None else table_server(os.environ),
             json_records=record.step.json_records,
             stack=str(self.scratch / "stacks" / process),
         )

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fanout.errors import DamagedRecordError, InputError
-from fanout.node.workspace import TABLE_SERVER
+from fanout.node.workspace import TABLE_SERVER, table_server
 from fanout.records.mini_batch import Cut, MiniBatch, Piece
 from fanout.slot.child.table_client import RemoteTableReader
 from fanout.slot.child.table_reader import TableReader
@@ -172,6 +172,18 @@ def test_the_process_that_reads_is_killed(remote: Any, tmp_path: Path) -> None:
     os.kill(far._process.pid, signal.SIGKILL)
     far._process.wait()
     assert len(far(_batch(path))) == 3
+
+
+@pytest.mark.parametrize("own", [{}, {"PYTHONPATH": "/nowhere"}])
+def test_packages_of_another_python(
+    remote: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: dict[str, str]
+) -> None:
+    """What the step has put on its import path is not what reads the table."""
+    (tmp_path / "pandas.py").write_text("raise SystemExit('of another Python')")
+    path = tmp_path / "rows.csv"
+    path.write_text(ROWS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert len(remote(DELIMITED, command=tuple(table_server(own)))(_batch(path))) == 3
 
 
 def test_damaged_records_stay_damaged(remote: Any, tmp_path: Path) -> None:
