@@ -155,10 +155,11 @@ class _Notebook:
     """HTML in the output of a cell, changed in its place."""
 
     def __init__(self) -> None:
-        from IPython.display import HTML, display
+        import importlib
 
-        self._html: Callable[[str], Any] = HTML
-        self._handle: Any = display(HTML(""), display_id=True)
+        ipython: Any = importlib.import_module("IPython.display")
+        self._html: Callable[[str], Any] = ipython.HTML
+        self._handle: Any = ipython.display(ipython.HTML(""), display_id=True)
         self._last = ""
 
     def draw(self, board: Board) -> None:

@@ -104,6 +104,16 @@ def _loaded_by(statement: str) -> set[str]:
     return {name.partition(".")[0] for name in done.stdout.split()}
 
 
+def test_the_python_api_costs_nothing_until_it_is_used() -> None:
+    """`import fanout` loads neither a library nor a module of fanout's own but the version."""
+    code = "import sys; before = set(sys.modules); import fanout; print(*(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    ours = {name for name in done.stdout.split() if name.partition(".")[0] == "fanout"}
+    assert ours == {"fanout", "fanout.version"}
+    assert not _loaded_by("import fanout") & {*HEAVY, "cloudpickle"}
+    assert not _loaded_by("import fanout; dir(fanout); fanout.RunFailed") & {*HEAVY, "cloudpickle"}
+
+
 def test_the_slot_starts_light() -> None:
     """The process that runs user code loads the standard library and little of fanout, so that it starts fast."""
     assert not _loaded_by("import fanout.slot.child.main") & set(HEAVY)

@@ -20,8 +20,8 @@ from typing import Any
 
 from fanout.api.functions import script
 from fanout.errors import InputError
+from fanout.slot.child.entry_script import FUNCTION_SCRIPT
 
-SCRIPT = "fanout_entry.py"
 LARGEST_SOURCE = 1024 * 1024
 _INSTALLED = ("site-packages", "dist-packages")
 
@@ -47,7 +47,7 @@ def name_of(function: Any) -> str:
 def write_code(folder: Path, call: FunctionCall) -> None:
     """The code folder of a run that makes this call; InputError when the function cannot be taken along."""
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(script.__file__, folder / SCRIPT)
+    shutil.copyfile(script.__file__, folder / FUNCTION_SCRIPT)
     order = {
         "name": name_of(call.function),
         "function": _travel(call.function, folder, script.PICKLE_FILE),

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fanout.api.functions.code import SCRIPT
 from fanout.records.row_format import RowFormat, row_format
+from fanout.slot.child.entry_script import FUNCTION_SCRIPT
 
 if TYPE_CHECKING:
     from fanout.pipeline.model import Pipeline
@@ -53,7 +53,7 @@ def document(name: str, source: Source, options: Options, output: str | None) ->
     task = {
         "type": "run_function",
         "code": "./code",
-        "entry_script": SCRIPT,
+        "entry_script": FUNCTION_SCRIPT,
         "append_row_to": f"${{{{outputs.{ROWS}}}}}",
     }
     arguments = [_AS_VALUES] if source.kind == "values" else []

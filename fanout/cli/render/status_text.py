@@ -19,7 +19,7 @@ from fanout.records.verdict import Counts
 def status_lines(status: RunStatus, commands: Commands, paint: Paint) -> Iterator[str]:
     """The status for people."""
     yield f"{paint.strong(status.run)}  {_ended(status.seal, paint)}"
-    yield f"  started {moment(status.created)} from {status.file}" + (
+    yield f"  started {moment(status.created)}{f' from {status.file}' if status.file else ''}" + (
         f", round {status.round}" if status.round > 1 else ""
     )
     if status.seal is not None:
@@ -32,7 +32,8 @@ def status_lines(status: RunStatus, commands: Commands, paint: Paint) -> Iterato
         yield from (f"  {'':{width}}  {line}" for line in _details(step, status.run, commands))
     if status.seal is None:
         yield f"  if no process works on it any more: {commands.resume(status.run)}"
-        yield f"  the same, with the code as it is now: {commands.resume(status.run, new_code=True)}"
+        if status.file:  # a function's code is what was sent: there is no folder to take it from anew
+            yield f"  the same, with the code as it is now: {commands.resume(status.run, new_code=True)}"
 
 
 def status_fields(status: RunStatus) -> dict[str, object]:

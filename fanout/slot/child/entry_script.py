@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 OURS = f"{Path(__file__).parents[2]}{os.sep}"
 PROFILERS = tuple(f"{Path(os.__file__).parent}{os.sep}{name}.py" for name in ("cProfile", "profile"))
 """They stand between us and run() where --profiling_module asks for it."""
-FUNCTION_SCRIPT = f"{os.sep}fanout_entry.py"
+FUNCTION_SCRIPT = "fanout_entry.py"
 """The script, in the code of a run that was made from a function, which calls that."""
 TRACEBACK_LIMIT = 16 * 1024
 
@@ -175,7 +175,7 @@ def _chain(summary: traceback.TracebackException) -> Iterator[traceback.Tracebac
 
 def is_ours(filename: str) -> bool:
     """Whether a frame of this file is fanout's or Python's own, and says nothing about a script."""
-    return filename.endswith(FUNCTION_SCRIPT) or filename.startswith(
+    return filename.endswith(f"{os.sep}{FUNCTION_SCRIPT}") or filename.startswith(
         (OURS, "<frozen importlib", "<frozen runpy", *PROFILERS)
     )
 

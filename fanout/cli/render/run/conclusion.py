@@ -16,6 +16,7 @@ from fanout.reports.failure_groups import may_be_code
 from fanout.reports.job_result import UNANSWERED
 from fanout.scheduler.observer import RunReport, StepReport
 from fanout.scheduler.run_machine import run_counts
+from fanout.slot.child.entry_script import FUNCTION_SCRIPT
 
 MOST_CHANGES = 5
 
@@ -117,7 +118,7 @@ def _own_reason(report: RunReport) -> str:
 def _repairs(report: RunReport, commands: Commands) -> Iterator[tuple[str, str]]:
     """What to do about the failures, for each thing that may have to change: code, pipeline file, data, or nothing."""
     failed = [step for step in report.steps if not step.seal.verdict.completed or has_failures(step)]
-    if any(step.code and _may_be_code(step) for step in failed):
+    if any(step.code and not _is_function(step) and _may_be_code(step) for step in failed):
         yield "with changed code", commands.redrive(report.run, new_code=True)
         yield "with the same code", commands.redrive(report.run)
     else:
@@ -125,6 +126,11 @@ def _repairs(report: RunReport, commands: Commands) -> Iterator[tuple[str, str]]
         yield again, commands.redrive(report.run)
     if report.file and any(_may_be_file(step) for step in failed):
         yield "with a changed pipeline file", commands.run(report.file)
+
+
+def _is_function(step: StepReport) -> bool:
+    """Whether the step calls a function that was sent from Python: there is no folder to take its code from anew."""
+    return isinstance(step.step, ParallelStep) and step.step.task.entry_script == FUNCTION_SCRIPT
 
 
 def _may_be_code(step: StepReport) -> bool:
@@ -165,7 +171,8 @@ def _next_commands(report: RunReport, commands: Commands) -> Iterator[tuple[str,
     """What to type next, and what for."""
     if report.verdict.status is VerdictStatus.CANCELED:
         yield "go on with", commands.redrive(report.run)
-        yield "with changed code", commands.redrive(report.run, new_code=True)
+        if not any(map(_is_function, report.steps)):
+            yield "with changed code", commands.redrive(report.run, new_code=True)
         return
     if report.verdict.status is VerdictStatus.FAILED or run_has_failures(report):
         yield "failures", commands.failures(report.run)
