@@ -17,7 +17,7 @@
         │   ├── QueueGoneError    it was removed: the step is over, or another supervisor took a new one
         │   └── QueueFullError    the file system of its file has no room left
         ├── DamagedRecordError    a stored record is truncated, altered or of another version
-        │   └── ForgedMessageError  a message that nobody who can read the store has sent
+        │   └── ForgedMessageError  a message without a valid signature
         └── EventError            a message that should tell of objects, and does not
 
 Anything else that escapes is a bug of ours: exit 3 too, with a traceback.
@@ -163,7 +163,7 @@ class DamagedRecordError(InfrastructureError):
 
 
 class ForgedMessageError(DamagedRecordError):
-    """A message without a valid signature: nobody who can read the store has sent it."""
+    """A message without a valid signature: its sender cannot read the store."""
 
 
 class EventError(InfrastructureError):

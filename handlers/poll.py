@@ -44,13 +44,13 @@ async def poll(queue: Queue, work: Work, clock: Clock, seconds: float, leaving: 
 
 async def _receive(queue: Queue, leaving: asyncio.Event) -> list[Delivery]:
     """What comes; nothing when `leaving` is set and the queue is not heard of soon."""
-    receiving, told = asyncio.ensure_future(queue.receive(BATCH, WAIT)), asyncio.ensure_future(leaving.wait())
+    receiving, stop_wait = asyncio.ensure_future(queue.receive(BATCH, WAIT)), asyncio.ensure_future(leaving.wait())
     try:
-        await asyncio.wait([receiving, told], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([receiving, stop_wait], return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait([receiving], timeout=ANSWER)
         return receiving.result() if receiving.done() else []
     finally:
-        await cut_off(receiving, told)
+        await cut_off(receiving, stop_wait)
 
 
 def seconds_of(text: str | None) -> float:

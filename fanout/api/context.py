@@ -79,12 +79,12 @@ async def run_context_of(
     warm: "WarmNode | None" = None,
     *,
     to_look: bool = False,
-    say: "Callable[[str], None] | None" = None,
+    print_line: "Callable[[str], None] | None" = None,
 ) -> AsyncIterator["RunContext"]:
     """Everything a run needs, open while the context lasts; the store is made when it is missing.
 
-    `warm` is the node that its first parallel step gets; `to_look`: for a command that gives up soon. `say` is given a
-    line about what fanout.toml decided, if it did; by default it goes to stderr.
+    `warm` is the node for the first parallel step. `to_look`: for a command that gives up soon. `print_line` gets a
+    line that says what fanout.toml decided, if it did; by default the line goes to stderr.
     """
     from fanout.clock import SystemClock
     from fanout.engines.local import LocalEngine
@@ -93,7 +93,7 @@ async def run_context_of(
     from fanout.storage.open import ensure_bucket, open_store
 
     if line := origin_line(settings):
-        (say or _on_stderr)(line)
+        (print_line or _on_stderr)(line)
     access, clock = access_to_look(settings) if to_look else access_of(settings), SystemClock()
     store = open_store(settings.store, access)
     await ensure_bucket(settings.store, access)
@@ -213,7 +213,7 @@ def commands_of(settings: Settings, where: Where) -> "Commands":
 
 
 def _found(folder: Path, where: Where) -> Settings | None:
-    """What holds in a folder without any option but the profile; None when that cannot be told there."""
+    """The settings of a folder without any option but the profile; None when they cannot be found."""
     try:
         return _settings_of(folder, Where(profile=where.profile))
     except SettingsError:

@@ -15,20 +15,20 @@ QUEUES = ("events", "work", "tick", "reduce", "dead", "undelivered")
 
 
 def events_queue(deployment: str) -> str:
-    """The name of the queue that a deployment is told of arrivals through."""
+    """The name of the queue through which a deployment receives events."""
     return f"{stack_name(deployment)}-events"
 
 
 def trigger_of(deployment: str, pipeline: Pipeline, context: RunContext) -> Trigger | None:
     """The pipeline's trigger, its arrivals going to the deployment.
 
-    SettingsError when it cannot be: a folder, a queue of somebody else, or runs that would start each other.
+    SettingsError when it cannot be: a folder, a queue of another owner, or runs that would start each other.
     """
     trigger = pipeline.trigger
     if trigger is None:
         return None
     if not trigger.root.startswith("s3://"):
-        raise SettingsError(f"{pipeline.file}: trigger: functions are told of objects in a bucket, not in a folder")
+        raise SettingsError(f"{pipeline.file}: trigger: functions receive events of a bucket, not of a folder")
     if trigger.queue is not None:
         raise SettingsError(
             f"{pipeline.file}: trigger.queue: a deployment has a queue of its own for arrivals; leave this out"
@@ -48,8 +48,8 @@ def is_same(one: Trigger | None, other: Trigger | None) -> bool:
     return (one and (one.name, one.root)) == (other and (other.name, other.root))
 
 
-async def tells(trigger: Trigger | None, context: RunContext) -> bool:
-    """Whether nothing has to be done so that the bucket tells of arrivals."""
+async def sends_events(trigger: Trigger | None, context: RunContext) -> bool:
+    """Whether the bucket already sends its events."""
     return trigger is None or (await look(trigger, context)).is_set
 
 

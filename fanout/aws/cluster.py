@@ -104,7 +104,7 @@ async def lent_to(run: str, step: str | None, store: "ObjectStore", settings: Se
 
 
 def region_of(settings: Settings) -> str:
-    """The region that pods work in; SettingsError when nobody has said it."""
+    """The region that pods work in; SettingsError when no setting names it."""
     if not settings.region:
         raise SettingsError("region: say it in fanout.toml or in AWS_REGION; pods do not know it from elsewhere")
     return settings.region

@@ -47,14 +47,14 @@ class Difference:
     parameters_before: dict[str, str]
     trigger: Trigger | None
     trigger_before: Trigger | None
-    is_told: bool  # of arrivals, as it should be
+    receives_events: bool  # whether the bucket already sends its events
     code: Mapping[str, Snapshot] = field(default_factory=dict)  # what goes into the store, by step
 
     @property
     def is_empty(self) -> bool:
         """Whether everything is as it should be."""
         same = arrivals.is_same(self.trigger, self.trigger_before) or self.trigger_before is None
-        return not self.record and self.stack.id is None and self.is_told and same
+        return not self.record and self.stack.id is None and self.receives_events and same
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ async def difference(wanted: Wanted, context: RunContext, stack: Stack) -> Diffe
     return Difference(
         record=await how_record_differs(made, context.store),
         code=taken,
-        is_told=await arrivals.tells(trigger, context),
+        receives_events=await arrivals.sends_events(trigger, context),
         trigger=trigger,
         trigger_before=arrivals.trigger_before(wanted.name, before),
         parameters=values,
@@ -119,7 +119,7 @@ async def apply(wanted: Wanted, found: Difference, context: RunContext, stack: S
 
 
 async def look_for(name: str, standing: StackState | None, context: RunContext, *, data: bool) -> Doomed:
-    """What of a deployment there is; with `data` everything that lies in its store, whoever made it."""
+    """What exists of a deployment; with `data` everything in its store, of other runs, too."""
     remains = await find_remains(context.store, name, data=data)
     if standing is not None:
         trigger = arrivals.trigger_before(name, standing.parameters)

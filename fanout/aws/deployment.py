@@ -101,8 +101,8 @@ async def read_deployment(store: "ObjectStore", name: str) -> Deployment:
 async def begin(deployment: Deployment, context: RunContext, inputs: Mapping[str, str], name: str) -> str:
     """A run of the deployment exists, with these URIs in the place of its data inputs; its name.
 
-    Where there is a run of that name it is that one: whoever is asked twice begins once. InputError for an input in a
-    place that a deployment may not read.
+    Idempotent: where there is a run of that name, that run is returned. InputError for an input in a place that a
+    deployment may not read.
     """
     if trouble := list(_not_for_functions(deployment.pipeline, inputs, context.settings)):
         raise InputError(f"deployment {deployment.name}: " + "; ".join(trouble))

@@ -29,7 +29,7 @@ class Remains:
 
 
 async def find_remains(store: "ObjectStore", name: str, *, data: bool) -> Remains:
-    """The deployment's own objects, and code that nobody else needs; with `data` all of the store.
+    """The deployment's own objects, and code that no other record needs; with `data` all of the store.
 
     RunError when `data` would take what another deployment works on.
     """
@@ -78,6 +78,6 @@ async def _code(store: "ObjectStore", records: Sequence[str]) -> set[str]:
         try:
             return {str(digest) for digest in json.loads(body)["code"].values()}
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
-            raise RunError(f"{key} cannot be read, so nobody knows which code it needs; nothing was removed") from exc
+            raise RunError(f"{key} cannot be read, so it is unknown which code it needs; nothing was removed") from exc
 
     return set().union(*await all_of(map(of, records)))

@@ -13,7 +13,7 @@ _DEFAULT = re.compile(r"^    Default: .*\n", re.MULTILINE)
 
 
 def template_defaults() -> dict[str, str]:
-    """The values that the template's parameters have when nobody says otherwise."""
+    """The default values of the template's parameters."""
     import yaml
 
     declared = yaml.safe_load(infra_file(TEMPLATE).partition(_HEAD)[0])["Parameters"]  # no tags of CloudFormation there

@@ -83,7 +83,7 @@ class Stack:
         with self._translated("prepare"):
             made = self._client.create_change_set(
                 StackName=self.name,
-                ChangeSetName=f"fanout-{secrets.token_hex(4)}",  # one that was left behind is in nobody's way
+                ChangeSetName=f"fanout-{secrets.token_hex(4)}",  # one that was left behind does no harm
                 ChangeSetType="CREATE" if standing is None else "UPDATE",
                 TemplateBody=template,
                 Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],

@@ -33,14 +33,14 @@ def answer(arguments: Sequence[str] | None = None) -> int:
 
 def _answer(arguments: Sequence[str] | None) -> int:
     from fanout.cli.app import app
-    from fanout.cli.exit_codes import tell
-    from fanout.cli.waits import waits_said
+    from fanout.cli.exit_codes import report_error
+    from fanout.cli.waits import waits_reported
 
     try:
-        with waits_said():
+        with waits_reported():
             app(args=arguments, prog_name="fanout")
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
     except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 - the one place where errors become exit codes
-        return tell(exc)
+        return report_error(exc)
     return 0

@@ -37,7 +37,7 @@ def exit_code(verdict: "Verdict", *, failed: bool = False) -> ExitCode:
     }[verdict.status]
 
 
-def tell(error: BaseException) -> ExitCode:
+def report_error(error: BaseException) -> ExitCode:
     """Says on stderr what is wrong, and returns the exit code that goes with it."""
     from fanout.storage.disk_space import full, is_full
 
@@ -47,24 +47,24 @@ def tell(error: BaseException) -> ExitCode:
         case KeyboardInterrupt():
             return ExitCode.CANCELED
         case SpecError():
-            _tell_problems(error)
+            _report_problems(error)
             return ExitCode.USAGE
         case UserError():
-            _say(str(error))
+            _print(str(error))
             return ExitCode.USAGE
         case OSError() if is_full(error):
-            _say("\n".join([full(error.filename), ROOM, *notes]))
+            _print("\n".join([full(error.filename), ROOM, *notes]))
             return ExitCode.INTERNAL
         case InfrastructureError():
-            _say("\n".join([str(error), *_advice(error), *notes]))
+            _print("\n".join([str(error), *_advice(error), *notes]))
             return ExitCode.INTERNAL
         case FanoutError():
-            _say(str(error))
+            _print(str(error))
             return ExitCode.INTERNAL
         case _:
             error.__notes__ = []  # said below
-            _say("".join(traceback.format_exception(error)))
-            _say("\n".join(["This is a bug in fanout. What was committed to the store is there as it was.", *notes]))
+            _print("".join(traceback.format_exception(error)))
+            _print("\n".join(["This is a bug in fanout. What was committed to the store is there as it was.", *notes]))
             return ExitCode.INTERNAL
 
 
@@ -78,7 +78,7 @@ def the_one_inside(error: BaseException) -> BaseException:
     return error
 
 
-def _tell_problems(error: SpecError) -> None:
+def _report_problems(error: SpecError) -> None:
     from fanout.cli.render.output import output_to
     from fanout.cli.render.problems import problem_lines
 
@@ -98,7 +98,7 @@ def _advice(error: InfrastructureError) -> list[str]:
     return ["Check that the store can be reached, and that --store, --profile or fanout.toml name it and its endpoint."]
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     from fanout.security.redaction import redact
 
     sys.stderr.write(redact(text).rstrip() + "\n")

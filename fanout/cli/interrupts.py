@@ -1,7 +1,7 @@
 """Ctrl-C while a verb begins: raised as Python does, and remembered.
 
 Python drops what is raised while it cleans up after an import or an object ("Exception ignored in …"), and with it a
-KeyboardInterrupt. Whoever answers to signals in order asks here first whether one has come already.
+KeyboardInterrupt. Code that installs signal handlers asks here first whether a signal has come already.
 """
 
 import signal
@@ -28,7 +28,7 @@ def remember_interrupts() -> None:
 
 
 def was_interrupted() -> bool:
-    """Whether Ctrl-C has come since, as far as nobody else has taken over to answer to it."""
+    """Whether Ctrl-C has come since, unless another handler has been installed."""
     handler = signal.getsignal(signal.SIGINT)
     return isinstance(handler, _Remembered) and handler.has_come
 

@@ -19,8 +19,8 @@ async def until_stopped(
 ) -> T | None:
     """What `work` comes to; None when a signal stopped it.
 
-    `on_stop` is told of the first signal, `leave` of the second. Nothing is lost by leaving at once: nodes notice that
-    they are alone, and the store holds what was done.
+    `on_stop` is called at the first signal, `leave` at the second. Nothing is lost by leaving at once: nodes notice
+    that they are alone, and the store holds what was done.
     """
     task = asyncio.ensure_future(work)
     stopped = False
@@ -55,14 +55,14 @@ def _handled(first: Callable[[], None], second: Callable[[], None]) -> Iterator[
     The first may have come before, and been lost.
     """
     loop = asyncio.get_running_loop()
-    told, came_before = False, was_interrupted()
+    signaled, came_before = False, was_interrupted()
 
     def on_signal() -> None:
-        nonlocal told
-        if told:
+        nonlocal signaled
+        if signaled:
             second()
             os._exit(ExitCode.CANCELED)
-        told = True
+        signaled = True
         first()
 
     for number in SIGNALS:

@@ -12,7 +12,7 @@ LOOK_EVERY = 0.2
 FIRST = 1.0
 """Seconds without an answer after which it is said; then after twice as long each time."""
 
-Say = Callable[[str], None]
+PrintLine = Callable[[str], None]
 
 
 def _on_stderr(text: str) -> None:
@@ -20,14 +20,14 @@ def _on_stderr(text: str) -> None:
     sys.stderr.flush()
 
 
-class _Voice:
-    """Where it is said: a view of a run has lines of its own."""
+class _Output:
+    """Where the lines go: a view of a run has its own output."""
 
-    say: Say = staticmethod(_on_stderr)
+    print_line: PrintLine = staticmethod(_on_stderr)
 
 
 @contextlib.contextmanager
-def waits_said() -> Iterator[None]:
+def waits_reported() -> Iterator[None]:
     """While the context lasts, a server that does not answer for a second is named, with the time that is left."""
     over = threading.Event()
     watching = threading.Thread(target=_watch, args=(over,), name="waits", daemon=True)
@@ -40,17 +40,17 @@ def waits_said() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def said_by(say: Say) -> Iterator[None]:
-    """While the context lasts, `say` is told in place of stderr; it may be called from another thread."""
-    before, _Voice.say = _Voice.say, staticmethod(say)
+def reported_by(print_line: PrintLine) -> Iterator[None]:
+    """While the context lasts, lines go to `print_line` instead of stderr. It may be called from another thread."""
+    before, _Output.print_line = _Output.print_line, staticmethod(print_line)
     try:
         yield
     finally:
-        _Voice.say = before
+        _Output.print_line = before
 
 
 def sentence(waiting: Waiting, seconds: float) -> str:
-    """What it is waited for, how long by now, and how long at most."""
+    """A sentence that names the server, how long it has not answered, and the limit."""
     return f"no answer from {waiting.where}, trying again ({seconds:.0f} s of {waiting.limit:.0f})"
 
 
@@ -64,4 +64,4 @@ def _watch(over: threading.Event) -> None:
         elif seconds >= next_at or waiting.where != said:
             said, next_at = waiting.where, max(next_at, seconds) * 2
             with contextlib.suppress(OSError, ValueError, RuntimeError):  # a reader, or a loop, that has gone
-                _Voice.say(sentence(waiting, seconds))
+                _Output.print_line(sentence(waiting, seconds))

@@ -65,10 +65,10 @@ def snapshot(folder: Path, places: Places = Places()) -> Snapshot:  # noqa: B008
 
 
 def notices(folder: Path, taken: Snapshot) -> list[str]:
-    """What somebody who starts a run should know of the snapshot: what is missing in it, and what makes it large."""
+    """Notices about the snapshot: what is missing in it, and what makes it large."""
     found = [
         f"{folder}: left out of the code: {_some(names)} ({why.value})"
-        for why, names in names_by_reason(taken.taken.left_out, TOLD)
+        for why, names in names_by_reason(taken.taken.left_out, NOTICED)
     ]
     if taken.size > LARGE:
         found.append(
@@ -78,7 +78,7 @@ def notices(folder: Path, taken: Snapshot) -> list[str]:
     return found
 
 
-TOLD = (Why.SECRET, Why.LINK, Why.INPUT)
+NOTICED = (Why.SECRET, Why.LINK, Why.INPUT)
 """What a script might miss. Caches, former outputs, and what the user names in an ignore file go without saying."""
 MOST_NAMED = 5
 

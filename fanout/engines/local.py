@@ -76,13 +76,13 @@ class LocalNodes:
     async def finish(self) -> None:
         """Says `finish` to all nodes and waits for them, not longer than a minute."""
         self._leaving = True
-        self._say(b"finish\n")
+        self._send(b"finish\n")
         await self._wait(FINISH_LIMIT)
 
     async def stop(self) -> None:
         """Ends all nodes now, and whatever they have started."""
         self._leaving = True
-        self._say(b"stop\n")
+        self._send(b"stop\n")
         await self._wait(STOP_LIMIT)
         await cut_off(*self._keepers)
 
@@ -102,9 +102,9 @@ class LocalNodes:
         news, self._news = self._news, []
         return news
 
-    def _say(self, word: bytes) -> None:
+    def _send(self, word: bytes) -> None:
         for node in self._living:
-            node.say(word)
+            node.send(word)
 
     async def _wait(self, seconds: float) -> None:
         if self._keepers:

@@ -43,12 +43,12 @@ class NodeProcess:
         self._stderr = bytearray()
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """The last line that it has written to stderr."""
         lines = self._stderr.decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
 
-    def say(self, word: bytes) -> None:
+    def send(self, word: bytes) -> None:
         """Writes a line to it; to one that has just died it is lost, and `ended` tells."""
         assert self._process.stdin is not None  # noqa: S101 - it was opened as a pipe
         with contextlib.suppress(BrokenPipeError):
@@ -84,8 +84,8 @@ class NodeProcess:
     def _read(self, stderr: int, at_the_end: Callable[[], object]) -> None:
         """Takes in what is there now; what the processes of its slots may write later is not waited for."""
         with contextlib.suppress(BlockingIOError):
-            while said := os.read(stderr, STDERR_KEPT):
-                self._stderr += said
+            while output := os.read(stderr, STDERR_KEPT):
+                self._stderr += output
                 del self._stderr[:-STDERR_KEPT]
             at_the_end()
 
@@ -111,7 +111,7 @@ class WarmNode:
         """The node, told what to do; None when somebody has taken it, or there never was one."""
         node, self._node = self._node, None
         if node is not None:
-            node.say(json.dumps(arguments).encode() + b"\n")
+            node.send(json.dumps(arguments).encode() + b"\n")
         return node
 
     def dismiss(self) -> None:

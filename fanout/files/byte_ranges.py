@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ByteSource(Protocol):
-    """Ranged reads of one file that nobody changes meanwhile."""
+    """Ranged reads of one file that does not change meanwhile."""
 
     @property
     def name(self) -> str:

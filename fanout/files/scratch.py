@@ -24,7 +24,7 @@ def scratch_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
     mark = os.open(folder / "unmarked", os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(mark, fcntl.LOCK_EX)
-        (folder / "unmarked").rename(folder / MARK)  # nobody ever sees the mark of a living process without its lock
+        (folder / "unmarked").rename(folder / MARK)  # the mark of a living process always has its lock
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -35,7 +35,7 @@ def scratch_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
 def sweep(parent: Path) -> None:
     """No folder in `parent` belongs to a process of ours that is dead."""
     for mark in parent.glob(f"*/{MARK}"):
-        with suppress(OSError):  # it went meanwhile, or is somebody else's
+        with suppress(OSError):  # it went meanwhile, or belongs to another user
             if mark.parent.lstat().st_uid == os.getuid() and not mark.parent.is_symlink() and _is_free(mark):
                 shutil.rmtree(mark.parent, ignore_errors=True)
 

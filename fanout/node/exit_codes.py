@@ -1,4 +1,4 @@
-"""How a node's process ends, told to whoever started it by its exit code; light, since engines import it."""
+"""Exit codes of a node's process. Imports nothing, since engines import it."""
 
 GAVE_UP = 42
 """Exit code of a node on which the script cannot be started; Azure's leader ends with the same number."""

@@ -2,8 +2,8 @@
 
 Deliveries of many runs come together, as a deployment has one queue for all of them. Each goes to the node of its step,
 which is made when the first one comes: slots run `init()` once, and stay. What the answer of an invocation does not
-name as failed is deleted by whoever made it, so a delivery is left out only when its result is durable, when it was
-sent anew, or when nobody wants it any more (promise I5).
+name as failed is deleted by AWS Lambda, so a delivery is left out only when its result is durable, when it was
+requeued, or when its step is over (promise I5).
 """
 
 import asyncio
@@ -155,7 +155,7 @@ class LambdaWorker:
         if kept.made.logs is not None:
             await kept.made.logs.keep()
         if kept.has_left:
-            left = [] if _nobody_wants(kept) else left
+            left = [] if _is_unwanted(kept) else left
             await self._evict(at)
         return left
 
@@ -185,7 +185,7 @@ class LambdaWorker:
             log.warning("%d deliveries come back late: %s", len(cut_off), exc)
 
     async def _is_over(self, at: StepRound) -> bool:
-        """Whether nobody wants results of the step any more."""
+        """Whether results of the step are no longer needed."""
         store = self.services.store
         looks: list[Awaitable[object]] = [step_seal(store, at), read(store, keys.cancel(at.run, at.round))]
         return any(found is not None for found in await all_of(looks))
@@ -248,7 +248,7 @@ def sorted_out(
     return mini_batches, commands, strange
 
 
-def _nobody_wants(kept: _Kept) -> bool:
+def _is_unwanted(kept: _Kept) -> bool:
     """Whether the node has left because its run is canceled."""
     running = kept.running
     return not running.cancelled() and running.exception() is None and running.result() is Leaving.CANCELED

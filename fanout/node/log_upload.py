@@ -69,7 +69,7 @@ class LogKeeper:
     def _copy(self, name: str, copy: Path) -> None:
         self.spare.mkdir(exist_ok=True)
         shutil.copyfile(self.logs / name, copy)
-        _cut_after_last_line(copy)  # a credential of which half is written could not be told
+        _cut_after_last_line(copy)  # half a credential would not be recognised
         mask_file(copy, self.secrets)
 
 

@@ -1,8 +1,8 @@
-"""A node process: what `fanout node` runs. Registers, sets up its folders, works, and leaves when it is told to.
+"""A node process, as `fanout node` runs it: registers, sets up its folders, works, and leaves when asked to.
 
-Told by whom: the first SIGTERM or SIGINT drains, the second ends at once. An engine on the same machine holds the other
-end of standard input: the line `finish` says that the step is settled, `stop` that it is over whatever happens, and its
-closing that the engine is gone.
+The first SIGTERM or SIGINT drains it, the second kills it. An engine on the same machine holds the other end of
+standard input: the line `finish` means that the step is settled, `stop` that it is over, and the end of the input that
+the engine is gone.
 """
 
 import asyncio
@@ -60,19 +60,19 @@ GRACE_WHEN_ORPHANED = 5.0
 
 @dataclass(frozen=True, slots=True)
 class NodeServices:
-    """What a node reaches the outside with."""
+    """Store, queues, clock and fork server of a node."""
 
     store: ObjectStore
     queues: QueueService
     access: Access
     clock: Clock
     store_uri: str
-    forks: ForkServer | None = None  # where slots come from; None: each is an interpreter of its own
+    forks: ForkServer | None = None  # forks slots; None: each slot starts an interpreter of its own
 
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """A node that is ready to run, what takes its logs to the store when they are far, and how busy the machine is."""
+    """A node that is ready to run, the uploader of its logs, and the meter of the machine's load."""
 
     node: Node
     number: int
@@ -86,18 +86,18 @@ async def serve(
     *,
     slots: int | None = None,
     with_parent: bool = False,
-    tell: Callable[[NodeStatus], None] = lambda _: None,
+    on_status: Callable[[NodeStatus], None] = lambda _: None,
 ) -> Leaving:
-    """Works on one step until it is over; RunError when there is no such step or its queue is gone.
+    """Works on one step until it is over. Raises RunError when there is no such step or its queue is gone.
 
-    `tell` hears what the node does, as soon as it has joined and every few seconds from then on.
+    `on_status` gets the node's status as soon as it has joined, and every few seconds from then on.
     """
     record = await load_step(services.store, at)
     pair = await open_queues(services.store, services.queues, at, services.store_uri)
     if pair is None:
         raise RunError(f"step {at.step} of run {at.run} has no queue (any more): it has ended, or was never started")
     async with assembled(record, pair, services, slots=slots) as made:
-        reporter = Reporter(made.node, made.number, at, services.store, services.clock, tell)
+        reporter = Reporter(made.node, made.number, at, services.store, services.clock, on_status)
         with _signals(made.node), _parent(made.node, with_parent):
             async with (
                 kept_now_and_then(made.logs, services.clock),

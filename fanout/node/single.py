@@ -1,4 +1,4 @@
-"""One mini-batch in this very process, as a slot would run it: for whoever looks closer, with a debugger or without.
+"""Runs one mini-batch in this process, as a slot would: for `fanout run-one`, with or without a debugger.
 
 Everything comes from the store; nothing is written there.
 """
@@ -104,7 +104,7 @@ async def _brought(record: StepRecord, place: Workspace, batch: MiniBatch, acces
 
 @dataclass(slots=True)
 class Trial:
-    """Runs the script on the mini-batch; `phase` says where it is, for whoever catches what it raises."""
+    """Runs the script on the mini-batch; `phase` says how far it is, for messages about an exception."""
 
     prepared: Prepared
     phase: str = "loading the script"

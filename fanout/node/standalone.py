@@ -16,7 +16,7 @@ from fanout.storage.open import open_store
 
 
 def exit_code(why: Leaving) -> int:
-    """What the process tells whoever started it."""
+    """The exit code of the process."""
     match why:
         case Leaving.FINISHED | Leaving.CANCELED:
             return ExitCode.COMPLETED
@@ -28,7 +28,7 @@ def exit_code(why: Leaving) -> int:
             return ExitCode.INTERNAL
 
 
-def say_warnings() -> None:
+def print_warnings() -> None:
     """Warnings go to stderr; the rest only to the node's log, whatever level that asks the loggers for."""
     handler = logging.StreamHandler()
     handler.setLevel(logging.WARNING)

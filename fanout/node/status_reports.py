@@ -24,14 +24,14 @@ LAST_LIMIT = 2.0
 
 @dataclass(slots=True)
 class Reporter:
-    """Writes the status of one node; `tell` hears each of them, too. `left`: why it leaves a step that goes on."""
+    """Writes the status of one node; `on_status` hears each of them, too. `left`: why it leaves a step that goes on."""
 
     node: Node
     number: int
     at: StepRound
     store: ObjectStore
     clock: Clock
-    tell: Callable[[NodeStatus], None] = lambda _: None
+    on_status: Callable[[NodeStatus], None] = lambda _: None
     left: str | None = None
     _started: float = field(init=False)
 
@@ -60,7 +60,7 @@ class Reporter:
         """One status; that it cannot be written is worth a line in the log, and nothing more."""
         status = self.look()
         if status.left is None:
-            self.tell(status)
+            self.on_status(status)
         try:
             await write_status(self.store, self.at, status)
         except StoreError as exc:

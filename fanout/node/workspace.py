@@ -96,7 +96,7 @@ class Workspace:
         )
 
     def start_order(self, record: StepRecord, process: str, arguments: list[str]) -> StartOrder:
-        """What a new process of a slot is told."""
+        """The start order for a new process of a slot."""
         outputs = self.slot_outputs(process, record.staged_outputs)
         first_output = next(iter(outputs.values()), self.scratch / "outputs" / process)
         return StartOrder(

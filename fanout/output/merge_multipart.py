@@ -1,4 +1,4 @@
-"""Reduce for whoever has little time: a large output on S3 in parts, as many as there is time for, then the rest later.
+"""Merges a large output on S3 in parts: as many as there is time for, the rest in a later call.
 
 Which rows are in which part follows from the seal alone, so a part that is written twice is the same twice, and the
 parts together are, byte for byte, what `fanout.output.merge` writes. The upload is noted in the store; which parts are

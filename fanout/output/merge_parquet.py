@@ -24,7 +24,7 @@ ROW_GROUP_BYTES = 64 * 1024 * 1024
 async def write_parquet(source: RowSource, store: "ObjectStore", key: str) -> int:
     """The object at `key` is one parquet file of all rows; returns its bytes.
 
-    It is composed in a temporary file: a parquet file ends with its index, and its parts can only be told afterwards.
+    It is composed in a temporary file: a parquet file ends with its index, and its parts are known only afterwards.
     """
     schema = common_schema([_schema(header) for header in source.headers()])
     with tempfile.TemporaryDirectory(prefix="fanout-reduce-") as folder:

@@ -1,7 +1,7 @@
 """What readers of a step's output files should know: files that several mini-batches wrote, files that are older.
 
 Neither fails a step, and neither may go unsaid: of a file that was written twice only the last is left, and what an
-output folder held before stays in it, as on Azure; whose files they are nobody knows but their owner.
+output folder held before stays in it, as on Azure; fanout does not know whose files they are.
 """
 
 import asyncio

@@ -18,7 +18,7 @@ DOTTED = rf"{NAME}(?:\.{NAME})*"
 
 EXPRESSION = re.compile(r"\$\{\{\s*([^\s{}]+)\s*\}\}")
 _ALMOST = re.compile(r"(?<![\\$])(?:\$\{|\{\{)\s*((?:parent\.)?(?:inputs|outputs)\.[A-Za-z_]\w*)\s*\}\}?")
-"""What somebody who forgot a brace or the dollar sign has written; no shell has a variable with a dot in its name."""
+"""An expression without a brace or the dollar sign; no shell has a variable with a dot in its name."""
 _OPENING = re.compile(r"\$\{\{[^{}]{0,40}")
 _GROUP = re.compile(r"\$\[\[((?:(?!\$\[\[).)*?)\]\]", re.DOTALL)
 _REFERENCE = re.compile(

@@ -259,7 +259,7 @@ class Trigger:
     prefix: str = ""  # of keys in the bucket, or of paths below the folder
     suffix: str = ""
     batch: EventBatch | None = None  # None: a run for each object
-    queue: str | None = None  # name or ARN of the queue that is told of arrivals; None: one named after the trigger
+    queue: str | None = None  # name or ARN of the queue that receives events; None: one named after the trigger
     template: str | None = None  # the MLTable folder that says how objects of an mltable input are read
 
     @property

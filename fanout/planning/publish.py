@@ -177,7 +177,7 @@ async def _written(
             tally.add(shard)
             yield shard
     finally:
-        # A thread cannot be cancelled: whoever gives up here asks it to stop, and waits until it has come to its end.
+        # A thread cannot be canceled: it is asked to stop, and waited for.
         stop.set()
         await asyncio.gather(ahead, return_exceptions=True)
 

@@ -1,6 +1,6 @@
 """Planning in a thread that can be asked to stop: it looks up at every file.
 
-A thread cannot be cancelled, and whoever started it waits for its end, at the latest when the process ends. So Ctrl-C
+A thread cannot be canceled, and the process waits for its end, at the latest when the process itself ends. So Ctrl-C
 would last as long as the plan of a million files.
 """
 
@@ -15,12 +15,12 @@ T = TypeVar("T")
 _STOP: ContextVar[threading.Event | None] = ContextVar("planning is to stop", default=None)
 
 
-class PlanningStopped(Exception):  # noqa: N818 - an answer to whoever has asked for it
+class PlanningStopped(Exception):  # noqa: N818 - the answer to a request, no error
     """The planning was asked to stop."""
 
 
 def stoppable(items: Iterator[T]) -> Iterator[T]:
-    """The items, until somebody asks the thread that takes them to stop; then Stopped."""
+    """The items, until the thread that takes them is asked to stop; then raises PlanningStopped."""
     for item in items:
         stop = _STOP.get()
         if stop is not None and stop.is_set():

@@ -41,7 +41,7 @@ class StepFailures:
     groups: tuple[FailureGroup, ...]
 
     @property
-    def untold(self) -> int:
+    def unreported(self) -> int:
         """Failed attempts beyond those that were kept."""
         counts = self.report.seal.counts
         return max(0, counts.retried + counts.lost - len(self.report.failures))
@@ -51,10 +51,10 @@ def failures_of(report: RunReport) -> list[StepFailures]:
     """The failures of each step that has any; those of steps that completed before a resume were told then."""
     found = []
     for step in report.steps:
-        told = step.earlier and step.seal.verdict.completed
+        was_shown = step.earlier and step.seal.verdict.completed
         source = StepSource(report.run, step.step.name, step.code)
-        groups = () if told else group(occurrences(step.failures, step.events), source)
-        if groups or (step.error and not told) or step.nodes:
+        groups = () if was_shown else group(occurrences(step.failures, step.events), source)
+        if groups or (step.error and not was_shown) or step.nodes:
             found.append(StepFailures(step, source, groups))
     return found
 

@@ -56,7 +56,7 @@ def long_running(running: Mapping[int, float], limit: float) -> tuple[LongRunnin
     return tuple(LongRunning(index, seconds, limit) for index, seconds in longest if seconds >= LONG)
 
 
-def told_until(seconds: float) -> float:
+def reported_until(seconds: float) -> float:
     """The last of ten seconds, twenty, forty and so on that have passed: so often a line is written of it; else 0."""
     return LONG * 2.0 ** int(math.log2(seconds / LONG)) if seconds >= LONG else 0.0
 

@@ -21,7 +21,7 @@ class Delivery(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How many messages a queue holds: ready, held by somebody, and not due yet. On SQS an estimate."""
+    """How many messages a queue holds: visible, in flight, and delayed. On SQS an estimate."""
 
     visible: int
     held: int

@@ -1,7 +1,7 @@
-"""Deliveries that somebody else has received, as a queue: what AWS Lambda hands to a function.
+"""The deliveries of one invocation as a queue: AWS Lambda has received them and passes them to a function.
 
-Whoever calls the function deletes what it does not report as failed. So `delete` only notes that a delivery is done;
-sending and extending go to the real queue.
+AWS Lambda deletes what the function does not report as failed. So `delete` only notes that a delivery is done; sending
+and extending go to the real queue.
 """
 
 import asyncio
@@ -29,7 +29,8 @@ class InvocationQueue:
 
     @property
     def on_its_way(self) -> bool:
-        """Whether deliveries wait here, or have been received so lately that whoever did may not know them yet."""
+        """Whether deliveries wait here, or were received so recently that the receiver may not have taken them over
+        yet."""
         return bool(self._waiting or self._taken)
 
     def is_done(self, delivery: Delivery) -> bool:
@@ -37,7 +38,7 @@ class InvocationQueue:
         return delivery.receipt in self._done
 
     def forget(self, deliveries: Sequence[Delivery]) -> None:
-        """Nobody will ask for these again."""
+        """Forgets these deliveries."""
         self._done.difference_update(delivery.receipt for delivery in deliveries)
 
     async def changed(self, seconds: float) -> None:
@@ -63,7 +64,7 @@ class InvocationQueue:
         await self._behind.send(bodies, delay)
 
     async def extend(self, held: Sequence[Delivery], seconds: float) -> list[Delivery]:
-        """As the port says. What still waits here is extended with it, and goes when it is somebody else's."""
+        """As the port says. What still waits here is extended with it, and is dropped when its lease is lost."""
         gone = {d.receipt for d in await self._behind.extend([*held, *self._waiting], seconds)}
         self._waiting = deque(delivery for delivery in self._waiting if delivery.receipt not in gone)
         return [delivery for delivery in held if delivery.receipt in gone]

@@ -1,7 +1,7 @@
 """The embedded queue: one SQLite database a pair, durable, shared by every process of one machine.
 
 It keeps SQS's rules (visibility, receive count, delay, dead-lettering) with exact counts and an injected clock: the one
-that only goes forward and is the same for all processes of a machine, so that setting the machine's time harms nobody.
+that only goes forward and is the same for all processes of a machine, so that setting the machine's time does no harm.
 A pair lives in a folder of its own, so that making it and removing it are one rename each.
 """
 
@@ -141,7 +141,7 @@ class SqliteQueueService:
             if database is not None:
                 self._open.pop(name).close()
             database = await asyncio.to_thread(Database, place / DATABASE)
-            if (other := self._open.get(name)) is not None:  # somebody else of this process has opened it meanwhile
+            if (other := self._open.get(name)) is not None:  # another task of this process has opened it meanwhile
                 database.close()
                 database = other
             self._open[name] = database
@@ -154,7 +154,7 @@ class SqliteQueueService:
     async def remove(self, name: str) -> None:
         if database := self._open.pop(name, None):
             database.close()
-        # A rename first: nobody may ever open a database whose write-ahead log is already gone.
+        # A rename first: no process may open a database whose write-ahead log is already gone.
         trash = self._folder / f".removed-{secrets.token_hex(8)}"
         try:
             self._place(name).rename(trash)
@@ -176,7 +176,7 @@ class SqliteQueueService:
         return self._folder / name
 
     def _make(self, place: Path, visibility: float, max_receives: int) -> None:
-        """Builds the pair aside and renames it into place; whoever comes second finds the first one's."""
+        """Builds the pair aside and renames it into place; of two makers the second uses the first one's."""
         aside = self._folder / f".new-{secrets.token_hex(8)}"
         try:
             atomic.make_folder(aside, durable=self._durable)

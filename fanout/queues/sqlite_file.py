@@ -29,10 +29,10 @@ PAGE_SIZE = 16 * 1024
 CHECKPOINT = 2048
 """Pages after which the log is taken over into the file, which is the one time when a disk is waited for."""
 
-# `due` is when a message may next be received: after its delay, or when its visibility runs out. `token` is the
-# latest receive; with the id it makes the receipt, so that a receipt is stale as soon as somebody else receives. Before
-# the first it is as wide as later, eight bytes: a row that does not grow stays in its place on its page.
-# Times count from the start of the machine, which `user_version` tells apart from others.
+# `due` is when a message may next be received: after its delay, or when its visibility runs out. `token` is the latest
+# receive; with the id it makes the receipt, so that a receipt is stale as soon as the message is received again. Before
+# the first it is as wide as later, eight bytes: a row that does not grow stays in its place on its page. Times count
+# from the start of the machine, which `user_version` tells apart from others.
 _SCHEMA = """
 CREATE TABLE settings (visibility REAL NOT NULL, max_receives INTEGER NOT NULL);
 CREATE TABLE main (id INTEGER PRIMARY KEY, body TEXT NOT NULL, due REAL NOT NULL,
@@ -77,7 +77,7 @@ class Statements:
                 f"AND {table}.token = json_extract(held.value, '$[1]') RETURNING {table}.id, {table}.token"
             ),
             delete=f"DELETE FROM {table} WHERE id = ? AND token = ?",
-            depth=(  # the first is told by the pages of the index; nothing looks at each of a million that wait
+            depth=(  # the first is read from the pages of the index; no statement visits each of a million messages
                 f"SELECT (SELECT count(*) FROM {table}), count(*) FILTER (WHERE receive_count > 0), "
                 f"count(*) FILTER (WHERE receive_count = 0) FROM {table} WHERE due > :now"
             ),
@@ -174,11 +174,11 @@ class Database:
             self._connection.close()
 
     def _forget_times_before(self, start: int) -> None:
-        """After a restart of the machine nobody holds a message any more: all are due."""
+        """After a restart of the machine no message is in flight: all are due."""
         if self._counted_from() == start:
             return
         with self.writing() as connection:
-            if self._counted_from() != start:  # nobody else was faster
+            if self._counted_from() != start:  # no other process was faster
                 connection.execute("UPDATE main SET due = 0")
                 connection.execute("UPDATE dead SET due = 0")
                 connection.execute(f"PRAGMA user_version = {start}")

@@ -152,7 +152,7 @@ class SqsQueueService:
                 continue
 
     def at(self, url: str) -> SqsQueue:
-        """The queue at this URL, which somebody else has made."""
+        """The existing queue at this URL."""
         return SqsQueue(self._requests, url, self._depth_lag)
 
     async def close(self) -> None:

@@ -81,9 +81,9 @@ class SqsRequests:
             TimeoutError,
             OSError,
         ) as exc:
-            raise _ServiceFailedError(self._said(action, redact(str(exc)) or "no answer")) from exc
+            raise _ServiceFailedError(self._translated(action, redact(str(exc)) or "no answer")) from exc
         except BotoCoreError as exc:
-            raise QueueError(self._said(action, redact(str(exc)))) from exc
+            raise QueueError(self._translated(action, redact(str(exc)))) from exc
         return answer
 
     async def batches(self, action: str, url: str, parts: Iterable[Sequence[Entry]]) -> dict[str, str]:
@@ -116,7 +116,7 @@ class SqsRequests:
                 return refused
             if (seconds := self.clock.monotonic() - begun) >= patience:
                 first = _reason(failed[str(pending[0]["Id"])])
-                raise QueueError(self._said(f"{action}, {len(pending)} entries, for {seconds:.1f} s", first))
+                raise QueueError(self._translated(f"{action}, {len(pending)} entries, for {seconds:.1f} s", first))
             await self.clock.sleep(pause)
         raise AssertionError  # there is always another pause
 
@@ -130,17 +130,17 @@ class SqsRequests:
     def _where(self) -> str:
         return self._access.endpoint_url_sqs or f"AWS, region {self._access.region or 'of the profile'}"
 
-    def _said(self, action: str, what: str) -> str:
+    def _translated(self, action: str, what: str) -> str:
         return f"SQS {action} at {self._where}: {what}"
 
     def _refused(self, action: str, response: Mapping[str, Any]) -> QueueError:
         error = response.get("Error", {})
         code, status = str(error.get("Code")), response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in _MISSING:
-            return QueueGoneError(self._said(action, _reason(error)))
+            return QueueGoneError(self._translated(action, _reason(error)))
         if status >= 500 or status == 429 or any(sign in code for sign in _PASSING):
-            return _ServiceFailedError(self._said(action, _reason(error)))
-        return QueueError(self._said(action, clock_trouble(f"{code}: {error.get('Message')}") or _reason(error)))
+            return _ServiceFailedError(self._translated(action, _reason(error)))
+        return QueueError(self._translated(action, clock_trouble(f"{code}: {error.get('Message')}") or _reason(error)))
 
 
 @contextmanager

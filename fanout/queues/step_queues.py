@@ -1,11 +1,11 @@
 """Which queue pair a step uses. Noted in the store, because a step may need a second one.
 
-A supervisor that died while it sent messages leaves a queue of which nobody knows what it holds. Whoever goes on takes
-a new pair and sends to it what has no outcome yet, so that no mini-batch is in two messages. Others that still use the
-old pair, nodes and a supervisor that was not dead after all, follow to the new one when theirs is gone.
+A supervisor that died while it sent messages leaves a queue with unknown content. The next supervisor takes a new pair
+and sends to it what has no outcome yet, so that no mini-batch is in two messages. Others that still use the old pair,
+nodes and a supervisor that was not dead after all, follow to the new one when theirs is gone.
 
-A note is believed only when it names the pair that would be made for it: whoever can write notes must not have the
-queues of others emptied or removed.
+A note is believed only when it names the pair that would be made for it: a writer of notes must not have the queues of
+others emptied or removed.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ T = TypeVar("T")
 class StepQueues:
     """The pair in use; `filled` when every message has been sent to it.
 
-    `follow` makes the newest pair the one in use, and removes the one before. Whoever supervises calls it now and then:
+    `follow` makes the newest pair the one in use, and removes the one before. The supervisor calls it now and then:
     nodes that start look at the newest pair only, and its maker may have died before it sent anything.
     """
 
@@ -78,11 +78,11 @@ async def take_queues(
             return _InUse(notes, service, last, pair).as_step_queues(filled=True)
     number = await notes.next_number()
     name = queue_name(store_uri, at, number)
-    # The note comes first: of a queue that is not noted nobody would know that it has to be removed.
+    # The note comes first: a queue without a note would never be removed.
     await create(store, keys.queue(at, number), json.dumps({"name": name}).encode())
     pair = await service.create(name, visibility=visibility, max_receives=max_receives)
     if last is not None:
-        await service.remove(last)  # only now: whoever finds it gone must find another one noted
+        await service.remove(last)  # only now: a process that finds it gone must find another one noted
     if await notes.last() != name:  # nodes look at the newest pair only, and its maker may have died
         await service.remove(name)
         return await take_queues(store, service, at, store_uri, visibility=visibility, max_receives=max_receives)
@@ -178,8 +178,8 @@ class _InUse:
             return True
         try:
             newest = await self.notes.newest(self.service)
-        except StoreError as exc:  # whoever asks a queue for something can answer to trouble with queues
-            raise QueueError(f"queue {self.name} is gone, and which is used now cannot be told: {exc}") from exc
+        except StoreError as exc:  # callers of a queue handle QueueError
+            raise QueueError(f"queue {self.name} is gone, and its successor is unknown: {exc}") from exc
         if newest is None or newest[0] == self.name:
             return False
         self._use(*newest)

@@ -1,4 +1,4 @@
-"""cancel.json: somebody wants a run to stop, or a step that failed ends the others.
+"""cancel.json: a request to stop a run, made by `fanout cancel` or by a failed step.
 
 Created once; supervisors, nodes and commands look for it.
 """
@@ -25,9 +25,9 @@ LOOK_EVERY = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Cancelation:
-    """Who canceled a run, on which machine, and when (epoch seconds); "" and 0 where nobody knows.
+    """Who canceled a run, on which machine, and when (epoch seconds); "" and 0 when unknown.
 
-    With `step` nobody did: that step failed, and `continue_on_step_failure` is false.
+    With `step`, no user did: that step failed, and `continue_on_step_failure` is false.
     """
 
     by: str = ""
@@ -39,7 +39,7 @@ class Cancelation:
     def __str__(self) -> str:
         if self.step:
             return f"step {self.step} failed, and continue_on_step_failure is false"
-        return f"{self.by or 'somebody'}{f' on {self.host}' if self.host else ''} canceled the run"
+        return f"{self.by or 'a user'}{f' on {self.host}' if self.host else ''} canceled the run"
 
 
 CANCELATIONS = Record(Cancelation, version=None, indent=None)
@@ -67,9 +67,9 @@ async def end_others(store: "ObjectStore", run: str, number: int, step: str, clo
 
 
 async def read_cancelation(store: "ObjectStore", run: str, number: int) -> Cancelation | None:
-    """Who wants round `number` of the run to stop; None while nobody does.
+    """The request to stop round `number` of the run; None when there is none.
 
-    Whatever the object holds, it says that somebody does.
+    An object that cannot be read counts as a request.
     """
     body = await read(store, keys.cancel(run, number))
     if body is None:
@@ -90,7 +90,7 @@ async def canceled_before(store: "ObjectStore", run: str, number: int, at: StepR
 
 
 async def until_canceled(store: "ObjectStore", run: str, number: int, clock: Clock) -> Cancelation:
-    """Returns when somebody wants the run to stop; a store that cannot be reached just now is asked again."""
+    """Returns when the run is to stop. A store that cannot be reached is asked again."""
     while True:
         with contextlib.suppress(StoreError):
             if (found := await read_cancelation(store, run, number)) is not None:

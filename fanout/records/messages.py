@@ -54,7 +54,7 @@ class Message:
     """One try at one mini-batch, or at a `part` of it: its line, or a pointer to it.
 
     `attempt` counts tries of user code, 0 first. A `copy` runs beside the try it doubles; nothing follows from its
-    failure. Not frozen, as each is made three times faster so; nobody changes one.
+    failure. Not frozen, since each is made three times faster so; no code changes one.
     """
 
     at: StepRound

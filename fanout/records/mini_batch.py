@@ -45,7 +45,7 @@ class MiniBatch:
     """What one call of `run` gets: files (URIs, in order) or pieces of a table, never both.
 
     `items` is the number of files, or of rows where the planner knows it without reading the data. Not frozen: of the
-    many that there are each is made three times faster so. Nobody changes one.
+    many that there are each is made three times faster so. No code changes one.
     """
 
     index: int

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def register(store: "ObjectStore", at: StepRound) -> int:
-    """The first number nobody has taken, now taken by this node."""
+    """Takes the first free number for this node, and returns it."""
     prefix = keys.nodes(at)
     me = {"host": socket.gethostname(), "pid": os.getpid(), "token": secrets.token_hex(8)}
     number = len(await list_names(store, prefix))

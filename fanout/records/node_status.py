@@ -1,7 +1,7 @@
 """What each node of a step does just now, and since when: a soft record, written over every few seconds.
 
 It decides nothing: results say what has ended, and losing a status only delays what people see. A node whose status has
-not been written for a while is taken as dead, or as one that nobody hears of.
+not been written for a while counts as dead.
 """
 
 import asyncio

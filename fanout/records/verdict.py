@@ -109,7 +109,8 @@ def judge(counts: Counts, thresholds: Thresholds, *, append_row: bool) -> Verdic
 
 
 def _no_row(counts: Counts) -> str:
-    """Why there is nothing to append; a script that always fails is told so, not how to return something."""
+    """Why there is nothing to append. For a script that always fails it names the failures, not the missing return
+    values."""
     if counts.succeeded or counts.short:
         return NOTHING_SUCCEEDED
     if counts.total == 1:

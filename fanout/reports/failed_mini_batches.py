@@ -257,9 +257,9 @@ async def _kinds(
 
 async def _group(store: "ObjectStore", at: StepRound, alike: Sequence[FailedTry]) -> FailureGroup:
     """With the traceback of its first failure, read again."""
-    told = [_occurrence(one) for one in alike]
-    made = group_of(told)
-    first = alike[told.index(made.first)]
+    same = [_occurrence(one) for one in alike]
+    made = group_of(same)
+    first = alike[same.index(made.first)]
     entry = (await _index(store, at.in_round(first.round), first.node, first.seq)).entries[first.position]
     if entry.failure is None:
         return made

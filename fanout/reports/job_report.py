@@ -121,10 +121,10 @@ class JobReport:
     def progress(self, progress: Progress) -> None:
         """Remembers where the step stands, for the next line of the overview."""
         if progress.counts.total is not None and (self._latest is None or self._latest.counts.total is None):
-            self.say(f"planning finished: {progress.counts.total} mini-batches")
+            self.log_line(f"planning finished: {progress.counts.total} mini-batches")
         self._latest = progress
 
-    def say(self, text: str) -> None:
+    def log_line(self, text: str) -> None:
         """Something that the supervisor did, for its own log."""
         self._master.append(master_line(self._clock.now(), text))
 
@@ -153,7 +153,7 @@ class JobReport:
         self._write_rows()
         self._attempts.close()
         self._overview.close(self._clock.now(), seal)
-        self.say(f"{seal.verdict.status}: {seal.verdict.reason}")
+        self.log_line(f"{seal.verdict.status}: {seal.verdict.reason}")
         nodes = await failing_nodes(self._store, self._record.at, ledger.failed_on, len(seal.objects))
         self._write_texts(self._end(seal, ledger, tuple(nodes.lines())))
         names = files_below(self._folder)

@@ -87,7 +87,7 @@ def user_errors(end: JobEnd) -> str:
     """user/error.txt: the traceback of each kind of failure, and how often it happened."""
     if not end.groups:
         return "Nothing failed.\n"
-    parts = ["\n".join(_told(group, end.source)) for group in end.groups[:MOST_GROUPS]]
+    parts = ["\n".join(_reported(group, end.source)) for group in end.groups[:MOST_GROUPS]]
     if (more := len(end.groups) - MOST_GROUPS) > 0:
         parts.append(f"{more} more kinds of failures are in user/error/<node>/<process>.txt")
     return redact("\n\n".join(parts) + "\n")
@@ -201,7 +201,7 @@ def _where_to_start(end: JobEnd) -> Iterator[str]:
         yield f"  user/stderr/{first.node}/{first.process}.stderr.txt what it printed."
 
 
-def _told(group: FailureGroup, source: StepSource) -> Iterator[str]:
+def _reported(group: FailureGroup, source: StepSource) -> Iterator[str]:
     yield f"{headline(group)}; first: {place(group.first)}"
     if len(group.mini_batches) > 1:
         yield f"mini-batches {named(group.mini_batches)}"

@@ -63,15 +63,15 @@ class Overview:
 
     def open(self, host: str) -> None:
         """The first line."""
-        self._say(self.started, f"The supervisor on {host} started.")
+        self._add_line(self.started, f"The supervisor on {host} started.")
 
     def note(self, at: float, progress: Progress | None) -> None:
         """Where the step stands at `at`."""
         if progress is None:
-            self._say(at, "No mini batch has been created yet.")
+            self._add_line(at, "No mini batch has been created yet.")
             return
         for line in self._lines(progress):
-            self._say(at, line)
+            self._add_line(at, line)
         self.rows.append(_row(at, progress.seconds, progress.counts))
 
     def close(self, at: float, seal: Seal) -> None:
@@ -79,8 +79,8 @@ class Overview:
         counts = seal.counts
         total = counts.settled if counts.total is None else counts.total
         took = _clock(seal.seconds)
-        self._say(at, f"Processed {counts.settled - counts.canceled} of {total} mini batches in {took}.")
-        self._say(at, redact(f"The step ended: {seal.verdict.status}: {seal.verdict.reason}"))
+        self._add_line(at, f"Processed {counts.settled - counts.canceled} of {total} mini batches in {took}.")
+        self._add_line(at, redact(f"The step ended: {seal.verdict.status}: {seal.verdict.reason}"))
         self.rows.append(_row(at, seal.seconds, counts))
 
     def texts(self) -> dict[str, str]:
@@ -120,7 +120,7 @@ class Overview:
         estimate = "" if left is None else f" Estimated remaining time {_clock(left)}."
         yield f"Processed {counts.settled} of {total} mini batches in {took}.{estimate}"
 
-    def _say(self, at: float, text: str) -> None:
+    def _add_line(self, at: float, text: str) -> None:
         moment = datetime.fromtimestamp(at, UTC)
         if (day := f"{moment:%Y%m%d}") != self._day:
             self._day, self._name = day, f"job_progress_overview.{moment:%Y%m%d%H}.txt"

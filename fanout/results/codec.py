@@ -61,7 +61,7 @@ class Cause(StrEnum):
     INIT = "init"  # the script could not be loaded, or init() failed
     SHUTDOWN = "shutdown"  # shutdown() raised
     VANISHED = "vanished"  # nodes received the mini-batch and were never heard of again
-    FORGED = "forged"  # messages that nobody who can read the store has sent: they were dropped
+    FORGED = "forged"  # messages with a missing or wrong signature: they were dropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,8 @@ class Entry:
     """One attempt on one mini-batch, and where its rows are (bytes from the start of the object's rows).
 
     With `part` it was an attempt on these items of it alone, and `items` are theirs. A `copy` ran beside the attempt of
-    the same number; its failure counts as no try. Not frozen, as each is made four times faster so; nobody changes one.
+    the same number; its failure counts as no try. Not frozen, since each is made four times faster so; no code changes
+    one.
     """
 
     index: int
@@ -235,7 +236,7 @@ def encode(entries: Sequence[Entry], rows: Sequence[bytes], events: Sequence[Eve
 
 
 def index_size(head: bytes, key: str) -> int:
-    """Bytes from the start of the object to the end of its index, told by its first bytes."""
+    """Bytes from the start of the object to the end of its index, read from its first bytes."""
     if len(head) < PREFIX.size or head[:4] != MAGIC:
         raise DamagedRecordError(f"{key}: not a result object of this version of fanout")
     return PREFIX.size + int(PREFIX.unpack_from(head)[1])

@@ -35,8 +35,8 @@ class Ledger:
     """Grows with what is absorbed; `plan_total` is None while the plan is still being made.
 
     Without `checks_items` (error_threshold is -1) a mini-batch that returned fewer elements than it had items counts as
-    wholly succeeded: nobody asked whether there is one for each, and joins and summaries return fewer on purpose. How
-    many items nothing was returned for is counted all the same (`unanswered`).
+    wholly succeeded: the step does not check that there is one for each, and joins and summaries return fewer on
+    purpose. How many items nothing was returned for is counted all the same (`unanswered`).
     """
 
     def __init__(self, plan_total: int | None = None, *, checks_items: bool = True) -> None:
@@ -243,7 +243,7 @@ class Ledger:
         if entry.status is Status.RETRIED or entry.status is Status.SPLIT:
             self._retried += 1
         if self._outcome[index] == _CANCELED:
-            return  # not chosen for this round: nobody asked for it, and nobody waits for the rest of it
+            return  # not chosen for this round, so its remaining parts are not waited for
         if entry.part is not None or entry.status is Status.SPLIT or index in self._splits:
             self._absorb_part(number, position, entry)
         elif entry.status is not Status.RETRIED and self._counts_more(number, position, entry):

@@ -36,7 +36,7 @@ class ResultReader:
     async def look_for_nodes(self) -> None:
         """Nodes that have announced themselves since are followed too."""
         for name in await list_names(self.store, keys.nodes(self.at)):
-            if name.isdecimal():  # a folder that one can open may hold what whoever opened it has left
+            if name.isdecimal():  # a local folder may hold files of other programs
                 self.follow(int(name))
 
     def follow(self, node: int) -> None:
@@ -98,7 +98,7 @@ async def absorb_sealed(
     *,
     fenced: Collection[int] = (),
 ) -> Ledger:
-    """`ledger` with exactly the results that a seal names; `also` is told of each index too."""
+    """`ledger` with exactly the results that a seal names; `also` is called with each index, too."""
     ledger.fences = replace(ledger.fences, nodes=frozenset(fenced))
     for node, count in objects.items():
         for seq in range(count):

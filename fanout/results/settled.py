@@ -1,4 +1,4 @@
-"""The mini-batches that are settled, as a container that whoever sends messages asks."""
+"""The settled mini-batches as a container, for code that sends messages."""
 
 from dataclasses import dataclass
 from typing import Protocol

@@ -50,7 +50,7 @@ class Result:
     succeeded: int
     rows: int
     files: StagedFiles | None = None
-    unanswered: int = 0  # items that count as succeeded, as nobody checks, and for which run() returned nothing
+    unanswered: int = 0  # unchecked items that count as succeeded although run() returned nothing for them
 
     def beats(self, other: "Result | None") -> bool:
         """Whether this one counts rather than `other`. What has succeeded in an earlier round stands, and so do its

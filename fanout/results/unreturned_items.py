@@ -1,4 +1,4 @@
-"""For how many items of each mini-batch nothing was returned although they count as succeeded, as nobody checks.
+"""Counts the items of each mini-batch that count as succeeded, unchecked, although run() returned nothing for them.
 
 Mostly for none at all: then no place is taken for them.
 """

@@ -27,7 +27,7 @@ class ResultObject(NamedTuple):
 class Winner:
     """Where the rows of a succeeded mini-batch, or part of one, are: a byte range of one object, and its CRC-32.
 
-    Not frozen: there is one for every mini-batch, and it is made three times faster so. Nobody changes it.
+    Not frozen: there is one for every mini-batch, and it is made three times faster so. No code changes it.
     """
 
     index: int

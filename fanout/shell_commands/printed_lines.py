@@ -13,14 +13,14 @@ LONGEST_LINE = 500
 CHUNK = 256 * 1024
 """Bytes that one look reads at most; what came before them is left out."""
 
-Say = Callable[[str], None]
+OnLine = Callable[[str], None]
 
 
 class Printed:
     """Passes on what has been added to a log file since it was last asked."""
 
-    def __init__(self, log: Path, secrets: Sequence[str], say: Say) -> None:
-        self._log, self._say = log, say
+    def __init__(self, log: Path, secrets: Sequence[str], on_line: OnLine) -> None:
+        self._log, self._on_line = log, on_line
         # A line of a credential that has several must not be shown alone.
         self._secrets = (*secrets, *(line for one in secrets for line in one.splitlines() if len(line.strip()) >= 8))
         self._at = 0
@@ -58,9 +58,9 @@ class Printed:
 
     def _show(self, lines: Sequence[bytes], skipped: int, *, more: bool = False) -> None:
         if skipped or more:
-            self._say(f"… {'more than ' if more else ''}{skipped} lines left out; the log has them …")
+            self._on_line(f"… {'more than ' if more else ''}{skipped} lines left out; the log has them …")
         for line in lines:
             # Of a progress bar, which begins its line again and again, the last state.
             text = line.rstrip(b"\r").rpartition(b"\r")[2].decode(errors="replace")
             text = redact(text, self._secrets)
-            self._say(text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]}…")
+            self._on_line(text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]}…")

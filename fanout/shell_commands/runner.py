@@ -28,7 +28,7 @@ from fanout.security.masking import mask_file, mask_folder
 from fanout.security.redaction import secrets_of
 from fanout.shell_commands.artifacts import LOGS, default_folders
 from fanout.shell_commands.guard import guarded
-from fanout.shell_commands.printed_lines import Printed, Say
+from fanout.shell_commands.printed_lines import OnLine, Printed
 from fanout.slot.child.script_context import STAND_INS
 from fanout.storage import atomic, keys
 from fanout.storage.access import Access
@@ -71,7 +71,7 @@ async def run_command(
     access: Access,
     canceled: "asyncio.Future[Cancelation] | None" = None,
     publish_to: Mapping[str, BoundOutput] | None = None,
-    on_line: Say | None = None,
+    on_line: OnLine | None = None,
 ) -> CommandEnd:
     """Runs the command to its end, or until `canceled` is done; its outputs are published when it ended with 0.
 

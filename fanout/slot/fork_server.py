@@ -141,10 +141,10 @@ class ForkServer:
     def _listen(self, control: socket.socket) -> None:
         with contextlib.suppress(BlockingIOError):
             while said := _received(control):
-                self._hear(*said.split())
+                self._read_control(*said.split())
             self._has_gone(control)
 
-    def _hear(self, word: bytes, *numbers: bytes) -> None:
+    def _read_control(self, word: bytes, *numbers: bytes) -> None:
         assert self._loop is not None  # noqa: S101 - it is what listens
         if word == b"exited":
             pid, code = map(int, numbers)

@@ -53,7 +53,7 @@ def replace(target: Path, body: bytes, *, durable: bool = True) -> None:
 def move(source: Path, target: Path, *, durable: bool = True) -> bool:
     """The file, link or folder `source` is at `target`, in the place of a file that was there.
 
-    False when there is no source: whoever moves the same file at the same time has brought it to its target by then.
+    False when there is no source: another process has moved the same file to its target.
     """
     try:
         make_folder(target.parent, durable=durable)

@@ -25,7 +25,7 @@ class Datastores:
         return bool(self.named or self.others)
 
     def uri(self, name: str, path: str) -> str | None:
-        """Where `path` of the datastore `name` is; None when nobody says where that datastore is."""
+        """Where `path` of the datastore `name` is; None when the datastore is not declared."""
         root = dict(self.named).get(name) or (f"{self.others}/{name}" if self.others else None)
         if root is None:
             return None

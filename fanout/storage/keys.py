@@ -240,7 +240,7 @@ def settled(at: StepRound) -> str:
 
 
 def cancel(run: str, number: int = 1) -> str:
-    """Says that somebody wants a round of the run to stop."""
+    """The request to stop a round of the run."""
     return f"runs/{run}/cancel.json" if number == 1 else f"runs/{run}/cancel-{number:03d}.json"
 
 

@@ -1,6 +1,6 @@
 """The door to obstore: the few calls fanout makes of it, awaited, with its errors as StoreError.
 
-obstore is the API; whoever needs more of it (writers, streams) uses it inside `translated`.
+obstore is the API. Code that needs more of it (writers, streams) uses it inside `translated`.
 """
 
 import asyncio
@@ -55,8 +55,8 @@ def translated(action: str, key: str, place: Path | None = None, needed: int | N
         raise StoreError(f"cannot {action} {key}: {reason(exc)}") from exc
     except (BaseError, OSError, ValueError) as exc:
         if is_full(exc):
-            told = full(place or getattr(exc, "filename", None) or _file_in(key), needed)
-            raise DiskFullError(f"cannot {action} {key}: {told}") from exc
+            sentence = full(place or getattr(exc, "filename", None) or _file_in(key), needed)
+            raise DiskFullError(f"cannot {action} {key}: {sentence}") from exc
         raise StoreError(f"cannot {action} {key}: {reason(exc)}") from exc
 
 
@@ -66,7 +66,8 @@ def _file_in(key: str) -> str | None:
 
 
 async def create(store: ObjectStore, key: str, body: bytes) -> bool:
-    """Whether the object at `key` is now ours: True when this call made it, False when somebody else's is there.
+    """Whether the object at `key` is now ours: True when this call made it, False when another writer's object is
+    there.
 
     A server may have kept our object although its answer was lost, so an object equal to `body` counts as ours there:
     creators who must know who won put something of their own into the body.

@@ -185,7 +185,7 @@ def _other(uri: str, access: Access) -> ObjectStore:
 
 
 async def _create_bucket(bucket: str, access: Access) -> None:
-    """Makes the bucket; losing a race to somebody else who makes it is no error."""
+    """Makes the bucket; losing a race to another maker is no error."""
     try:
         from botocore.exceptions import BotoCoreError, ClientError
     except ImportError:

@@ -1,4 +1,4 @@
-"""Requests that have no answer yet, so that a person can be told what a process waits for."""
+"""Requests that have no answer yet, so that the command can print what it waits for."""
 
 import time
 from collections.abc import Iterator

@@ -30,13 +30,13 @@ class Tries:
         self._pauses = pauses(self.patience)
 
     def pause_after(self, error: StoreError) -> float:
-        """Seconds until the next try; raises `error`, told how long it was tried, when there is none."""
+        """Seconds until the next try; raises `error`, with the time spent on retries, when there is none."""
         seconds = time.monotonic() - self._begun
         if not is_unanswered(error) or seconds >= self.patience:
-            raise self._told(error, seconds) from error.__cause__
+            raise self._reported(error, seconds) from error.__cause__
         return next(self._pauses)
 
-    def _told(self, error: StoreError, seconds: float) -> StoreError:
+    def _reported(self, error: StoreError, seconds: float) -> StoreError:
         if not is_unanswered(error) or " tried " in str(error):  # obstore has said so
             return error
         return StoreError(f"{error}; tried for {seconds:.1f} s at {self.where}")

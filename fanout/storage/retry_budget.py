@@ -1,6 +1,6 @@
 """How long a server that does not do what it should is asked again, and with which pauses.
 
-One bound for store and queue: whoever looks after a run waits for both.
+One bound for store and queue, since a run waits for both.
 """
 
 import random

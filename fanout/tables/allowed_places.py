@@ -1,4 +1,4 @@
-"""Which places an MLTable may name. Whoever can write a remote table must not choose what is read on this machine."""
+"""Which places an MLTable may name. The writer of a remote table must not choose what is read on this machine."""
 
 from fanout.errors import InputError
 from fanout.files import uris

@@ -31,7 +31,8 @@ def localized(
 ) -> Iterator[list[Section]]:
     """The pieces, each readable here; copies last as long as the context. InputError when a file is not there.
 
-    Copies are made in `scratch`, which whoever kills this process clears, or in the machine's temporary folder.
+    Copies are made in `scratch`, which is cleared by the process that kills this one, or in the machine's temporary
+    folder.
     """
     sections = [Section.of(piece) for piece in pieces]
     if all(_is_here(section) for section in sections):

@@ -62,7 +62,7 @@ class TableRecipe:
 
     @property
     def countable(self) -> bool:
-        """Whether rows can be told apart by their bytes, and read without the head of their file."""
+        """Whether rows can be found by their bytes, and read without the head of their file."""
         return self.reader is not None and self.reader.countable
 
     @property

@@ -59,7 +59,7 @@ def fanout_run(request: pytest.FixtureRequest, fanout_run_from: "Callable[[Path]
     """
     from dataclasses import replace
 
-    def told(result: "RunResult") -> None:
+    def on_result(result: "RunResult") -> None:
         request.node.add_report_section("call", "fanout run", f"{result.explain()}\nstore: {result.store}\n")
 
-    return replace(fanout_run_from(request.path.parent), told=told)
+    return replace(fanout_run_from(request.path.parent), on_result=on_result)

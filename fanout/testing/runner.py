@@ -38,7 +38,7 @@ class FanoutRun:
     base: Path
     new_folder: Callable[[], Path] = field(repr=False)
     start_servers: Callable[[], Servers] = field(repr=False)
-    told: Callable[[RunResult], None] = field(default=lambda _: None, repr=False)
+    on_result: Callable[[RunResult], None] = field(default=lambda _: None, repr=False)
 
     def __call__(
         self,
@@ -78,7 +78,7 @@ class FanoutRun:
             result = place.run(order, timeout)
         except (FanoutError, RunTimeoutError) as error:
             raise error.with_traceback(None) from None  # the test's own line is what matters, not ours
-        self.told(result)
+        self.on_result(result)
         if check and (not result.completed or (check == "strict" and result.completed_with_failures)):
             raise RunNotCompletedError(result)
         return result

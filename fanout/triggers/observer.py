@@ -1,4 +1,4 @@
-"""Who watches a watcher: the view implements this, the watch calls it. Calls are quick and never fail anything."""
+"""The observer of a watch: views implement it, the watch calls it. Calls return quickly and raise nothing."""
 
 from typing import Protocol
 
@@ -8,14 +8,14 @@ from fanout.triggers.start import StartResult
 
 
 class WatchObserver(Protocol):
-    """What there is to see, as it happens."""
+    """Callbacks, one for each kind of news."""
 
-    def watching(self, trigger: Trigger, told_by: str, taken_up: int) -> None:
-        """It has begun; `told_by` says where events come from, `taken_up` counts runs left by an earlier watcher."""
+    def watching(self, trigger: Trigger, event_source: str, taken_up: int) -> None:
+        """The watch has begun. `event_source`: where events come from; `taken_up`: runs left by an earlier watch."""
         ...
 
     def arrived(self, start: StartResult) -> None:
-        """This became of events."""
+        """Events were received; `start` says what followed from them."""
         ...
 
     def start_failed(self, objects: int, reason: str, pause: float | None) -> None:
@@ -23,21 +23,21 @@ class WatchObserver(Protocol):
         ...
 
     def refused(self, reason: str) -> None:
-        """A message that nobody understands is a dead letter now."""
+        """A message could not be read and was dead-lettered."""
         ...
 
     def trouble(self, text: str) -> None:
-        """Something went wrong that the watch goes on after."""
+        """Something went wrong; the watch continues."""
         ...
 
     def run_begins(self, run: str) -> RunObserver:
-        """A run is being carried out; who watches it."""
+        """A run is being carried out; returns its observer."""
         ...
 
     def run_ended(self, report: RunReport) -> None:
-        """It has its verdict."""
+        """The run has its verdict."""
         ...
 
     def stopping(self, runs: int) -> None:
-        """Nothing new is begun any more; so many runs are finished yet."""
+        """No new run is begun; `runs` that are under way are finished."""
         ...

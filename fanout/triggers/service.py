@@ -42,7 +42,7 @@ async def watch(
         check_folder(compiled.trigger.root)
     for notice in compiled.notices:
         observer.trouble(notice)
-    await prepare_environments(pipeline.steps, _Told(observer))
+    await prepare_environments(pipeline.steps, _WatchNotices(observer))
     records = TriggerRecords(context.store, compiled.trigger.name)
     if options.retry:
         async for letter in records.letters():
@@ -50,8 +50,8 @@ async def watch(
                 await records.retry(letter)
     async with open_inbox(compiled.trigger, context) as inbox:
         runner = Runner(records, context, observer, options.at_once)
-        async with _filled(compiled, inbox, context, observer, options, stopping) as told_by:
-            await Watch(compiled, context, inbox, observer, runner, stopping).work(told_by)
+        async with _filled(compiled, inbox, context, observer, options, stopping) as event_source:
+            await Watch(compiled, context, inbox, observer, runner, stopping).work(event_source)
 
 
 @contextlib.asynccontextmanager
@@ -81,7 +81,7 @@ async def _filled(
 
 
 @dataclass(frozen=True, slots=True)
-class _Told(Unwatched):
+class _WatchNotices(Unwatched):
     """What is said of environments, told by the watch."""
 
     observer: WatchObserver

@@ -181,7 +181,7 @@ async def _begin(
     found = [event for event, _ in there]
     gone = tuple([event for event in events if event not in found])
     if gone:
-        await _tell_gone(run, gone, compiled, context)
+        await _report_gone(run, gone, compiled, context)
     if not there:
         await TriggerRecords(context.store, trigger).end_start(run)
         return StartResult(StartState.GONE, events, reason=GONE)
@@ -198,7 +198,7 @@ GONE = (
 )
 
 
-async def _tell_gone(run: str, gone: tuple[ObjectEvent, ...], compiled: CompiledTrigger, context: RunContext) -> None:
+async def _report_gone(run: str, gone: tuple[ObjectEvent, ...], compiled: CompiledTrigger, context: RunContext) -> None:
     letter = Letter(f"{run}-gone", GONE, context.clock.now(), gone, gone=True)
     await TriggerRecords(context.store, compiled.trigger.name).write_letter(letter)
 

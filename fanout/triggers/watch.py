@@ -43,10 +43,10 @@ class Watch:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _held: list[PendingEvents] = field(default_factory=list)
 
-    async def work(self, told_by: str) -> None:
+    async def work(self, event_source: str) -> None:
         """Returns once `stopping` is set and the runs that were being carried out are over."""
         left = await self._records.starts()
-        self.observer.watching(self.compiled.trigger, told_by, len(left))
+        self.observer.watching(self.compiled.trigger, event_source, len(left))
         async with task_group() as tasks:
             running = tasks.create_task(self.runner.work(self.stopping))
             tasks.create_task(self._take_up(left))

@@ -245,14 +245,15 @@ def _stack(name: str, settings: "Settings") -> "Stack":
 
 
 def _note_tag(image: str | None) -> None:
-    """A note about an image that somebody may replace under its name."""
+    """A note about an image whose tag may be moved to another image."""
     if image and "@sha256:" not in image:
         note = f"note: {image} names a tag, which may be given to another image; by digest (NAME@sha256:…) it stays"
         typer.echo(note, err=True)
 
 
 def _left_undone(verb: str, *, yes: bool, dry_run: bool) -> ExitCode:
-    """Somebody said no, or only wanted to see it; SettingsError when there was nobody to ask."""
+    """Nothing was changed: the user said no, or asked for a dry run. SettingsError when there was no terminal to ask
+    at."""
     if not (yes or dry_run or sys.stdin.isatty()):
         raise SettingsError(
             f"{verb} asks before it changes anything, and there is no terminal to ask at: add --yes, or --dry-run to "
@@ -262,5 +263,5 @@ def _left_undone(verb: str, *, yes: bool, dry_run: bool) -> ExitCode:
 
 
 def _agreed(question: str) -> bool:
-    """Whether somebody at a terminal says yes; nobody there is a no."""
+    """Whether the user at the terminal says yes; False without a terminal."""
     return sys.stdin.isatty() and typer.confirm(question)

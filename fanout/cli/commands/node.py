@@ -40,16 +40,16 @@ def node(
     from fanout.cli.render.node import WHY, NodeLines
     from fanout.memory import collect_seldom
     from fanout.node.exit_codes import DRAINED
-    from fanout.node.standalone import exit_code, say_warnings
+    from fanout.node.standalone import exit_code, print_warnings
 
     settings = context.settings_of(Path.cwd(), Where(store, queue, profile))
-    say_warnings()
+    print_warnings()
     collect_seldom()
     lines = NodeLines()
     why = asyncio.run(_work(run, step, slots, settings, lines))
     typer.echo(lines.left(WHY[why]))
     code = exit_code(why)
-    raise typer.Exit(ExitCode.COMPLETED if code == DRAINED else code)  # who asked it to leave has nothing to be told
+    raise typer.Exit(ExitCode.COMPLETED if code == DRAINED else code)  # leaving on request is a success
 
 
 async def _work(run: str, step: str | None, slots: int | None, settings: "Settings", lines: "NodeLines") -> "Leaving":
@@ -77,11 +77,11 @@ async def _work(run: str, step: str | None, slots: int | None, settings: "Settin
             at = record.at(chosen)
             await check_inputs(await load_step(run_context.store, at), run_context.store, run_context.access)
 
-            def tell(status: "NodeStatus") -> None:
+            def on_status(status: "NodeStatus") -> None:
                 for line in lines.of(status):
                     typer.echo(line)
 
-            return await serve(at, surroundings, slots=slots, tell=tell)
+            return await serve(at, surroundings, slots=slots, on_status=on_status)
 
 
 async def _step_under_way(store: "ObjectStore", record: "RunRecord") -> str:

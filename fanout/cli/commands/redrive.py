@@ -53,7 +53,7 @@ def redrive(
 
     chosen = parse(mini_batches) if mini_batches else None
 
-    async def tale(run_context: "RunContext", view: "RunView") -> "RunReport":
+    async def job(run_context: "RunContext", view: "RunView") -> "RunReport":
         from fanout.api.orders import redrive_order
         from fanout.records.run import full_name, load_record
         from fanout.scheduler.restart.redrive import redrive as again
@@ -62,4 +62,4 @@ def redrive(
         return await again(record.name, redrive_order(record, step, chosen, new_code=new_code), run_context, view)
 
     context.open_to_read(settings)
-    raise typer.Exit(asyncio.run(carry_out(tale, settings, where, json=json)))
+    raise typer.Exit(asyncio.run(carry_out(job, settings, where, json=json)))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fanout.scheduler.context import RunContext
     from fanout.scheduler.observer import RunReport
 
-    Tale = Callable[[RunContext, RunView], Coroutine[object, object, RunReport]]
+    Job = Callable[[RunContext, RunView], Coroutine[object, object, RunReport]]
 
 Name = Annotated[
     str | None, typer.Option(metavar="NAME", help="The name of the run; made up by default.", show_default=False)
@@ -70,7 +70,7 @@ def run(
     settings = context.settings_of(pipeline, where)
     settings = settings if strict is None else replace(settings, strict=strict)
 
-    async def tale(run_context: "RunContext", view: "RunView") -> "RunReport":
+    async def job(run_context: "RunContext", view: "RunView") -> "RunReport":
         from fanout.scheduler.resident import start
 
         return await start(loaded, run_context, view, name)
@@ -78,7 +78,7 @@ def run(
     with warm_node(loaded, settings) as warm:
         import asyncio  # the node imports beside us from here on
 
-        raise typer.Exit(asyncio.run(carry_out(tale, settings, where, json=json, warm=warm)))
+        raise typer.Exit(asyncio.run(carry_out(job, settings, where, json=json, warm=warm)))
 
 
 def resume(
@@ -102,18 +102,18 @@ def resume(
     settings = context.settings_of(Path.cwd(), where)
     settings = settings if strict is None else replace(settings, strict=strict)
 
-    async def tale(run_context: "RunContext", view: "RunView") -> "RunReport":
+    async def job(run_context: "RunContext", view: "RunView") -> "RunReport":
         from fanout.records.run import full_name
         from fanout.scheduler.resident import resume as go_on
 
         return await go_on(await full_name(run_context.store, run), run_context, view, new_code=new_code)
 
     context.open_to_read(settings)  # a store that is not there holds no run, and is not made for looking
-    raise typer.Exit(asyncio.run(carry_out(tale, settings, where, json=json)))
+    raise typer.Exit(asyncio.run(carry_out(job, settings, where, json=json)))
 
 
 async def carry_out(
-    tale: "Tale", settings: "Settings", where: Where, *, json: bool, warm: "WarmNode | None" = None
+    job: "Job", settings: "Settings", where: Where, *, json: bool, warm: "WarmNode | None" = None
 ) -> ExitCode:
     """Shows a run from its start to its end; the exit code that its verdict asks for."""
     from fanout.api import context
@@ -130,7 +130,7 @@ async def carry_out(
         with contextlib.closing(view), _advised(view, commands), _waits_in(view):
             async with beside(follow_running(run_context.store, view, run_context.clock), "looking at what runs"):
                 report = await until_stopped(
-                    tale(run_context, view), lambda: view.notice("stopping; again to leave at once"), view.close
+                    job(run_context, view), lambda: view.notice("stopping; again to leave at once"), view.close
                 )
             if report is None:
                 view.interrupted()
@@ -157,11 +157,11 @@ def _waits_in(view: "RunView") -> "contextlib.AbstractContextManager[None]":
     """What is waited for is said among what the view shows."""
     import asyncio
 
-    from fanout.cli.waits import said_by
+    from fanout.cli.waits import reported_by
 
     loop = asyncio.get_running_loop()
 
-    def say(text: str) -> None:
+    def print_line(text: str) -> None:
         loop.call_soon_threadsafe(view.notice, text)
 
-    return said_by(say)
+    return reported_by(print_line)

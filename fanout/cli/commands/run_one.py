@@ -52,14 +52,14 @@ def run_one(
     faulthandler.register(signal.SIGQUIT, chain=True)  # Ctrl-\\, for one that Ctrl-C does not reach
     settings = context.settings_of(Path.cwd(), Where(store, profile=profile))
     record = asyncio.run(_record(run, step, settings))
-    code, told = _code(record, new_code=new_code)
+    code, code_note = _code(record, new_code=new_code)
     scratch = Path(tempfile.mkdtemp(prefix=f"{record.run}-{record.step.name}-{mini_batch}-")).absolute()
     output = output_to(sys.stdout)
     if record.step.environment.build:
         output.line("note: this runs in fanout's own Python, not in the environment of the step")
     try:
         prepared = asyncio.run(_prepared(record, mini_batch, settings, scratch, code))
-        ended_well = _carry_out(prepared, record, told, output, debug=debug)
+        ended_well = _carry_out(prepared, record, code_note, output, debug=debug)
     finally:
         clear(scratch)
     raise typer.Exit(ExitCode.COMPLETED if ended_well else ExitCode.FAILED)
@@ -123,24 +123,24 @@ def _carry_out(prepared: "Prepared", record: "StepRecord", code: str, output: "C
     from fanout.reports.failure_groups import StepSource
 
     source, paint, trial = StepSource(record.run, record.step.name, record.code_from), output.paint, Trial(prepared)
-    _say(output, *before(prepared, source, code, paint))
+    _print(output, *before(prepared, source, code, paint))
     ended_well = False
     with surroundings(prepared):
         try:
-            _say(output, *after(trial.run(), paint))
+            _print(output, *after(trial.run(), paint))
             ended_well = True
         except KeyboardInterrupt as stop:
-            _say(output, *interrupted(stop, trial.phase, source, paint))
+            _print(output, *interrupted(stop, trial.phase, source, paint))
             if debug:
                 _debug(stop, prepared)
             raise
         except BaseException as error:  # noqa: BLE001 - user code, sys.exit included
-            _say(output, *failed(error, trial.phase, source, paint))
+            _print(output, *failed(error, trial.phase, source, paint))
             if debug:
                 _debug(error, prepared)
             else:
-                _say(output, paint.quiet("  --debug starts pdb there, --new-code takes the code folder as it is now"))
-    _say(output, *left(written(prepared), prepared.place.scratch))
+                _print(output, paint.quiet("  --debug starts pdb there, --new-code takes the code folder as it is now"))
+    _print(output, *left(written(prepared), prepared.place.scratch))
     return ended_well
 
 
@@ -150,6 +150,6 @@ def _debug(error: BaseException, prepared: "Prepared") -> None:
     post_mortem(error, prepared.place.code)
 
 
-def _say(output: "Console", *lines: str) -> None:
+def _print(output: "Console", *lines: str) -> None:
     for line in lines:
         output.line(line)

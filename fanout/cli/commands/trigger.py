@@ -85,7 +85,7 @@ def show(
     wanted = _trigger_of(loaded)
     settings = context.settings_of(Path(loaded.file), Where(store, profile=profile))
 
-    async def tell() -> None:
+    async def show_trigger() -> None:
         async with context.run_context_of(settings, to_look=True) as run_context:
             records = TriggerRecords(run_context.store, wanted.name)
             standing = await look(wanted, run_context) if wanted.root.startswith("s3:") else None
@@ -98,7 +98,7 @@ def show(
             for line in trigger_lines(wanted, standing, starts, letters, output.paint, str(pipeline)):
                 output.line(line)
 
-    asyncio.run(tell())
+    asyncio.run(show_trigger())
 
 
 def _loaded(pipeline: options.PipelineFile, sets: list[str] | None) -> "Pipeline":

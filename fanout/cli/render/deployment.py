@@ -33,7 +33,7 @@ def difference_lines(wanted: Wanted, found: Difference, store: str, paint: Paint
         yield f"  {_change(change, paint)}"
     if found.trigger_before is not None and not is_same(found.trigger_before, found.trigger):
         yield f"{found.trigger_before.root} tells of arrivals no more"
-    if found.trigger is not None and not found.is_told:
+    if found.trigger is not None and not found.receives_events:
         yield f"{found.trigger.root} tells of arrivals at {found.trigger.prefix}*{found.trigger.suffix}"
 
 

@@ -23,7 +23,7 @@ from fanout.security.redaction import redact
 
 SCHEMA = 1
 LONGEST_MESSAGE = 200
-_SAID = {
+_KIND_WORDS = {
     Fate.FAILED: "failed",
     Fate.SHORT: "failed, what it returned is in the output",
     Fate.DEAD_LETTERED: "dead-lettered",
@@ -121,7 +121,7 @@ def _state(seal: Seal | None, paint: Paint) -> str:
 
 def _numbers(found: FailuresOfStep) -> str:
     fates = [failed.fate for failed in found.mini_batches]
-    parts = [f"{number(fates.count(fate))} {said}" for fate, said in _SAID.items() if fate in fates]
+    parts = [f"{number(fates.count(fate))} {said}" for fate, said in _KIND_WORDS.items() if fate in fates]
     total = "" if found.counts.total is None else f" of {mini_batches(found.counts.total)}"
     return f"{', '.join(parts)}{total}" if parts else f"no failed mini-batch{total}"
 
@@ -139,7 +139,7 @@ async def _mini_batch_lines(
         shown = "; ".join(items[:MOST_ITEMS])
         more = f" and {number(len(items) - MOST_ITEMS)} more" if len(items) > MOST_ITEMS else ""
         tries = many(len(failed.tries), "failed try", "failed tries")
-        yield f"mini-batch {failed.index}: {_SAID[failed.fate]}, {tries}" + (f": {shown}{more}" if shown else "")
+        yield f"mini-batch {failed.index}: {_KIND_WORDS[failed.fate]}, {tries}" + (f": {shown}{more}" if shown else "")
         if differ:
             yield f"{INDENT}{_one_line(failed.tries[-1].message)}"
 

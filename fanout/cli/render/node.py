@@ -32,7 +32,7 @@ class NodeLines:
         if last is None:
             slots = many(status.slots, "slot")
             yield f"joined as node {status.node} ({status.host}, process {status.pid}) with {slots}"
-        elif status.at - last.at < SELDOM or _tells_the_same(last, status):
+        elif status.at - last.at < SELDOM or _is_same(last, status):
             return
         else:
             yield _line(status)
@@ -44,7 +44,7 @@ class NodeLines:
         return f"left: {why}{done}"
 
 
-def _tells_the_same(last: NodeStatus, status: NodeStatus) -> bool:
+def _is_same(last: NodeStatus, status: NodeStatus) -> bool:
     return (last.done, last.running, last.starting) == (status.done, status.running, status.starting)
 
 

@@ -1,4 +1,4 @@
-"""Where a view writes: lines with or without colours, and quiet once nobody reads them any more."""
+"""Where a view writes: lines with or without colours. Drops them once the stream is closed."""
 
 import os
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ class Console:
         try:
             self.stream.write(f"{text}\n")
             self.stream.flush()
-        except (OSError, ValueError):  # nobody reads any more, the disk is full, or the stream was closed
+        except (OSError, ValueError):  # the reader has gone, the disk is full, or the stream was closed
             self.gone = True
 
 

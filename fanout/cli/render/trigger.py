@@ -23,7 +23,7 @@ def trigger_lines(
     paint: Paint,
     file: str = "PIPELINE",
 ) -> Iterator[str]:
-    """`standing` is None for a folder, which needs nobody to tell; `file` is the pipeline file, for commands."""
+    """`standing` is None for a folder, which needs no notification; `file` is the pipeline file, for commands."""
     yield f"{paint.strong(trigger.name)}: {what_is_watched(trigger)}, {how_many(trigger)}"
     if standing is not None:
         yield f"  notification  {_notification(standing, paint, file)}"

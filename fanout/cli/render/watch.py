@@ -6,7 +6,7 @@ renamed or removed, while `schema` stays 1:
     watch_started  schema, trigger, watched, told_by, taken_up      taken_up: runs that an earlier watch has left
     objects        state (started, known, ignored, gone), run, objects: [URI], reason
     start_failed   objects (count), reason, again_in                again_in: seconds; null: a dead letter now
-    refused        reason                                           a message nobody understands: a dead letter
+    refused        reason                                           a message that cannot be read: a dead letter
     trouble        text
     run_begins     run
     notice         run, text
@@ -54,10 +54,10 @@ class _Notices(Unwatched):
     """Of a run that is carried out only what it has to say."""
 
     run: str
-    tell: "PlainWatchView | JsonWatchView"
+    observer: "PlainWatchView | JsonWatchView"
 
     def notice(self, text: str) -> None:
-        self.tell.notice(self.run, text)
+        self.observer.notice(self.run, text)
 
 
 class PlainWatchView:
@@ -67,25 +67,25 @@ class PlainWatchView:
         self._output, self._commands, self._clock, self._file = output, commands, clock, file
         self._ignored = Counter[str]()
 
-    def watching(self, trigger: Trigger, told_by: str, taken_up: int) -> None:
+    def watching(self, trigger: Trigger, event_source: str, taken_up: int) -> None:
         self._output.line(f"watching {what_is_watched(trigger)}: {how_many(trigger)}")
-        self._output.line(self._output.paint.quiet(f"told by {printable(told_by)}; Ctrl-C stops"))
+        self._output.line(self._output.paint.quiet(f"events from {printable(event_source)}; Ctrl-C stops"))
         if taken_up:
-            self._say(f"{many(taken_up, 'run')} that an earlier watch has left: going on")
+            self._emit(f"{many(taken_up, 'run')} that an earlier watch has left: going on")
 
     def arrived(self, start: StartResult) -> None:
         match start.state:
             case StartState.STARTED:
-                self._say(f"{_objects(start)}: run {start.run}")
+                self._emit(f"{_objects(start)}: run {start.run}")
             case StartState.GONE:
-                self._say(self._output.paint.warning(f"{_objects(start)}: no run, {printable(start.reason)}"))
+                self._emit(self._output.paint.warning(f"{_objects(start)}: no run, {printable(start.reason)}"))
             case StartState.KNOWN:
-                self._say(self._output.paint.quiet(f"{_objects(start)}: told again, has run {start.run}"))
+                self._emit(self._output.paint.quiet(f"{_objects(start)}: another event, already has run {start.run}"))
             case StartState.IGNORED:
                 self._ignored[start.reason] += 1
                 if self._ignored[start.reason] == 1:  # a run writes many objects
-                    text = f"{_objects(start)}: no run, {printable(start.reason)}; more of these are not told"
-                    self._say(self._output.paint.quiet(text))
+                    text = f"{_objects(start)}: no run, {printable(start.reason)}; more of these are not shown"
+                    self._emit(self._output.paint.quiet(text))
 
     def start_failed(self, objects: int, reason: str, pause: float | None) -> None:
         then = (
@@ -94,37 +94,37 @@ class PlainWatchView:
             else f"tried again in {duration(pause)}"
         )
         text = f"no run could be started for {many(objects, 'object')}: {printable(reason)}; {then}"
-        self._say(self._output.paint.bad(text))
+        self._emit(self._output.paint.bad(text))
 
     def refused(self, reason: str) -> None:
-        self._say(self._output.paint.bad(f"a message is given up: {printable(reason)}"))
+        self._emit(self._output.paint.bad(f"a message is given up: {printable(reason)}"))
 
     def trouble(self, text: str) -> None:
-        self._say(self._output.paint.bad(printable(text)))
+        self._emit(self._output.paint.bad(printable(text)))
 
     def run_begins(self, run: str) -> RunObserver:
         return _Notices(run, self)
 
     def notice(self, run: str, text: str) -> None:
         """What a run has to say."""
-        self._say(self._output.paint.quiet(f"{run}: {printable(text)}"))
+        self._emit(self._output.paint.quiet(f"{run}: {printable(text)}"))
 
     def run_ended(self, report: RunReport) -> None:
         verdict = paint_verdict(report.verdict, self._output.paint, run_counts(report.steps))
-        self._say(f"{report.run} {verdict} in {duration(report.seconds)}: {printable(report.verdict.reason)}")
+        self._emit(f"{report.run} {verdict} in {duration(report.seconds)}: {printable(report.verdict.reason)}")
         for name, uri in outputs_of(report):
             self._output.line(f"         {name}  {location(uri)}")
         if report.verdict.status is VerdictStatus.FAILED or run_has_failures(report):
             self._output.line(f"         why  {self._commands.failures(report.run)}")
 
     def stopping(self, runs: int) -> None:
-        self._say(f"stopping: {many(runs, 'run')} to finish; again to leave at once" if runs else "stopping")
+        self._emit(f"stopping: {many(runs, 'run')} to finish; again to leave at once" if runs else "stopping")
 
     def stopped(self) -> None:
         """All is over."""
         self._output.line("stopped; what has not run yet is taken up by the next watch")
 
-    def _say(self, text: str) -> None:
+    def _emit(self, text: str) -> None:
         self._output.line(f"{moment(self._clock.now())[11:]} {text}")
 
 
@@ -134,39 +134,39 @@ class JsonWatchView:
     def __init__(self, output: Console, clock: Clock) -> None:
         self._output, self._clock = output, clock
 
-    def watching(self, trigger: Trigger, told_by: str, taken_up: int) -> None:
-        self._say(
+    def watching(self, trigger: Trigger, event_source: str, taken_up: int) -> None:
+        self._emit(
             "watch_started",
             schema=SCHEMA,
             trigger=trigger.name,
             watched=f"{trigger.root}/{trigger.prefix}*{trigger.suffix}",
-            told_by=told_by,
+            event_source=event_source,
             taken_up=taken_up,
         )
 
     def arrived(self, start: StartResult) -> None:
         uris = [event.uri for event in start.events]
-        self._say("objects", state=start.state, run=start.run or None, objects=uris, reason=redact(start.reason))
+        self._emit("objects", state=start.state, run=start.run or None, objects=uris, reason=redact(start.reason))
 
     def start_failed(self, objects: int, reason: str, pause: float | None) -> None:
-        self._say("start_failed", objects=objects, reason=redact(reason), again_in=pause)
+        self._emit("start_failed", objects=objects, reason=redact(reason), again_in=pause)
 
     def refused(self, reason: str) -> None:
-        self._say("refused", reason=redact(reason))
+        self._emit("refused", reason=redact(reason))
 
     def trouble(self, text: str) -> None:
-        self._say("trouble", text=redact(text))
+        self._emit("trouble", text=redact(text))
 
     def run_begins(self, run: str) -> RunObserver:
-        self._say("run_begins", run=run)
+        self._emit("run_begins", run=run)
         return _Notices(run, self)
 
     def notice(self, run: str, text: str) -> None:
-        self._say("notice", run=run, text=redact(text))
+        self._emit("notice", run=run, text=redact(text))
 
     def run_ended(self, report: RunReport) -> None:
         verdict, outputs = report.verdict, dict(outputs_of(report))
-        self._say(
+        self._emit(
             "run_ended",
             run=report.run,
             status=verdict.status,
@@ -176,13 +176,13 @@ class JsonWatchView:
         )
 
     def stopping(self, runs: int) -> None:
-        self._say("watch_stopping", runs=runs)
+        self._emit("watch_stopping", runs=runs)
 
     def stopped(self) -> None:
         """All is over."""
-        self._say("watch_stopped")
+        self._emit("watch_stopped")
 
-    def _say(self, event: str, **fields: object) -> None:
+    def _emit(self, event: str, **fields: object) -> None:
         time = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds")
         self._output.line(json.dumps({"event": event, "time": time, **fields}))
 

@@ -1,6 +1,6 @@
-"""A node: keeps its slots fed, holds its deliveries, commits what they finish, and leaves in order.
+"""A node: feeds its slots, holds the leases, commits what the slots finish, and leaves in order.
 
-It hands what its `intake` has received to its slots (`feed`), and answers to what happens in them (the `slot_…`
+It assigns what its `intake` has received to its slots (`feed`), and reacts to events of the slots (the `slot_…`
 methods). It decides nothing itself: retries are in `retry_policy`, durability in `committer`, the renewal of leases in
 `renewal`.
 """
@@ -48,23 +48,24 @@ SOONEST_POLL = 0.02
 WAITS_HERE = 1.0
 """Seconds, at the least, that mini-batches wait here for a slot before they are given to other nodes."""
 LAST_COMMIT_LIMIT = 2.0
-"""Seconds in which a node whose run is canceled makes durable what has finished: whoever cancels waits for it."""
+"""Seconds in which a node whose run is canceled commits what has finished; `fanout cancel` waits for it."""
 
 
 class Leaving(StrEnum):
     """Why a node leaves."""
 
     FINISHED = "finished"  # the step is settled: shutdown() runs
-    CANCELED = "canceled"  # somebody wants the run to stop: nothing is finished, what was committed stays
+    CANCELED = "canceled"  # the run is canceled: running attempts are killed, committed results stay
     DRAINED = "drained"  # asked to: what runs is finished, the rest given back
     GAVE_UP = "gave up"  # the script cannot be started here
-    FENCED = "fenced"  # everything fails here, and not on other nodes
-    FAILED = "failed"  # our own trouble
+    FENCED = "fenced"  # everything fails here and succeeds on other nodes
+    FAILED = "failed"  # an error of fanout, the store or the queue
 
 
 @dataclass(frozen=True, slots=True)
 class NodeOptions:
-    """How a node behaves. `grace`: seconds that a drain waits; `returns_idle`: what waits for long goes back."""
+    """How a node behaves. `grace`: seconds that a drain waits. `returns_idle`: requeue what waits for a slot for
+    long."""
 
     number: int
     slots: int
@@ -136,7 +137,7 @@ class Node:
     # The life of a node.
 
     async def run(self) -> Leaving:
-        """Works until told to leave, or until the store says that the step is over; returns why it left."""
+        """Works until it is asked to leave or the step is over; returns the reason."""
         try:
             return await self._work()
         finally:
@@ -169,30 +170,30 @@ class Node:
         return why
 
     def finish(self) -> None:
-        """The step is settled: run shutdown() and leave."""
+        """The step is settled: runs shutdown() in each slot and leaves."""
         self._leave_because(Leaving.FINISHED)
 
     def drain(self, grace: float | None = None) -> None:
-        """Take no more work, finish what runs within `grace` seconds, give the rest back, leave."""
+        """Takes no more work, finishes what runs within `grace` seconds, requeues the rest, leaves."""
         self._grace = self._options.grace if grace is None else grace
         self._leave_because(Leaving.DRAINED)
 
     def cancel(self) -> None:
-        """The run is canceled: end what runs, commit what has finished, leave."""
+        """The run is canceled: kills what runs, commits what has finished, leaves."""
         self._leave_because(Leaving.CANCELED)
         self.kill_slots()
 
     def start_until(self, moment: float) -> None:
-        """Nothing is given to a slot after this moment of the monotonic clock."""
+        """Assigns nothing to a slot after this moment of the monotonic clock."""
         self._starts_until = moment
         self.feed()
 
     async def requeue_unstarted(self) -> None:
-        """What waits here for a slot goes back to the queue, for others."""
+        """Requeues what waits here for a slot."""
         await self._intake.requeue()
 
     def kill_slots(self) -> None:
-        """End all processes of user code, now."""
+        """Kills all processes of user code, now."""
         for slot in self._slots:
             slot.kill()
 
@@ -211,7 +212,7 @@ class Node:
         return self._intake.empty and not any(slot.busy for slot in self._slots)
 
     def _is_fenced(self, fence: Fence) -> None:
-        """What runs would fail, too: it is given back with the rest."""
+        """Leaves without finishing what runs, since it would fail, too; it is requeued."""
         log.error("%s", fence)
         self._leave_because(Leaving.FENCED)
         self.kill_slots()
@@ -227,7 +228,7 @@ class Node:
         if why in (Leaving.FINISHED, Leaving.CANCELED):
             receiving.cancel()
         await asyncio.wait([receiving])
-        # 2. What has not started goes back at once, for others: not when the run is canceled, then nobody wants it.
+        # 2. What has not started goes back at once, for others: not when the run is canceled.
         for task in self._starts:
             task.cancel()
         if why is not Leaving.CANCELED:
@@ -254,7 +255,7 @@ class Node:
             await self._idle_slots.wait()
 
     async def _poll_regularly(self) -> None:
-        """For whatever no slot rings for: time limits, and commits, which make room."""
+        """Polls the slots for what sends no wake-up: time limits, and commits, which make room."""
         while True:
             due = self._polled + POLL_SLOTS_EVERY - self._clock.monotonic()
             await self._clock.sleep(max(SOONEST_POLL, due))
@@ -264,7 +265,7 @@ class Node:
                 self._return_idle()
 
     def _poll_slots(self) -> None:
-        """Takes in what all slots have said, so that they are fed together and evenly, and ends what takes too long."""
+        """Reads the answers of all slots, so that they are fed together and evenly, and kills what takes too long."""
         for slot in self._slots:
             slot.read_answers()
         for slot in self._slots:
@@ -274,7 +275,7 @@ class Node:
         self.feed()
 
     async def _watch_for_end(self) -> None:
-        """For nodes that nobody tells."""
+        """Checks the store for the end of the step. Needed by nodes without a supervisor on their machine."""
         while True:
             await self._clock.sleep(END_CHECK_EVERY)
             match await check_for_end(self._store, self._record.at, self._options.number):
@@ -293,24 +294,24 @@ class Node:
         return most if self._fetcher is None else max(most, 2 * len(self._slots))
 
     def feed(self) -> None:
-        """Gives the slots what they have room for."""
+        """Assigns mini-batches to slots that have room."""
         if not (self._leaving.done() or self._is_late):
             assign(self._slots, self._intake)
             self._intake.ask()
 
     def _poll_soon(self) -> None:
-        """Looks once for all that has arrived together."""
+        """Schedules one poll for all answers that have arrived together."""
         if not self._will_poll:
             self._will_poll = True
             asyncio.get_running_loop().call_soon(self._poll_slots)
 
     @property
     def _is_late(self) -> bool:
-        """Whether nothing is started any more; nodes that nobody invokes have no such moment, and do not look."""
+        """Whether nothing is started any more. Only nodes in functions have a deadline."""
         return self._starts_until < math.inf and self._clock.monotonic() > self._starts_until
 
     def _return_idle(self) -> None:
-        """At the end of a step nothing waits here for long while slots of other nodes idle."""
+        """Requeues what waits here for long, so that at the end of a step slots of other nodes do not idle."""
         longest = max((slot.average or 0.0 for slot in self._slots), default=0.0)
         if not any(slot.room(1) for slot in self._slots):
             self._intake.return_idle(max(WAITS_HERE, 2 * longest))
@@ -362,7 +363,7 @@ class Node:
     def slot_start_failed(self, slot: Slot, failure: Failure) -> None:
         """After three useless starts for each slot in a row this node gives up; at once when none can be of use."""
         if self._leaving.done():
-            return  # nobody would have used it
+            return  # the slot was stopped before it was used
         self._useless_starts += 1
         gave_up = slot.never_starts or self._useless_starts >= 3 * len(self._slots)
         log.error("%s: %s", slot.process_name, failure.message)
@@ -394,7 +395,7 @@ class Node:
         if failure is None:
             return SUCCEEDED
         if lease.message.copy or not lease.startable(self._clock.monotonic()):
-            return Decision(Status.RETRIED)  # somebody else has it now, or may have, and tries
+            return Decision(Status.RETRIED)  # the lease has ended: another node has it, or may have
         draw = random.random()  # noqa: S311 - spreads retries, guards nothing
         items = items_to_split(lease, done, failure) if step.isolate_failures else None
         return retry_decision(failure, lease.message.attempt, step.retry_settings.max_retries, draw, items)

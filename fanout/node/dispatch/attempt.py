@@ -64,7 +64,7 @@ def without_rows(done: Done) -> Done:
 
 
 def items_to_split(lease: Lease, done: Done, failure: Failure) -> int | None:
-    """How many items were tried; None when nobody knows.
+    """How many items were tried; None when unknown.
 
     How many rows a table's mini-batch has is known for certain only once a slot has read it, so one that could not be
     read is not split: reading its halves would be reading all of it.

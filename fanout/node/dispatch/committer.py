@@ -39,7 +39,7 @@ DEAD_LETTER_TEXT = 8 * 1024
 
 @dataclass(slots=True)
 class Finished:
-    """An attempt that has ended: what is recorded of it, its rows, and after how long it is tried again."""
+    """An attempt that has ended: its entry, its rows, and the delay until its retry."""
 
     lease: Lease
     entry: Entry
@@ -65,7 +65,7 @@ names in the folder."""
 
 
 class Committer:
-    """Takes finished attempts from the node; `run` commits them until `close`."""
+    """Collects finished attempts; `run` commits them until `close`."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Committer:
         self._seq = 0
 
     def add(self, finished: Finished) -> None:
-        """The attempt will be committed."""
+        """Adds an attempt to the next commit."""
         self._gathered.finished.append(finished)
         self._gathered.bytes += len(finished.rows)
         self._news.set()
@@ -95,21 +95,21 @@ class Committer:
             self._hurry.set()
 
     def note(self, event: Event) -> None:
-        """The event will be committed."""
+        """Adds an event to the next commit."""
         self._gathered.events.append(event)
         self._news.set()
 
     @property
     def full(self) -> bool:
-        """Whether so much waits that no more work should be started."""
+        """Whether so much waits for a commit that no more work should be started."""
         return self._gathered.bytes > FULL_BYTES or len(self._gathered.finished) > FULL_COUNT
 
     def hurry(self) -> None:
-        """Nothing more will come for a while: what has finished is committed at once."""
+        """Commits at once: nothing more will finish for a while."""
         self._hurry.set()
 
     def close(self) -> None:
-        """`run` returns as soon as everything given is committed and settled."""
+        """`run` returns as soon as everything is committed and acknowledged."""
         self._closing = True
         self._news.set()
         self._hurry.set()
@@ -145,9 +145,9 @@ class Committer:
         self._seq += 1
 
     async def _acknowledge(self, group: Sequence[Finished]) -> None:
-        """A queue that refuses is a warning: what is not settled comes back when its visibility runs out."""
-        # A lost delivery is not sent again, and so not deleted either: unless somebody has received it since, its
-        # receipt would still do, and no message would be left.
+        """A queue that refuses is a warning: what is not acknowledged comes back when its visibility runs out."""
+        # A lost delivery is not sent again, and so not deleted either: unless another node has received it since, its
+        # receipt would still work, and no message would be left.
         now = self._clock.monotonic()
         again = [f for f in group if f.retry_after is not None and f.lease.startable(now)]
         done = [f for f in group if f.entry.status.is_final or f.entry.copy]
@@ -158,7 +158,7 @@ class Committer:
             )
             await self._queues.main.delete([f.lease.delivery for f in (*again, *done)])
         except QueueError as exc:
-            log.warning("%d deliveries could not be settled and will come back: %s", len(group), exc)
+            log.warning("%d deliveries could not be acknowledged and will come back: %s", len(group), exc)
         finally:
             self._leases.forget(f.lease for f in group)
 
@@ -175,23 +175,24 @@ class Committer:
             await self._queues.dead.send([self.signer.sign(_dead_letter_body(f)) for f in dead])
 
     async def dead_letter(self, delivery: Delivery, reason: str) -> None:
-        """A message that is none of ours goes to the dead-letter queue, with the reason, and is not seen again."""
+        """Moves a message that cannot be used to the dead-letter queue, with the reason."""
         try:
             letter = json.dumps({"message": delivery.body, "reason": reason})
             await self._queues.dead.send([self.signer.sign(letter)])
             await self._queues.main.delete([delivery])
         except QueueError as exc:
-            log.warning("a message that cannot be read could not be put aside and will come back: %s", exc)
+            log.warning("a message that cannot be read could not be dead-lettered and will come back: %s", exc)
 
     async def drop(self, forged: Sequence[Delivery]) -> None:
-        """Messages that nobody who can read the store has sent are removed: there is nothing in them to be kept."""
+        """Removes messages with a missing or wrong signature."""
         try:
             await self._queues.main.delete(forged)
         except QueueError as exc:
             log.warning("%d forged messages could not be removed and will come back: %s", len(forged), exc)
 
     async def requeue(self, unstarted: Sequence[Lease], delay: float = 0.0) -> None:
-        """Sends deliveries that were never started anew, so that being given back does not count as a vanished node."""
+        """Sends deliveries that were not started as new messages, so that requeueing does not count as a vanished
+        node."""
         back = [lease for lease in unstarted if lease.startable(self._clock.monotonic())]
         try:
             if back:
@@ -200,12 +201,12 @@ class Committer:
                 )
                 await self._queues.main.delete([lease.delivery for lease in back])
         except QueueError as exc:
-            log.warning("%d deliveries could not be given back and will come back late: %s", len(back), exc)
+            log.warning("%d deliveries could not be requeued and will come back late: %s", len(back), exc)
         self._leases.forget(unstarted)
 
 
 def _following(finished: Finished, node: int) -> Iterator[Message]:
-    """What is sent after an attempt that failed on `node`: the next try, or the first one of each half."""
+    """The messages that follow an attempt that failed on `node`: the next try, or the first try of each half."""
     message = finished.lease.message
     if finished.entry.status is not Status.SPLIT:
         yield replace(message, attempt=message.attempt + 1, failed_on=(*message.failed_on, node), passed_on=0)
@@ -215,7 +216,7 @@ def _following(finished: Finished, node: int) -> Iterator[Message]:
 
 
 def _item_name(message: Message) -> str | None:
-    """The one item that the message is about, as people name it; None when it is about several."""
+    """The one item that the message is about, in words; None when it is about several."""
     part = message.part
     if part is None or part.items > 1 or message.line is None:
         return None
@@ -228,7 +229,7 @@ def _item_name(message: Message) -> str | None:
 
 
 def _dead_letter_body(finished: Finished) -> str:
-    """The message with its reason, and the item where it is about one: what people need."""
+    """The dead letter: the message, the reason, and the item when it is about one."""
     failure = finished.entry.failure
     body = _readable(messages.encode(finished.lease.message))
     reason = "" if failure is None else f"{failure.message}\n{failure.traceback}"
@@ -238,7 +239,7 @@ def _dead_letter_body(finished: Finished) -> str:
 
 
 def _readable(body: str) -> dict[str, Any]:
-    """The message as fields; its text, when whoever composed it wrote a line that is no JSON."""
+    """The message as fields; as one text when it is not JSON."""
     try:
         return dict(json.loads(body))
     except ValueError:

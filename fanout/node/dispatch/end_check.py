@@ -1,4 +1,4 @@
-"""Whether a node still has something to do, as the store says: for nodes that nobody tells."""
+"""Reads from the store whether a node still has work. Needed by nodes without a supervisor on their machine."""
 
 import logging
 from enum import Enum, auto
@@ -22,7 +22,8 @@ class StepEnding(Enum):
 
 
 async def check_for_end(store: ObjectStore, at: StepRound, node: int) -> StepEnding | Fence | None:
-    """The step is settled, sealed or canceled, or the node is fenced; None while it goes on, or nobody can tell."""
+    """Whether the step is settled or canceled or the node is fenced; None while it continues or the store does not
+    answer."""
     try:
         if await read(store, keys.settled(at)):
             return StepEnding.SETTLED

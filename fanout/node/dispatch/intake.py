@@ -1,4 +1,4 @@
-"""What comes into a node: deliveries are received, checked, and brought to the point where a slot can start them."""
+"""The intake of a node: receives deliveries, checks them, and fetches what a slot needs to start them."""
 
 import asyncio
 import logging
@@ -35,15 +35,16 @@ from fanout.tasks import all_of, task_group
 log = logging.getLogger(__name__)
 
 RECEIVE_WAIT = 2.0
-"""Seconds that one receive waits for a message: bounds how long leaving takes, and what idling costs."""
+"""Seconds that one receive waits for a message. Bounds the time to leave and the cost of idling."""
 SUSPECT = 3
-"""From this receive on a mini-batch is set apart: two nodes have vanished with it in their hands, and it may be why.
+"""From this receive count on a mini-batch runs alone: two nodes vanished while they held it, and it may be the cause.
 
-A node that is killed takes the blame to everything it holds, started or not. Apart from the others, a mini-batch that
-kills its nodes runs into the dead-letter queue alone, and those that only happened to be near it are done.
+The receive count of everything a killed node held goes up, started or not. Run alone, a mini-batch that kills nodes
+reaches the dead-letter queue, and those that were held beside it succeed.
 """
 REFUSED_FOR = 120.0
-"""Seconds for which receives may fail, with growing pauses, before the node ends; a receive may take as long itself."""
+"""Seconds for which receives may fail, with growing pauses, before the node ends. One receive may take as long
+itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class IntakeEvents:
 
 
 class Intake:
-    """Receives for one step until it is closed; `ready` are the mini-batches that can be started."""
+    """Receives for one step until it is closed."""
 
     def __init__(
         self,
@@ -81,19 +82,19 @@ class Intake:
         self._at, self._queue, self._store, self._fetcher = at, queue, store, fetcher
         self._visibility, self._committer, self._leases, self._clock = visibility, committer, leases, clock
         self._events, self._signer = events, committer.signer
-        self.forged = 0  # messages that were dropped: nobody who can read the store has sent them
+        self.forged = 0  # messages dropped for a missing or wrong signature
         self._ready: deque[Lease] = deque()
         self._tasks = asyncio.TaskGroup()  # entered by `run`, which fails with any of them
         self._preparing: set[asyncio.Task[None]] = set()
         self._asked = asyncio.Event()
         self._closed = False
-        self._careful = False  # what comes is set apart: one after the other, and nothing beside it
+        self._careful = False  # what comes runs alone, one after the other
         self._moved = clock.monotonic()  # when a slot last took something, or nothing waited
-        self._pausing = False  # until a slot has room: what waited here was given to others
+        self._pausing = False  # until a slot has room: what waited here was requeued
         self._returning: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Receives as long as something is wanted; raises QueueError when the queue refuses for minutes."""
+        """Receives while the node wants work. Raises QueueError when the queue refuses for minutes."""
         try:
             async with task_group() as self._tasks:
                 await self._receive()
@@ -114,12 +115,14 @@ class Intake:
                 deliveries = await self._queue.receive(room, receive_timeout)
                 refusals = 0
             except QueueFullError:
-                raise  # others cannot write there either, and who started this node says so
+                raise  # other nodes cannot write there either; the supervisor reports it
             except QueueError as exc:
                 refusals += 1
                 if self._clock.monotonic() - well >= REFUSED_FOR:
                     raise
-                gone = isinstance(exc, QueueGoneError)  # no surprise at the end of a step: the store will tell
+                gone = isinstance(
+                    exc, QueueGoneError
+                )  # normal at the end of a step; the store says whether it has ended
                 log.log(logging.INFO if gone else logging.WARNING, "cannot receive, will try again: %s", exc)
                 await self._clock.sleep(back_off(refusals, random.random()))  # noqa: S311 - spreads, guards nothing
                 continue
@@ -146,9 +149,9 @@ class Intake:
             self._asked.set()
 
     def start(self, count: int) -> list[Lease]:
-        """Up to `count` mini-batches, now to be started; those that may be somebody else's by now are dropped.
+        """Up to `count` mini-batches to start now. Those whose lease may have ended are dropped.
 
-        One that is set apart is left waiting until this node holds nothing else.
+        An isolated one waits until this node holds nothing else.
         """
         now, started, waiting = self._clock.monotonic(), list[Lease](), list[Lease]()
         self._moved, self._pausing = now, False
@@ -165,29 +168,29 @@ class Intake:
         return started
 
     def put_back(self, unstarted: Iterable[Lease]) -> None:
-        """These were handed to a slot that died before it came to them: they are next."""
+        """Puts back, in front, mini-batches whose slot ended before it started them."""
         self._ready.extendleft(reversed(list(unstarted)))
 
     def close(self) -> None:
-        """Nothing more is received, and nothing more is brought here."""
+        """Stops receiving and fetching."""
         self._closed = True
         self._asked.set()
         for task in self._preparing:
             task.cancel()
 
     async def requeue(self) -> None:
-        """What has not started goes back to the queue at once, for others."""
+        """Requeues at once what has not started."""
         unstarted, self._ready = list(self._ready), deque()
         await all_of([self._committer.requeue(unstarted), *self._returning])
 
     def return_idle(self, seconds: float) -> None:
-        """What has waited for a slot for longer than `seconds` goes back, for nodes that have one; nothing more is
-        received before there is one here."""
+        """Requeues what has waited for a slot for longer than `seconds`, so that other nodes get it. Nothing more is
+        received until a slot is free here."""
         now = self._clock.monotonic()
         if not self._ready or self._closed:
             self._moved = now
         elif now - self._moved > seconds:
-            log.info("%d mini-batches are given back: no slot is free for them", len(self._ready))
+            log.info("%d mini-batches are requeued: no slot is free for them", len(self._ready))
             unstarted, self._ready = list(self._ready), deque()
             self._pausing = True
             task = self._tasks.create_task(self._return(unstarted))
@@ -201,7 +204,7 @@ class Intake:
                 self._fetcher.release(lease.fetched)
 
     def _room(self) -> int:
-        """How many to ask the queue for; none until half of what should wait is used up."""
+        """How many messages to ask for; 0 until half of the wanted reserve is used up."""
         if self._closed or self._pausing or self._committer.full:
             return 0
         if self._careful:
@@ -211,13 +214,13 @@ class Intake:
         return room if room >= wanted / 2 else 0
 
     def _release(self, lease: Lease) -> None:
-        """It comes back when its visibility runs out, to whoever asks then."""
+        """Lets the lease end: the message becomes visible again when its visibility runs out."""
         self._leases.forget([lease])
         if self._fetcher is not None:
             self._fetcher.release(lease.fetched)
 
     async def _accept(self, deliveries: Sequence[Delivery]) -> list[Lease]:
-        """The deliveries that are ours, now held by this node; the others are rejected."""
+        """Takes leases on the deliveries of this step; dead-letters or drops the others."""
         expires = self._clock.monotonic() + self._visibility
         accepted, forged = list[Lease](), list[Delivery]()
         for delivery in deliveries:
@@ -241,15 +244,15 @@ class Intake:
         return accepted
 
     def _note_forged(self) -> None:
-        """How many messages were dropped is told once, when nothing more is received."""
+        """Reports once, at the end, how many messages were dropped."""
         if self.forged:
             some = "a message was dropped" if self.forged == 1 else f"{self.forged} messages were dropped"
-            reason = f"{some} that nobody who can read the store has sent: see who may send to the queue"
+            reason = f"{some} because of a missing or wrong signature: check who may send to the queue"
             log.warning("%s", reason)
             self._committer.note(Event("queue", self._clock.now(), Failure(Cause.FORGED, reason)))
 
     def _read(self, body: str) -> Message:
-        """The message in `body`; ForgedMessageError or DamagedRecordError when it is none of this step's."""
+        """The message in `body`. Raises ForgedMessageError or DamagedRecordError when it is not of this step."""
         self._signer.check(body)
         message = messages.decode_signed(body, self._at) if self._signer.signs else messages.decode(body)
         if message.at is not self._at:
@@ -257,13 +260,13 @@ class Intake:
         return message
 
     def _check_step(self, at: StepRound) -> None:
-        """DamagedRecordError when this is not the queue of that step; else the next message will be compared sooner."""
+        """Raises DamagedRecordError when this is not the queue of that step."""
         if at != self._at:
             raise DamagedRecordError(f"message for {at}: this is the queue of another step")
         self._at = at
 
     async def _wanted_here(self, received: list[Lease]) -> list[Lease]:
-        """Those of `received` that are not left to other nodes."""
+        """Those of `received` that are not deferred to other nodes."""
         deferral = self._events.deferral
         if deferral is None or not any(lease.message.failed_on for lease in received):
             return received
@@ -277,14 +280,16 @@ class Intake:
         return kept
 
     async def _without_suspects(self, received: list[Lease]) -> list[Lease]:
-        """Those of `received` that this node keeps: of all that must be alone the one that came back most often.
+        """Those of `received` that this node keeps. Of all that must run alone it keeps the one received most often.
 
-        The others go back, and are received one by one.
+        The others are requeued and received one by one.
         """
         alone = sorted([h for h in received if h.message.alone], key=lambda h: h.delivery.receive_count)
         suspects = [h for h in received if h.delivery.receive_count >= SUSPECT and not h.message.alone]
         for lease in suspects:
-            log.warning("mini-batch %d was held by nodes that vanished, and is set apart", lease.message.index)
+            log.warning(
+                "mini-batch %d was held by nodes that vanished, and runs alone from now on", lease.message.index
+            )
             lease.message = replace(lease.message, alone=True)
         self._careful = bool(alone or suspects)
         if back := [*suspects, *alone[:-1]]:
@@ -300,15 +305,15 @@ class Intake:
             task.add_done_callback(self._prepared)
 
     def _is_here(self, lease: Lease) -> bool:
-        """Whether there is nothing to bring; what is wrong with a line is said by whoever brings it."""
+        """Whether nothing has to be fetched. A damaged line is reported when it is fetched."""
         try:
             return self._fetcher is None or self._fetcher.needs_no_fetch(lease.line)
         except DamagedRecordError:
             return False
 
     async def _prepare(self, lease: Lease) -> None:
-        """Brings what the mini-batch needs. Missing data and a damaged plan are a failed attempt; trouble with the
-        store is nobody's fault, so the mini-batch is let go and comes back when its visibility runs out."""
+        """Fetches what the mini-batch needs. Missing data and a damaged plan are a failed attempt. Trouble with the
+        store is no failed attempt: the lease is released and the message comes back when its visibility runs out."""
         try:
             if (pointer := lease.message.pointer) is not None:
                 lease.line = await read_line(self._store, pointer)
@@ -320,7 +325,7 @@ class Intake:
         except (InfrastructureError, OSError) as exc:
             if lacks_room(exc):  # it would find no room the next time either
                 raise as_disk_full(exc) from exc
-            log.warning("mini-batch %d cannot be brought here now: %s", lease.message.index, exc)
+            log.warning("mini-batch %d cannot be fetched now: %s", lease.message.index, exc)
             self._leases.forget([lease])
         except FanoutError as exc:
             self._events.failed(lease, Failure(Cause.LOAD, str(exc)))

@@ -25,7 +25,7 @@ def retry_decision(
     """What to do about attempt number `attempt` (0 is the first) that ended in `failure`, or well when that is None.
 
     User code is tried at most max_retries + 1 times, and what is damaged not again: it will not be better then. Then
-    what consists of several `items` is split, when these are to be isolated; None: they are not, or nobody knows how
+    what consists of several `items` is split, when these are to be isolated; None: they are not, or it is unknown how
     many there are. What the last try returned is kept when all that is wrong with it is its length. `draw` in [0, 1)
     spreads the back-off.
     """

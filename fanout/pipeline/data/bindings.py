@@ -31,7 +31,7 @@ _HOPS_LIMIT = 20
 _EVALUATED = (InputMode.EVAL_MOUNT, InputMode.EVAL_DOWNLOAD)
 
 STAND_IN = LiteralInput("?")
-"""The value of an input that has a problem: what makes use of it is not told of again."""
+"""The value of an input that has a problem: its uses are not reported again."""
 
 
 def is_bound(node: Node | None) -> bool:

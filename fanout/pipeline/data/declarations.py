@@ -38,7 +38,7 @@ _LITERALS: dict[DataType | LiteralType | None, Check[Scalar]] = {
     LiteralType.BOOLEAN: flag,
     LiteralType.STRING: any_text,
 }
-_SAID: dict[DataType | LiteralType | None, str] = {
+_KIND_WORDS: dict[DataType | LiteralType | None, str] = {
     LiteralType.INTEGER: "a whole number",
     LiteralType.NUMBER: "a number",
     LiteralType.BOOLEAN: "true or false",
@@ -158,7 +158,7 @@ def _as_it_is(node: ScalarNode) -> Scalar:
 
 
 def _described(declaration: Declaration) -> str:
-    what = _SAID.get(declaration.type, "a value")
+    what = _KIND_WORDS.get(declaration.type, "a value")
     if declaration.low > -_LARGE:
         what += f" of at least {declaration.low:.15g}"
     if declaration.high < _LARGE:

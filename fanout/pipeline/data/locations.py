@@ -72,7 +72,7 @@ def datastore_path(uri: str) -> tuple[str, str] | None:
 def in_datastore(uri: str, datastores: Datastores) -> str:
     """`azureml://…datastores/<name>/paths/<path>` as the URI it stands for; any other unchanged.
 
-    Wrong when it is an `azureml:` URI of another form, leaves its datastore, or nobody says where that is.
+    Wrong when it is an `azureml:` URI of another form, leaves its datastore, or the datastore is not declared.
     """
     if not uri.startswith("azureml:"):
         return uri

@@ -2,7 +2,7 @@
 
 Everything that is not on the list of what is recognised ends in `Unrecognised`: here-documents, arithmetic, `[[ ]]`,
 arrays, functions, `case`, backticks, `$'...'`, parameter expansions other than `$NAME` and `${NAME}`, ... There is no
-attempt to understand them: whoever fills a template in does it without this module then, or not at all.
+attempt to understand them: the caller then fills the template in without this module, or refuses it.
 """
 
 import re

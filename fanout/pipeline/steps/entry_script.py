@@ -46,7 +46,7 @@ def script_problems(folder: Path, entry_script: str) -> Iterator[ScriptProblem]:
 
 
 def _parsed(path: Path) -> Generator[ScriptProblem, None, ast.Module | None]:
-    """The tree of the file, as the value of this generator; None when it cannot be told, or is wrong."""
+    """The tree of the file, as the value of this generator; None when it cannot be parsed."""
     try:
         text = path.read_bytes()
     except OSError:

@@ -1,6 +1,6 @@
 """Credentials written into pipeline and component files: refused, as each run stores its file for good.
 
-Told by their shape, wherever they stand, and by the name of the input they are given to.
+Recognised by their shape, anywhere, and by the name of the input they are given to.
 """
 
 from collections.abc import Iterator

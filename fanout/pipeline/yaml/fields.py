@@ -1,4 +1,4 @@
-"""A mapping read key by key: declared in one line a key, and what nobody asked for by the end is an unknown key."""
+"""Reads a mapping key by key, in one line a key. A key that was not read by the end is unknown."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -13,7 +13,7 @@ D = TypeVar("D")
 
 
 class Fields:
-    """A mapping read key by key; what nobody asked for by the end is an unknown key."""
+    """A mapping that is read key by key. A key that was not read by the end is unknown."""
 
     def __init__(self, node: MapNode, report: Report, resolve: Callable[[Node], Node] = lambda node: node) -> None:
         self.node = node
@@ -69,7 +69,7 @@ class Fields:
                 self.report.unused(node.origin)
 
     def close(self, elsewhere: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Note every key that nobody asked for; `elsewhere` says of keys that belong in another place in which."""
+        """Note every key that was not read; `elsewhere` says of keys that belong in another place in which."""
         for key, entry in self.node.entries.items():
             if key not in self._known:
                 path, there = child_key(self.origin.key, key), elsewhere.get(key)

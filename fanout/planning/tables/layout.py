@@ -16,7 +16,7 @@ class TableLayout:
     parquet: bool = False
     multi_line: bool = False  # a quoted value may hold line breaks
     splittable: bool = True  # a range of bytes can be read on its own
-    countable: bool = True  # rows can be told apart by their bytes, and read without the head of their file
+    countable: bool = True  # rows can be found by their bytes, and read without the head of their file
     limits: RowLimits | None = EVERY_ROW  # None: which rows are wanted shows only when all are read
     keeps_rows: bool = True  # each wanted row of a file becomes a row of the frame: no filter, no dropped lines
 
@@ -45,6 +45,6 @@ def check_countable(layout: TableLayout, what: str) -> None:
     """InputError, naming `what` needs it, unless the rows of the table can be counted and read apart."""
     if not layout.countable:
         raise InputError(
-            f"{what}: the rows of these files cannot be told apart by their bytes; needed are an encoding of single "
+            f"{what}: the rows of these files cannot be found by their bytes; needed are an encoding of single  "
             "bytes (utf8, latin1, …) and any header mode but all_files_different_headers"
         )

@@ -20,7 +20,7 @@ from fanout.tables.formats.row_counter import RowReader
 
 @dataclass(frozen=True, slots=True)
 class TableAccess:
-    """How files are looked into: given by whoever knows where they are and how they are read."""
+    """Functions that open files and read their structure, given by the planner."""
 
     open: Callable[[FileEntry], AbstractContextManager[ByteSource]]
     row_groups: Callable[[FileEntry], tuple[int, ...]]

@@ -114,7 +114,7 @@ def _transformed(section: Section, recipe: TableRecipe, reader: TableAccess, row
     from fanout.tables.blocks import transform
 
     with reader.bring(section) as here:
-        # Keys are told apart by the same texts, whatever the steps.
+        # Keys are compared by the same texts, whatever the steps.
         block = transform(read_block(replace(recipe, keeps_types=False), (here,)), recipe.steps, rows)
         return block, read_own_types(recipe, here) if recipe.keeps_types else None
 
@@ -146,7 +146,7 @@ def _groups(block: "Block", keys: Keys) -> _Groups:
 
 
 def _texts(block: "Block", key: str) -> list[str]:
-    """The values of a column as texts, by which they are told apart."""
+    """The values of a column as texts, by which they are compared."""
     if key not in block.frame.columns:
         return [NULL] * len(block.frame)
     column = block.frame[key]

@@ -1,7 +1,7 @@
 """Delta Lake tables: the parquet files that a version consists of, and its columns, as the transaction log says.
 
-The library deltalake reads the log. Slots do not: the values of partition columns are in each file's path, and whoever
-lists the files makes sure that the log says the same.
+The library deltalake reads the log. Slots do not: the values of partition columns are in each file's path, and the
+process that lists the files makes sure that the log says the same.
 """
 
 import datetime

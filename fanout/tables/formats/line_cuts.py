@@ -84,7 +84,7 @@ def cut_by_bytes(
     """The blocks of a file by the Hadoop rule, in order; only those in which a line of data starts.
 
     `header` says that the first line that is not blank holds names: it counts for the offsets, not as data. The first
-    block with data begins at byte 0 when the header is in front of it, so that whoever reads byte 0 meets the header.
+    block with data begins at byte 0 when the header is in front of it, so that a reader of byte 0 meets the header.
     `lines` narrows the result to part of the file (from line start to line start).
     """
     first = data_start(source, header=header)

@@ -161,8 +161,8 @@ def decode(block: bytes, encoding: str, *, is_all: bool = True) -> str:
 def to_utf8(block: bytes, encoding: str, *, from_start: bool) -> bytes:
     """The text of `block` as UTF-8; UnicodeDecodeError when it is not in the encoding.
 
-    What claims to be UTF-8 is not looked at here: whoever makes text of it will see. A byte order mark goes when the
-    block comes `from_start` of its file.
+    What claims to be UTF-8 is not looked at here: the decoder will find out. A byte order mark goes when the block
+    comes `from_start` of its file.
     """
     if encoding not in _UTF8:
         block = decode(block, encoding).encode()

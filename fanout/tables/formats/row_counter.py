@@ -39,7 +39,7 @@ class RowReader:
     def take(self, count: int) -> tuple[Extent, int]:
         """The extent of the next `count` rows, and how many they are: fewer only at the end of the file.
 
-        The extent of the first row begins at byte 0, so that whoever reads byte 0 meets the header.
+        The extent of the first row begins at byte 0, so that a reader of byte 0 meets the header.
         """
         start, taken = self.position, 0
         while taken < count and (self._at < len(self._buffer) or self._more()):

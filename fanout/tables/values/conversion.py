@@ -305,7 +305,7 @@ def to_frame(columns: "Mapping[str, Array]", rows: int) -> "pd.DataFrame":
 
     index = pd.RangeIndex(rows)
     series = {n: pd.Series(v, index=index, dtype=object) if v.dtype == object else v for n, v in columns.items()}
-    # Nobody else holds these arrays. Wide frames are copied into few blocks: pandas warns of more than a hundred.
+    # These arrays have no other owner. Wide frames are copied into few blocks: pandas warns of more than a hundred.
     return pd.DataFrame(series, index=index, copy=len(columns) > _WIDE)
 
 

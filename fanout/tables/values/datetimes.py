@@ -250,7 +250,7 @@ class Recognizer:
 
 
 def recognize(texts: Sequence[str]) -> tuple[str, ...] | None:
-    """The formats of a column of times; None when it is none. `()`: times of which none can be told."""
+    """The formats of a column of times; None when it is none. `()`: times whose format is ambiguous."""
     recognizer = Recognizer()
     return recognizer.formats if all(map(recognizer.takes, texts)) else None
 

@@ -42,23 +42,23 @@ def read_events(body: str | bytes) -> list[ObjectEvent]:
     return events
 
 
-def _events(told: Any, depth: int) -> Iterator[ObjectEvent]:
-    if not isinstance(told, Mapping):
-        raise ValueError(f"{told!r:.80} is no message about objects")
-    if "fanout_events" in told:
-        fields.whole(told["fanout_events"], "fanout_events", least=1, below=2)
-        yield from map(event_of, told["events"])
-    elif told.get("Event") == "s3:TestEvent":
+def _events(message: Any, depth: int) -> Iterator[ObjectEvent]:
+    if not isinstance(message, Mapping):
+        raise ValueError(f"{message!r:.80} is no message about objects")
+    if "fanout_events" in message:
+        fields.whole(message["fanout_events"], "fanout_events", least=1, below=2)
+        yield from map(event_of, message["events"])
+    elif message.get("Event") == "s3:TestEvent":
         return  # S3 says so when the notification was set up
-    elif "Records" in told:
-        for record in told["Records"]:
+    elif "Records" in message:
+        for record in message["Records"]:
             yield from _record(record, depth)
-    elif told.get("source") == "aws.s3" or "detail-type" in told:
-        yield from _event_bridge(told)
-    elif told.get("Type") == "Notification":
-        yield from _inside(told["Message"], depth)
+    elif message.get("source") == "aws.s3" or "detail-type" in message:
+        yield from _event_bridge(message)
+    elif message.get("Type") == "Notification":
+        yield from _inside(message["Message"], depth)
     else:
-        raise ValueError(f"its keys are {', '.join(sorted(map(str, told)))[:200] or 'none'}")
+        raise ValueError(f"its keys are {', '.join(sorted(map(str, message)))[:200] or 'none'}")
 
 
 def _record(record: Any, depth: int) -> Iterator[ObjectEvent]:
@@ -83,27 +83,27 @@ def _s3(record: Any) -> Iterator[ObjectEvent]:
     name = fields.text(record["eventName"], "eventName").removeprefix("s3:")
     if not name.startswith(_CREATED):
         return
-    bucket, told = record["s3"]["bucket"]["name"], record["s3"]["object"]
-    key = unquote_plus(fields.text(told["key"], "key"), errors="strict")
-    yield from _event(bucket, key, told, told.get("versionId"), told.get("eTag"), record.get("eventTime"))
+    bucket, message = record["s3"]["bucket"]["name"], record["s3"]["object"]
+    key = unquote_plus(fields.text(message["key"], "key"), errors="strict")
+    yield from _event(bucket, key, message, message.get("versionId"), message.get("eTag"), record.get("eventTime"))
 
 
-def _event_bridge(told: Any) -> Iterator[ObjectEvent]:
-    if told.get("source") != "aws.s3" or told.get("detail-type") != "Object Created":
+def _event_bridge(message: Any) -> Iterator[ObjectEvent]:
+    if message.get("source") != "aws.s3" or message.get("detail-type") != "Object Created":
         return
-    detail = told["detail"]
+    detail = message["detail"]
     bucket, there = detail["bucket"]["name"], detail["object"]
     key = fields.text(there["key"], "key")
-    yield from _event(bucket, key, there, there.get("version-id"), there.get("etag"), told.get("time"))
+    yield from _event(bucket, key, there, there.get("version-id"), there.get("etag"), message.get("time"))
 
 
-def _event(bucket: Any, key: str, told: Any, version: Any, etag: Any, time: Any) -> Iterator[ObjectEvent]:
+def _event(bucket: Any, key: str, message: Any, version: Any, etag: Any, time: Any) -> Iterator[ObjectEvent]:
     if key.endswith("/"):
         return  # the mark of a folder, which consoles make: no data
     name = fields.text(bucket, "the bucket")
     if "/" in name:
         raise ValueError(f"the bucket is {name!r:.80}")
-    size, sequencer = told.get("size"), told.get("sequencer")
+    size, sequencer = message.get("size"), message.get("sequencer")
     yield ObjectEvent(
         root=f"s3://{name}",
         key=key,

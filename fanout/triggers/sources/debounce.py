@@ -12,7 +12,7 @@ class Debounce:
     """Files by name, each with its version, and since when it has had that (monotonic seconds)."""
 
     _seen: dict[str, tuple[str, float]] = field(default_factory=dict)
-    _told: dict[str, str] = field(default_factory=dict)
+    _reported: dict[str, str] = field(default_factory=dict)
 
     @property
     def waiting(self) -> list[str]:
@@ -23,9 +23,9 @@ class Debounce:
         """Whether the file has settled in a version that was not told before; `version` None: it is gone."""
         if version is None:
             self._seen.pop(name, None)
-            self._told.pop(name, None)
+            self._reported.pop(name, None)
             return False
-        if self._told.get(name) == version:
+        if self._reported.get(name) == version:
             self._seen.pop(name, None)
             return False
         seen, since = self._seen.get(name, ("", now))
@@ -35,10 +35,10 @@ class Debounce:
         if now - since < quiet:
             return False
         del self._seen[name]
-        self._told[name] = version
+        self._reported[name] = version
         return True
 
     def forget(self, name: str) -> None:
         """The file was not told after all: it is looked at again."""
-        if (version := self._told.pop(name, None)) is not None:
+        if (version := self._reported.pop(name, None)) is not None:
             self._seen[name] = version, float("-inf")

@@ -53,7 +53,7 @@ class FolderFeeder:
             if now - looked >= LOOK_EVERY:
                 names.update(files_below(folder))
                 looked = now
-            await self._tell([event for name in sorted(names) if (event := self._settled(folder, name, now))])
+            await self._send_event([event for name in sorted(names) if (event := self._settled(folder, name, now))])
 
     def _settled(self, folder: Path, name: str, now: float) -> ObjectEvent | None:
         """The event of a file that is whole, and that nobody was told of in this version."""
@@ -62,7 +62,7 @@ class FolderFeeder:
         found = regular_file(folder, name)
         if found is None:
             self._settling.look(name, None, now)
-            self._tell_link(folder, name)
+            self._report_link(folder, name)
             return None
         version = file_version(found)
         if not self._settling.look(name, version, now):
@@ -76,7 +76,7 @@ class FolderFeeder:
             return None
         return None if self.compiled.ignores(event) else event
 
-    def _tell_link(self, folder: Path, name: str) -> None:
+    def _report_link(self, folder: Path, name: str) -> None:
         trigger = self.compiled.trigger
         if not name.startswith(trigger.prefix) or not name.endswith(trigger.suffix):
             return
@@ -93,7 +93,7 @@ class FolderFeeder:
         self._runs.add(run)
         return False
 
-    async def _tell(self, events: Sequence[ObjectEvent]) -> None:
+    async def _send_event(self, events: Sequence[ObjectEvent]) -> None:
         if not events:
             return
         try:

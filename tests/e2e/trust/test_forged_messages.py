@@ -64,7 +64,7 @@ async def test_a_sender_without_the_key_only_makes_noise(
     [step] = status["steps"]
     assert step["counts"]["total"] == step["counts"]["succeeded"] == FILES, step
     told = anywhere.fanout("failures", RUN).stdout
-    assert "nobody who can read the store has sent" in " ".join(told.split())
+    assert "because of a missing or wrong signature" in " ".join(told.split())
     assert not re.search(r"99999|hostname", told)
 
 

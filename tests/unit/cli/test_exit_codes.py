@@ -2,7 +2,7 @@ import errno
 
 import pytest
 
-from fanout.cli.exit_codes import exit_code, tell, the_one_inside
+from fanout.cli.exit_codes import exit_code, report_error, the_one_inside
 from fanout.errors import (
     DiskFullError,
     ExitCode,
@@ -30,13 +30,13 @@ def test_what_failed_within_the_thresholds_fails_a_strict_run() -> None:
 
 def test_a_users_mistake_is_its_sentence_alone(capsys: pytest.CaptureFixture[str]) -> None:
     """On stderr, exit code 2."""
-    assert tell(RunError("there is no run named r")) is ExitCode.USAGE
+    assert report_error(RunError("there is no run named r")) is ExitCode.USAGE
     assert capsys.readouterr() == ("", "there is no run named r\n")
 
 
 def test_problems_of_a_file_are_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
     """Without the source when nobody looks at a terminal."""
-    assert tell(SpecError([Problem(Place("p.yml", 3, 1), "k", "no")])) is ExitCode.USAGE
+    assert report_error(SpecError([Problem(Place("p.yml", 3, 1), "k", "no")])) is ExitCode.USAGE
     assert capsys.readouterr().err == "p.yml:3:1: k: no\n"
 
 
@@ -51,7 +51,7 @@ def test_problems_of_a_file_are_a_line_each(capsys: pytest.CaptureFixture[str]) 
 def test_no_room_is_a_sentence(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever finds it first; with the advice, and what goes on with the run."""
     error.add_note("go on with the run: fanout resume r")
-    assert tell(error) is ExitCode.INTERNAL
+    assert report_error(error) is ExitCode.INTERNAL
     err = capsys.readouterr().err
     assert "no space left in /" in err
     assert "Make room there first.\n" in err
@@ -64,7 +64,7 @@ def test_no_room_is_a_sentence(error: Exception, capsys: pytest.CaptureFixture[s
 )
 def test_infrastructure_trouble_says_what_to_try(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     """The sentence, then what to do about it; credentials taken out."""
-    assert tell(error) is ExitCode.INTERNAL
+    assert report_error(error) is ExitCode.INTERNAL
     err = capsys.readouterr().err
     assert "hunter2" not in err
     assert "fanout resume" not in err, "where no run is under way, there is nothing to go on with"
@@ -83,7 +83,7 @@ def test_infrastructure_trouble_says_what_to_try(error: Exception, capsys: pytes
 )
 def test_what_to_check_is_what_failed(said: str, check: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The store of runs, or data that is elsewhere."""
-    assert tell(StoreError(said)) is ExitCode.INTERNAL
+    assert report_error(StoreError(said)) is ExitCode.INTERNAL
     assert check in capsys.readouterr().err
 
 
@@ -91,14 +91,14 @@ def test_an_error_in_a_run_names_the_command_that_goes_on(capsys: pytest.Capture
     """Also a bug of ours, and errors in groups."""
     for error in (QueueError("gone"), ZeroDivisionError("no"), ExceptionGroup("", [StoreError("no")])):
         the_one_inside(error).add_note("go on with the run: fanout resume r")
-        tell(error)
+        report_error(error)
         err = capsys.readouterr().err
         assert err.count("go on with the run: fanout resume r\n") == 1
 
 
 def test_a_bug_is_called_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
     """With its traceback, and what became of the run."""
-    assert tell(ZeroDivisionError("division by zero")) is ExitCode.INTERNAL
+    assert report_error(ZeroDivisionError("division by zero")) is ExitCode.INTERNAL
     err = capsys.readouterr().err
     assert "ZeroDivisionError: division by zero" in err
     assert "This is a bug in fanout." in err
@@ -106,7 +106,7 @@ def test_a_bug_is_called_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_interrupt_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever presses Ctrl-C knows."""
-    assert tell(KeyboardInterrupt()) is ExitCode.CANCELED
+    assert report_error(KeyboardInterrupt()) is ExitCode.CANCELED
     assert capsys.readouterr() == ("", "")
 
 

@@ -23,7 +23,7 @@ async def _ended(node: NodeProcess) -> int:
 async def test_what_is_said_and_how_it_ends() -> None:
     """A line in, the last line out, and the exit code."""
     node = NodeProcess([sys.executable, "-c", TELLING], {})
-    node.say(b"finish\n")
+    node.send(b"finish\n")
     assert (await _ended(node), node.said) == (3, "'finish\\n'")
 
 
@@ -40,7 +40,7 @@ async def test_words_to_one_that_is_dead_are_lost() -> None:
     ending = asyncio.create_task(_ended(node))
     while node.said != "gone":  # noqa: ASYNC110 - no event to hear
         await asyncio.sleep(0)
-    node.say(b"finish\n")
+    node.send(b"finish\n")
     assert await ending == 1
 
 

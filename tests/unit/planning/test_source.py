@@ -266,7 +266,7 @@ def test_a_folder_named_as_a_file_is_mounted_as_its_files(step: Step, make_table
         (
             [{"read_delimited": {"header": "all_files_different_headers"}}],
             {"mini_batch_rows": 2},
-            "cannot be told apart",
+            "cannot be found by their bytes",
         ),
     ],
 )

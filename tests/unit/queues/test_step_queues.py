@@ -260,7 +260,7 @@ async def test_trouble_while_a_new_pair_is_looked_for_is_trouble_with_queues(
     taken = await _take(store, service)
     await service.remove(taken.name)
     service.away = True
-    with pytest.raises(QueueError, match="which is used now cannot be told: cannot read"):
+    with pytest.raises(QueueError, match="its successor is unknown: cannot read"):
         await taken.pair.main.depth()
     await service.close()
 

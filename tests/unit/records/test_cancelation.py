@@ -37,7 +37,7 @@ async def test_whatever_the_object_holds_the_run_is_canceled(body: bytes) -> Non
     """One made by hand, or by another version, counts as well."""
     store = MemoryStore()
     await put(store, keys.cancel("r"), body)
-    assert str(await read_cancelation(store, "r", 1)) == "somebody canceled the run"
+    assert str(await read_cancelation(store, "r", 1)) == "a user canceled the run"
 
 
 def test_this_process_says_who_it_is(manual_clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,7 +101,7 @@ async def test_the_supervisors_own_log(store: ObjectStore, record: MakeRecord, m
     """When what happened, in the form of Azure's; credentials in it are hidden."""
     async with job_report(record(), store, manual_clock) as report:
         report.progress(Progress("s", Counts(2), 2, 1.0))
-        report.say("asked s3 with AKIAIOSFODNN7EXAMPLE")
+        report.log_line("asked s3 with AKIAIOSFODNN7EXAMPLE")
         await report.publish(SEAL, Ledger(2))
     said = [line.split("|", 4) for line in (await logs(store))["sys/master_role.20231114221320.txt"].splitlines()]
     assert [line[4] for line in said] == [

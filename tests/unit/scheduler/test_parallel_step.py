@@ -225,7 +225,7 @@ async def test_a_canceled_run(world: Any, notes: Any, score: Any, pipeline: Any)
 
     world.engine.answer = cancel
     report = await start(pipeline(score()), world.context, notes, "r")
-    assert report.verdict == Verdict(VerdictStatus.CANCELED, "somebody canceled the run")
+    assert report.verdict == Verdict(VerdictStatus.CANCELED, "a user canceled the run")
     assert report.steps[0].seal.counts.canceled == 12
 
 

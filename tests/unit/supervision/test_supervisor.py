@@ -204,7 +204,7 @@ async def test_a_canceled_run(make: Make, store: ObjectStore, manual_clock: Any)
     supervisor = make()
     await put(store, keys.cancel("r"), b"{}")
     manual_clock.advance(2.1)
-    assert await _look(supervisor, Nodes()) == Verdict(VerdictStatus.CANCELED, "somebody canceled the run")
+    assert await _look(supervisor, Nodes()) == Verdict(VerdictStatus.CANCELED, "a user canceled the run")
 
 
 async def test_nodes_that_left_a_canceled_run_are_no_trouble(make: Make, store: ObjectStore, manual_clock: Any) -> None:
@@ -212,7 +212,7 @@ async def test_nodes_that_left_a_canceled_run_are_no_trouble(make: Make, store: 
     supervisor = make()
     await put(store, keys.cancel("r"), b"{}")
     verdict = await _look(supervisor, Nodes(reason="no node is left"))
-    assert verdict == Verdict(VerdictStatus.CANCELED, "somebody canceled the run")
+    assert verdict == Verdict(VerdictStatus.CANCELED, "a user canceled the run")
 
 
 async def test_lost_messages_are_sent_again(

@@ -36,7 +36,7 @@ class StepState:
     progress: Progress | None = None
     report: StepReport | None = None
     reason: str = ""  # why it was skipped
-    seconds_left: float | None = None  # until the last mini-batch; None while nobody can tell
+    seconds_left: float | None = None  # until the last mini-batch; None while unknown
     _past: list[tuple[float, int]] = field(default_factory=list)
 
     def take(self, progress: Progress) -> None:

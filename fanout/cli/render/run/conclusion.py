@@ -95,7 +95,7 @@ def _warnings(report: RunReport, paint: Paint) -> Iterator[str]:
 
 
 def notes(report: StepReport) -> Iterator[str]:
-    """What a step that completed did not fail by, and what somebody who reads its output should know."""
+    """Warnings of a step that completed, and notes about its output."""
     counts = report.seal.counts
     if counts.unanswered and report.seal.verdict.completed:
         gap = f"{number(counts.unanswered)} of {many(counts.items, 'item')}"

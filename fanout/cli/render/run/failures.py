@@ -75,6 +75,6 @@ def _command(group_: FailureGroup, run: str, step: str, commands: Commands) -> s
 def _rest(failures: StepFailures, commands: Commands) -> Iterator[str]:
     if (more := len(failures.groups) - MOST_GROUPS) > 0:
         yield f"{INDENT}{more} more kinds of failures: {commands.failures(failures.source.run)}"
-    if failures.untold:
+    if failures.unreported:
         every = commands.failures(failures.source.run)
-        yield f"{INDENT}{number(failures.untold)} more failed attempts were not looked at here; all of them: {every}"
+        yield f"{INDENT}{number(failures.unreported)} more failed attempts are not in this list; all of them: {every}"

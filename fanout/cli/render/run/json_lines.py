@@ -54,7 +54,7 @@ class JsonLinesView:
 
     def __init__(self, output: Console, clock: Clock) -> None:
         self._output, self._clock = output, clock
-        self._told: dict[str, float] = {}
+        self._reported: dict[str, float] = {}
         self._failures: dict[str, FirstFailures] = {}
         self._run, self._under_way = "", dict[str, None]()
 
@@ -72,33 +72,33 @@ class JsonLinesView:
         self._run = run
         self._failures = {step.name: FirstFailures.of(run, step) for step in steps}
         named = [{"name": step.name, "kind": step.kind, "after": sorted(step.after)} for step in steps]
-        self._say("run_started", schema=SCHEMA, run=run, resumed=resumed, steps=named)
+        self._emit("run_started", schema=SCHEMA, run=run, resumed=resumed, steps=named)
 
     def notice(self, text: str) -> None:
-        self._say("notice", text=redact(text))
+        self._emit("notice", text=redact(text))
 
     def step_started(self, step: Step) -> None:
         self._under_way[step.name] = None
-        self._say("step_started", step=step.name)
+        self._emit("step_started", step=step.name)
 
     def step_continues(self, step: Step, remaining: Remaining) -> None:
         again = [
             {"mini_batches": [list(span) for span in one.spans], "count": one.count, "reason": redact(one.reason)}
             for one in remaining.again
         ]
-        self._say("step_goes_on", step=step.name, total=remaining.total, done=remaining.done, again=again)
+        self._emit("step_goes_on", step=step.name, total=remaining.total, done=remaining.done, again=again)
 
     def step_printed(self, step: Step, text: str) -> None:
-        self._say("step_printed", step=step.name, text=redact(text))
+        self._emit("step_printed", step=step.name, text=redact(text))
 
     def step_progress(self, progress: Progress) -> None:
         self._first_failures(progress)
         now = self._clock.monotonic()
-        if now - self._told.get(progress.step, -PROGRESS_EVERY) < PROGRESS_EVERY:
+        if now - self._reported.get(progress.step, -PROGRESS_EVERY) < PROGRESS_EVERY:
             return
-        self._told[progress.step] = now
+        self._reported[progress.step] = now
         numbers = {"counts": asdict(progress.counts), "planned": progress.planned}
-        self._say("step_progress", step=progress.step, **numbers, seconds=round(progress.seconds, 3))
+        self._emit("step_progress", step=progress.step, **numbers, seconds=round(progress.seconds, 3))
 
     def running_steps(self) -> tuple[str, tuple[str, ...]]:
         return self._run, tuple(self._under_way)
@@ -106,17 +106,17 @@ class JsonLinesView:
     def step_runs(self, step: str, longest: tuple[LongRunning, ...]) -> None:
         if longest:
             shown = [{"mini_batch": o.index, "seconds": round(o.seconds, 1), "limit": o.limit} for o in longest]
-            self._say("running", step=step, mini_batches=shown)
+            self._emit("running", step=step, mini_batches=shown)
 
     def _first_failures(self, progress: Progress) -> None:
         failures = self._failures[progress.step]
         for occurrence in failures.new(progress):
-            self._say("failure", step=progress.step, **_failure(occurrence, failures.source))
+            self._emit("failure", step=progress.step, **_failure(occurrence, failures.source))
 
     def step_ended(self, report: StepReport) -> None:
         seal = report.seal
         self._under_way.pop(report.step.name, None)
-        self._say(
+        self._emit(
             "step_ended",
             step=report.step.name,
             status=seal.verdict.status.value,
@@ -132,7 +132,7 @@ class JsonLinesView:
         )
 
     def step_skipped(self, step: Step, reason: str) -> None:
-        self._say("step_skipped", step=step.name, reason=redact(reason))
+        self._emit("step_skipped", step=step.name, reason=redact(reason))
 
     def run_ended(self, report: RunReport) -> None:
         """Nothing: `conclude` says it, so that it is the last line."""
@@ -140,9 +140,9 @@ class JsonLinesView:
     def conclude(self, report: RunReport, batches: MiniBatches) -> None:
         for failures in failures_of(report):
             for group in failures.groups:
-                self._say("failures", **_group(failures, group, batches))
+                self._emit("failures", **_group(failures, group, batches))
         verdict = report.verdict
-        self._say(
+        self._emit(
             "run_ended",
             run=report.run,
             status=verdict.status.value,
@@ -152,12 +152,12 @@ class JsonLinesView:
         )
 
     def interrupted(self) -> None:
-        self._say("interrupted")
+        self._emit("interrupted")
 
     def close(self) -> None:
         """Nothing to give back."""
 
-    def _say(self, event: str, **fields: object) -> None:
+    def _emit(self, event: str, **fields: object) -> None:
         time = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds")
         self._output.line(json.dumps({"event": event, "time": time, **fields}))
 

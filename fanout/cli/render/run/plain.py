@@ -8,7 +8,7 @@ from fanout.clock import Clock
 from fanout.formatting import many, printable
 from fanout.pipeline.model import Step
 from fanout.queries.failures import MiniBatches
-from fanout.queries.running import MOST_SHOWN, LongRunning, told_until
+from fanout.queries.running import MOST_SHOWN, LongRunning, reported_until
 from fanout.reports.remaining import Remaining
 from fanout.scheduler.observer import CONTINUES, RunReport, StepReport
 from fanout.supervision.progress import Progress
@@ -23,7 +23,7 @@ class PlainView:
     def __init__(self, output: Console, commands: Commands, clock: Clock) -> None:
         self._output, self._commands, self._clock = output, commands, clock
         self._board = Board()
-        self._told: dict[str, tuple[float, str]] = {}  # by step: when, and what
+        self._reported: dict[str, tuple[float, str]] = {}  # by step: when, and what
         self._long: dict[str, dict[int, float]] = {}  # by step and mini-batch
 
     @property
@@ -39,7 +39,7 @@ class PlainView:
 
     def step_started(self, step: Step) -> None:
         self._board.start(step)
-        self._told[step.name] = self._clock.monotonic(), ""
+        self._reported[step.name] = self._clock.monotonic(), ""
         self._output.line(f"{step.name}: started")
 
     def step_continues(self, step: Step, remaining: Remaining) -> None:
@@ -54,20 +54,20 @@ class PlainView:
         for sentence, traceback in self._board.first_failures(progress):
             self._output.line(self._output.paint.bad(sentence))
             self._output.line(traceback)
-        when, what = self._told.get(progress.step, (0.0, ""))
+        when, what = self._reported.get(progress.step, (0.0, ""))
         now, line = self._clock.monotonic(), progress_line(state)
         if now - when >= PROGRESS_EVERY and line != what:
-            self._told[progress.step] = now, line
+            self._reported[progress.step] = now, line
             self._output.line(f"{progress.step}: {line}")
 
     def running_steps(self) -> tuple[str, tuple[str, ...]]:
         return self._board.running_steps()
 
     def step_runs(self, step: str, longest: tuple[LongRunning, ...]) -> None:
-        """Each mini-batch that runs for long is told of after ten seconds, twenty, forty, and so on."""
-        before, self._long[step] = self._long.get(step, {}), {one.index: told_until(one.seconds) for one in longest}
+        """Reports a mini-batch that runs for long after ten seconds, twenty, forty, and so on."""
+        before, self._long[step] = self._long.get(step, {}), {one.index: reported_until(one.seconds) for one in longest}
         for one in longest[:MOST_SHOWN]:
-            if told_until(one.seconds) > before.get(one.index, 0.0):
+            if reported_until(one.seconds) > before.get(one.index, 0.0):
                 self._output.line(f"{step}: {one.words()}")
 
     def step_ended(self, report: StepReport) -> None:

@@ -1,4 +1,4 @@
-"""What every view of a run is: an observer, and the end of a run told in its way."""
+"""The port of all views of a run: an observer that also shows how the run ended."""
 
 from typing import Protocol
 

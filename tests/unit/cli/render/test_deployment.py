@@ -21,7 +21,7 @@ def test_each_file_of_code_is_listed(tmp_path: Path) -> None:
         parameters_before={},
         trigger=None,
         trigger_before=None,
-        is_told=True,
+        receives_events=True,
         code={"one": taken, "two": taken},
     )
     wanted = Wanted("d", Pipeline(file="/p.yml", name=None, steps=steps))

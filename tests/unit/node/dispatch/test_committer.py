@@ -140,7 +140,7 @@ async def test_a_store_that_fails_deletes_nothing(desk: Desk, message: Callable[
     desk.committer.add(_finished(lease))
     with pytest.raises(StoreError, match="disk full"):
         await desk.finish()
-    assert (await desk.pair.main.depth()).lease == 1
+    assert (await desk.pair.main.depth()).held == 1
     desk.clock.advance(10.1)
     assert [d.body for d in await desk.pair.main.receive(1, 0)] == [lease.delivery.body]
 
@@ -160,7 +160,7 @@ async def test_a_retry_is_sent_before_the_old_delivery_is_deleted(desk: Desk, me
     [lease] = await desk.receive(message(0, attempt=1))
     desk.committer.add(_finished(lease, Status.RETRIED, retry_after=3.0))
     await desk.finish()
-    assert await desk.pair.main.depth() == Depth(visible=0, lease=0, delayed=1)
+    assert await desk.pair.main.depth() == Depth(visible=0, held=0, delayed=1)
     desk.clock.advance(3.1)
     [again] = await desk.pair.main.receive(1, 0)
     assert again.receive_count == 1

@@ -411,7 +411,7 @@ async def test_trouble_of_the_store_is_no_failed_attempt(
     await here.send(message(0, folder=REMOTE))
     with caplog.at_level(logging.WARNING):
         async with here.open():
-            await here.until(lambda: "cannot be brought here now" in caplog.text)
+            await here.until(lambda: "cannot be fetched now" in caplog.text)
             here.wanted = 0
     assert here.failed == []
     assert len(here.leases) == 0

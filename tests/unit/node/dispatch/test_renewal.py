@@ -38,7 +38,7 @@ async def test_everything_held_stays_hidden(pair: QueuePair, take: Take, manual_
     leases = await take(30)
     beating = asyncio.create_task(renew_leases(pair.main, leases, 10.0, manual_clock))
     await manual_clock.run(60.0)
-    assert (await pair.main.depth()).lease == 30
+    assert (await pair.main.depth()).held == 30
     assert all(lease.startable(manual_clock.monotonic()) for lease in leases.all())
     beating.cancel()
     with suppress(asyncio.CancelledError):

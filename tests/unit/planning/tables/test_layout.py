@@ -50,7 +50,7 @@ def test_layouts() -> None:
 
 def test_rows_that_cannot_be_counted() -> None:
     """take on a file of two bytes a character, and behind dropped lines, is refused with the reason."""
-    with pytest.raises(InputError, match="take: the rows of these files cannot be told apart"):
+    with pytest.raises(InputError, match="take: the rows of these files cannot be found by their bytes"):
         layout_of(TableRecipe(Delimited(encoding="utf16"), steps=(Take(5),)))
     with pytest.raises(InputError, match="skip counts rows, and invalid_lines: drop"):
         layout_of(TableRecipe(JsonLines(invalid_lines="drop"), steps=(Skip(5),)))

@@ -139,7 +139,7 @@ def test_quoted_line_breaks_are_no_rows() -> None:
 
 def test_rows_that_cannot_be_counted_are_refused() -> None:
     """The reason is said instead of cutting in the middle of a character."""
-    with pytest.raises(InputError, match="mini_batch_rows: the rows of these files cannot be told apart"):
+    with pytest.raises(InputError, match="mini_batch_rows: the rows of these files cannot be found by their bytes"):
         split_rows(entries(FILES), TableLayout(countable=False), 8, lines_reader(FILES))
 
 

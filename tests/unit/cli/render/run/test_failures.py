@@ -65,7 +65,7 @@ def test_many_kinds_are_cut_short_with_a_place_to_read_on(run_report: Any, step_
     text = told(run_report(step_report(status=FAILED, failures=kinds, counts=counts)))
     assert text.count("Traceback") == MOST_GROUPS
     assert "2 more kinds of failures: fanout failures r" in text
-    assert f"{50 - len(kinds)} more failed attempts were not looked at here" in text
+    assert f"{50 - len(kinds)} more failed attempts are not in this list" in text
 
 
 def test_long_tracebacks_keep_both_ends(run_report: Any, step_report: Any, failed: Any) -> None:
