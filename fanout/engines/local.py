@@ -137,7 +137,7 @@ class LocalNodes:
             self._last_words = of_node(self._kills)
             self._news.append(self._last_words)
         elif returncode:
-            self._last_words = _last_words(node.said, returncode)
+            self._last_words = _last_words(node.output, returncode)
         return returncode, loop.time() - begun
 
 

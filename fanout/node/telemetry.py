@@ -88,7 +88,7 @@ class Usage:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8", newline="", errors="backslashreplace") as file:
             writer = csv.writer(file, lineterminator="\n")
-            if not file.on_status():
+            if not file.tell():
                 writer.writerow(columns)
             writer.writerows(rows)
 

@@ -103,11 +103,11 @@ class ParallelRun(ParallelParts):
             self.observer.step_progress(progress)
 
         def on_news(sentence: str) -> None:
-            report.say(sentence)
+            report.log_line(sentence)
             self.observer.notice(f"{self.step.name}: {sentence}")
 
         def on_fence(fence: Fence) -> None:
-            report.say(str(fence))
+            report.log_line(str(fence))
             self.observer.notice(f"{self.step.name}: {fence}; what failed on it is tried again on others")
 
         supervisor = Supervisor(
@@ -117,7 +117,7 @@ class ParallelRun(ParallelParts):
             self.context.clock,
             Observers(on_progress, report.absorb, on_news),
             lambda: register(self.context.store, self.at),
-            StepSender(self, queues.pair, record.signer, report.say),
+            StepSender(self, queues.pair, record.signer, report.log_line),
             await self.first_ledger(),
             follow=queues.follow,
             fencer=Fencer(record, self.context.store, self.context.clock, self.first_ledger, on_fence),
@@ -126,7 +126,7 @@ class ParallelRun(ParallelParts):
         if taken_up:
             total = None if summary is None else summary.mini_batches
             retries = self.step.retry_settings.max_retries
-            report.say(f"taken up again: {supervisor.ledger.counts.settled} mini-batches are done")
+            report.log_line(f"taken up again: {supervisor.ledger.counts.settled} mini-batches are done")
             self.observer.step_continues(self.step, remaining(supervisor.ledger, total, retries))
         async with (
             self.context.engine.nodes(self.at, self.step.instance_count) as workforce,

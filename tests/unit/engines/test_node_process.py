@@ -24,21 +24,21 @@ async def test_what_is_said_and_how_it_ends() -> None:
     """A line in, the last line out, and the exit code."""
     node = NodeProcess([sys.executable, "-c", TELLING], {})
     node.send(b"finish\n")
-    assert (await _ended(node), node.said) == (3, "'finish\\n'")
+    assert (await _ended(node), node.output) == (3, "'finish\\n'")
 
 
 async def test_a_process_that_is_killed() -> None:
     """Its signal is what is told; what is said to it is lost."""
     node = NodeProcess([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], {})
     assert await _ended(node) == -signal.SIGKILL
-    assert node.said == ""
+    assert node.output == ""
 
 
 async def test_words_to_one_that_is_dead_are_lost() -> None:
     """Nothing is raised: its end tells."""
     node = NodeProcess([sys.executable, "-c", "import os; os.close(0); os.write(2, b'gone'); os._exit(1)"], {})
     ending = asyncio.create_task(_ended(node))
-    while node.said != "gone":  # noqa: ASYNC110 - no event to hear
+    while node.output != "gone":  # noqa: ASYNC110 - no event to hear
         await asyncio.sleep(0)
     node.send(b"finish\n")
     assert await ending == 1
@@ -63,7 +63,7 @@ async def test_a_warm_node_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None
     assert node is not None
     assert warm.take(["run", "other"]) is None
     warm.dismiss()
-    assert (await _ended(node), node.said) == (3, repr('["run", "step \\u00e9"]\n'))
+    assert (await _ended(node), node.output) == (3, repr('["run", "step \\u00e9"]\n'))
 
 
 async def test_a_warm_node_that_nobody_takes_leaves() -> None:
@@ -76,7 +76,7 @@ async def test_a_warm_node_that_nobody_takes_leaves() -> None:
     left = NodeProcess(node_process.NODE, {})
     assert left._process.stdin is not None
     left._process.stdin.close()
-    assert (await _ended(left), left.said) == (0, "")
+    assert (await _ended(left), left.output) == (0, "")
 
 
 async def test_a_warm_node_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -94,4 +94,4 @@ async def test_a_node_without_arguments_does_what_it_is_told_later(tmp_path: Pat
     node = warm.take(["r", "s", "--round", "1", "--store", f"file://{tmp_path}/store"])
     assert node is not None
     assert await _ended(node) == 3
-    assert "there is no step s of a run r in this store" in node.said
+    assert "there is no step s of a run r in this store" in node.output

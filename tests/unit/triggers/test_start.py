@@ -50,7 +50,7 @@ async def objects_of(scene: Any, run: str) -> list[str]:
 
 async def test_one_run_an_object(scene: Any) -> None:
     """Its list holds the object alone, whatever else is in the folder."""
-    compiled = await scene.arm()
+    compiled = await scene.compile_trigger()
     events = [scene.arrive(f"{name}.txt") for name in "abc"]
     starts = await start_runs(events, compiled, scene.context)
     assert [start.state for start in starts] == [STARTED] * 3
@@ -61,13 +61,13 @@ async def test_one_run_an_object(scene: Any) -> None:
 @pytest.mark.parametrize("change", [lambda text: text, batched], ids=["each", "batch"])
 async def test_events_that_come_again_start_nothing(scene: Any, change: Callable[[str], str], pipeline: str) -> None:
     """Also in another order, together with others, in another process, and after the run is over."""
-    compiled = await scene.arm(change(pipeline))
+    compiled = await scene.compile_trigger(change(pipeline))
     events = [scene.arrive(f"{number}.txt") for number in range(6)]
     for event in events:
         await start_runs([event], compiled, scene.context)
     before = await runs(scene)
     chance = random.Random(7)  # noqa: S311
-    again = await scene.arm(change(pipeline))
+    again = await scene.compile_trigger(change(pipeline))
     for _ in range(5):
         many = chance.choices(events, k=9)
         assert {start.state for start in await start_runs(many, again, scene.context)} == {KNOWN}
@@ -81,7 +81,7 @@ async def test_events_that_come_again_start_nothing(scene: Any, change: Callable
 
 async def test_another_version_is_another_run(scene: Any) -> None:
     """The same key with other content."""
-    compiled = await scene.arm()
+    compiled = await scene.compile_trigger()
     first = await start_runs([scene.arrive("a.txt", "one")], compiled, scene.context)
     second = await start_runs([scene.arrive("a.txt", "another")], compiled, scene.context)
     assert [start.state for start in first + second] == [STARTED, STARTED]
@@ -90,7 +90,7 @@ async def test_another_version_is_another_run(scene: Any) -> None:
 
 async def test_batches(scene: Any, pipeline: str) -> None:
     """As many objects a run as `objects` says; the list holds exactly them."""
-    compiled = await scene.arm(batched(pipeline))
+    compiled = await scene.compile_trigger(batched(pipeline))
     events = [scene.arrive(f"{number}.txt") for number in range(7)]
     starts = await start_runs(events, compiled, scene.context)
     assert [await objects_of(scene, start.run) for start in starts] == [
@@ -102,7 +102,7 @@ async def test_batches(scene: Any, pipeline: str) -> None:
 
 async def test_batches_that_overlap_share_no_object(scene: Any, pipeline: str) -> None:
     """Two processes that were told of the same objects in other batches at the same time: each is in one run."""
-    compiled = await scene.arm(batched(pipeline))
+    compiled = await scene.compile_trigger(batched(pipeline))
     events = [scene.arrive(f"{number}.txt") for number in range(12)]
     chance = random.Random(3)  # noqa: S311
     told = [chance.sample(events, k=5) for _ in range(8)] + [events]
@@ -113,7 +113,7 @@ async def test_batches_that_overlap_share_no_object(scene: Any, pipeline: str) -
 
 async def test_what_is_not_watched_is_ignored(scene: Any, event: Callable[..., ObjectEvent]) -> None:
     """Another bucket, another ending, and what runs have written."""
-    compiled = await scene.arm()
+    compiled = await scene.compile_trigger()
     wrong = [event("a.txt"), scene.arrive("a.csv")]
     starts = await start_runs(wrong, compiled, scene.context)
     assert [start.state for start in starts] == [IGNORED, IGNORED]
@@ -124,7 +124,7 @@ async def test_what_is_not_watched_is_ignored(scene: Any, event: Callable[..., O
 
 async def test_objects_that_are_gone(scene: Any) -> None:
     """Replaced before their run: none is started for what is not there any more, which a dead letter tells."""
-    compiled = await scene.arm()
+    compiled = await scene.compile_trigger()
     old, new = scene.arrive("a.txt", "old"), scene.arrive("a.txt", "newer")
     removed = scene.arrive("b.txt")
     (scene.folder / "in" / "b.txt").unlink()
@@ -138,7 +138,7 @@ async def test_objects_that_are_gone(scene: Any) -> None:
 @pytest.mark.parametrize("change", [lambda text: text, batched], ids=["each", "batch"])
 async def test_an_event_may_come_before_its_object(scene: Any, change: Callable[[str], str], pipeline: str) -> None:
     """It starts nothing, and the same event does once the object is there: alone, and beside one that was there."""
-    compiled = await scene.arm(change(pipeline))
+    compiled = await scene.compile_trigger(change(pipeline))
     there, early = scene.arrive("a.txt"), scene.arrive("b.txt")
     place, aside = scene.folder / "in" / "b.txt", scene.folder / "b.txt"
     place.rename(aside)
@@ -156,7 +156,7 @@ async def test_an_event_may_come_before_its_object(scene: Any, change: Callable[
 @pytest.mark.parametrize("name", ["link.txt", "folder/x.txt", "deep/folder/x.txt", "loop.txt"])
 async def test_links_in_a_watched_folder_are_not_followed(scene: Any, name: str) -> None:
     """Neither the file nor a folder above it: who may write there could make the watch read anything."""
-    compiled = await scene.arm()
+    compiled = await scene.compile_trigger()
     secret = scene.folder / "secret"
     (secret / "folder").mkdir(parents=True)
     (secret / "x.txt").write_text("secret")
@@ -181,7 +181,7 @@ async def test_a_start_may_be_cut_at_every_write(
     scene: Any, change: Callable[[str], str], pipeline: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same events again, with others or in another order, end with each object in one run."""
-    compiled = await scene.arm(change(pipeline))
+    compiled = await scene.compile_trigger(change(pipeline))
     before: set[str] = set()
     for cut in range(40):
         events = [scene.arrive(f"{cut}-{number}.txt") for number in range(4)]
@@ -219,7 +219,7 @@ async def _cut_after(writes: int, events: list[ObjectEvent], compiled: Any, scen
 
 async def test_given_up_starts_are_dead_letters(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With their reason; the same event does not try again by itself, `retry` does."""
-    compiled = await scene.arm()
+    compiled = await scene.compile_trigger()
     event = scene.arrive("a.txt")
 
     async def fail(*_: object) -> str:
@@ -246,7 +246,7 @@ async def test_given_up_starts_are_dead_letters(scene: Any, monkeypatch: pytest.
 
 async def test_what_was_never_tried_can_be_given_up(scene: Any) -> None:
     """A start that fails before its first write leaves a dead letter all the same, and what has a run none."""
-    compiled = await scene.arm()
+    compiled = await scene.compile_trigger()
     tried, new = scene.arrive("a.txt"), scene.arrive("b.txt")
     await start_runs([tried], compiled, scene.context)
     [name] = await give_up([tried, new], "no luck", compiled, scene.context)
@@ -258,13 +258,13 @@ async def test_inputs_that_are_no_list(scene: Any, pipeline: str) -> None:
     text = pipeline.partition("jobs:")[0].replace("uri_folder", "uri_file") + (
         'jobs:\n  one: {type: command, command: "cat ${{inputs.data}}", inputs: {data: "${{parent.inputs.files}}"}}\n'
     )
-    compiled = await scene.arm(text)
+    compiled = await scene.compile_trigger(text)
     scene.arrive("other.txt")
     [start] = await start_runs([scene.arrive("a b.txt")], compiled, scene.context)
     given = (await load_record(scene.context.store, start.run)).pipeline.steps[0].inputs["data"]
     assert isinstance(given, DataInput)
     assert (given.uri, given.type) == (f"{scene.folder.as_uri()}/in/a%20b.txt", DataType.URI_FILE)
-    compiled = await scene.arm(batched(text.replace("uri_file}\noutputs", "uri_folder}\noutputs")))
+    compiled = await scene.compile_trigger(batched(text.replace("uri_file}\noutputs", "uri_folder}\noutputs")))
     events = [scene.arrive("d/1.txt", "one"), scene.arrive("2.txt", "two")]
     [start] = await start_runs(events, compiled, scene.context)
     given = (await load_record(scene.context.store, start.run)).pipeline.steps[0].inputs["data"]
@@ -279,7 +279,7 @@ async def test_outputs_of_each_run(scene: Any, pipeline: str) -> None:
     text = pipeline.replace(
         "scores: {type: uri_file}", "scores: {type: uri_file, path: './out/${{trigger.key}}-${{ trigger.run }}.csv'}"
     )
-    compiled = await scene.arm(text)
+    compiled = await scene.compile_trigger(text)
     [start] = await start_runs([scene.arrive("d/a b.txt")], compiled, scene.context)
     output = (await load_record(scene.context.store, start.run)).pipeline.steps[0].outputs["rows"]
     assert output.uri == f"{scene.folder.as_uri()}/out/d/a%20b.txt-{start.run}.csv"
@@ -299,9 +299,9 @@ async def test_own_output_below_what_is_watched(scene: Any, pipeline: str, path:
     text = pipeline.replace("scores: {type: uri_file}", f"scores: {{type: uri_file, path: '{path}'}}")
     if refused:
         with pytest.raises(SettingsError, match="its own output would start the next run"):
-            await scene.arm(text)
+            await scene.compile_trigger(text)
         return
-    compiled = await scene.arm(text)
+    compiled = await scene.compile_trigger(text)
     [start] = await start_runs([scene.arrive("a.txt")], compiled, scene.context)
     output = (await load_record(scene.context.store, start.run)).pipeline.steps[0].outputs["rows"]
     written = scene.arrive(str(output.uri).removeprefix(f"{scene.folder.as_uri()}/in/"))
@@ -311,8 +311,8 @@ async def test_own_output_below_what_is_watched(scene: Any, pipeline: str, path:
 async def test_places_of_earlier_outputs_are_remembered(scene: Any, pipeline: str) -> None:
     """A run that began before the file was changed still writes where it said."""
     old = pipeline.replace("scores: {type: uri_file}", "scores: {type: uri_file, path: ./in/old/scores.txt}")
-    await scene.arm(old)
-    compiled = await scene.arm(old.replace("old/", "new/"))
+    await scene.compile_trigger(old)
+    compiled = await scene.compile_trigger(old.replace("old/", "new/"))
     starts = await start_runs([scene.arrive("old/scores.txt"), scene.arrive("new/scores.txt")], compiled, scene.context)
     assert [start.state for start in starts] == [IGNORED, IGNORED]
     assert "output 'rows' of step 'score'" in starts[0].reason
@@ -320,12 +320,12 @@ async def test_places_of_earlier_outputs_are_remembered(scene: Any, pipeline: st
 
 async def test_the_store_may_be_below_what_is_watched(scene: Any, pipeline: str) -> None:
     """What a run keeps there starts none; to watch the store itself is refused."""
-    compiled = await scene.arm(pipeline.replace("folder: ./in", "folder: ."))
+    compiled = await scene.compile_trigger(pipeline.replace("folder: ./in", "folder: ."))
     store = scene.folder.as_uri()
     inside = ObjectEvent(store, f"store/{keys.run_json('x')}.txt", etag="1")
     assert "the store of its runs" in str(compiled.ignores(inside))
     with pytest.raises(SettingsError, match="the store of its runs"):
-        await scene.arm(pipeline.replace("folder: ./in", "folder: ./store/runs"))
+        await scene.compile_trigger(pipeline.replace("folder: ./in", "folder: ./store/runs"))
 
 
 @pytest.mark.parametrize(

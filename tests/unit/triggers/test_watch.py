@@ -108,7 +108,7 @@ async def stage(scene: Any, pipeline: str, monkeypatch: pytest.MonkeyPatch) -> S
     """One run for each object; a message may be received three times."""
     pair = await scene.context.queues.create("inbox", visibility=30, max_receives=3)
     object.__setattr__(scene.context.settings, "max_receives", 3)
-    made = Stage(scene, await scene.arm(pipeline), Inbox("inbox", pair.main, pair.dead))
+    made = Stage(scene, await scene.compile_trigger(pipeline), Inbox("inbox", pair.main, pair.dead))
     made.hold.set()
 
     async def carry_out(run: str, *_: object) -> RunReport:

@@ -45,7 +45,7 @@ class Inbox:
 
 async def test_what_is_taken_and_what_is_not(scene: Any, pipeline: str) -> None:
     """200 only for what is in the queue; who has no token, says nothing that is understood, or too much, is told so."""
-    compiled = await scene.arm(pipeline.replace("folder: ./in", "bucket: uploads\n  prefix: in/"))
+    compiled = await scene.compile_trigger(pipeline.replace("folder: ./in", "bucket: uploads\n  prefix: in/"))
     inbox: Any = Inbox()
     auth = {"Authorization": f"Bearer {TOKEN}"}
     async with webhook(Listen("127.0.0.1", 0), TOKEN, compiled, inbox) as url, aiohttp.ClientSession() as session:
@@ -81,7 +81,7 @@ HEADERS = f"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nConte
 @pytest.fixture
 async def compiled(scene: Any, pipeline: str) -> Any:
     """A trigger of a bucket."""
-    return await scene.arm(pipeline.replace("folder: ./in", "bucket: uploads\n  prefix: in/"))
+    return await scene.compile_trigger(pipeline.replace("folder: ./in", "bucket: uploads\n  prefix: in/"))
 
 
 @pytest.mark.parametrize(
