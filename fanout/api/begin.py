@@ -24,7 +24,7 @@ def begin_run(pipeline: Pipeline, settings: Settings, name: str | None, say: Cal
     """The run is in the store, with its code as it is now; its name. RunError when one of this name exists."""
 
     async def begin() -> str:
-        async with context.run_context_of(settings, say=say) as run_context:
+        async with context.run_context_of(settings, print_line=say) as run_context:
             await prepare_environments(pipeline.steps, Unwatched())
             run = new_name(name or pipeline.name)
             code = await store_snapshots(await take_snapshots(pipeline, run_context), run_context)

@@ -220,7 +220,7 @@ class Run:
         from fanout.scheduler.cancel import cancel
 
         async def carry_out() -> Verdict:
-            async with context.run_context_of(self._settings, say=_unsaid) as run_context:
+            async with context.run_context_of(self._settings, print_line=_unsaid) as run_context:
                 return (await cancel(self.name, run_context)).seal.verdict
 
         return call(carry_out)
@@ -257,7 +257,7 @@ def carry_out(
     shown = board or Board()
 
     async def begin() -> "RunReport":
-        async with context.run_context_of(settings, warm, say=shown.notices.append) as run_context:
+        async with context.run_context_of(settings, warm, print_line=shown.notices.append) as run_context:
             return await story(run_context, BoardObserver(shown))
 
     try:

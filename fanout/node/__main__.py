@@ -41,19 +41,19 @@ def _work(forks: ForkServer) -> int:
 
     from fanout.memory import collect_seldom
     from fanout.node.exit_codes import FULL
-    from fanout.node.standalone import exit_code, say_warnings, work
+    from fanout.node.standalone import exit_code, print_warnings, work
     from fanout.records.step import STEPS
     from fanout.storage.disk_space import full, lacks_room
     from fanout.storage.keys import StepRound
     from fanout.tasks import first_error
 
     STEPS.prepare()
-    said = [argument for argument in sys.argv[1:] if argument != TABLES] or _said_later()
+    said = [argument for argument in sys.argv[1:] if argument != TABLES] or _later_arguments()
     if not said:
         return ExitCode.COMPLETED
     arguments = _parsed(said)
     at = StepRound(arguments.run, arguments.step, arguments.round)
-    say_warnings()
+    print_warnings()
     collect_seldom()
     try:
         return exit_code(asyncio.run(work(at, arguments.store, arguments.queue, forks)))
@@ -78,7 +78,7 @@ def _parsed(said: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(said)
 
 
-def _said_later() -> list[str]:
+def _later_arguments() -> list[str]:
     """The first line of standard input; nothing when it is closed before. What follows the line is left there."""
     line = bytearray()
     while not line.endswith(b"\n"):

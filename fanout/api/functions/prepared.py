@@ -76,7 +76,7 @@ class Job:
             stream.skip(len(self.rows))
 
         async def begin() -> "RunReport":
-            async with context.run_context_of(self.settings, warm, say=self.board.notices.append) as run_context:
+            async with context.run_context_of(self.settings, warm, print_line=self.board.notices.append) as run_context:
                 async with beside(stream.follow(run_context), "reading rows"):
                     report = await start(self.pipeline, run_context, BoardObserver(self.board), self.name)
                 await stream.pass_on(run_context.store, ResultReader(run_context.store, at))
