@@ -64,8 +64,7 @@ class Leaving(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NodeOptions:
-    """How a node behaves. `grace`: seconds that a drain waits. `returns_idle`: requeue what waits for a slot for
-    long."""
+    """How a node behaves. `grace`: seconds that a drain waits; `returns_idle`: requeue what waits for a slot for long."""
 
     number: int
     slots: int
@@ -151,9 +150,8 @@ class Node:
     async def _work(self) -> Leaving:
         async with task_group() as tasks:
             committing = tasks.create_task(self._committer.run())
-            renewing = tasks.create_task(
-                renew_leases(self._queues.main, self.leases, self._options.visibility, self._clock)
-            )
+            renewal = renew_leases(self._queues.main, self.leases, self._options.visibility, self._clock)
+            renewing = tasks.create_task(renewal)
             receiving = tasks.create_task(self._intake.run())
             watching = [tasks.create_task(self._poll_regularly()), tasks.create_task(self._watch_for_end())]
             for slot in self._slots:
