@@ -64,7 +64,7 @@ class Leaving(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NodeOptions:
-    """Options of a node. `grace`: seconds that a drain waits; `returns_idle`: requeue what waits for a slot for long."""
+    """Options of a node. `grace`: seconds that a drain waits; `returns_idle`: requeue what waits long for a slot."""
 
     number: int
     slots: int
