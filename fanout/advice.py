@@ -1,4 +1,5 @@
-"""Every command that a message recommends, composed in one place. Pure, but for what `advised` is told.
+"""Every command that a message recommends, composed in one place. Pure, except for `advised`, which holds the command
+of this process.
 
 A command has the options that it needs to find the run again from where the person is. A test runs each one in the
 situation in which it is recommended (tests/e2e/cli/test_advice.py).

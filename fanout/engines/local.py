@@ -1,7 +1,7 @@
 """The local engine: nodes as processes of this machine.
 
-Each node holds the other end of a pipe: `finish` and `stop` are said through it, and its closing tells it that nobody
-waits for it any more. No orphans.
+Each node holds the other end of a pipe: it carries `finish` and `stop`, and its closing means that nothing waits for it
+any more. No orphans.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A node's process as its engine sees it: started, told, and seen to its end.
+"""A node's process as its engine sees it: starts it, sends it orders, and waits for its end.
 
 Used before asyncio is loaded, so it imports little.
 """
@@ -27,7 +27,7 @@ class NodeProcess:
     """One process, from its start to its end; OSError when it cannot be started.
 
     What is said to it goes through its standard input, whose closing, which the kernel sees to even when this process
-    is killed, tells it that nobody waits for it any more. Of what it writes to stderr the last is kept.
+    is killed, means that it is no longer needed. The end of what it writes to stderr is kept.
     """
 
     def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
@@ -104,11 +104,11 @@ class WarmNode:
 
     def __init__(self, environ: Mapping[str, str], *, tables: bool = False) -> None:
         self._node: NodeProcess | None = None
-        with contextlib.suppress(OSError):  # whoever takes it starts another one, and tells what that says
+        with contextlib.suppress(OSError):  # the caller of `take` starts another one, and reports its error
             self._node = NodeProcess([*NODE, "--tables"] if tables else NODE, environ)
 
     def take(self, arguments: Sequence[str]) -> NodeProcess | None:
-        """The node, told what to do; None when somebody has taken it, or there never was one."""
+        """The node, with its order sent; None when it was taken already, or there never was one."""
         node, self._node = self._node, None
         if node is not None:
             node.send(json.dumps(arguments).encode() + b"\n")

@@ -1,8 +1,8 @@
 """`python -m fanout.node`: how the local engine starts a node, without the weight of the command line.
 
 The arguments say which step, and where. Without any they come later, as the first line of standard input, a JSON list:
-the node has imported everything by then. When standard input is closed instead nobody wants it, and it leaves. With
-`--tables` beside them, or alone, what slots need to read tables is imported, too.
+the node has imported everything by then. When standard input is closed instead, the process is not needed and leaves.
+With `--tables` beside them, or alone, what slots need to read tables is imported, too.
 """
 
 import argparse

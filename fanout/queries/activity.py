@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """The nodes of a step by what they said last, and its queue; None where nobody can tell. `joined`: ever."""
+    """The nodes of a step by their last status, and its queue; None where unknown. `joined`: nodes that ever joined."""
 
     joined: int = 0
     seen: tuple[SeenNode, ...] = ()

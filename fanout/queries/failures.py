@@ -48,7 +48,7 @@ class StepFailures:
 
 
 def failures_of(report: RunReport) -> list[StepFailures]:
-    """The failures of each step that has any; those of steps that completed before a resume were told then."""
+    """The failures of each step that has any, without steps that completed before a resume: theirs were shown then."""
     found = []
     for step in report.steps:
         was_shown = step.earlier and step.seal.verdict.completed
@@ -79,7 +79,7 @@ async def _read(store: "ObjectStore", planned: StepRound | None, index: int) -> 
     try:
         return await read_mini_batch(store, planned, index)
     except InfrastructureError:
-        return None  # the failure is told all the same
+        return None  # the failure is shown all the same
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ class PlannedMiniBatches:
     _shard: "Shard | None" = None
 
     async def read(self, index: int) -> MiniBatch | None:
-        """The mini-batch; None when it cannot be read: what is told of it is told all the same."""
+        """The mini-batch; None when it cannot be read."""
         if self.summary is None:
             return None  # still being planned
         number, place = divmod(index, SHARD_SIZE)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 3.0
 LONG = 10.0
-"""Seconds from which on a mini-batch that runs is told of."""
+"""Seconds after which a running mini-batch is reported."""
 MOST_SHOWN = 3
 
 
@@ -62,7 +62,7 @@ def reported_until(seconds: float) -> float:
 
 
 async def follow_running(store: "ObjectStore", view: Watcher, clock: Clock) -> None:
-    """Tells the view every few seconds, until it is canceled. What cannot be read is not told."""
+    """Reports to the view every few seconds, until it is canceled. What cannot be read is left out."""
     record: RunRecord | None = None
     while True:
         await clock.sleep(LOOK_EVERY)

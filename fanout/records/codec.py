@@ -147,7 +147,7 @@ def _annotated(kind: Any, marks: tuple[Any, ...], complete: bool) -> _Form:
 
 
 def _union(kinds: tuple[Any, ...], complete: bool) -> _Form:
-    """Told apart by None, by the `kind` of dataclasses, or by the types of JSON."""
+    """Distinguished by None, by the `kind` of dataclasses, or by the types of JSON."""
     rest = [kind for kind in kinds if kind is not NoneType]
     by_kind = {_kind(each): _form(each, complete) for each in rest} if all(map(is_dataclass, rest[1:])) else {}
     if len(rest) == 1:

@@ -70,7 +70,7 @@ class RunRecord:
         return StepRound(self.name, step, self.place(step).round)
 
     def planned_at(self, step: str) -> StepRound:
-        """Where the step's manifests are, and its outputs when nobody says where to put them."""
+        """Where the step's manifests are, and its outputs when the pipeline names no place for them."""
         return StepRound(self.name, step, self.place(step).planned_in)
 
     def settings(self, here: Settings) -> Settings:
@@ -130,7 +130,7 @@ async def try_create(store: "ObjectStore", record: RunRecord) -> bool:
 
 
 async def open_round(store: "ObjectStore", record: RunRecord) -> None:
-    """The round `record.round` of the run exists from here on; RunError when somebody else has opened it."""
+    """Creates the round `record.round` of the run. Raises RunError when another command has opened it."""
     stored = StoredRound(record.round, record.code, record.places, record.code_changes)
     if not await create(store, keys.redrive_json(record.name, record.round), ROUNDS.dump(stored)):
         raise RunError(

@@ -44,7 +44,7 @@ SEALS = Record(Seal)
 
 
 async def seal(store: "ObjectStore", key: str, mine: Seal) -> Seal:
-    """The seal that holds: `mine` when nobody was faster, else the one that is there."""
+    """The seal in force: `mine` when there was none, else the existing one."""
     if await create(store, key, SEALS.dump(mine)):
         return mine
     there = await read_seal(store, key)

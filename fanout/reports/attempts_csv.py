@@ -84,7 +84,7 @@ class ProcessTotals:
         )
 
     def add(self, other: "ProcessTotals") -> None:
-        """Takes in what somebody else did."""
+        """Adds the totals of another process."""
         self.attempts += other.attempts
         self.succeeded += other.succeeded
         self.retried += other.retried
@@ -202,7 +202,7 @@ _THOUSANDTHS = [f".{number:03d}" for number in range(1000)]
 
 
 def _stamps(times: Sequence[float]) -> list[str]:
-    """Epoch seconds as times of day, to the millisecond; each second is told once."""
+    """Epoch seconds as times of day, to the millisecond; each second is formatted once."""
     thousandths = [int(1000 * at) for at in times]
     seconds = {second: _moment(second) for second in {at // 1000 for at in thousandths}}
     return [seconds[at // 1000] + _THOUSANDTHS[at % 1000] for at in thousandths]

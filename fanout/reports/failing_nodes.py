@@ -63,7 +63,7 @@ class FailingNodes:
 
 
 async def failing_nodes(store: "ObjectStore", at: StepRound, failed: Mapping[int, int], nodes: int) -> FailingNodes:
-    """What is to be told of nodes; the store is asked only when something has failed."""
+    """The report about nodes on which attempts failed. Reads the store only when something has failed."""
     if not failed:
         return FailingNodes()
     found = FailingNodes(dict(failed), nodes, await read_fences(store, at))

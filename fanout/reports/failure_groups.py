@@ -57,7 +57,7 @@ class FailureGroup:
 
 @dataclass(frozen=True, slots=True)
 class StepSource:
-    """Where the code of a step comes from: `code` is the folder it was taken from, None when nobody knows."""
+    """Where the code of a step comes from: `code` is the folder it was taken from, None when unknown."""
 
     run: str
     step: str

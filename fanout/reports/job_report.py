@@ -86,7 +86,7 @@ class JobReport:
         self._latest: Progress | None = None
         self.killed = 0  # attempts that were under way when the step was ended
         self._published = False
-        self.notes: list[str] = []  # what somebody who reads the output should know
+        self.notes: list[str] = []  # warnings about the output
         self._unwritten: list[tuple[int, ResultIndex]] = []
         self._unwritten_attempts = 0
 
@@ -165,7 +165,7 @@ class JobReport:
             await self._copy_to_the_run()
 
     def close(self) -> None:
-        """Gives back the file that is open, whether or not its last rows can be written: nobody reads them now."""
+        """Closes the open file, whether or not its last rows can be written."""
         with suppress(OSError):
             self._attempts.close()
 

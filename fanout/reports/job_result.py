@@ -60,7 +60,7 @@ class JobEnd:
     attempts: int
     groups: tuple[FailureGroup, ...]
     nodes: tuple[str, ...] = ()  # which of them stand out
-    notes: tuple[str, ...] = ()  # what somebody who reads the output should know
+    notes: tuple[str, ...] = ()  # warnings about the output
     killed: int = 0  # attempts that were under way when the step was ended
 
     @property

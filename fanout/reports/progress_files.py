@@ -43,7 +43,7 @@ def master_line(at: float, text: str) -> str:
 
 
 def remaining_seconds(counts: Counts, seconds: float) -> float | None:
-    """Seconds that are left at the pace so far; None when nobody can tell."""
+    """Seconds that are left at the pace so far; None when unknown."""
     if not counts.total or not counts.settled:
         return None
     return seconds * (counts.total - counts.settled) / counts.settled

@@ -25,7 +25,7 @@ MOST_HEADS = 1000
 
 
 def identity(uri: str, type_: DataType, access: "Access", *, as_rows: bool = False) -> str | None:
-    """The identity of the data at `uri`; None when it cannot be told. InputError when it cannot be looked at.
+    """The identity of the data at `uri`; None when it is unknown. InputError when the data cannot be read.
 
     Of an mltable it is that of its folder and of the files it names; only of the latter when it is used `as_rows`.
     """

@@ -51,7 +51,9 @@ class ParallelRun(ParallelParts):
             try:
                 return await self._carry_out()
             except QueueGoneError:
-                self.observer.notice(f"{self.step.name}: its queue was removed by somebody else; going on without it")
+                self.observer.notice(
+                    f"{self.step.name}: its queue was removed by another process; continuing with a new queue"
+                )
         return await self._carry_out()
 
     async def _carry_out(self) -> StepReport:

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 def mask_folder(folder: Path, secrets: Sequence[str]) -> int:
     """None of `secrets` is in any file below `folder`, links left alone; how many places were masked.
 
-    A file that cannot be written is a warning: it is somebody else's.
+    A file that cannot be written is a warning: it belongs to another user.
     """
     wanted = [secret.encode("utf-8", "surrogateescape") for secret in secrets]
     masked = 0

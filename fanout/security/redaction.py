@@ -75,7 +75,7 @@ _STRONG = re.compile(
     re.IGNORECASE,
 )
 _WEAK = re.compile(r"(?:^|_)(?:KEY|APIKEY|AUTH|COOKIE|BEARER|SIGNATURE|SESSION|LICENSE|CERT)$", re.IGNORECASE)
-"""Names that credentials share with other values: only a value that nobody would choose as a word counts."""
+"""Names that credentials share with other values: only a value that is no word counts."""
 _NOT_SECRET = re.compile(
     r"^(?:OLD)?PWD$|(?:_FILE|_PATH|_DIR|(?<!WEBHOOK)_URL|_URI|_ENDPOINT|_EXPIRATION|_TIMEOUT|_LENGTH|_NAME)$",
     re.IGNORECASE,

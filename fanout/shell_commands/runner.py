@@ -61,7 +61,7 @@ class CommandEnd:
 
     reason: str | None
     said: str = ""
-    canceled: bool = False  # ended because somebody wanted that
+    canceled: bool = False  # ended because the run was canceled
     artifacts: int = 0  # files of ./outputs that are under keys.artifacts
 
 
@@ -76,7 +76,7 @@ async def run_command(
     """Runs the command to its end, or until `canceled` is done; its outputs are published when it ended with 0.
 
     They are published at `publish_to` when that is given: where two may run the command at once, a seal says later
-    whose outputs count. `on_line` is told what the command prints, while it runs.
+    whose outputs count. `on_line` gets each line that the command prints, while it runs.
     """
     secrets = secrets_of({**os.environ, **order.step.environment_variables})
     async with _scratch(order, store) as scratch:

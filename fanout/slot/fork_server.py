@@ -78,7 +78,7 @@ class ForkServer:
         if self._control is None:
             self.launch()
         else:
-            with contextlib.suppress(ConnectionError):  # the next one is told
+            with contextlib.suppress(ConnectionError):  # the next server gets the order
                 self._control.send(b"tables")
 
     def serves(self, python: str, environ: Mapping[str, str]) -> bool:
@@ -156,7 +156,7 @@ class ForkServer:
                 answer.set_exception(OSError(number, os.strerror(number)))
             return
         slot = self._slots[number] = Forked(number, self._loop.create_future())
-        if answer.done():  # nobody waits for it any more
+        if answer.done():  # the caller has given up waiting
             self.kill(slot)
         else:
             answer.set_result(slot)
@@ -167,7 +167,7 @@ class ForkServer:
             self._end(control)
 
     def _end(self, control: socket.socket) -> None:
-        """The server is ended, and whoever waits for it told, unless another one has taken its place."""
+        """Ends the server and fails its waiting callers, unless another server has taken its place."""
         if control is self._control and self._process is not None:
             self._process.kill()
             self._has_gone(control)

@@ -1,4 +1,4 @@
-"""What a node holds: deliveries it has received and not yet settled."""
+"""The leases of a node: deliveries that it has received and not yet acknowledged or requeued."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,10 +9,10 @@ from fanout.records.messages import Message
 
 @dataclass(slots=True, eq=False)
 class Lease:
-    """One delivery in the hands of this node, until it is settled.
+    """One delivery that this node has received, until it is acknowledged or requeued.
 
-    `expires` is when its visibility runs out on this node's monotonic clock. A lost delivery may already be somebody
-    else's: it is not started any more, and a failure of it is not acted upon.
+    `expires` is when its visibility runs out on this node's monotonic clock. A lost delivery may already be leased to
+    another node: it is not started any more, and its failure has no effect.
     """
 
     delivery: Delivery
@@ -24,13 +24,13 @@ class Lease:
     fetched: tuple[str, ...] = ()  # local copies made for it
 
     def startable(self, now: float) -> bool:
-        """Whether it is certainly still this node's."""
+        """Whether this node certainly still has the lease."""
         return not self.lost and now < self.expires
 
 
 @dataclass(slots=True)
 class LeaseTable:
-    """Everything a node holds, by receipt."""
+    """All leases of a node, by receipt."""
 
     _by_receipt: dict[str, Lease] = field(default_factory=dict)
 
@@ -48,7 +48,7 @@ class LeaseTable:
         return list(self._by_receipt.values())
 
     def extended(self, asked: Iterable[Lease], lost: Iterable[Delivery], expires: float) -> list[Lease]:
-        """Notes the answer to an extension; those that this node no longer holds."""
+        """Applies the answer to a renewal; returns the leases that were lost."""
         gone = {delivery.receipt for delivery in lost}
         for lease in asked:
             if lease.delivery.receipt in gone:

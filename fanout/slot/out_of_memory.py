@@ -1,4 +1,4 @@
-"""Whether the kernel has killed processes here because memory ran out: told by its counters, not guessed.
+"""Reads from the kernel's counters whether processes were killed because memory ran out.
 
 Light, since engines import it.
 """
@@ -24,7 +24,7 @@ class OomKills:
         self._seen = self._counts()
 
     def take_one(self) -> bool:
-        """Whether there was a kill that nobody has taken yet; it is taken then, for one process that was found dead."""
+        """Whether there was a kill that is not yet assigned to a process; assigns it to the caller's."""
         now, found = self._counts(), False
         for path, count in now.items():
             if count > self._seen.get(path, 0):

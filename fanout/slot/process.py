@@ -56,7 +56,7 @@ class SlotProcess(asyncio.Protocol):
         self.stack = ""  # where it was when it was killed, or crashed
 
     async def start(self) -> None:
-        """The process runs and has been told what to load; `Ready` or `Broken` follows."""
+        """Starts the process and sends its start order; `Ready` or `StartFailed` follows."""
         ours, theirs = socket.socketpair()
         try:
             with theirs:
@@ -125,7 +125,10 @@ class SlotProcess(asyncio.Protocol):
                 if isinstance(answer, ProtocolViolation):
                     self._is_violated = True
                     return
-        except (ValueError, RecursionError) as exc:  # raised by the buffer: whoever takes the answers raises elsewhere
+        except (
+            ValueError,
+            RecursionError,
+        ) as exc:  # raised by the buffer; the consumer of the answers raises elsewhere
             self._is_violated = True
             yield ProtocolViolation(str(exc))
 
@@ -186,7 +189,8 @@ def _size(path: Path) -> int:
 
 
 def pipe_to(channel: socket.socket) -> int:
-    """Sends one end of a new pipe, as the first thing, to whoever holds the other end of `channel`; our end."""
+    """Sends one end of a new pipe, as the first thing, to the process at the other end of `channel`; returns our
+    end."""
     ours, theirs = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     with contextlib.suppress(OSError):  # many slots of one user may have had their share of such memory
         fcntl.fcntl(ours, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
@@ -206,6 +210,6 @@ def death(returncode: int, kills: OomKills | None = None) -> Failure:
         return Failure(Cause.SIGNAL, of_slot(kills))
     if returncode < 0:
         name = signal.Signals(-returncode).name if -returncode in set(signal.Signals) else f"signal {-returncode}"
-        advice = "; if nobody sent it, memory may have run out: try fewer slots or smaller mini-batches"
+        advice = "; if no user sent it, memory may have run out: try fewer slots or smaller mini-batches"
         return Failure(Cause.SIGNAL, f"the slot's process was killed by {name}{advice if name == 'SIGKILL' else ''}")
     return Failure(Cause.EXIT, f"the slot's process ended by itself with exit code {returncode}")

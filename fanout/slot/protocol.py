@@ -76,7 +76,7 @@ class Task(NamedTuple):
 
 
 class ControlOrder(StrEnum):
-    """What the node says beside tasks."""
+    """Orders of the node other than tasks."""
 
     STOP = "stop"  # run shutdown() and leave
     REVOKE = "withdraw"  # forget the tasks that came before this and have not been started; `Revoked` answers
@@ -108,7 +108,7 @@ def _task_frame(task: Task) -> bytes:
 
 
 def orders_of(head: bytes, payload: bytes) -> Sequence[Order]:
-    """What a node said."""
+    """The orders in a frame."""
     if head[:1] == b"T":
         _, attempt, count = _TASKS.unpack(head)
         return [Task(line, attempt) for line in (payload.split(b"\n") if count > 1 else [payload])]
@@ -147,7 +147,7 @@ class Loaded:
 class Done(NamedTuple):  # there is one for every mini-batch: made in a third of the time that a frozen dataclass needs
     """run() has ended, well (`failure` None) or badly; `rows` are encoded in the step's row format.
 
-    `started` is when work on the mini-batch began, in epoch seconds; None when nobody knows.
+    `started` is when work on the mini-batch began, in epoch seconds; None when unknown.
     """
 
     items: int
@@ -201,17 +201,17 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """Nothing that was withdrawn will be started any more; what had been started before has been answered."""
+    """Answer to REVOKE: no revoked task will be started any more; tasks that were started before have been answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class WakeUp:
-    """Little or nothing is left to do: what was said has been taken in, and more is wanted."""
+    """Little or nothing is left to do: the node should poll and assign more."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProtocolViolation:
-    """What came was none of our words: user code has written into the channel, or read from it."""
+    """The bytes received are no answer: user code has written into the channel, or read from it."""
 
     reason: str
 
@@ -238,7 +238,7 @@ def stopped_frame(failure: Failure | None, files: Sequence[str]) -> bytes:
 
 
 def answer(head: bytes, payload: bytes) -> Answer:
-    """What a slot said; Garbled when it is none of our words."""
+    """The answer in a frame; ProtocolViolation when it cannot be decoded."""
     try:
         return _ordinary(head, payload) if head[:1] == b"D" else _answer(frames.header(head), payload)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as exc:

@@ -1,7 +1,7 @@
-"""A slot of a node: a seat in which one process after another runs the entry script.
+"""A slot of a node: runs the entry script in one process after another.
 
-It knows what the process has been given, enforces the time limits by ending the process, and starts the next one. What
-it finds out goes to its `SlotEvents`; it decides nothing about retries.
+It knows which mini-batches the process holds, enforces the time limits by killing the process, and starts the next one.
+It reports to its `SlotEvents` and decides nothing about retries.
 """
 
 import math
@@ -33,10 +33,10 @@ from fanout.slot.protocol import (
 LONG = 0.25
 """Seconds from which a mini-batch counts as long: then none is handed over before the slot is free."""
 AHEAD = 0.2
-"""Seconds of work that a slot is kept ahead, when mini-batches are short; it rings when a quarter of it is left."""
+"""Seconds of work assigned in advance, when mini-batches are short; the slot wakes the node when a quarter is left."""
 MOST_AHEAD = 512
 FAR_LONGER = 3.0
-"""How many times longer than usual, and than LONG, a mini-batch has run when those behind it are given to others."""
+"""How many times longer than usual, and than LONG, a mini-batch has run when those behind it are revoked."""
 SHUTDOWN_LIMIT = 30.0
 EXIT_LIMIT = 2.0
 """Seconds that a process gets to end after shutdown(): threads that a script has left behind would keep it for ever."""
@@ -90,7 +90,7 @@ class Slot:
         self._kills = kills
         self._process: SlotProcess | None = None
         self._tasks: deque[Lease] = deque()
-        self._revoked: deque[Lease] = deque()  # given to others; until the process knows, it gets nothing new
+        self._revoked: deque[Lease] = deque()  # requeued; until the process confirms, it gets no new tasks
         self._since = 0.0  # when the current phase began: init, loading or running
         self._started_at = 0.0  # epoch seconds at which the current mini-batch began
         self._loading = False
@@ -104,7 +104,7 @@ class Slot:
         self.useless_starts = 0  # in a row
 
     async def start(self) -> None:
-        """A new process is being started; `slot_ready` or `slot_start_failed` follows."""
+        """Starts a new process; `slot_ready` or `slot_start_failed` follows."""
         self.process_name = self._next_name()
         self.ready, self._overdue, self._blamed = False, None, None
         self._since = self._clock.monotonic()
@@ -121,17 +121,17 @@ class Slot:
 
     @property
     def current(self) -> tuple[Lease, float] | None:
-        """What it works on, and since when (epoch seconds), as far as it has been listened to."""
+        """The running mini-batch and its start (epoch seconds), as of the last `read_answers`."""
         return (self._tasks[0], self._started_at) if self._tasks else None
 
     @property
     def holds(self) -> int:
-        """How many mini-batches it has been given, as far as it has been listened to."""
+        """How many mini-batches it holds, as of the last `read_answers`."""
         return len(self._tasks)
 
     def room(self, share: int) -> int:
-        """How many more mini-batches it should be given now, of the `share` that it may hold: none before a quarter of
-        what it should hold is done, as each gift costs a write and a frame."""
+        """How many more mini-batches it should be given now, of the `share` that it may hold: 0 before a quarter of
+        what it should hold is done, since each assignment costs a write and a frame."""
         should = min(self.wanted, share)
         if not self.ready or self._stopping or self._revoked or 4 * len(self._tasks) > 3 * should:
             return 0
@@ -148,7 +148,7 @@ class Slot:
         return self._average
 
     def assign(self, batches: Sequence[Lease]) -> None:
-        """Hands mini-batches over, to be run in this order."""
+        """Assigns mini-batches, to be run in this order."""
         assert self._process is not None and self.ready  # noqa: S101 - the node asks for `room` first
         if not self._tasks:
             self._next_begins()
@@ -158,14 +158,14 @@ class Slot:
         )
 
     def read_answers(self) -> None:
-        """Takes in what the process has said by now; nothing is known of it between one time and the next."""
+        """Reads the answers that the process has written by now."""
         if self._process is not None:
             self._process.read_answers()
 
     def revoke(self) -> list[Lease]:
-        """What waits behind a mini-batch that takes far longer than usual, and is not this slot's any more.
+        """Revokes and returns what waits behind a mini-batch that takes far longer than usual.
 
-        The process may be about to start the first of them: what it answers to that is dropped.
+        The process may be about to start the first of them; its answer to that is dropped.
         """
         longest = max(LONG, FAR_LONGER * (self._average or 0.0))
         if len(self._tasks) < 2 or self._process is None or self._clock.monotonic() - self._since <= longest:
@@ -189,7 +189,7 @@ class Slot:
             self._end_for(Failure(cause, said), with_stack=True)
 
     def stop(self) -> None:
-        """Asks the process to run shutdown() and leave; `slot_stopped` follows."""
+        """Asks the process to run shutdown() and end; `slot_stopped` follows."""
         self._stopping, self._since = True, self._clock.monotonic()
         if self._process is None:
             self._has_stopped(Stopped())
@@ -199,13 +199,13 @@ class Slot:
             self.kill()
 
     def kill(self) -> None:
-        """Ends the process now; what it was given comes back through the events."""
-        self._stopping = self._killed = True  # of what is killed no limit is looked at: it was not told to stop
+        """Kills the process now; its mini-batches come back through the events."""
+        self._stopping = self._killed = True  # time limits no longer apply to a killed process
         if self._process is not None:
             self._process.kill()
 
     async def ended(self) -> None:
-        """Returns when no process is left."""
+        """Waits until no process is left."""
         if self._process is not None:
             await self._process.ended()
 
@@ -232,7 +232,7 @@ class Slot:
             self._started_at = after.started + after.load_seconds + after.run_seconds
 
     def _end_for(self, failure: Failure, *, with_stack: bool = False) -> None:
-        """The process is ended for something that the mini-batch it works on is to blame for, if it works on one."""
+        """Kills the process; the running mini-batch, if there is one, gets `failure`."""
         self._overdue = self._overdue or failure
         self._blamed = self._tasks[0] if self._tasks else None
         if self._process is not None:
@@ -264,7 +264,7 @@ class Slot:
                 self._has_stopped(answer)
 
     def _protocol_violated(self, reason: str) -> None:
-        """Nothing that this process says can be relied on: it is replaced."""
+        """The answers of this process cannot be trusted: it is replaced."""
         message = f"the script wrote into, or read from, a file descriptor that is not its own: {reason}"
         self._end_for(Failure(Cause.PROTOCOL, message))
 

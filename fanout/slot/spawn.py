@@ -55,7 +55,7 @@ class Child:
     kill: Callable[[], None]
     ask: Callable[[], None]
     placed: bool
-    """Whether it is where its placement says; else it is told, and goes there itself."""
+    """Whether the process already is in its placement; else it gets an order and moves there itself."""
 
 
 async def spawn(place: Placement, channel: socket.socket, forks: ForkServer | None) -> Child:

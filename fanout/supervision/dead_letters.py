@@ -37,7 +37,7 @@ SignerOf = Callable[[str], Awaitable[Signer | None]]
 AT_ONCE = 100
 REASON_SHOWN = 8 * 1024
 FORGED_LETTERS = (
-    "dead letters were dropped that nobody who can read the store has sent: see who may send to the dead-letter queue"
+    "dead letters were dropped because of a missing or wrong signature: check who may send to the dead-letter queue"
 )
 
 

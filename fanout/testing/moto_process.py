@@ -1,7 +1,7 @@
 """`python -m fanout.testing.moto_process`: a moto server that says its port, and ends when its standard input does.
 
-The kernel closes that when the process that started it is killed: no orphans. And nobody else can take the port between
-its choice and its use.
+The kernel closes that when the process that started it is killed: no orphans. And no other process can take the port
+between its choice and its use.
 """
 
 import logging

@@ -152,7 +152,7 @@ def read_events(lines: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def steps_of(events: Iterable[Mapping[str, Any]], environ: Mapping[str, str]) -> dict[str, StepResult]:
-    """Every step of the run, in the order of the pipeline; one that nobody spoke of did not run."""
+    """Every step of the run, in the order of the pipeline; one without events did not run."""
     steps: dict[str, StepResult] = {}
     for event in events:
         match event["event"]:
@@ -176,7 +176,7 @@ def steps_of(events: Iterable[Mapping[str, Any]], environ: Mapping[str, str]) ->
 
 
 def failures_of(events: Iterable[Mapping[str, Any]]) -> tuple[Failure, ...]:
-    """The failures that the run told at its end."""
+    """The failures that the run reported at its end."""
     return tuple(
         Failure(
             step=event["step"],

@@ -122,7 +122,7 @@ class _Order:
         return _Order(self.file, load(self.file, sets, self.inputs), self.inputs, sets)
 
     def most_mini_batches(self, environ: Mapping[str, str]) -> int:
-        """Those of the largest step, as far as that can be told before the run; 0 when it cannot."""
+        """Those of the largest step, if known before the run; else 0."""
         from fanout.config.settings import access_of, load_settings
         from fanout.errors import UserError
         from fanout.queries.plan import PlannedStep, look_ahead

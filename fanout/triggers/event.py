@@ -1,4 +1,5 @@
-"""One object that has arrived, as whoever told of it says; checked where it comes in, a frozen value from there on."""
+"""One object that has arrived, as its event describes it. Checked where it is received; a frozen value from there
+on."""
 
 import hashlib
 import json
@@ -53,7 +54,7 @@ class ObjectEvent:
 
     @property
     def identity(self) -> str:
-        """What makes it one object version: equal in every event of it, whoever tells and how often (SHA-256)."""
+        """The identity of the object version (SHA-256): equal in all its events, from any source."""
         return hashlib.sha256(json.dumps([self.root, self.key, self.version or self.etag]).encode()).hexdigest()
 
     def fields(self) -> dict[str, object]:

@@ -63,7 +63,7 @@ class TriggerRecords:
         return await each(self._run_of, events)
 
     async def claim(self, events: Sequence[ObjectEvent], run: str) -> list[str]:
-        """Each object version belongs to a run, from here on and for good: to `run`, unless somebody was faster.
+        """Assigns each object version to a run for good: to `run`, unless it belongs to another one already.
 
         Returns the run that it belongs to, in the order of `events`.
         """
@@ -111,7 +111,7 @@ class TriggerRecords:
         return [name.removesuffix(".json") for name in await list_names(self.store, keys.trigger_starts(self.trigger))]
 
     async def end_start(self, run: str) -> None:
-        """The run is over, or will never be: nobody has to look after it any more."""
+        """The run is over, or will never be: it no longer has to be carried out."""
         await delete(self.store, keys.trigger_start(self.trigger, run))
 
     async def write_letter(self, letter: Letter) -> None:
@@ -126,6 +126,6 @@ class TriggerRecords:
                 yield LETTERS.load(body, key)
 
     async def retry(self, letter: Letter) -> None:
-        """A dead letter becomes a start again, which whoever watches next carries out."""
+        """A dead letter becomes a start again, which the next watch carries out."""
         await self.note_start(StartRecord(letter.name, letter.events))
         await delete(self.store, keys.trigger_letter(self.trigger, letter.name))

@@ -1,4 +1,4 @@
-"""The story of a watch: arm the trigger, open its inbox, let somebody fill it, and start and carry out runs from it."""
+"""Runs a watch: compiles the trigger, opens its inbox, starts the source of events, and carries out runs."""
 
 import asyncio
 import contextlib
@@ -63,7 +63,7 @@ async def _filled(
     options: WatchOptions,
     stopping: asyncio.Event,
 ) -> AsyncIterator[str]:
-    """Somebody puts events into the inbox while the context lasts; who that is, in words."""
+    """Puts events into the inbox while the context lasts; yields the name of their source."""
     trigger = compiled.trigger
     if is_webhook(trigger):
         assert options.listen is not None  # noqa: S101 - the command line sees to it
@@ -82,7 +82,7 @@ async def _filled(
 
 @dataclass(frozen=True, slots=True)
 class _WatchNotices(Unwatched):
-    """What is said of environments, told by the watch."""
+    """Passes notices about environments to the watch's observer."""
 
     observer: WatchObserver
 

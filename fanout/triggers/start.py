@@ -1,11 +1,11 @@
 """From events to runs that exist: what `fanout watch` and a Lambda function have in common.
 
 A run exists when its run.json does; carrying it out is another matter (`fanout.scheduler.resident.resume`, or nodes
-elsewhere). The order makes it exactly one run for each object version, wherever it is cut and whoever else does the
+elsewhere). The order makes it exactly one run for each object version, wherever it is cut and even if others do the
 same:
 
 1. the start is noted, with the objects it is meant for;
-2. each object version is claimed for the run, by a conditional create: somebody else's claim is theirs;
+2. each object version is claimed for the run, by a conditional create: a claim of another run stands;
 3. the run is created, for the objects that are its own.
 
 Names follow from the objects, so doing it again does the same. Only when `start_runs` has returned may the messages be
@@ -151,7 +151,7 @@ def _groups(events: Sequence[ObjectEvent], compiled: CompiledTrigger) -> Iterato
 
 
 async def _finish(run: str, compiled: CompiledTrigger, context: RunContext, seen: set[str]) -> list[StartResult]:
-    """The run of a start that was noted exists, and those of all objects that somebody else has claimed meanwhile."""
+    """Creates the run of a start that was noted, and the runs of all objects that others have claimed meanwhile."""
     records = TriggerRecords(context.store, compiled.trigger.name)
     if run in seen or (record := await records.read_start(run)) is None:
         return []
@@ -187,14 +187,14 @@ async def _begin(
         return StartResult(StartState.GONE, events, reason=GONE)
     pipeline = instantiate(compiled.pipeline, await _arrivals(run, there, compiled, context))
     created = await try_create(context.store, new_record(run, pipeline, compiled.code, context))
-    if created:  # by us, without those that were gone: when one is told of again, this run is none of theirs
+    if created:  # by us, without those that were gone: this run does not count as theirs when they come again
         await each(lambda event: _give_own_run(event, compiled, TriggerRecords(context.store, trigger)), gone)
     return StartResult(StartState.STARTED if created else StartState.KNOWN, tuple(found), run)
 
 
 GONE = (
     "replaced or removed before its run could be started, or not there yet, and the bucket keeps no such version; "
-    "when it is told of again, that is tried again"
+    "the next event about it is tried again"
 )
 
 

@@ -1,4 +1,4 @@
-"""The watch: messages to runs, runs to their verdicts, until it is told to stop.
+"""The watch: turns messages into runs and carries runs out to their verdicts, until it is asked to stop.
 
 A message is held (and kept from others) until its objects have their run in the store, and deleted only then. So what
 is in memory may be lost at any moment: undeleted messages come again, and runs that are not over are noted in the store
@@ -89,7 +89,7 @@ class Watch:
                 await self._start_due()
 
     async def _take(self, delivery: Delivery) -> None:
-        """Reads a message; one that nobody can understand is a dead letter at once."""
+        """Reads a message; one that cannot be read is dead-lettered at once."""
         try:
             events = tuple(read_events(delivery.body))
         except EventError as exc:

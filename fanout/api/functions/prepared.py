@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from fanout.scheduler.observer import RunReport
 
 MOST_AT_ONCE = 1000
-"""Items of a mini-batch whose function takes whole mini-batches, where nobody says how many."""
+"""Default number of items of a mini-batch, for functions that take whole mini-batches."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,8 @@ async def _record(run: str | None, step: str | None, settings: "Settings") -> "S
 
 
 def _code(record: "StepRecord", *, new_code: bool) -> tuple[Path | None, str]:
-    """The folder to take instead of the snapshot, and what is told of the code; RunError when it is not here."""
+    """The folder to use instead of the snapshot, and the sentence about the code; RunError when the folder is not
+    here."""
     if not new_code or record.code is None:
         as_it_was = record.code_from and f"{record.code_from}, as the run had it"
         return None, as_it_was or "none; the entry script is an installed module"

@@ -33,7 +33,7 @@ from fanout.storage import keys
 
 @dataclass(frozen=True, slots=True)
 class RedriveOrder:
-    """What somebody wants done again: all that did not succeed, or a choice; with the code as it is now or was."""
+    """What to run again: all that did not succeed, or a choice; with the current code or the code of before."""
 
     choice: Choice | None = None
     new_code: bool = False

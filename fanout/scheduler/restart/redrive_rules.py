@@ -80,7 +80,7 @@ def next_round(
 
 
 def check_choice(record: RunRecord, choice: Choice, end: StepEnd) -> None:
-    """RunError when the chosen mini-batches do not exist, have succeeded, or cannot be told."""
+    """Raises RunError when the chosen mini-batches do not exist, have succeeded, or are unknown."""
     if choice.mini_batches is None:
         return
     if end.total is None or end.unsuccessful is None:

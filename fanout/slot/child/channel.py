@@ -2,8 +2,8 @@
 
 A socket brings what the node says. Answers go into a pipe, each as soon as there is one: what a process has finished
 before it dies counts, and what it dies of is blamed alone. But a node that were woken by each answer would take from
-user code the processor it needs. So the pipe wakes nobody: the node looks into it now and then, and when the process
-rings, by a byte on the socket, because little is left to do, or nothing.
+user code the processor it needs. So the pipe wakes no process: the node polls it now and then, and when the process
+sends a wake-up, a byte on the socket, because little or nothing is left to do.
 
 Imported by the slot's child process: the standard library only.
 """
@@ -28,7 +28,7 @@ RECEIVE_SIZE = 256 * 1024
 READ_AHEAD = 64 * 1024
 """Bytes of tasks that are read before the first of them is begun, which is held up for less than a millisecond."""
 LOW = 4
-"""The bell rings when one of so many parts of the tasks that came last is left."""
+"""A wake-up is sent when this part (1/4) of the last tasks is left."""
 
 
 class Channel:
@@ -41,19 +41,19 @@ class Channel:
             os.set_inheritable(ours, False)
         self._buffer = FrameBuffer()
         self._waiting: deque[Order] = deque()
-        self._low = -1  # so many tasks are left when the bell rings
+        self._low = -1  # number of tasks left at which a wake-up is sent
         self._is_revoked = False  # some of what waits
         self._is_read = True  # everything that was said
 
     def start_frame(self) -> bytes | None:
-        """The header of the first frame; None when the node is gone."""
+        """The header of the first frame; None when the node has gone."""
         while data := self._socket.recv(RECEIVE_SIZE):
             for head, _ in self._buffer.feed(data):
                 return head
         return None
 
     def send(self, frame: bytes) -> None:
-        """The node will hear it when it looks, or when the process ends, however that does."""
+        """Writes an answer. The node reads it at its next poll, or when the process has ended."""
         try:
             written = os.write(self._answers, frame)
         except BlockingIOError:
@@ -63,7 +63,7 @@ class Channel:
             self._send_rest(frame[written:])
 
     def _send_rest(self, rest: bytes) -> None:
-        """What the pipe has no room for; the node goes on reading until a frame is whole."""
+        """Writes what the pipe has no room for; the node reads until the frame is complete."""
         self.wake_node()
         os.set_blocking(self._answers, True)
         while rest:
@@ -72,15 +72,15 @@ class Channel:
         self._is_read = False
 
     def wake_node(self) -> None:
-        """The node looks now."""
+        """Makes the node poll now."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # `take` finds out that the node is gone
             self._socket.sendall(WAKE_UP)
         self._is_read = True
 
     def take(self) -> Order | None:
-        """What the node says next, as soon as it is there; None when the node is gone.
+        """The next order, as soon as there is one; None when the node has gone.
 
-        Before it waits, the node is told; and it is asked for more while there is still something to do.
+        Wakes the node before it waits, and already while a few tasks are left, so that more arrive in time.
         """
         while not self._waiting:
             if not self._has_received():
@@ -96,7 +96,7 @@ class Channel:
         return order
 
     def drop_revoked(self) -> None:
-        """Mini-batches that the node has withdrawn by now are not taken any more."""
+        """Drops mini-batches that the node has revoked by now."""
         while self._has_received():
             pass
         if not self._is_revoked:
@@ -108,7 +108,7 @@ class Channel:
             self._waiting = deque(kept)
 
     def _has_received(self) -> bool:
-        """Whether there was something that could be taken in without waiting."""
+        """Reads what can be read without waiting; whether there was something."""
         with contextlib.suppress(BlockingIOError):
             if data := self._socket.recv(RECEIVE_SIZE, socket.MSG_DONTWAIT):
                 self._add(data)

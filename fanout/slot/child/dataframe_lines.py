@@ -89,7 +89,7 @@ def _fractions(values: Array) -> pa.Array:
         odd = ((size < _TINY) | (size > _HUGE[values.itemsize]) | (values == np.rint(values))) & (size < _BEYOND)
     if not odd.any():
         return texts
-    # Labels are often 0.0 and 1.0, so each different one is written once; told apart by their bits, as 0.0 == -0.0.
+    # Labels are often 0.0 and 1.0, so each different one is written once; compared by their bits, as 0.0 == -0.0.
     encoded = pa.array(values[odd].view(f"i{values.itemsize}")).dictionary_encode()
     written = encoded.dictionary.to_numpy().view(values.dtype).astype(str).tolist()
     return pc.replace_with_mask(texts, pa.array(odd), pa.array(written, pa.string()).take(encoded.indices))

@@ -76,7 +76,7 @@ class _Forks:
             case [b"kill", pid] if int(pid) in self._slots.values():
                 _kill(int(pid))
             case [b"ask", pid] if int(pid) in self._slots.values():
-                os.kill(int(pid), stack_dumps.SIGNAL)  # it may have ended, but its number is nobody else's yet
+                os.kill(int(pid), stack_dumps.SIGNAL)  # it may have ended, but its number is not reused yet
         return bool(said)
 
     def _fork(self, passed: Sequence[int]) -> None:
@@ -108,7 +108,7 @@ class _Forks:
         preimports.become_another_process()
 
     def _ended(self, pidfd: int) -> None:
-        """Its group is ended before the process is waited for: until then the number is nobody else's."""
+        """Its group is ended before the process is waited for: until then the number is not reused."""
         pid = self._slots.pop(pidfd)
         self._poll.unregister(pidfd)
         os.close(pidfd)

@@ -174,7 +174,7 @@ def _serve(worker: ScriptRunner, channel: Channel) -> None:
     looks_until = 0.0
     while (order := channel.take()) is not ControlOrder.STOP:
         if order is None:
-            _leave_without_waiting(0)  # the node is gone: nobody waits for shutdown()
+            _leave_without_waiting(0)  # the node has gone: shutdown() is not waited for
         if not isinstance(order, Task):
             _send_now(channel, protocol.REVOKED)
             continue
@@ -310,7 +310,7 @@ def _failure(cause: Cause, exc: BaseException) -> Failure:
         message, trace = exit_reason(exc), user_traceback(exc)
     else:
         message, trace = one_line(exc), user_traceback(exc)
-    # Here and not where it is shown: nobody but this process knows what its environment held when it began.
+    # Here and not where it is shown: only this process knows what its environment held when it began.
     return Failure(cause, redact(message, _secrets()), redact(trace, _secrets()))
 
 

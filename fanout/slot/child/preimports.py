@@ -1,7 +1,7 @@
 """What slots that read tables need: imported once, by the fork server, before they are copied.
 
-pandas and pyarrow take 0.4 s of a processor, and whoever reads a table needs both. Imported by the fork server: the
-standard library only, until it is asked for more.
+Importing pandas and pyarrow takes 0.4 s of CPU, and every reader of a table needs both. Imported by the fork server:
+the standard library only, until it is asked for more.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """The notification that a trigger needs on its bucket, among those of others, and the policy of its queue. Pure.
 
-A bucket has one configuration for everybody, which is read, changed and written as a whole; so what is not ours (told
-by its id) goes through unchanged, whatever it is.
+A bucket has one configuration, which is read, changed and written as a whole; so what is not ours (recognised by its
+id) goes through unchanged, whatever it is.
 """
 
 import json
@@ -18,7 +18,7 @@ Configuration = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Which arrivals a queue is told of."""
+    """Which events a queue receives."""
 
     id: str
     queue: str  # ARN
@@ -27,7 +27,7 @@ class Notification:
 
 
 def notification_id(trigger: str) -> str:
-    """By this id the notification of a trigger is told from others."""
+    """The id of a trigger's notification."""
     return f"fanout-{trigger}"
 
 

@@ -20,7 +20,7 @@ class Debounce:
         return list(self._seen)
 
     def look(self, name: str, version: str | None, now: float, quiet: float = QUIET) -> bool:
-        """Whether the file has settled in a version that was not told before; `version` None: it is gone."""
+        """Whether the file has settled in a version that was not reported before; `version` None: the file is gone."""
         if version is None:
             self._seen.pop(name, None)
             self._reported.pop(name, None)
@@ -39,6 +39,6 @@ class Debounce:
         return True
 
     def forget(self, name: str) -> None:
-        """The file was not told after all: it is looked at again."""
+        """The file could not be reported: it will be looked at again."""
         if (version := self._reported.pop(name, None)) is not None:
             self._seen[name] = version, float("-inf")

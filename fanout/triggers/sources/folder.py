@@ -1,6 +1,6 @@
 """A watched folder: what is in it and what comes, as events in the inbox.
 
-A look at the whole folder comes first, and again every minute: so files that came while nobody watched, or that the
+A look at the whole folder comes first, and again every minute: so files that came while no watch ran, or that the
 system did not tell of, are found too. What has a run already starts none.
 """
 
@@ -41,7 +41,7 @@ class FolderFeeder:
     on_trouble: Callable[[str], None]
     _settling: Debounce = field(default_factory=Debounce)
     _runs: set[str] = field(default_factory=set)  # that are known to have been started
-    _links: set[str] = field(default_factory=set)  # that were told of
+    _links: set[str] = field(default_factory=set)  # that were reported
 
     async def work(self, stopping: "asyncio.Event") -> None:
         """Until `stopping`; SettingsError when there is no such folder, MissingExtraError without watchfiles."""
@@ -56,7 +56,7 @@ class FolderFeeder:
             await self._send_event([event for name in sorted(names) if (event := self._settled(folder, name, now))])
 
     def _settled(self, folder: Path, name: str, now: float) -> ObjectEvent | None:
-        """The event of a file that is whole, and that nobody was told of in this version."""
+        """The event of a file that is complete and was not reported in this version."""
         if is_hidden(name):
             return None
         found = regular_file(folder, name)

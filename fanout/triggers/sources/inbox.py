@@ -1,4 +1,4 @@
-"""The queue that a trigger is told of arrivals through: its own pair, or one that somebody else has made."""
+"""The queue through which a trigger receives events: its own pair, or an existing one."""
 
 import re
 from collections.abc import AsyncIterator
@@ -46,7 +46,7 @@ async def open_inbox(trigger: Trigger, context: RunContext) -> AsyncIterator[Inb
     """The queue, open while the context lasts; the trigger's own is made when it is missing.
 
     A bucket tells SQS, whatever queues the runs themselves use; what fanout puts in itself goes where those are.
-    QueueError when a queue that somebody else should have made is not there.
+    QueueError when the queue named in the pipeline does not exist.
     """
     if not uses_sqs(trigger):
         yield await _own(trigger, context, context.queues)

@@ -1,7 +1,7 @@
 """The endpoint for MinIO's webhook: what it is sent goes into the inbox, and only then is it answered.
 
-On loopback unless told otherwise. Who sends knows a token, which comes from the environment. Anybody who reaches the
-port can open connections, so each has a time for its request and for all of it, and there are so many at once.
+Listens on loopback by default. Senders need a token, which comes from the environment. Any client that reaches the port
+can open connections, so each has a time for its request and for all of it, and there are so many at once.
 """
 
 import asyncio
@@ -158,7 +158,7 @@ async def webhook(
 
     app = web.Application(client_max_size=LONGEST_BODY)
     app.router.add_post("/", take)
-    app.router.add_get("/", look)  # and HEAD: senders look whether somebody is there
+    app.router.add_get("/", look)  # and HEAD: senders check whether the server is up
     app.on_response_prepare.append(_last_answer)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2, lingering_time=1)
     await runner.setup()

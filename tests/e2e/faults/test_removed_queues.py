@@ -55,7 +55,7 @@ def test_queue_removed_in_mid_run(anywhere: Any, sqs: Any, run: str, expected: C
     anywhere.let_go()
     stdout, stderr = process.communicate(timeout=90)
     assert process.returncode == 0, stdout + stderr
-    assert "its queue was removed by somebody else" in stdout + stderr
+    assert "its queue was removed by another process" in stdout + stderr
     assert anywhere.output() == expected()
 
 

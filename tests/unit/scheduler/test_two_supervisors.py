@@ -97,7 +97,7 @@ async def test_queue_removed_in_mid_run(world: Any, notes: Any, score: Any, pipe
     assert (world.folder / "rows.txt").read_bytes() == ROWS
     assert not world.keys("queues")
     if moment < 5:
-        assert "notice score: its queue was removed by somebody else; going on without it" in notes.said
+        assert "notice score: its queue was removed by another process; continuing with a new queue" in notes.said
 
 
 async def test_queue_that_is_removed_again_and_again(
