@@ -56,16 +56,16 @@ class FunctionWorld:
     async def play(self) -> None:
         """The run has its verdict, and nobody is at work on it any more."""
         simulation, scenario = self.simulation, self.simulation.scenario
-        service = simulation.run_context.queues
+        service = simulation.context.queues
         # What fails in other queues for good is work for a person; here it is always tried again.
         often = (scenario.max_receives, 1000, 1000)
         pairs = [await service.create(f"fx-{n}", visibility=HIDDEN, max_receives=most) for n, most in enumerate(often)]
         self.queues = DeploymentQueues(pairs[0], pairs[1].main, pairs[2].main)
         simulation.bucket.watchers.append(self._look_for_seal)
-        record = new_record(RUN, scenario.pipeline(simulation.input_uri), {}, simulation.run_context)
+        record = new_record(RUN, scenario.pipeline(simulation.input_uri), {}, simulation.context)
         while simulation.bucket.look(keys.run_json(RUN)) is None:
             with contextlib.suppress(StoreError):  # whoever begins a run tries again until it exists
-                await try_create(simulation.run_context.store, record)
+                await try_create(simulation.context.store, record)
         await self.queues.send_tick(TickMessage(RUN), record.signer)
         sources = [
             self._source("supervisor", self.queues.ticks, 1),
@@ -130,7 +130,7 @@ class FunctionWorld:
         return Container(process, makers[function]())
 
     def _worker(self) -> Handler:
-        run_context = self.simulation.run_context
+        run_context = self.simulation.context
         around = NodeServices(
             run_context.store, run_context.queues, run_context.access, run_context.clock, run_context.settings.store
         )
@@ -142,7 +142,7 @@ class FunctionWorld:
         return lambda deliveries: worker.work(deliveries, run_context.clock.monotonic() + INVOCATION)
 
     async def _check_order(self, at: StepRound, body: str) -> None:
-        await check_signature(self.simulation.run_context.store, at.run, body)
+        await check_signature(self.simulation.context.store, at.run, body)
 
     def _supervisor(self) -> Handler:
         kept = SupervisorCache()
@@ -150,8 +150,8 @@ class FunctionWorld:
         async def handle(deliveries: Sequence[Delivery]) -> list[Delivery]:
             for delivery in deliveries:
                 turn = decode_tick(delivery.body)
-                await check_signature(self.simulation.run_context.store, turn.run, delivery.body)
-                await handle_tick(turn, TickContext(self.simulation.run_context, self.queues, kept, lambda: True))
+                await check_signature(self.simulation.context.store, turn.run, delivery.body)
+                await handle_tick(turn, TickContext(self.simulation.context, self.queues, kept, lambda: True))
             return []
 
         return handle
@@ -160,8 +160,8 @@ class FunctionWorld:
         async def handle(deliveries: Sequence[Delivery]) -> list[Delivery]:
             for delivery in deliveries:
                 at = decode_reduction(delivery.body)
-                await check_signature(self.simulation.run_context.store, at.run, delivery.body)
-                await conclude_step(at, self.simulation.run_context, self.queues, lambda: True)
+                await check_signature(self.simulation.context.store, at.run, delivery.body)
+                await conclude_step(at, self.simulation.context, self.queues, lambda: True)
             return []
 
         return handle

@@ -14,8 +14,10 @@ SOME = 12
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_broken_rule_is_found(variant: str) -> None:
-    """Some world breaks a promise."""
-    assert any(run_seed(seed, variant).broken for seed in range(ENOUGH))
+    """Some world breaks a promise, and not because the variant patches what is not there any more."""
+    broken = next(filter(None, (run_seed(seed, variant).broken for seed in range(ENOUGH))), ())
+    assert broken
+    assert not any("AttributeError" in text for text in broken), broken
 
 
 @pytest.mark.parametrize("where", sorted({v.where for v in VARIANTS.values()}, key=lambda where: where.__name__))

@@ -34,7 +34,7 @@ def delete_before_durable() -> AbstractContextManager[Any]:
     commit = Committer._commit
 
     async def settle_first(self: Committer, group: Any) -> None:
-        await self._settle(group.finished)
+        await self._acknowledge(group.finished)
         await commit(self, group)
 
     return patch.object(Committer, "_commit", settle_first)
@@ -45,11 +45,11 @@ def lost_is_deleted() -> AbstractContextManager[Any]:
 
     async def settle(self: Committer, group: Sequence[Finished]) -> None:
         with contextlib.suppress(QueueError):
-            await self._send_again([f for f in group if f.retry_after is not None and not f.held.lost])
-            await self._queues.main.delete([f.held.delivery for f in group])
-        self._leases.forget(f.held for f in group)
+            await self._send_retries([f for f in group if f.retry_after is not None and not f.lease.lost])
+            await self._queues.main.delete([f.lease.delivery for f in group])
+        self._leases.forget(f.lease for f in group)
 
-    return patch.object(Committer, "_settle", settle)
+    return patch.object(Committer, "_acknowledge", settle)
 
 
 def delete_before_retry() -> AbstractContextManager[Any]:
@@ -57,11 +57,11 @@ def delete_before_retry() -> AbstractContextManager[Any]:
 
     async def settle(self: Committer, group: Sequence[Finished]) -> None:
         with contextlib.suppress(QueueError):
-            await self._queues.main.delete([f.held.delivery for f in group])
-            await self._send_again([f for f in group if f.retry_after is not None])
-        self._leases.forget(f.held for f in group)
+            await self._queues.main.delete([f.lease.delivery for f in group])
+            await self._send_retries([f for f in group if f.retry_after is not None])
+        self._leases.forget(f.lease for f in group)
 
-    return patch.object(Committer, "_settle", settle)
+    return patch.object(Committer, "_acknowledge", settle)
 
 
 @contextmanager
@@ -135,7 +135,7 @@ def endless_retries() -> AbstractContextManager[Any]:
     def always(failure: Failure | None, attempt: int, _: int, *rest: Any) -> Decision:
         return retry_decision(failure, attempt, attempt + 1 if attempt < 6 else 0, *rest)
 
-    return patch.object(agent, "decide", always)
+    return patch.object(agent, "retry_decision", always)
 
 
 def dead_letters_forgotten() -> AbstractContextManager[Any]:
