@@ -28,13 +28,16 @@ def watch_long_run(scene: Scene, seconds: float, every: float = 1.0) -> Iterator
     joined: subprocess.Popen[bytes] | None = None
     found: dict[str, list[Reading]] = defaultdict(list)
     started = begun = time.monotonic()
+    at_work = False
     try:
         while time.monotonic() - begun < seconds:
             if supervisor.poll() is not None:
                 raise RuntimeError(f"the run ended too early, with {supervisor.returncode}:\n{scene.said[-2000:]}")
-            if joined is None and time.monotonic() - started < START_LIMIT:
-                begun = time.monotonic()  # nothing is measured before the first attempt
-                joined = scene.start("node", scene.run) if scene.attempts() else None
+            if not at_work and time.monotonic() - started < START_LIMIT:
+                begun = time.monotonic()
+                found.clear()  # nothing is measured before both nodes work: what a process starts with is no growth
+                joined = joined or (scene.start("node", scene.run) if scene.attempts() else None)
+                at_work = joined is not None and _works(scene, joined.pid)
             for name, pid in _processes(scene, supervisor, joined):
                 if (reading := read_process(pid)) is not None:
                     found[name].append(reading)
@@ -47,6 +50,11 @@ def watch_long_run(scene: Scene, seconds: float, every: float = 1.0) -> Iterator
     for name, readings in found.items():
         if len(readings) > most / 2 and (grown := growth(name, readings)) is not None:
             yield grown
+
+
+def _works(scene: Scene, node: int) -> bool:
+    """Whether one of its slots has loaded the script."""
+    return any((scene.notes / str(pid)).exists() for pid in slots_of(node))
 
 
 def _processes(
