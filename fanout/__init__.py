@@ -8,6 +8,8 @@
 docs/python.md has a page of examples. Importing this costs next to nothing: each name is loaded when it is used.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 from fanout.version import __version__ as __version__

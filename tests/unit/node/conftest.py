@@ -99,7 +99,7 @@ class Slotted:
                 await self.news.wait()
         return found[count - 1]
 
-    def give(
+    def assign(
         self,
         index: int = 0,
         attempt: int = 0,
@@ -114,7 +114,7 @@ class Slotted:
     async def run(self, index: int = 0, attempt: int = 0, **fields: Any) -> Done:
         """Sends a mini-batch and waits for what becomes of it."""
         count = sum(isinstance(answer, Done) for answer in self.answers)
-        self.give(index, attempt, **fields)
+        self.assign(index, attempt, **fields)
         done: Done = await self.until(Done, count + 1)
         return done
 
