@@ -16,7 +16,7 @@ from fanout.scheduler.step_environments import prepare_environments
 
 
 def new_name(wanted: str | None) -> str:
-    """The name of a new run: the one that is wanted, else one that is made up; RunError when it is none."""
+    """The name of a new run: the given one, else a generated one. RunError when it is not valid."""
     return check_name(wanted) if wanted else make_name(random.Random())  # noqa: S311 - a name guards nothing
 
 

@@ -103,7 +103,7 @@ async def difference(wanted: Wanted, context: RunContext, stack: Stack) -> Diffe
 
 
 async def apply(wanted: Wanted, found: Difference, context: RunContext, stack: Stack) -> StackState:
-    """The pipeline is in the store, the stack is as it should be, and the bucket tells of arrivals."""
+    """Writes the pipeline to the store, updates the stack, and sets the notification of the bucket."""
     if found.record:
         seconds = float(found.parameters["WorkerSeconds"])
         made = await write_deployment(wanted.name, wanted.pipeline, context, worker_seconds=seconds)

@@ -71,7 +71,7 @@ LEFT = {
     Leaving.DRAINED: "was asked to leave",
     Leaving.GAVE_UP: "gave up: the entry script cannot be started on it",
     Leaving.FENCED: "is fenced: everything fails on it, and not on other nodes",
-    Leaving.FAILED: "left because of an error of its own",
+    Leaving.FAILED: "left because of an internal error",
 }
 
 

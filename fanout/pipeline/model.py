@@ -179,7 +179,7 @@ class StepBase:
 
     @property
     def after(self) -> frozenset[str]:
-        """The steps that must have ended well before this one starts."""
+        """The steps that must have completed before this one starts."""
         data = {i.step for i in self.inputs.values() if isinstance(i, StepOutput)}
         return frozenset(data | set(self.depends_on))
 

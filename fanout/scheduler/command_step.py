@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 def command_verdict(end: CommandEnd) -> Verdict:
     """The verdict of a command step."""
     if end.reason is None:
-        return Verdict(VerdictStatus.COMPLETED, "the command ended well")
+        return Verdict(VerdictStatus.COMPLETED, "exit code 0")
     return Verdict(VerdictStatus.CANCELED if end.canceled else VerdictStatus.FAILED, end.reason)
 
 

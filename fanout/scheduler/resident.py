@@ -83,7 +83,7 @@ async def _ending(record: RunRecord, context: RunContext) -> str | None:
     canceled = await read_cancelation(context.store, record.name, record.round)
     if canceled is None or canceled.step:
         return None
-    return f"was canceled and is brought to its end ({canceled})"
+    return f"was canceled and is being ended ({canceled})"
 
 
 async def carry_out(record: RunRecord, context: RunContext, observer: RunObserver, before: float = 0.0) -> RunReport:

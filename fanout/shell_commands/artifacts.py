@@ -1,7 +1,7 @@
 """`./outputs` and `./logs` of a command: Azure's default folders, whose files it keeps without being asked.
 
 They are there before the command starts. What it leaves in `./outputs` becomes part of an output named `artifacts`,
-where the step has one and the command ended well; else it lies under `artifacts/outputs` of the step. What it leaves in
+where the step has one and exit code 0; else it lies under `artifacts/outputs` of the step. What it leaves in
 `./logs` is among the logs of the step. Files that came with the code, and are as they were, stay out.
 """
 

@@ -140,7 +140,7 @@ class RunResult:
         for step in self.steps.values():
             if step.kind == "command" and step.verdict == "Failed":
                 last = "\n".join(step.logs.rstrip().splitlines()[-WORDS_OF_COMMANDS:])
-                parts.append(f"step {step.name}: {step.reason}; it said at the end:\n{last}")
+                parts.append(f"step {step.name}: {step.reason}; its last output:\n{last}")
             elif step.verdict == "Skipped":
                 parts.append(f"step {step.name} did not run: {step.reason}")
         return "\n\n".join(parts)

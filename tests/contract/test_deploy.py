@@ -127,7 +127,7 @@ def test_deploy_twice_and_destroy(account: Account) -> None:
     assert account.mine() == before
 
     said = account.fanout(*deploy)
-    assert f"s3://{account.name}-in tells of arrivals at names/*.txt" in said
+    assert f"s3://{account.name}-in: sends events of names/*.txt" in said
     made = account.mine()
     assert {kind: len(names) for kind, names in made.items() if kind in ("queues", "functions", "roles", "logs")} == {
         "queues": 6,

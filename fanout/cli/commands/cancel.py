@@ -18,9 +18,9 @@ def cancel(
     profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
-    """Stop a run for good, on all its machines; what is done stays.
+    """Stop a run for good, on all its machines; completed work stays.
 
-    Exit code 0: the run is Canceled. 1: it had ended otherwise before.
+    Exit code 0: the run is Canceled. 1: it had already ended in another way.
     """
     import asyncio
 

@@ -28,7 +28,9 @@ class Target(StrEnum):
 
 Name = Annotated[
     str | None,
-    typer.Option("--name", metavar="NAME", help="Its name; by default the pipeline's.", show_default=False),
+    typer.Option(
+        "--name", metavar="NAME", help="Name of the deployment; by default the pipeline's.", show_default=False
+    ),
 ]
 Image = Annotated[
     str | None, typer.Option(metavar="URI", help="Image of the functions, from infra/Dockerfile.", show_default=False)
@@ -49,7 +51,7 @@ Alarms = Annotated[
 ]
 Reads = Annotated[
     list[str] | None,
-    typer.Option("--reads", metavar="URI", help="What runs may read besides the inputs.", show_default=False),
+    typer.Option("--reads", metavar="URI", help="Data that runs may read besides the inputs.", show_default=False),
 ]
 Parameter = Annotated[
     list[str] | None,
@@ -58,11 +60,11 @@ Parameter = Annotated[
 To = Annotated[Target, typer.Option("--to", help="aws, or kubernetes: manifests for kubectl.")]
 Run = Annotated[
     str | None,
-    typer.Option("--run", metavar="RUN", help="For kubernetes: nodes for this run.", show_default=False),
+    typer.Option("--run", metavar="RUN", help="With --to kubernetes: nodes for this run.", show_default=False),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
-Render = Annotated[bool, typer.Option("--render", help="Print the template and its parameters; look at nothing.")]
+Render = Annotated[bool, typer.Option("--render", help="Print the template and its parameters, without asking AWS.")]
 Data = Annotated[bool, typer.Option("--data", help="Also remove all runs, outputs, code and logs in the store.")]
 
 
@@ -87,9 +89,9 @@ def deploy(
     store: options.Store = None,
     profile: options.Profile = None,
 ) -> None:
-    """Bring a pipeline to AWS, where arrivals start its runs.
+    """Deploy a pipeline to AWS, where arriving objects start its runs.
 
-    Shows what would change, and asks. Done twice it changes nothing the second time. With --to kubernetes it prints
+    Shows what would change, and asks first. A second call changes nothing. With --to kubernetes it prints
     manifests for kubectl: workers for a deployment, or nodes for one run.
     """
     import asyncio
@@ -126,7 +128,7 @@ def destroy(
     store: options.Store = None,
     profile: options.Profile = None,
 ) -> None:
-    """Remove a deployment with all that it made.
+    """Remove a deployment and everything it made.
 
     Runs with their outputs and logs stay, unless --data is given.
     """

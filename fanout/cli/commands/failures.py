@@ -32,7 +32,7 @@ def failures(
     profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
-    """Show every failed mini-batch, why, and how to look closer."""
+    """Show every failed mini-batch, its error, and how to debug it."""
     import asyncio
 
     from fanout.api import context

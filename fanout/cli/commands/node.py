@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from fanout.records.run import RunRecord
 
 Slots = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Processes; by default as the step says.", show_default=False)
+    int | None,
+    typer.Option(min=1, metavar="N", help="Number of processes; by default as the step says.", show_default=False),
 ]
 
 
@@ -33,7 +34,7 @@ def node(
     queue: options.Queue = None,
     profile: options.Profile = None,
 ) -> None:
-    """Work on a run from this machine; any number of nodes may join."""
+    """Work on a run on this machine; any number of nodes may join."""
     import asyncio
 
     from fanout.api import context

@@ -40,7 +40,7 @@ def redrive(
 ) -> None:
     """Run again what did not succeed in a run.
 
-    A run that was stopped before its end is ended first, wherever it still runs; what it has done stays.
+    A run that has not ended is ended first, on all its machines; completed work stays.
     """
     import asyncio
 

@@ -24,7 +24,7 @@ Which = Annotated[
         metavar="[RUN] N", help="The run, by default the newest; the mini-batch, from 0.", show_default=False
     ),
 ]
-NewCode = Annotated[bool, typer.Option("--new-code", help="The code folder as it is now, not as the run had it.")]
+NewCode = Annotated[bool, typer.Option("--new-code", help="Use the current code instead of the run's snapshot.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Start pdb where the script fails.")]
 
 
@@ -36,9 +36,9 @@ def run_one(
     store: options.Store = None,
     profile: options.Profile = None,
 ) -> None:
-    """Run one mini-batch in front of you; changes nothing.
+    """Run one mini-batch in this terminal, without changing the run.
 
-    The script runs in this process: what it prints is seen, breakpoint() works. Exit code 1: it failed.
+    The script runs in this process: its output is shown and breakpoint() works. Exit code 1: it failed.
     """
     import asyncio
     import faulthandler

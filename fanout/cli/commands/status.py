@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 FOLLOW_EVERY = 1.0
 StrictStatus = Annotated[bool, typer.Option("--strict", help="Exit code 1 when anything has failed so far.")]
 OptionalRun = Annotated[
-    str | None, typer.Argument(metavar="[RUN]", help="The name of the run; by default the newest.", show_default=False)
+    str | None, typer.Argument(metavar="[RUN]", help="Name of the run; by default the newest.", show_default=False)
 ]
 Last = Annotated[int, typer.Option(min=1, metavar="N", help="How many runs, newest first.")]
 NodeNumber = Annotated[int | None, typer.Option("--node", min=0, metavar="N", help="One node.", show_default=False)]
 ProcessName = Annotated[
     str | None, typer.Option("--process", metavar="P", help="One process, such as process000.", show_default=False)
 ]
-Stderr = Annotated[bool, typer.Option("--stderr", help="What went to stderr instead of stdout.")]
+Stderr = Annotated[bool, typer.Option("--stderr", help="Show stderr instead of stdout.")]
 FOLLOW_EVERY = 2.0
 """Seconds between two statuses."""
-Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")]
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Continue until the run ends.")]
 
 
 def status(
@@ -46,7 +46,7 @@ def status(
     profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
-    """Show where a run stands and what works on it."""
+    """Show the state of a run and the nodes that work on it."""
     import asyncio
 
     from fanout.api import context
@@ -119,7 +119,7 @@ def logs(
     store: options.Store = None,
     profile: options.Profile = None,
 ) -> None:
-    """Show the tracebacks of a run and what its scripts printed."""
+    """Show the tracebacks of a run and the output of its scripts."""
     import asyncio
 
     from fanout.api import context
@@ -151,7 +151,7 @@ async def _why_nothing(store: "ObjectStore", record: "RunRecord", steps: "Sequen
                 f"{step.name} was taken over from run {earlier.run}; what it printed there: "
                 f"{advised().logs(earlier.run, earlier.step)}"
             )
-    return "nothing was printed so far by what was asked for"
+    return "nothing was printed so far"
 
 
 async def _show_logs(

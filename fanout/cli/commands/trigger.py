@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 trigger = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Set, show or remove what makes a bucket tell of arrivals.",
+    help="Set, show or remove the notification of a bucket.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -34,9 +34,9 @@ def set_(
     profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
-    """Put the queue and the notification of the bucket in place.
+    """Create the queue and the notification of the bucket.
 
-    Notifications of others stay as they are. Done twice it changes nothing the second time.
+    Other notifications stay as they are. A second call changes nothing.
     """
     from fanout.triggers.loop_guard import own_places
     from fanout.triggers.sources.bucket_setup import set_up
@@ -57,7 +57,7 @@ def remove(
     profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
-    """Take the notification away, and the queue unless there is something in it."""
+    """Remove the notification, and the queue when it is empty."""
     from fanout.triggers.sources.bucket_setup import take_down
 
     _change(_loaded(pipeline, sets), take_down, Where(store, profile=profile), json=json)
@@ -71,7 +71,7 @@ def show(
     profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
-    """Show what is watched, who tells of it, and what could not be started, and why."""
+    """Show what is watched, the notification, and the starts that failed."""
     import asyncio
     from pathlib import Path
 
@@ -128,5 +128,5 @@ def _change(pipeline: "Pipeline", change: "Change", where: Where, *, json: bool)
     if json:
         typer.echo(json_format.dumps({"changes": changes}))
         return
-    for line in changes or ("nothing to change: all is as it should be",):
+    for line in changes or ("nothing to change",):
         typer.echo(line)

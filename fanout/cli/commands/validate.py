@@ -20,7 +20,7 @@ Show = Annotated[int, typer.Option(min=0, metavar="N", help="First and last mini
 def validate(
     pipeline: options.PipelineFile, sets: options.Set = None, inputs: options.Input = None, json: options.Json = False
 ) -> None:
-    """Check a pipeline file and say everything that is wrong with it."""
+    """Check a pipeline file and report every problem."""
     from fanout.api.pipelines import load, look_at_tables
     from fanout.cli.render.output import output_to
     from fanout.environments import installed
@@ -62,7 +62,7 @@ def plan(
 ) -> None:
     """Show the mini-batches a run would have, and their cost on AWS.
 
-    Nothing is run and nothing is written. A step that reads another step's output is planned when that has ended.
+    Runs and writes nothing. A step that reads another step's output cannot be planned before that step has ended.
     """
     from fanout.api import context
     from fanout.api.pipelines import load

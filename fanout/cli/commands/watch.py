@@ -18,11 +18,9 @@ if TYPE_CHECKING:
 MaxRuns = Annotated[int, typer.Option(min=1, max=100, metavar="N", help="Runs at the same time.")]
 Listen = Annotated[
     str | None,
-    typer.Option(
-        metavar="HOST:PORT", help="Where MinIO's webhook is listened for; 127.0.0.1:9750.", show_default=False
-    ),
+    typer.Option(metavar="HOST:PORT", help="Address for MinIO's webhook; 127.0.0.1:9750.", show_default=False),
 ]
-Retry = Annotated[bool, typer.Option("--retry", help="Try again what was given up earlier.")]
+Retry = Annotated[bool, typer.Option("--retry", help="Retry starts that were given up earlier.")]
 
 
 def watch(
@@ -38,10 +36,10 @@ def watch(
     profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
-    """Run a pipeline for every object that arrives.
+    """Start a run for each object that arrives.
 
-    Its section `trigger` says where. Ctrl-C finishes the runs that have begun, a second one leaves at once; the next
-    watch goes on.
+    The section `trigger` of the file names the bucket or folder. Ctrl-C finishes the runs that have begun; a second
+    Ctrl-C stops at once. The next watch continues.
     """
     import asyncio
 

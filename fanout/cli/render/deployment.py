@@ -32,9 +32,9 @@ def difference_lines(wanted: Wanted, found: Difference, store: str, paint: Paint
     for change in found.stack.changes:
         yield f"  {_change(change, paint)}"
     if found.trigger_before is not None and not is_same(found.trigger_before, found.trigger):
-        yield f"{found.trigger_before.root} tells of arrivals no more"
+        yield f"{found.trigger_before.root}: its notification is removed"
     if found.trigger is not None and not found.receives_events:
-        yield f"{found.trigger.root} tells of arrivals at {found.trigger.prefix}*{found.trigger.suffix}"
+        yield f"{found.trigger.root}: sends events of {found.trigger.prefix}*{found.trigger.suffix}"
 
 
 def _code_lines(wanted: Wanted, found: Difference, paint: Paint) -> Iterator[str]:
@@ -54,7 +54,7 @@ def doomed_lines(name: str, store: str, doomed: Doomed) -> Iterator[str]:
     """What would be removed, and what stays."""
     where, remains = printable(store), doomed.remains
     if doomed.trigger is not None:
-        yield f"{doomed.trigger.root} tells of arrivals no more"
+        yield f"{doomed.trigger.root}: its notification is removed"
     if doomed.stack:
         yield f"stack fanout-{name} goes, with its queues, functions, roles, alarms and the functions' logs"
     if doomed.waiting:

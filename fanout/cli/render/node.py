@@ -12,10 +12,10 @@ SELDOM = 10.0
 WHY = {
     Leaving.FINISHED: "the step is over",
     Leaving.CANCELED: "the run is canceled",
-    Leaving.DRAINED: "asked to leave; what had not started was given back",
+    Leaving.DRAINED: "asked to leave; what had not started was requeued",
     Leaving.GAVE_UP: "gave up: the entry script cannot be started on this machine",
     Leaving.FENCED: "fenced: everything failed on this machine, and not on others; what failed here does not count",
-    Leaving.FAILED: "an error of its own",
+    Leaving.FAILED: "an internal error",
 }
 
 

@@ -64,12 +64,12 @@ def trigger_fields(
 
 def _notification(standing: BucketState, paint: Paint, file: str) -> str:
     if standing.is_set and standing.there is not None:
-        return f"set: tells {standing.there.queue}"
+        return f"set: sends to {standing.there.queue}"
     if standing.there is None:
         return paint.warning(f"not set; `{advised().trigger('set', file)}` does")
     there = f"{standing.there.prefix}*{standing.there.suffix}, {standing.there.queue}"
     return paint.warning(
-        f"another one than the pipeline file says ({printable(there)}); `{advised().trigger('set', file)}` mends it"
+        f"not as in the pipeline file ({printable(there)}); `{advised().trigger('set', file)}` mends it"
     )
 
 

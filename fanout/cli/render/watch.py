@@ -71,7 +71,7 @@ class PlainWatchView:
         self._output.line(f"watching {what_is_watched(trigger)}: {how_many(trigger)}")
         self._output.line(self._output.paint.quiet(f"events from {printable(event_source)}; Ctrl-C stops"))
         if taken_up:
-            self._emit(f"{many(taken_up, 'run')} that an earlier watch has left: going on")
+            self._emit(f"{many(taken_up, 'run')} left by an earlier watch: continuing")
 
     def arrived(self, start: StartResult) -> None:
         match start.state:
@@ -97,7 +97,7 @@ class PlainWatchView:
         self._emit(self._output.paint.bad(text))
 
     def refused(self, reason: str) -> None:
-        self._emit(self._output.paint.bad(f"a message is given up: {printable(reason)}"))
+        self._emit(self._output.paint.bad(f"a message was dead-lettered: {printable(reason)}"))
 
     def trouble(self, text: str) -> None:
         self._emit(self._output.paint.bad(printable(text)))
@@ -118,11 +118,13 @@ class PlainWatchView:
             self._output.line(f"         why  {self._commands.failures(report.run)}")
 
     def stopping(self, runs: int) -> None:
-        self._emit(f"stopping: {many(runs, 'run')} to finish; again to leave at once" if runs else "stopping")
+        self._emit(
+            f"stopping: {many(runs, 'run')} to finish; press Ctrl-C again to stop at once" if runs else "stopping"
+        )
 
     def stopped(self) -> None:
         """All is over."""
-        self._output.line("stopped; what has not run yet is taken up by the next watch")
+        self._output.line("stopped; what has not run yet is run by the next watch")
 
     def _emit(self, text: str) -> None:
         self._output.line(f"{moment(self._clock.now())[11:]} {text}")

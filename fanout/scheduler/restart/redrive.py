@@ -127,8 +127,8 @@ async def _code_now(
 def _what(step: Step, way: tuple[RedriveAction, StepPlace], end: StepEnd) -> str:
     """What of the step is done again, in a sentence."""
     if way[0] is RedriveAction.RESTART:
-        why = "the data it needs is made again" if end.well else "it did not complete" if end.seal else "it did not run"
-        return f"{step.name}: is done anew, since {why}"
+        why = "its input data is made again" if end.well else "it did not complete" if end.seal else "it did not run"
+        return f"{step.name}: is run again from the start, since {why}"
     chosen = way[1].continues.mini_batches if way[1].continues else None
     indexes = chosen if chosen is not None else end.unsuccessful
     if indexes is None:

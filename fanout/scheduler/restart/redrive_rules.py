@@ -1,7 +1,7 @@
-"""What becomes of each step in the next round of a run: it stays, goes on, or is done anew. Pure.
+"""Decides for each step of a run whether the next round keeps it, continues it, or restarts it. Pure.
 
-A step that goes on keeps the successes of its last round and tries the rest again. A step whose data comes from one
-that is done again is done anew, since its input may be another one.
+A step that continues keeps the successes of its last round and tries the rest again. A step that reads from a step that
+runs again is restarted, since its input may have changed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,11 @@ from fanout.records.step import Continued
 
 
 class RedriveAction(StrEnum):
-    """What a redrive does with a step."""
+    """What the next round does with a step."""
 
     KEEP = "stays as it is"
     CONTINUE = "goes on"
-    RESTART = "is done anew"
+    RESTART = "is run again from the start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class StepEnd:
 
     @property
     def well(self) -> bool:
-        """Whether nothing is left to be wished."""
+        """Whether the step completed and every mini-batch succeeded."""
         return self.seal is not None and self.seal.verdict.completed and not self.to_try_again
 
 

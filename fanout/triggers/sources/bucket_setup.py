@@ -1,4 +1,4 @@
-"""What a trigger needs outside: a queue, leave for the bucket to send to it, and the notification."""
+"""Sets up what a trigger needs on AWS: a queue, the permission for the bucket to send to it, and the notification."""
 
 from dataclasses import dataclass
 

@@ -24,7 +24,7 @@ class Inbox:
 
 
 def is_webhook(trigger: Trigger) -> bool:
-    """Whether MinIO tells of arrivals by its webhook: the queue is then filled by `fanout watch` itself."""
+    """Whether MinIO sends events to its webhook: `fanout watch` then fills the queue itself."""
     return trigger.queue is not None and _WEBHOOK.fullmatch(trigger.queue) is not None
 
 

@@ -21,7 +21,7 @@ from fanout.storage.keys import StepRound
 from fanout.storage.objects import put
 
 SETTINGS = Settings(store="file:///store")
-GOOD = Seal(Verdict(VerdictStatus.COMPLETED, "the command ended well"), Counts(None), seconds=2.0)
+GOOD = Seal(Verdict(VerdictStatus.COMPLETED, "exit code 0"), Counts(None), seconds=2.0)
 
 
 @pytest.fixture

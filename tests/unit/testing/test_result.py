@@ -16,7 +16,7 @@ EVENTS: list[dict[str, Any]] = [
         "event": "step_ended",
         "step": "a",
         "status": "Completed",
-        "reason": "the command ended well",
+        "reason": "exit code 0",
         "counts": {"total": None, "succeeded": 0},
         "outputs": {"table": "file:///o/table.csv"},
         "logs": "",

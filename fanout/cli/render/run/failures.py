@@ -37,7 +37,7 @@ def failure_lines(failures: StepFailures, batches: MiniBatches, commands: Comman
 def _command_lines(failures: StepFailures, commands: Commands, paint: Paint) -> Iterator[str]:
     """The last words of a command step."""
     step = failures.report.step.name
-    yield paint.bad(f"{step}: {printable(failures.report.seal.verdict.reason)}; it said at the end:")
+    yield paint.bad(f"{step}: {printable(failures.report.seal.verdict.reason)}; its last output:")
     yield printable(indented(middle_left_out(failures.source.restore(failures.report.error), MOST_LINES), INDENT))
     yield f"{INDENT}look closer: {paint.strong(commands.logs(failures.source.run, step))}"
     yield ""

@@ -69,9 +69,9 @@ def test_json_lines(manual_clock: Any) -> None:
 @pytest.mark.parametrize(
     ("standing", "word"),
     [
-        (BucketState(OURS, OURS, Depth(3, 1, 0), Depth(0, 0, 0)), "set: tells arn:aws:sqs:::fanout-shop"),
+        (BucketState(OURS, OURS, Depth(3, 1, 0), Depth(0, 0, 0)), "set: sends to arn:aws:sqs:::fanout-shop"),
         (BucketState(OURS, None), "not set; `fanout trigger set PIPELINE` does"),
-        (BucketState(OURS, Notification("fanout-shop", OURS.queue)), "another one than the pipeline file says"),
+        (BucketState(OURS, Notification("fanout-shop", OURS.queue)), "not as in the pipeline file"),
         (None, "0 runs not over"),
     ],
 )

@@ -204,7 +204,7 @@ async def test_a_canceled_run_without_a_verdict_is_brought_to_its_end(world: Any
     await stopped()
     (world.folder / "store/runs/r/cancel.json").write_text(json.dumps({"by": "me", "host": "here", "at": 1.0}))
     await resume("r", world.context, notes)
-    assert notes.said[0].startswith("run r was canceled and is brought to its end (me on here canceled the run)")
+    assert notes.said[0].startswith("run r was canceled and is being ended (me on here canceled the run)")
     assert world.engine.answered == []
 
 

@@ -158,7 +158,7 @@ async def test_steps_after_it_are_done_anew(
     await _began(world, failing(3), pipeline(before, score(**PATIENT), count), notes)
     report = await redrive("r", EVERYTHING, world.context, notes)
     assert report.verdict.completed
-    assert "notice count: is done anew, since the data it needs is made again" in notes.said
+    assert "notice count: is run again from the start, since its input data is made again" in notes.said
     assert len(list(marks.iterdir())) == 1
     [counted] = [step for step in report.steps if step.step.name == "count"]
     folder = Path(counted.outputs["o"].removeprefix("file://"))

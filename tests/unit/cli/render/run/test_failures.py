@@ -54,7 +54,7 @@ def test_a_command_shows_its_last_words(run_report: Any, step_report: Any, steps
     """What a failed command printed last, not just its exit code."""
     report = step_report("exit code 4", step=steps[0], status=FAILED, error="oh no\npassword=hunter2\n")
     assert told(run_report(report)).startswith(
-        "prepare: exit code 4; it said at the end:\n   oh no\n   password=[hidden]\n   look closer: fanout logs r"
+        "prepare: exit code 4; its last output:\n   oh no\n   password=[hidden]\n   look closer: fanout logs r"
     )
 
 
