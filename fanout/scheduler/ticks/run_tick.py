@@ -78,7 +78,8 @@ async def _look(record: RunRecord, tick: TickContext, before: Ticking) -> tuple[
     end = await driver.go()
     if isinstance(end, LookAgain):
         return None, Ticking(delay=end.after, steps=look.seen, made_from=driver.made_from)
-    return await seal_run(record, context, end, max(0.0, context.clock.now() - record.created)), Ticking()
+    now = context.clock.now()  # of the clock that all invocations share, as `created` is
+    return await seal_run(record, context, end, max(0.0, now - record.created)), Ticking()
 
 
 async def _drain_dead_letters(context: RunContext, dead: Queue) -> None:

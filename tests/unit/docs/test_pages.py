@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import fanout
+
 ROOT = Path(__file__).parents[3]
 DOCS = sorted(ROOT.glob("docs/**/*.md"))
 TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
@@ -79,3 +81,35 @@ def test_readme_lists_every_page_with_its_first_sentence(page: str) -> None:
     assert sentence.startswith("This page ")
     readme = " ".join((ROOT / "README.md").read_text().partition("\n## Documentation\n")[2].split())
     assert f"]({page}): {sentence.removeprefix('This page ')}" in readme
+
+
+def _is_there(dotted: str) -> bool:
+    """Whether this is a package or module of fanout, or a name that a module defines."""
+    parts = dotted.removeprefix("fanout.").split(".")
+    for end in range(len(parts), 0, -1):
+        place = (ROOT / "fanout").joinpath(*parts[:end])
+        if place.is_dir() or place.with_suffix(".py").is_file():
+            file = place.with_suffix(".py") if place.with_suffix(".py").is_file() else place / "__init__.py"
+            return end == len(parts) or re.search(rf"\b{parts[end]}\b", file.read_text()) is not None
+    return parts[0] in fanout.__all__
+
+
+def _named() -> Iterator[tuple[str, str]]:
+    """The modules and names of fanout that pages mention; guides make new ones."""
+    for page in PAGES:
+        if page.parent.name != "how-to":
+            text = page.read_text()
+            paths = re.findall(r"`((?:[\w-]+/)+[\w-]+\.py)(?:::\w+)?`", text)
+            dotted = re.findall(r"`(fanout(?:\.[a-z]\w*)+(?:\.\w+)?)[`(]", text)
+            for name in dict.fromkeys([*paths, *dotted]):
+                if not name.startswith("src/"):  # of a user
+                    yield str(page.relative_to(ROOT)), name
+
+
+@pytest.mark.parametrize(("page", "name"), list(_named()))
+def test_modules_that_pages_name_exist(page: str, name: str) -> None:
+    """By their path, below the repository or below fanout, or by their dotted name."""
+    if name.endswith(".py"):
+        assert (ROOT / name).is_file() or (ROOT / "fanout" / name).is_file()
+    elif name != "fanout.toml":
+        assert _is_there(name)
