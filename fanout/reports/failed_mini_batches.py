@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fanout.errors import DamagedRecordError
 from fanout.planning.index_ranges import spans
 from fanout.planning.manifests import PlanSummary, read_summary
+from fanout.records.function_runs import FUNCTION_SCRIPT
 from fanout.records.parts import ItemRange
 from fanout.records.seal import Seal, step_seal
 from fanout.records.step import StepRecord, read_record
@@ -118,6 +119,7 @@ class FailuresOfStep:
     events: tuple[tuple[int, Event], ...]
     unfinished: tuple[tuple[int, int], ...]
     nodes: FailingNodes = field(default_factory=FailingNodes)
+    has_code_folder: bool = True  # that new code could be taken from
 
 
 async def read_failures(store: "ObjectStore", at: StepRound, *, all_attempts: bool = False) -> FailuresOfStep | None:
@@ -145,6 +147,7 @@ async def read_failures(store: "ObjectStore", at: StepRound, *, all_attempts: bo
         mini_batches=found,
         events=tuple((node, event) for node, event in ledger.events if event.failure is not None),
         unfinished=tuple(spans(i for i in range(ledger.plan_total or 0) if ledger.outcome(i) is None)),
+        has_code_folder=record.code_from is not None and record.step.task.entry_script != FUNCTION_SCRIPT,
         nodes=await failing_nodes(store, at, ledger.failed_on, len(ledger.sealed())),
     )
 

@@ -1,5 +1,8 @@
 """One run under test: `fanout run` itself, in a process and an environment of its own, and what became of it.
 
+A process, where a call of fanout.api would do otherwise: variables of the environment belong to a process as a whole,
+and tests hide accounts in them; and a run that takes too long is stopped from outside, whatever it does.
+
 Read in this order: where things are (places), what the run may know (environment), the process, its end (result).
 """
 
@@ -123,10 +126,10 @@ class _Order:
 
     def most_mini_batches(self, environ: Mapping[str, str]) -> int:
         """Those of the largest step, if known before the run; else 0."""
+        from fanout.api.calls import call
         from fanout.config.settings import access_of, load_settings
         from fanout.errors import UserError
         from fanout.queries.plan import PlannedStep, look_ahead
-        from fanout.testing.threads import in_thread
 
         async def look() -> int:
             settings = load_settings(self.file, None, environ)
@@ -134,7 +137,7 @@ class _Order:
             return max((step.count for step in steps if isinstance(step, PlannedStep)), default=0)
 
         try:
-            return in_thread(look)
+            return call(look)
         except UserError:
             return 0  # the run itself says what is wrong with its input
 

@@ -92,6 +92,16 @@ def test_only_the_adapters_know_aws(module: str) -> None:
         assert not {name.partition(".")[0] for name in _imported(module)} & AWS
 
 
+def test_only_the_script_of_functions_unpickles() -> None:
+    """That of the run's own code; what sends functions and items writes pickles and reads none."""
+    found = {name for name in MODULES if {"pickle", "marshal", "shelve", "dill"} & set(_imported(name))}
+    assert found == {"api/functions/script.py"}
+    for name in MODULES:
+        text = (PACKAGE / name).read_text("utf-8")
+        assert "cloudpickle.load" not in text
+        assert "import cloudpickle" not in text or name in ("api/functions/code.py", "api/functions/items.py")
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_modules_stay_short(module: str) -> None:
     """No module has more than 400 lines."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from fanout.api.functions import script
 from fanout.errors import InputError
-from fanout.slot.child.entry_script import FUNCTION_SCRIPT
+from fanout.records.function_runs import FUNCTION_SCRIPT
 
 LARGEST_SOURCE = 1024 * 1024
 _INSTALLED = ("site-packages", "dist-packages")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fanout.records.function_runs import FUNCTION_SCRIPT
 from fanout.records.row_format import RowFormat, row_format
-from fanout.slot.child.entry_script import FUNCTION_SCRIPT
 
 if TYPE_CHECKING:
     from fanout.pipeline.model import Pipeline

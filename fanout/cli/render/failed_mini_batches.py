@@ -157,7 +157,7 @@ def _commands(found: FailuresOfStep, kind: KindOfFailure, commands: Commands) ->
     yield f"look closer: {commands.run_one(run, step, first.index)}"
     if found.seal is not None and (kind.group.given_up or kind.group.items_given_up):
         yield f"try again:   {commands.redrive(run, step, first.index)}"
-        if found.source.code is not None and may_be_code(first.failure.cause):
+        if found.has_code_folder and may_be_code(first.failure.cause):
             yield f"with changed code: {commands.redrive(run, step, first.index, new_code=True)}"
 
 

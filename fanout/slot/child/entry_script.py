@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.backports import dataclass, stdlib_module_names
 from fanout.errors import EntryScriptError
+from fanout.records.function_runs import FUNCTION_SCRIPT
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 OURS = f"{Path(__file__).parents[2]}{os.sep}"
 PROFILERS = tuple(f"{Path(os.__file__).parent}{os.sep}{name}.py" for name in ("cProfile", "profile"))
 """They stand between us and run() where --profiling_module asks for it."""
-FUNCTION_SCRIPT = "fanout_entry.py"
-"""The script, in the code of a run that was made from a function, which calls that."""
 TRACEBACK_LIMIT = 16 * 1024
 
 

@@ -10,13 +10,13 @@ from fanout.formatting import duration, location, many, number, printable
 from fanout.pipeline.model import ParallelStep
 from fanout.queries.failures import MiniBatches, failures_of
 from fanout.records import value_changes
+from fanout.records.function_runs import FUNCTION_SCRIPT
 from fanout.records.value_changes import Change
 from fanout.records.verdict import Counts, Verdict, VerdictStatus, verdict_words
 from fanout.reports.failure_groups import may_be_code
 from fanout.reports.job_result import UNANSWERED
 from fanout.scheduler.observer import RunReport, StepReport
 from fanout.scheduler.run_machine import run_counts
-from fanout.slot.child.entry_script import FUNCTION_SCRIPT
 
 MOST_CHANGES = 5
 
