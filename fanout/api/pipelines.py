@@ -63,9 +63,11 @@ def _place_of(file: Path, key: str) -> Place:
 
 
 def cuts_tables(pipeline: "Pipeline") -> bool:
-    """Whether a step may be given a table: an MLTable that is mounted or downloaded is a list of files."""
-    from fanout.pipeline.model import DataInput, DataType, InputMode
+    """Whether a step may be given rows: of plain files, or of an MLTable that is neither mounted nor downloaded."""
+    from fanout.pipeline.model import DataInput, DataType, InputMode, ParallelStep
 
+    if any(isinstance(step, ParallelStep) and step.reads_rows for step in pipeline.steps):
+        return True
     inputs = [given for step in pipeline.steps for given in step.inputs.values() if isinstance(given, DataInput)]
     return any(i.type is DataType.MLTABLE and i.mode in (None, InputMode.DIRECT) for i in inputs)
 

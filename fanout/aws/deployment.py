@@ -145,7 +145,7 @@ def with_inputs(pipeline: Pipeline, given: Mapping[str, str]) -> Pipeline:
 def _with_inputs(step: Step, given: Mapping[str, str]) -> Step:
     def value(bound: Input) -> Input:
         uri = given.get(bound.pipeline_input or "") if isinstance(bound, DataInput) else None
-        return bound if uri is None or not isinstance(bound, DataInput) else replace(bound, uri=uri)
+        return bound if uri is None or not isinstance(bound, DataInput) else replace(bound, uri=uri, paths=())
 
     return replace(step, inputs={name: value(bound) for name, bound in step.inputs.items()})
 

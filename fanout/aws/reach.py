@@ -82,7 +82,7 @@ def _inputs(pipeline: Pipeline, settings: Settings) -> Iterator[Objects]:
     for step in pipeline.steps:
         for name, bound in step.inputs.items():
             if isinstance(bound, DataInput) and not bound.uri.startswith(ARRIVALS):
-                whole = bound.type is DataType.URI_FILE
+                whole = bound.type is DataType.URI_FILE and not bound.paths
                 where = f"step {step.name}: input {name}"
                 found = _objects(resolve_datastore(bound.uri, settings), "" if whole else "/*", where)
                 if found is not None:

@@ -225,7 +225,7 @@ def _running() -> str:
 
 def _may_be_table(step: ParallelStep) -> bool:
     major = step.inputs.get(step.input_data)
-    return isinstance(major, DataInput | StepOutput) and major.type is DataType.MLTABLE
+    return isinstance(major, DataInput | StepOutput) and (major.type is DataType.MLTABLE or step.reads_rows)
 
 
 def _is_local(line: str) -> bool:

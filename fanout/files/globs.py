@@ -23,6 +23,15 @@ def escape(path: str) -> str:
     return _MAGIC.sub(lambda found: f"[{found[0]}]", path)
 
 
+_ESCAPED = re.compile(r"\[([*?\[])\]")
+
+
+def literal(pattern: str) -> str | None:
+    """The only path that a pattern matches, which `escape` made or which has no wildcard; None for any other."""
+    left = _ESCAPED.sub("", pattern)
+    return None if has_magic(left) else _ESCAPED.sub(r"\1", pattern)
+
+
 def split_pattern(pattern: str) -> tuple[str, str]:
     """The folder before the first part with a wildcard ("" when there is none), and the pattern below it."""
     parts = pattern.split("/")

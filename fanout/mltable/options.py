@@ -12,7 +12,7 @@ from fanout.tables.transformations import Conversion
 from fanout.tables.values.types import ColumnType, Kind, wrong_format
 
 Names = str | list[str] | tuple[str, ...] | set[str]
-_BY_NAME = {kind.value: kind for kind in Kind if kind is not Kind.DATETIME}
+_BY_NAME = {kind.value: kind for kind in Kind if kind not in (Kind.DATETIME, Kind.OBJECT)}
 _SEED_LIMIT = 2**53
 _MISMATCHES = ("error", "true", "false")
 

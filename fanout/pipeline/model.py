@@ -7,7 +7,7 @@ and `${{outputs.x}}`, because what those become (a path, a URI) is decided where
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 Scalar = str | int | float | bool
 
@@ -43,6 +43,11 @@ class OutputMode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Added:
+    """For Annotated: a field that records of earlier versions do not have; its default stands in for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class LiteralInput:
     """A number, text or boolean; None is an optional input without a value."""
 
@@ -51,16 +56,31 @@ class LiteralInput:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How files are read as rows, as far as it is said; the rest is found out. Ours."""
+
+    format: Literal["", "csv", "jsonl", "parquet"] = ""
+    delimiter: str = ""
+    encoding: str = ""  # one of the names that an MLTable gives to encodings
+    header: bool | None = None
+    types: Mapping[str, str] = field(default_factory=dict)  # of columns; the key "*" stands for all others
+    misfits: Literal["error", "null"] = "error"  # what becomes of values and rows that do not fit
+
+
+@dataclass(frozen=True, slots=True)
 class DataInput:
     """Data that exists before the run.
 
     `uri` is absolute: `file:///…` for anything local, else as written (`s3://…`, `azureml://datastores/…`, `https://…`).
+    With `paths` it is the folder that these start from: names of files, and patterns.
     """
 
     uri: str
     type: DataType
     mode: InputMode | None = None
     pipeline_input: str | None = None  # name of the pipeline's input it comes from
+    paths: Annotated[tuple[str, ...], Added()] = ()  # ours: only these below `uri`
+    read: Annotated[ReadOptions | None, Added()] = None  # ours: its files are read as rows
     kind: Literal["data"] = "data"
 
 
@@ -72,6 +92,7 @@ class StepOutput:
     output: str
     type: DataType
     mode: InputMode | None = None
+    read: Annotated[ReadOptions | None, Added()] = None  # ours: its files are read as rows
     kind: Literal["step_output"] = "step_output"
 
 
@@ -227,6 +248,24 @@ class ParallelStep(StepBase):
     def environment(self) -> Environment:
         """The environment of its task, where command steps have theirs."""
         return self.task.environment
+
+    @property
+    def reads_rows(self) -> bool:
+        """Whether mini-batches are rows of plain files: of a single file, or of a folder that is cut as rows are."""
+        major = self.inputs.get(self.input_data)
+        if self.json_records or not isinstance(major, DataInput | StepOutput) or major.type is DataType.MLTABLE:
+            return False
+        by_bytes = self.mini_batch_size is not None and self.mini_batch_size.unit != ""
+        asked = major.read is not None or self.mini_batch_rows is not None or by_bytes or bool(self.partition_keys)
+        return asked or major.type is DataType.URI_FILE
+
+    @property
+    def cuts_table(self) -> bool:
+        """Whether mini-batches may be rows, which come as DataFrames: of an MLTable, or of plain files."""
+        major = self.inputs.get(self.input_data)
+        if isinstance(major, DataInput | StepOutput) and major.type is DataType.MLTABLE:
+            return major.mode in (None, InputMode.DIRECT)
+        return self.reads_rows
 
     @property
     def init_limit(self) -> float:

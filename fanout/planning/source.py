@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fanout.files.chosen import chosen_files
 from fanout.files.listing import find_file, list_uris
-from fanout.pipeline.model import DataType, InputMode, ParallelStep
+from fanout.pipeline.model import DataInput, DataType, InputMode, ParallelStep
 from fanout.planning.division import ByRank, Division, decide_division
 from fanout.planning.split import split_list
 from fanout.planning.stop_request import stoppable
@@ -30,6 +31,7 @@ class PlannedInput:
     division: Division
     recipe: "TableRecipe | None" = None  # None: the mini-batches are lists of files
     columns: "SameColumns | None" = None  # what the files of parquet are found to have in common meanwhile
+    found: tuple[str, ...] = ()  # of plain files, in sentences, how they are read
 
     @property
     def settled_recipe(self) -> "TableRecipe | None":
@@ -59,17 +61,23 @@ def plan_mini_batches(
 
     InputError when the input is missing or empty, cannot be read as it says, or does not fit the settings of `step`.
     """
-    if step.json_records or type_ is DataType.MLTABLE:
+    if step.json_records or type_ is DataType.MLTABLE or step.reads_rows:
         from fanout.planning.tables.table_source import (  # more than all the rest of a run loads
+            are_plain_rows,
+            plan_plain,
             plan_records,
             plan_table,
         )
 
         if step.json_records:
             return PlannedInput(*plan_records(step, uri, type_, access))
+        if are_plain_rows(step, uri, type_, access):
+            return PlannedInput(*plan_plain(step, uri, type_, access, spill))
         return PlannedInput(*plan_table(step, uri, mode, access, spill))
     division = decide_division(step, table=False)
-    return PlannedInput(split_list(_files_at(uri, type_, access), division, (), lambda _: {}), division)
+    major = step.inputs.get(step.input_data)
+    paths = major.paths if isinstance(major, DataInput) else ()
+    return PlannedInput(split_list(_files_at(uri, type_, paths, access), division, (), lambda _: {}), division)
 
 
 def plan_ranks(step: ParallelStep) -> PlannedInput:
@@ -78,5 +86,7 @@ def plan_ranks(step: ParallelStep) -> PlannedInput:
     return PlannedInput((MiniBatch(index, items=0) for index in range(count)), ByRank(count))
 
 
-def _files_at(uri: str, type_: DataType, access: "Access") -> Iterator[str]:
+def _files_at(uri: str, type_: DataType, paths: tuple[str, ...], access: "Access") -> Iterator[str]:
+    if paths:
+        return stoppable(entry.uri for entry in chosen_files(uri, paths, access))
     return iter((find_file(uri, access).uri,)) if type_ is DataType.URI_FILE else stoppable(list_uris(uri, access))

@@ -22,10 +22,15 @@ class PlanningStopped(Exception):  # noqa: N818 - the answer to a request, no er
 def stoppable(items: Iterator[T]) -> Iterator[T]:
     """The items, until the thread that takes them is asked to stop; then raises PlanningStopped."""
     for item in items:
-        stop = _STOP.get()
-        if stop is not None and stop.is_set():
-            raise PlanningStopped
+        check_stop()
         yield item
+
+
+def check_stop() -> None:
+    """PlanningStopped when this thread was asked to stop."""
+    stop = _STOP.get()
+    if stop is not None and stop.is_set():
+        raise PlanningStopped
 
 
 def until(stop: threading.Event, work: Callable[[], T]) -> T:

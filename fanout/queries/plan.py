@@ -31,6 +31,7 @@ class PlannedStep:
     first: tuple[MiniBatch, ...]
     last: tuple[MiniBatch, ...]
     cost: Estimate
+    found: tuple[str, ...] = ()  # how plain files are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ def _summed(step: ParallelStep, uri: str, planned: PlannedInput, show: int) -> P
         tuple(sums.first),
         tuple(sums.last),
         estimate(size),
+        planned.found,
     )
 
 

@@ -14,6 +14,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from fanout.errors import DamagedRecordError
+from fanout.pipeline.model import Added
 from fanout.records import fields as checked
 
 T = TypeVar("T")
@@ -40,11 +41,6 @@ class As:
 @dataclass(frozen=True, slots=True)
 class Complete:
     """For Annotated: no field may be missing below, so that no default stands in for what was lost."""
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """For Annotated: a field that earlier versions did not write; its default stands in for it all the same."""
 
 
 @dataclass(frozen=True)

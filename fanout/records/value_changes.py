@@ -32,6 +32,7 @@ class How(StrEnum):
     ZEROS = "zeros"  # a number, without its leading zeros
     FLAG = "flag"  # 0 and 1: booleans
     NULL = "null"  # nothing
+    MISFIT = "misfit"  # nothing, as it was asked for, in plain files
 
 
 _BECAME = {
@@ -39,8 +40,9 @@ _BECAME = {
     How.ZEROS: "lost their leading zeros",
     How.FLAG: "became booleans",
     How.NULL: "became null",
+    How.MISFIT: "became null, as read.misfits says",
 }
-_KEEPS = {How.CUT: "float", How.ZEROS: "string", How.FLAG: "int", How.NULL: "string"}
+_KEEPS = {How.CUT: "float", How.ZEROS: "string", How.FLAG: "int", How.NULL: "string", How.MISFIT: "string"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,14 @@ def lines(changes: Sequence[Change]) -> Iterator[tuple[str, str]]:
     for change in changes:
         values = "1 value," if change.count == 1 else f"{change.count:,} values such as"
         what = f"column {change.column}: {values} {change.text} ({place(change)}) {_BECAME[change.how]}"
-        yield what, f"column_type_overrides: [{{columns: {change.column}, column_type: {_KEEPS[change.how]}}}]"
+        yield what, _setting(change)
+
+
+def _setting(change: Change) -> str:
+    kept = _KEEPS[change.how]
+    if change.how is How.MISFIT:
+        return f"read: {{types: {{{change.column}: {kept}}}}}"
+    return f"column_type_overrides: [{{columns: {change.column}, column_type: {kept}}}]"
 
 
 def located(change: Change) -> Change:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from fanout.config.settings import Settings, resolve_datastore
 from fanout.environments import installed
 from fanout.errors import DamagedRecordError, InputError, StoreError
-from fanout.pipeline.model import DataType, Output, ParallelStep, Step
+from fanout.pipeline.model import DataInput, DataType, Input, LiteralInput, Output, ParallelStep, ReadOptions, Step
 from fanout.records.code_change import CodeChange, code_changes
 from fanout.records.codec import Record, Text, as_json
 from fanout.records.run import RunRecord
@@ -168,6 +168,7 @@ class StepReuse:
         inputs: dict[str, Any] = {}
         for name, bound in self.binding.inputs.items():
             inputs[name] = {"literal": bound.literal, "uri": bound.uri, "type": bound.type, "mode": bound.mode}
+            inputs[name] |= _of_plain_files(self.step.inputs[name])
             if bound.uri is not None:
                 found = self._looked_at(bound.uri, bound.type, as_rows=self._is_cut(name))
                 if found in (None, ABSENT):
@@ -193,6 +194,15 @@ class StepReuse:
         if not isinstance(step, ParallelStep) or step.input_data != name:
             return False
         return f"inputs.{name}" not in step.task.program_arguments
+
+
+def _of_plain_files(given: Input) -> dict[str, Any]:
+    """Which of the files are meant, and how they are read, where that is said."""
+    if isinstance(given, LiteralInput):
+        return {}
+    paths = list(given.paths) if isinstance(given, DataInput) else []
+    read = None if given.read is None else as_json(ReadOptions, given.read)
+    return {key: value for key, value in (("paths", paths), ("read", read)) if value}
 
 
 def _place(output: Output, settings: Settings) -> str | None:

@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.errors import InputError
 from fanout.files import uris
-from fanout.records.value_changes import Change
+from fanout.records.value_changes import LONGEST, Change, How
 from fanout.tables.blocks import Block
 from fanout.tables.file_parts import FilePart, Section, read_bytes
 from fanout.tables.formats import delta, parquet
 from fanout.tables.formats.delimited import read_both, read_texts
 from fanout.tables.formats.delimited_records import column_names, header_end, split_records
 from fanout.tables.formats.json_lines import Row, read_rows, to_columns
-from fanout.tables.formats.readers import Delimited, DeltaLake, HeaderMode, JsonLines, Parquet, to_utf8
+from fanout.tables.formats.readers import Delimited, DeltaLake, HeaderMode, JsonLines, Parquet, is_plain, to_utf8
+from fanout.tables.plain.json_rows import read_plain_json
+from fanout.tables.plain.text_rows import Origin, read_exactly
 from fanout.tables.recipe import PATH, TableRecipe
 from fanout.tables.transformations import early_conversions
-from fanout.tables.values.changed_values import changes_in, has_leading_zeros, lost_in_json, numbers_of
+from fanout.tables.values.changed_values import changes_in, has_leading_zeros, lost_in_json, numbers_of, zeros_of
 from fanout.tables.values.conversion import convert_texts, object_values, own_values, text_values, to_frame, to_values
 from fanout.tables.values.null_hints import NullHint, null_hint
 from fanout.tables.values.types import Kind, infer
@@ -70,8 +72,10 @@ def _read_columns(
             return _read_json_lines(recipe, reader, pieces, changes)
         case Parquet() | DeltaLake():
             tables = [_read_parquet(recipe, piece) for piece in pieces]
-            join = _join_own if recipe.keeps_types and parquet.have_same_columns(tables) else _join
-            return *join(tables), [table.num_rows for table in tables]
+            counts = [table.num_rows for table in tables]
+            if recipe.keeps_types and parquet.have_same_columns(tables):
+                return *_join_own(tables, exact=is_plain(recipe.reader)), counts
+            return *_join(tables), counts
         case None:
             return {}, {}, [1] * len(pieces)
 
@@ -86,21 +90,22 @@ def _join(tables: "Sequence[pa.Table]") -> _Columns:
     return {name: to_values(column) for name, column in columns.items()}, marks
 
 
-def _join_own(tables: "Sequence[pa.Table]") -> _Columns:
-    """The columns of tables that have the same ones, with the types that the files have."""
+def _join_own(tables: "Sequence[pa.Table]", *, exact: bool) -> _Columns:
+    """The columns of tables that have the same ones, with the types that the files have; `exact`: no digit is lost."""
     with_rows = [table for table in tables if table.num_rows] or tables[:1]
     if not with_rows:
         return {}, {}
     table = _as_one(with_rows)
-    columns = {name: _own(name, column) for name, column in zip(table.column_names, table.columns, strict=True)}
+    pairs = zip(table.column_names, table.columns, strict=True)
+    columns = {name: _own(name, column, exact=exact) for name, column in pairs}
     return columns, dict.fromkeys(columns, NullHint.OWN)
 
 
-def _own(name: str, column: "pa.ChunkedArray") -> "Array":
+def _own(name: str, column: "pa.ChunkedArray", *, exact: bool) -> "Array":
     import pyarrow as pa
 
     try:
-        values: Array = own_values(column)
+        values: Array = own_values(column, exact=exact)
     except (pa.ArrowException, LookupError, ValueError, OverflowError) as exc:
         # A zone that this machine does not know, a day behind the year 9999.
         raise InputError(f"column {name}: {column.type} cannot be read with its own type: {exc}") from exc
@@ -124,14 +129,27 @@ def _below_each_other(tables: "Sequence[pa.Table]") -> "pa.Table":
 
 
 def _read_delimited(recipe: TableRecipe, reader: Delimited, piece: Section, changes: list[Change]) -> "pa.Table":
+    rows_of = _plain_rows if reader.misfits else _delimited_rows
     try:
-        body = to_utf8(read_bytes(piece), reader.encoding, from_start=piece.from_start)
-        return _delimited_rows(recipe, reader, piece, body, changes)
+        body = to_utf8(read_bytes(piece, packed=reader.packed), reader.encoding, from_start=piece.from_start)
+        return rows_of(recipe, reader, piece, body, changes)
     except UnicodeDecodeError as exc:
+        key = "read" if reader.misfits else "read_delimited"
         raise InputError(
             f"{uris.display(piece.uri)}: not {reader.encoding} at byte {exc.start} of what was read from byte "
-            f"{piece.start if piece.cut == 'bytes' else 0}; set read_delimited.encoding to what the file is in"
+            f"{piece.start if piece.cut == 'bytes' else 0}; set {key}.encoding to what the file is in"
         ) from exc
+
+
+def _plain_rows(
+    recipe: TableRecipe, reader: Delimited, piece: Section, body: bytes, changes: list[Change]
+) -> "pa.Table":
+    header = header_end(body, multi_line=True) if piece.from_start and recipe.has_header(piece.uri) else 0
+    start = piece.start if piece.cut == "bytes" else 0
+    origin = Origin(piece.uri, start, 1 + body.count(b"\n", 0, header))
+    rows = read_exactly(body[header:], reader, recipe.columns, origin)
+    changes += rows.changes
+    return rows.values
 
 
 def _delimited_rows(
@@ -174,6 +192,11 @@ def _changes(
     typed = [name for name in numbers if written.schema.field(name).type == values.schema.field(name).type]
     if not typed or not reader.delimiter.isascii() or not has_leading_zeros(body, reader.delimiter):
         return found
+    places = {column.name: place for place, column in enumerate(columns) if column.name in typed}
+    zeros = zeros_of(body, reader.delimiter, places, written.num_rows, len(columns))
+    if zeros is not None and line is not None:
+        lost = (Change(n[:LONGEST], How.ZEROS, c, t[:LONGEST], piece.uri, start, line + row) for n, c, t, row in zeros)
+        return found + tuple(lost)
     again = _slice(read_texts(body, reader, [column.name for column in columns], typed), reader, piece)
     texts = again.select([name for name in typed if name in again.column_names])
     return found + changes_in(texts, values, columns, piece.uri, start, line)
@@ -203,6 +226,8 @@ def _read_json_lines(
 ) -> tuple[dict[str, "Array"], dict[str, NullHint], list[int]]:
     import pyarrow as pa
 
+    if reader.misfits:
+        return read_plain_json(reader, recipe.columns, pieces, changes)
     parts = [_json_rows(reader, piece) for piece in pieces]
     wanted = {name: type_ for name, type_ in early_conversions(recipe.steps) if type_.kind is not Kind.DATETIME}
     known = {column.name: column.type for column in recipe.columns}

@@ -2,10 +2,11 @@
 
 import os
 from dataclasses import dataclass
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from fanout.errors import InputError
 from fanout.files import uris
+from fanout.tables.plain.compression import HEAD, codec_of, read_unpacked
 
 
 class FilePart(Protocol):
@@ -55,16 +56,33 @@ class Section:
         return self.cut != "bytes" or self.start == 0
 
 
-def read_bytes(piece: Section) -> bytes:
-    """The bytes of a piece; of one cut by rows, those of the whole file."""
+def read_bytes(piece: Section, *, packed: bool = False) -> bytes:
+    """The bytes of a piece; of one cut by rows, those of the whole file.
+
+    Of `packed` files some are compressed; then bytes are counted in what is in them.
+    """
     try:
         with open(os.fsencode(piece.local_path), "rb") as file:  # noqa: PTH123 - any name a file can have
+            if packed and not piece.offset and (codec := codec_of(file.read(HEAD))) is not None:
+                return _unpacked(piece, file, codec)
+            file.seek(0)
             if piece.cut != "bytes":
                 return file.read()
             file.seek(piece.start - piece.offset)
             found = file.read(piece.stop - piece.start)
     except OSError as exc:
         raise InputError(f"{uris.display(piece.uri)}: cannot be read: {exc.strerror}") from exc
+    return _complete(found, piece)
+
+
+def _unpacked(piece: Section, file: BinaryIO, codec: str) -> bytes:
+    file.seek(0)
+    if piece.cut != "bytes":
+        return read_unpacked(file, codec, piece.uri, 0, None)
+    return _complete(read_unpacked(file, codec, piece.uri, piece.start, piece.stop), piece)
+
+
+def _complete(found: bytes, piece: Section) -> bytes:
     if len(found) < piece.stop - piece.start:
         raise InputError(f"{uris.display(piece.uri)}: has become shorter since the plan was made")
     return found

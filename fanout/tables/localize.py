@@ -15,6 +15,7 @@ from fanout.files import uris
 from fanout.files.byte_ranges import open_bytes, reading
 from fanout.tables.file_parts import FilePart, Section
 from fanout.tables.formats.row_groups import Needed, needed_for_groups, needed_for_rows
+from fanout.tables.plain.compression import HEAD, codec_of
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -27,7 +28,12 @@ CHUNK = 8 * 1024 * 1024
 
 @contextmanager
 def localized(
-    pieces: Sequence[FilePart], access: "Access", *, parquet: bool = False, scratch: Path | None = None
+    pieces: Sequence[FilePart],
+    access: "Access",
+    *,
+    parquet: bool = False,
+    packed: bool = False,
+    scratch: Path | None = None,
 ) -> Iterator[list[Section]]:
     """The pieces, each readable here; copies last as long as the context. InputError when a file is not there.
 
@@ -38,7 +44,7 @@ def localized(
     if all(_is_here(section) for section in sections):
         yield sections
         return
-    bring = _Fetch(access, parquet)
+    bring = _Fetch(access, parquet, packed)
     with (
         tempfile.TemporaryDirectory(prefix="fanout-table-", dir=scratch) as folder,
         ThreadPoolExecutor(AT_ONCE) as pool,
@@ -57,6 +63,7 @@ class _Fetch:
 
     access: "Access"
     parquet: bool
+    packed: bool  # some files are compressed, and ranges are those of what is in them
 
     def section(self, section: Section, copy: Path) -> Section:
         """The section with the file `copy` in the place of its own."""
@@ -65,14 +72,18 @@ class _Fetch:
         from fanout.storage.open import locate
 
         store, key = locate(section.uri, self.access)
+        offset = section.start if section.cut == "bytes" else 0
         with reading(section.uri), copy.open("wb") as file:
-            if section.cut == "bytes":
+            if self.packed and codec_of(bytes(store.get_range(key, start=0, length=HEAD))) is not None:
+                offset = 0
+                file.writelines(store.get(key).stream(min_chunk_size=CHUNK))
+            elif section.cut == "bytes":
                 _range(store, key, section.start, section.stop, file)
             elif self.parquet and section.cut != "whole":
                 self._row_groups(section, store, key, file)
             else:
                 file.writelines(store.get(key).stream(min_chunk_size=CHUNK))
-        return replace(section, path=str(copy), offset=section.start if section.cut == "bytes" else 0)
+        return replace(section, path=str(copy), offset=offset)
 
     def _row_groups(self, section: Section, store: "ObjectStore", key: str, file: BinaryIO) -> None:
         size = store.head(key)["size"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar, cast
 from fanout.errors import InputError, SpecError
 from fanout.files import globs, listing, uris
 from fanout.files.byte_ranges import read_head
+from fanout.files.chosen import file_or_folder
 from fanout.files.listing import FileEntry
 from fanout.pipeline.data.locations import in_datastore
 from fanout.pipeline.yaml.checks import choice, expected, mapping, text
@@ -226,16 +227,7 @@ def list_uris(table: MLTable, access: "Access", *, mounted: bool) -> Iterator[st
 def _file_or_folder(uri: str, access: "Access") -> Iterator[str]:
     if listing.is_folder(uri):
         return listing.list_uris(uri, access)
-    try:
-        return iter((listing.find_file(uri, access).uri,))
-    except InputError:
-        if uris.is_local(uri):
-            raise
-        try:  # on an object store a folder is nothing but the beginning of names
-            return listing.list_uris(uri, access)
-        except InputError:
-            pass
-        raise
+    return (entry.uri for entry in file_or_folder(uri, access))
 
 
 def files_of(path: PathEntry, table: MLTable, access: "Access") -> Iterator[FileEntry]:

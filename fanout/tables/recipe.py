@@ -61,6 +61,11 @@ class TableRecipe:
         return isinstance(self.reader, Parquet | DeltaLake)
 
     @property
+    def is_packed(self) -> bool:
+        """Whether some of the files are compressed as a whole."""
+        return isinstance(self.reader, Delimited | JsonLines) and self.reader.packed
+
+    @property
     def countable(self) -> bool:
         """Whether rows can be found by their bytes, and read without the head of their file."""
         return self.reader is not None and self.reader.countable

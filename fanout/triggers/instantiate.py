@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from fanout.files import uris
-from fanout.pipeline.model import DataInput, DataType, Input, Output, ParallelStep, Pipeline, Step
+from fanout.pipeline.model import DataInput, DataType, Input, Output, ParallelStep, Pipeline, ReadOptions, Step
 from fanout.pipeline.trigger import KEY_TOKEN, RUN_TOKEN, is_waiting
 from fanout.pipeline.yaml.diagnostics import Report
 from fanout.pipeline.yaml.parser import DocumentSource, parse_document
@@ -78,7 +78,9 @@ def _input(step: Step, name: str, arrivals: Arrivals) -> Input:
     if not isinstance(given, DataInput) or not is_waiting(step, name):
         return given
     if takes_list(step, name):
-        return replace(given, uri=arrivals.table, type=DataType.MLTABLE)
+        rows = isinstance(step, ParallelStep) and step.reads_rows
+        read = given.read or (ReadOptions() if rows else None)
+        return replace(given, uri=arrivals.table, type=DataType.MLTABLE, read=read)
     return replace(given, uri=arrivals.folder if takes_folder(step, name) else arrivals.objects[0])
 
 

@@ -23,6 +23,7 @@ def plan_lines(step: PlannedStep | UnplannedStep, paint: Paint) -> Iterator[str]
     items = "items not known without reading the data" if step.items is None else many(step.items, "item")
     yield f"{paint.strong(step.step)}: {mini_batches(step.count)}, {items}"
     yield f"  input    {location(step.input)} ({_division(step.division)})"
+    yield from (f"  {line}" for line in step.found)
     yield from (f"  {_batch_line(batch)}" for batch in step.first)
     if (hidden := step.count - len(step.first) - len(step.last)) > 0:
         yield f"  … {number(hidden)} more …"
@@ -39,6 +40,7 @@ def plan_fields(step: PlannedStep | UnplannedStep) -> dict[str, object]:
         "step": step.step,
         "planned": True,
         "input": uris.display(step.input),
+        "read": list(step.found),
         "mini_batches": step.count,
         "items": step.items,
         "first": [asdict(batch) for batch in step.first],

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from fanout.pipeline.data.declarations import Declaration, LiteralType, OutputDeclaration, input_modes, literal
 from fanout.pipeline.data.locations import check_free, check_present, check_table, data_uri
+from fanout.pipeline.data.path_lists import LISTED, data_place
 from fanout.pipeline.expressions import (
     Reference,
     has_expression,
@@ -40,7 +41,7 @@ def is_bound(node: Node | None) -> bool:
 
 
 def own_value(node: Node | None, declaration: Declaration, missing: str) -> Input:
-    """The input that a node without expressions is; Wrong, saying `missing`, when there is no value at all."""
+    """The input that a node without expressions is; CheckFailed, saying `missing`, when there is no value at all."""
     if node is None or is_null(node):
         node = declaration.default
     if node is None:
@@ -49,11 +50,12 @@ def own_value(node: Node | None, declaration: Declaration, missing: str) -> Inpu
         raise CheckFailed(missing)
     if not isinstance(declaration.type, DataType):
         return LiteralInput(literal(node, declaration))
-    return DataInput(_present(node, declaration.type), declaration.type, declaration.mode)
+    uri, paths = _located(node, declaration.type)
+    return DataInput(uri, declaration.type, declaration.mode, paths=paths, read=declaration.read)
 
 
 def input_value(draft: Draft, name: str, scope: Scope) -> Input:
-    """The value of the input `name` of a step, its binding followed; Wrong when it has none or the wrong one."""
+    """The value of the input `name` of a step, its binding followed; CheckFailed when it has none or the wrong one."""
     declaration, node = draft.declared[name], draft.given.get(name)
     if node is None or not is_bound(node):
         value = own_value(node, declaration, f"required input '{name}' of step '{draft.name}' has no value")
@@ -64,7 +66,7 @@ def input_value(draft: Draft, name: str, scope: Scope) -> Input:
 
 
 def _check_table(value: Input, declaration: Declaration, node: Node) -> None:
-    """Wrong when the step says that it takes a table, or has its files listed, and the folder holds no MLTable.
+    """CheckFailed when the step says that it takes a table, or has its files listed, and the folder holds no MLTable.
 
     A step that only inherits the type from the pipeline's input gets the folder, whatever is in it.
     """
@@ -150,10 +152,13 @@ def _fitted(value: Input, declaration: Declaration, node: Node) -> Input:
     if declaration.mode and declaration.mode not in modes:
         raise CheckFailed(f"mode {declaration.mode} does not go with {kind}, the type of {_text(node)}", node.origin)
     mode = declaration.mode or (value.mode if value.mode in modes else None)
+    read = None if kind is DataType.MLTABLE else declaration.read or value.read
     if isinstance(value, DataInput) and kind is not value.type:
+        if value.paths and kind not in LISTED:
+            raise CheckFailed(f"{_text(node)} is a list of files; a list or pattern is no {kind}", node.origin)
         uri = value.uri
-        _at(node, lambda: check_present(uri, kind))
-    return replace(value, type=kind, mode=mode)
+        _at(node, lambda: check_present(uri, DataType.URI_FOLDER if value.paths else kind))
+    return replace(value, type=kind, mode=mode, read=read)
 
 
 def _fitted_literal(value: LiteralInput, declaration: Declaration, node: Node) -> Input:
@@ -229,10 +234,11 @@ def _pipeline_output(node: Node | None, scope: Scope) -> str | None:
     return reference.name
 
 
-def _present(node: Node, kind: DataType) -> str:
-    uri = _at(node, lambda: data_uri(node))
-    _at(node, lambda: check_present(uri, kind))
-    return uri
+def _located(node: Node, kind: DataType) -> tuple[str, tuple[str, ...]]:
+    """Where the data is; of a list or a pattern the folder around it, and the paths below that."""
+    uri, paths = _at(node, lambda: data_place(node, kind))
+    _at(node, lambda: check_present(uri, DataType.URI_FOLDER if paths else kind))
+    return uri, paths
 
 
 def _at(node: Node, check: Callable[[], T]) -> T:

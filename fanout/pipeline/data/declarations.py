@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from fanout.pipeline.model import DataType, InputMode, OutputMode, Scalar
+from fanout.pipeline.data.read_options import read_options
+from fanout.pipeline.model import DataType, InputMode, OutputMode, ReadOptions, Scalar
 from fanout.pipeline.yaml.checks import any_text, expected, flag, mapping, number, text, whole, word_of
 from fanout.pipeline.yaml.diagnostics import Check, CheckFailed, Report, join, shorten
 from fanout.pipeline.yaml.fields import Fields
@@ -58,6 +59,7 @@ class Declaration:
     high: float = _LARGE
     words: tuple[str, ...] = ()
     path: Node | None = None  # where the data is, for an input that says so on the spot
+    read: ReadOptions | None = None  # how its files are read as rows
 
     @property
     def may_be_empty(self) -> bool:
@@ -94,11 +96,18 @@ def read_declaration(fields: Fields, *, with_path: bool) -> Declaration:
         high=high,
         words=fields.take("enum", _words, ()),
         path=path,
+        read=fields.take("read", lambda node: _read_options(node, kind, fields.report), None),
     )
     fields.ignore(*_DESCRIPTIVE)
     fields.no_effect("path_on_compute", "datastore", "is_control", "early_available")
     fields.close()
     return declaration
+
+
+def _read_options(node: Node, kind: DataType | LiteralType | None, report: Report) -> ReadOptions:
+    if kind not in (None, DataType.URI_FILE, DataType.URI_FOLDER):
+        raise CheckFailed(f"says how the files of a uri_file or uri_folder are read, and this input is of type {kind}")
+    return read_options(node, report)
 
 
 def read_output_declaration(node: Node | None, report: Report) -> OutputDeclaration:
@@ -118,14 +127,14 @@ def read_output_declaration(node: Node | None, report: Report) -> OutputDeclarat
 
 
 def literal(node: Node, declaration: Declaration) -> Scalar:
-    """The value of a literal input, of the declared type and within its bounds; Wrong when it is not."""
+    """The value of a literal input, of the declared type and within its bounds; CheckFailed when it is not."""
     if not isinstance(node, ScalarNode) or node.value is None:
         raise expected(_described(declaration), node)
     return check_literal(_typed(node, declaration), node, declaration)
 
 
 def check_literal(value: Scalar, node: Node, declaration: Declaration) -> Scalar:
-    """`value` when the declaration allows it, else Wrong, at `node`."""
+    """`value` when the declaration allows it, else CheckFailed, at `node`."""
     if isinstance(value, int | float) and not declaration.low <= value <= declaration.high:
         raise expected(_described(declaration), node)
     if declaration.words and not any(_is_word(value, word) for word in declaration.words):

@@ -99,7 +99,12 @@ def _declaration(node: Node, report: Report, *, with_path: bool, loose: bool) ->
 
 
 def _joined(own: Declaration, component: Declaration) -> Declaration:
-    return replace(component, type=own.type or component.type, mode=own.mode or component.mode)
+    return replace(
+        component,
+        type=own.type or component.type,
+        mode=own.mode or component.mode,
+        read=own.read or component.read,
+    )
 
 
 def _pipeline_input(name: str, inputs: Inputs, top: MapNode, report: Report) -> Input:

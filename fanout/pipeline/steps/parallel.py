@@ -117,14 +117,13 @@ def _cutting(reading: Reading, fields: Fields, options: Options) -> dict[str, An
     """How the input becomes mini-batches."""
     records = _wants_json_records(options)
     ranks = max(0, options.take("rank_mini_batch_count", whole(-INT_MAX), 0))
-    name = _no_input_data(fields) if ranks else _input_data(reading, fields, may_be_file=records)
+    name = _no_input_data(fields) if ranks else _input_data(reading, fields)
     size = fields.bound("mini_batch_size", lambda node: _mini_batch_size(node, fields), None)
     rows = fields.bound("mini_batch_rows", whole(1), None)
     keys = fields.take("partition_keys", texts, None) or ()
     major = reading.inputs.get(name)
-    if _is_cut_one_way(fields) and isinstance(major, DataInput | StepOutput) and major.type is DataType.URI_FOLDER:
-        _check_cut_of_files(fields, name, size, rows, keys)
-    if size is not None and isinstance(major, DataInput | StepOutput):
+    if _is_cut_one_way(fields) and size is not None and isinstance(major, DataInput | StepOutput):
+        _check_rows(fields, name, size, major, records=records)
         _notice_bytes(fields, size, major)
     if records and rows is None:
         rows = size.number if size is not None else options.take("amlbi_mini_batch_rows", whole(1), 1)
@@ -169,18 +168,14 @@ def _is_cut_one_way(fields: Fields) -> bool:
     return True
 
 
-def _check_cut_of_files(
-    fields: Fields, name: str, size: MiniBatchSize | None, rows: int | None, keys: tuple[str, ...]
+def _check_rows(
+    fields: Fields, name: str, size: MiniBatchSize, major: DataInput | StepOutput, *, records: bool
 ) -> None:
-    """Note what only tables can be cut by, on an input that is a list of files whatever is in it."""
-    files = f"input '{name}' is a uri_folder, a list of files"
-    if keys and (node := fields.get("partition_keys")):
-        needed = "an mltable with extract_columns_from_partition_format"
-        fields.report.problem(node.origin, f"{files} without partitions; keys need {needed}")
-    elif rows and (node := fields.get("mini_batch_rows")):
-        fields.report.problem(node.origin, f"{files}; rows need an mltable with a reader, in mode direct")
-    elif size and size.unit and (node := fields.get("mini_batch_size")):
-        fields.report.problem(node.origin, f'{files}; it takes a count of files, such as "10", not a size')
+    """Note a count of files for an input that is read as rows."""
+    rows = not records and major.type is not DataType.MLTABLE and (major.type is DataType.URI_FILE or major.read)
+    if rows and not size.unit and not fields.get("partition_keys") and (node := fields.get("mini_batch_size")):
+        why = f"input '{name}' is read as rows, and a number alone is a count of files; write mini_batch_rows: "
+        fields.report.problem(node.origin, f'{why}{size.number}, or a size such as "10mb"')
 
 
 def _reporting(fields: Fields, options: Options) -> dict[str, Any]:
@@ -323,7 +318,7 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _input_data(reading: Reading, fields: Fields, *, may_be_file: bool) -> str:
+def _input_data(reading: Reading, fields: Fields) -> str:
     """The name of the major input, which must be data that can be cut."""
     node = fields.get("input_data")
     if node is None:
@@ -335,10 +330,9 @@ def _input_data(reading: Reading, fields: Fields, *, may_be_file: bool) -> str:
         return name or ""
     if isinstance(major, LiteralInput):
         what = "has no value" if major.value is None else "is a value, not data"
-        fields.report.problem(node.origin, f"input '{name}' {what}; input_data takes a uri_folder or an mltable")
-    elif major and major.type is DataType.URI_FILE and not may_be_file:
-        why = "a single file cannot be cut: give its folder (uri_folder) or describe its rows by an mltable"
-        fields.report.problem(node.origin, f"input '{name}' is a uri_file; {why}")
+        fields.report.problem(
+            node.origin, f"input '{name}' {what}; input_data takes a uri_folder, a uri_file or an mltable"
+        )
     elif isinstance(major, DataInput) and major.type is DataType.MLTABLE:
         uri = major.uri
         fields.report.attempt(reading.draft.at(name or ""), lambda _node: check_table(uri), None)

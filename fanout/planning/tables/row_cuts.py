@@ -74,7 +74,7 @@ def blocks(
     lines: Extent | None = None,
 ) -> Iterator[Extent]:
     """The blocks of one file, or the whole of it in one when it must not be split; only those with data."""
-    block = block_bytes if layout.splittable else max(block_bytes, entry.size)
+    block = block_bytes if layout.splittable else max(block_bytes, source.size)
     return cut_by_bytes(source, block, header=reader.has_header(entry.uri), lines=lines)
 
 

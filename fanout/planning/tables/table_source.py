@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from fanout.errors import InputError
 from fanout.files import uris
-from fanout.files.byte_ranges import open_bytes, read_head
+from fanout.files.byte_ranges import ByteSource, open_bytes, read_head
 from fanout.files.listing import FileEntry, find_file, list_folder
-from fanout.pipeline.model import DataType, InputMode, ParallelStep
+from fanout.pipeline.model import DataInput, DataType, InputMode, ParallelStep, ReadOptions, StepOutput
 from fanout.planning.division import ByBytes, ByCount, ByPartition, ByRank, ByRows, Division, decide_division
 from fanout.planning.split import check_keys, split_list, split_partitions
 from fanout.planning.stop_request import stoppable
 from fanout.planning.tables.filtered_scan import split_filtered
-from fanout.planning.tables.layout import layout_of
+from fanout.planning.tables.layout import TableLayout, layout_of
+from fanout.planning.tables.plain_source import plain_files, plain_table, unpacked_file
 from fanout.planning.tables.row_cuts import TableAccess, split_blocks, split_rows
 from fanout.planning.tables.shuffle import RECIPE, split_by_columns
 from fanout.planning.tables.shuffle_store import ShuffleStore
@@ -24,21 +25,67 @@ from fanout.security.redaction import has_credential
 from fanout.tables.file_parts import Section
 from fanout.tables.formats.delta import NULL, partition_texts
 from fanout.tables.formats.parquet import SameColumns
-from fanout.tables.formats.readers import DeltaLake, JsonLines
+from fanout.tables.formats.readers import Delimited, DeltaLake, JsonLines, is_plain
 from fanout.tables.formats.row_groups import footer, group_sizes
 from fanout.tables.localize import localized
 from fanout.tables.mltable_file import MLTable, list_files, list_uris, load_mltable, pinned
+from fanout.tables.plain.compression import HEAD, codec_of
 from fanout.tables.recipe import TableRecipe
 from fanout.tables.resolution import resolve_recipe
 from fanout.tables.row_limits import RowLimits, row_limits
 from fanout.tables.transformations import ExtractPartitions, Filter, TakeSample
 from fanout.tables.values.partition_format import PartitionFormat, compile_format
+from fanout.tables.values.types import Kind
 
 if TYPE_CHECKING:
     from fanout.storage.access import Access
 
 Planned = tuple[Iterator[MiniBatch], Division, TableRecipe | None, SameColumns | None]
-"""What a PlannedInput consists of."""
+"""What a PlannedInput consists of, but for what was found of plain files."""
+
+
+def plan_plain(
+    step: ParallelStep, uri: str, type_: DataType, access: "Access", spill: ShuffleStore
+) -> tuple[Iterator[MiniBatch], Division, TableRecipe | None, SameColumns | None, tuple[str, ...]]:
+    """The rows of plain files, and in sentences how they are found to be read."""
+    major = step.inputs[step.input_data]
+    paths = major.paths if isinstance(major, DataInput) else ()
+    options = _read_options(step) or ReadOptions()
+    if type_ is DataType.MLTABLE:
+        listed = list_files(load_mltable(uri, access), access)
+    else:
+        listed = plain_files(uri, type_, paths, access)
+    table = plain_table(uri, listed, options, access)
+    division, recipe = decide_division(step, table=True), table.recipe
+    if isinstance(division, ByBytes) and isinstance(recipe.reader, Delimited) and recipe.reader.support_multi_line:
+        # Only counting rows from the start of a file shows where they end.
+        division = ByRows(max(1, table.facts.rows * division.block_bytes // max(1, table.facts.size)))
+    layout = layout_of(recipe)
+    if table.facts.blank_lines:
+        layout = replace(layout, keeps_rows=False)
+    _refuse_mixed_values(recipe, division)
+    planned = _divided(stoppable(iter(table.files)), recipe, division, access, spill, layout)
+    return *planned, tuple(table.found.lines())
+
+
+def are_plain_rows(step: ParallelStep, uri: str, type_: DataType, access: "Access") -> bool:
+    """Whether the input is read as rows without a reader of its own: the objects of a trigger come as such a list."""
+    if type_ is not DataType.MLTABLE:
+        return True
+    return _read_options(step) is not None and not load_mltable(uri, access).is_tabular
+
+
+def _read_options(step: ParallelStep) -> ReadOptions | None:
+    major = step.inputs.get(step.input_data)
+    return major.read if isinstance(major, DataInput | StepOutput) else None
+
+
+def _refuse_mixed_values(recipe: TableRecipe, division: Division) -> None:
+    if isinstance(division, ByPartition) and (names := [c.name for c in recipe.columns if c.type.kind is Kind.OBJECT]):
+        raise InputError(
+            f"partition_keys: the values of column {names[0]} are lists, objects or of several types, and rows that "
+            f"hold such are not regrouped; set read.types to {{{names[0]}: string}} to have them as JSON text"
+        )
 
 
 def plan_table(step: ParallelStep, uri: str, mode: InputMode | None, access: "Access", spill: ShuffleStore) -> Planned:
@@ -101,17 +148,26 @@ def _of_table(mltable: MLTable, division: Division, access: "Access", spill: Shu
     head, files = tee(stoppable(entry for entry in list_files(mltable, access) if entry.size))
     recipe = resolve_recipe(mltable, (e.uri for e in head), lambda uri, size: read_head(uri, size, access))
     del head
+    return _divided(files, recipe, division, access, spill, layout_of(recipe))
+
+
+def _divided(
+    files: Iterator[FileEntry],
+    recipe: TableRecipe,
+    division: Division,
+    access: "Access",
+    spill: ShuffleStore,
+    layout: TableLayout,
+) -> Planned:
     if isinstance(division, ByPartition) and _is_regrouped(recipe, division.keys):
         check_keys(division.keys, division.keys)
         if recipe.keeps_types:
             # Here before any row is read: what is spilled is read by another recipe.
             files, recipe = _with_types_known(list(files), recipe, access)
-        regrouped = split_by_columns(
-            files, recipe, layout_of(recipe), division.keys, _table_reader(recipe, access), spill
-        )
+        regrouped = split_by_columns(files, recipe, layout, division.keys, _table_reader(recipe, access), spill)
         return regrouped, division, replace(RECIPE, keeps_types=recipe.keeps_types), None
     columns = SameColumns(recipe.steps)
-    return mini_batches_of_table(files, recipe, division, access, columns), division, recipe, columns
+    return mini_batches_of_table(files, recipe, division, access, columns, layout), division, recipe, columns
 
 
 def _with_types_known(
@@ -137,9 +193,10 @@ def mini_batches_of_table(
     division: Division,
     access: "Access",
     columns: SameColumns | None = None,
+    layout: TableLayout | None = None,
 ) -> Iterator[MiniBatch]:
     """The mini-batches of a table's files, which are not empty; `columns` takes in files of parquet as they go by."""
-    reader, layout = _table_reader(recipe, access, columns), layout_of(recipe)
+    reader, layout = _table_reader(recipe, access, columns), layout or layout_of(recipe)
     match division:
         case ByPartition(keys=keys):
             return _of_partitions(files, recipe, keys)
@@ -159,23 +216,38 @@ def _of_partitions(files: Iterator[FileEntry], recipe: TableRecipe, keys: tuple[
 
 
 def _table_reader(recipe: TableRecipe, access: "Access", columns: SameColumns | None = None) -> TableAccess:
+    unpacked: dict[str, str] = {}  # of compressed files that are open: where they are, unpacked
+
+    @contextmanager
+    def open_(entry: FileEntry) -> Iterator[ByteSource]:
+        with open_bytes(entry.uri, entry.size, access) as source:
+            codec = codec_of(source.read(0, min(HEAD, entry.size))) if recipe.is_packed else None
+            if codec is None:
+                yield source
+                return
+            with unpacked_file(source, codec, entry.uri) as whole:
+                unpacked[entry.uri] = f"/proc/self/fd/{whole.descriptor}"
+                yield whole
+                del unpacked[entry.uri]
+
     @contextmanager
     def bring(section: Section) -> Iterator[Section]:
-        with localized([section], access, parquet=recipe.is_parquet) as [here]:
+        if section.uri in unpacked:
+            yield replace(section, path=unpacked[section.uri])
+            return
+        with localized([section], access, parquet=recipe.is_parquet, packed=recipe.is_packed) as [here]:
             yield here
 
     def row_groups(entry: FileEntry) -> tuple[int, ...]:
         metadata = footer(entry.uri, entry.size, access)
         if columns is not None and columns.holds and recipe.keeps_types:
-            columns.see(metadata.schema.to_arrow_schema(), metadata.num_rows)
+            schema = metadata.schema.to_arrow_schema()
+            columns.see(schema, metadata.num_rows)
+            if is_plain(recipe.reader) and not columns.holds:
+                raise InputError(f"{uris.display(entry.uri)}: {columns.difference(schema)}")
         return group_sizes(metadata)
 
-    return TableAccess(
-        open=lambda entry: open_bytes(entry.uri, entry.size, access),
-        row_groups=row_groups,
-        has_header=recipe.has_header,
-        bring=bring,
-    )
+    return TableAccess(open=open_, row_groups=row_groups, has_header=recipe.has_header, bring=bring)
 
 
 @dataclass(frozen=True, slots=True)

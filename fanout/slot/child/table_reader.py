@@ -34,8 +34,8 @@ class TableReader:
         from fanout.storage.access import Access
         from fanout.tables.localize import localized
 
-        access, is_parquet = Access.from_environ(os.environ), self._recipe.is_parquet
-        with localized(batch.pieces, access, parquet=is_parquet, scratch=self._scratch) as pieces:
+        kinds = {"parquet": self._recipe.is_parquet, "packed": self._recipe.is_packed}
+        with localized(batch.pieces, Access.from_environ(os.environ), **kinds, scratch=self._scratch) as pieces:
             return self._read_pieces(self._recipe, pieces)
 
 

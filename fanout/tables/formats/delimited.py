@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.tables.formats.delimited_records import column_names, ends_inside_quotes, split_records
 from fanout.tables.formats.readers import Delimited
+from fanout.tables.plain import evidence
 from fanout.tables.values.conversion import arrow_type, convert_texts
 from fanout.tables.values.types import FALSE_WORDS, TRUE_WORDS, ColumnType, Kind
 
@@ -51,7 +52,7 @@ def read_texts(body: bytes, reader: Delimited, names: Sequence[str], only: Seque
     """As `read_table`, with every column as text; `only` these, or more."""
     import pyarrow as pa
 
-    table = _by_pyarrow(body, reader, dict.fromkeys(names, pa.string()), only)
+    table = by_pyarrow(body, reader, dict.fromkeys(names, pa.string()), only)
     return _by_record(body, reader, names) if table is None else table
 
 
@@ -59,13 +60,13 @@ def _read_typed(
     body: bytes, reader: Delimited, types: Mapping[str, ColumnType], leave_out: frozenset[str]
 ) -> "pa.Table | None":
 
-    if any(t.kind is Kind.INT for t in types.values()) and _may_be_hexadecimal(body):
+    if any(t.kind is Kind.INT for t in types.values()) and may_be_hexadecimal(body):
         return None  # pyarrow takes such for numbers
     fast = {name: _fast_type(t) for name, t in types.items()}
-    return _by_pyarrow(body, reader, fast, [name for name in types if name not in leave_out])
+    return by_pyarrow(body, reader, fast, [name for name in types if name not in leave_out])
 
 
-def _may_be_hexadecimal(body: bytes) -> bool:
+def may_be_hexadecimal(body: bytes) -> bool:
     # One letter is found much faster than two.
     return (b"x" in body and b"0x" in body) or (b"X" in body and b"0X" in body)
 
@@ -79,7 +80,7 @@ def _fast_type(column: ColumnType) -> "pa.DataType":
     return arrow_type(column) if column.is_plain and column.kind is not Kind.DATETIME else pa.string()
 
 
-def _by_pyarrow(
+def by_pyarrow(
     body: bytes, reader: Delimited, types: "Mapping[str, pa.DataType]", only: Sequence[str] = ()
 ) -> "pa.Table | None":
     """The table; None when pyarrow cannot read the block, or reads it otherwise than line by line."""
@@ -125,8 +126,8 @@ def _options(reader: Delimited, types: "Mapping[str, pa.DataType]", only: Sequen
             null_values=[""] if nullable else [],
             strings_can_be_null=nullable,
             quoted_strings_can_be_null=False,
-            true_values=list(TRUE_WORDS),
-            false_values=list(FALSE_WORDS),
+            true_values=list(evidence.TRUE_WORDS if reader.misfits else TRUE_WORDS),
+            false_values=list(evidence.FALSE_WORDS if reader.misfits else FALSE_WORDS),
         ),
     }
 

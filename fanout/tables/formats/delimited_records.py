@@ -32,11 +32,11 @@ def _split_multi_line(text: str, delimiter: str, empty: Field) -> Iterator[list[
         if text.startswith("\r\n", at):
             at += 2
             continue
-        fields, at = _record(text, at, delimiter, empty)
+        fields, at = record_at(text, at, delimiter, empty)
         yield fields
 
 
-def _record(text: str, start: int, delimiter: str, empty: Field) -> tuple[list[Field], int]:
+def record_at(text: str, start: int, delimiter: str, empty: Field) -> tuple[list[Field], int]:
     """The fields of the record at `start`, and where the next one starts.
 
     As in the original, a record has at least one character, so that the line feed of an empty line is its first one.

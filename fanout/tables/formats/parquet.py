@@ -59,6 +59,16 @@ class SameColumns:
         self._first = columns if self._first is None else self._first
         self.holds = columns == self._first
 
+    def difference(self, schema: "pa.Schema") -> str:
+        """In which column a file differs from the first one, for people."""
+        first = dict(self._first or ())
+        here = {field.name: _plain_type(field.type) for field in schema}
+        for name in [*first, *here]:
+            if first.get(name) != here.get(name):
+                had, has = first.get(name, "is not there"), here.get(name, "is not there")
+                return f"its columns are not those of the first file: {name}: {has}, there {had}; give it its own input"
+        return "its columns are those of the first file in another order; give it its own input"
+
 
 def have_same_columns(tables: "Iterable[pa.Table]") -> bool:
     """Whether what was read of several files has the same columns in the same order."""

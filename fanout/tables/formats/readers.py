@@ -37,6 +37,10 @@ _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _WINDOWS = {byte: found for byte in range(0x80, 0xA0) if (found := bytes([byte]).decode("cp1252", "ignore"))}
 
 
+Misfits = Literal["", "error", "null"]
+"""What becomes of values and rows that do not fit the columns."""
+
+
 class HeaderMode(StrEnum):
     """Where the names of the columns come from."""
 
@@ -59,6 +63,8 @@ class Delimited:
     infer_column_types: bool = True
     sample_rows: int = SAMPLE_ROWS
     overrides: tuple[tuple[str, ColumnType], ...] = ()  # types given instead of inferred
+    misfits: Misfits = ""  # of plain files; "": of an MLTable, whose values are changed as the original changes them
+    packed: bool = False  # some files are compressed, which their first bytes show
     kind: Literal["delimited"] = "delimited"
 
     @property
@@ -84,6 +90,8 @@ class JsonLines:
     encoding: str = "utf8"
     invalid_lines: Literal["error", "drop"] = "error"
     include_path_column: bool = False
+    misfits: Misfits = ""
+    packed: bool = False
     kind: Literal["json_lines"] = "json_lines"
 
     @property
@@ -102,6 +110,7 @@ class Parquet:
     """`read_parquet`: columns and their types come from the files."""
 
     include_path_column: bool = False
+    exact: bool = False  # plain files: all have the same columns, and no value loses digits
     kind: Literal["parquet"] = "parquet"
 
     @property
@@ -138,6 +147,17 @@ class DeltaLake:
 
 
 Reader = Delimited | JsonLines | Parquet | DeltaLake
+
+
+def is_plain(reader: Reader | None) -> bool:
+    """Whether this reads plain files rather than those of an MLTable: exactly, and also when they are compressed."""
+    match reader:
+        case Delimited(misfits=misfits) | JsonLines(misfits=misfits):
+            return misfits != ""
+        case Parquet(exact=exact):
+            return exact
+        case _:
+            return False
 
 
 def is_timestamp(text: str) -> bool:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NUMBERS = (Kind.INT, Kind.FLOAT)
-LOOKED_AT = 128 * 1024
-"""Bytes of a block in which leading zeros are looked for: a column of codes shows them there."""
-_FIELD = 0x00F0FFFF
-"""Of four bytes in a number, two as they are, and whether the third is a digit (or one of `:;<=>?`)."""
+_ZERO, _TEN, _LINE_END, _QUOTE, _MINUS, _PLUS, _BLANK, _TAB = 48, 10, 10, 34, 45, 43, 32, 9
+"""Characters as bytes; `_TEN` is how many digits there are."""
+_AT_ONCE = 32 * 1024
+"""Bytes that are looked at together: few enough to stay in the cache, which is five times as fast."""
 _NO_TIME = -(2**63)
 _WITH_ZEROS = r"^\s*[+-]?0[0-9]"
 _PLAIN = r"^\s*[+-]?(0|[1-9][0-9]{0,17})\s*$"
@@ -42,18 +42,52 @@ def changes_in(
 
 
 def has_leading_zeros(body: bytes, delimiter: str) -> bool:
-    """Whether a field in the beginning of `body` begins with a 0 and another digit: then some number may lose it."""
+    """Whether a field of `body` begins with a 0 and another digit: then some number may lose it."""
     import numpy as np
 
-    marks = [delimiter.encode(), b"\n"] + ([b'"'] if b'"' in body else [])
-    # Four bytes at a time: a look at each takes several times as long, and would be felt in reading the table.
-    wanted = [int.from_bytes(mark + b"00", "little") for mark in marks]
-    body = body[:LOOKED_AT] + b"\n\n\n"
-    for first in range(4):
-        fields = np.frombuffer(body, "<u4", (len(body) - first) // 4, first) & _FIELD
-        if any((fields == value).any() for value in wanted):
+    letters, quoted = np.frombuffer(body, np.uint8), b'"' in body
+    for start in range(0, len(letters) - 2, _AT_ONCE):
+        some = letters[start : start + _AT_ONCE + 2]
+        begins = some[:-2] == ord(delimiter)
+        begins |= some[:-2] == _LINE_END
+        if quoted:
+            begins |= some[:-2] == _QUOTE
+        begins &= some[1:-1] == _ZERO
+        if begins.any() and (begins & (some[2:] - _ZERO < _TEN)).any():
             return True
     return body[:1] == b"0" and body[1:2].isdigit()
+
+
+def zeros_of(
+    body: bytes, delimiter: str, wanted: Mapping[str, int], rows: int, width: int
+) -> "list[tuple[str, int, str, int]] | None":
+    """The numbers with leading zeros in these columns, by their places in a row: name, count, the first and its row.
+
+    Found in the bytes, without making texts of them; None where fields do not simply follow each other in them.
+    """
+    import numpy as np
+
+    if b'"' in body:
+        return None
+    body = body.removesuffix(b"\n")
+    letters = np.frombuffer(body + b"\n\0\0", np.uint8)
+    ends = np.flatnonzero((letters == ord(delimiter)) | (letters == _LINE_END))
+    if len(ends) != rows * width:
+        return None
+    starts = np.concatenate(([0], ends[:-1] + 1)).reshape(rows, width)
+    found: list[tuple[str, int, str, int]] = []
+    for name, place in wanted.items():
+        at = starts[:, place]
+        first = letters[at]
+        if ((first == _BLANK) | (first == _TAB)).any():
+            return None
+        at = at + ((first == _MINUS) | (first == _PLUS))
+        lost = np.flatnonzero((letters[at] == _ZERO) & (letters[at + 1] - _ZERO < _TEN))
+        if len(lost):
+            row = int(lost[0])
+            text = body[starts[row, place] : ends[row * width + place]].decode(errors="replace")
+            found.append((name, len(lost), text.strip(), row))
+    return found
 
 
 def numbers_of(columns: Sequence[Column], without: frozenset[str]) -> list[str]:

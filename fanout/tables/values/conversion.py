@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fanout.tables.values.datetimes import FIRST, LAST, OUT_OF_RANGE
-from fanout.tables.values.null_hints import NullHint, fits_int64
+from fanout.tables.values.null_hints import NullHint, fit_float64, fits_int64
 from fanout.tables.values.types import ISO_FORMATS, ColumnType, Kind, parser
 
 _WIDE = 64
@@ -243,14 +243,16 @@ def to_values(column: "pa.ChunkedArray") -> "Array":
     return text_values(column) if pa.types.is_string(kind) else _numpy(column)
 
 
-def own_values(column: "pa.ChunkedArray") -> Any:
+def own_values(column: "pa.ChunkedArray", *, exact: bool = False) -> Any:
     """A column of parquet as the array that a Series is made of, with its own type as far as pandas has it.
 
-    Whole numbers with gaps are float64 all the same; days are dates.
+    Whole numbers with gaps are float64 all the same, when `exact` only if that holds each of them; days are dates.
     """
     import pyarrow as pa
 
     kind = column.type
+    if exact and pa.types.is_integer(kind) and column.null_count and not fit_float64(column):
+        return object_values(column.to_pylist())
     if pa.types.is_date(kind):
         return column.to_pandas().to_numpy()
     if pa.types.is_timestamp(kind) and kind.tz is not None:

@@ -49,3 +49,12 @@ def fits_int64(column: "pa.ChunkedArray") -> bool:
     import pyarrow.compute as pc
 
     return column.type != pa.uint64() or not len(column) or pc.max(column).as_py() < 2**63
+
+
+def fit_float64(column: "pa.ChunkedArray") -> bool:
+    """Whether a float holds each of these whole numbers."""
+    import pyarrow.compute as pc
+
+    ends = pc.min_max(column)
+    low, high = ends["min"].as_py(), ends["max"].as_py()
+    return low is None or (low >= -(2**53) and high <= 2**53)

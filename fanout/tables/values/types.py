@@ -34,6 +34,7 @@ class Kind(StrEnum):
     BOOLEAN = "boolean"
     DATETIME = "datetime"
     STREAM_INFO = "stream_info"  # a path to a file; here it stays text
+    OBJECT = "object"  # values of JSON as they are; ours, of plain files alone
 
 
 @dataclass(frozen=True, slots=True)

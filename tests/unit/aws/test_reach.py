@@ -119,8 +119,9 @@ def test_a_region_is_in_a_partition(region: str | None, partition: str) -> None:
 )
 def test_no_path_becomes_more_than_one_permission(tmp_path: Path, path: str, why: str) -> None:
     """A comma would be another resource of the policy, and a wildcard all of them."""
-    with pytest.raises(SettingsError, match=why):
-        reach(tmp_path, PIPELINE.replace("s3://data/in/", f'"{path}"'))
+    if not path.endswith("*"):  # of an input that is a pattern
+        with pytest.raises(SettingsError, match=why):
+            reach(tmp_path, PIPELINE.replace("s3://data/in/", f'"{path}"'))
     with pytest.raises(SettingsError, match=why):
         reach(tmp_path, PIPELINE.replace("s3://out/files", f'"{path}"'))
     with pytest.raises(SettingsError, match=f"--reads: .*{why}"):
@@ -138,3 +139,16 @@ def test_outputs_in_the_store_are_allowed_by_name(tmp_path: Path) -> None:
     """Functions may not write everywhere in it."""
     found = reach(tmp_path, PIPELINE.replace("s3://out/files", "s3://store/fanout/datastores/y"))
     assert Objects("store", "fanout/datastores/y/*") in found.outputs
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [("s3://data/in/*.csv", "in/*"), ("s3://data/in,arn:aws:s3:::*/*", "*"), ("s3://data/*", "*")],
+)
+def test_a_pattern_may_read_the_folder_around_it(tmp_path: Path, path: str, key: str) -> None:
+    """In the one bucket that it names, whatever else is in it."""
+    found = reach(tmp_path, PIPELINE.replace("s3://data/in/", f'"{path}"'))
+    assert [objects for objects in found.inputs if objects.bucket == "data"] == [
+        Objects("data", key),
+        Objects("data", "model.bin"),
+    ]

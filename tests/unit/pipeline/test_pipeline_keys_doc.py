@@ -41,13 +41,14 @@ jobs:
     command: cat ${{inputs.rows}}
     limits: {timeout: 5}
     environment: {name: any}
-    inputs: {rows: {path: "${{parent.jobs.score.outputs.rows}}", type: uri_file}}
+    inputs: {rows: {path: "${{parent.jobs.score.outputs.rows}}", type: uri_file, read: {types: {a: int}}}}
     outputs: {copy: {type: uri_folder, path: ./copy}}
 """
 SECTIONS = {  # the headings of the page, and the key paths of PIPELINE that each is about
     "The file": "",
     "Settings": "settings",
     "Inputs": "jobs.show.inputs.rows",
+    "Read": "jobs.show.inputs.rows.read",
     "Outputs": "jobs.show.outputs.copy",
     "A parallel step": "jobs.score",
     "Task": "jobs.score.task",

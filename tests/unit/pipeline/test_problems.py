@@ -51,27 +51,6 @@ SETTINGS = [
     ("instance_count: 2", "instance_count: unknown key here; it belongs under resources"),
     ("max_concurrency_per_instance: all", "max_concurrency_per_instance: expected a whole number, found 'all'"),
     (
-        "mini_batch_size: 2kb",
-        (
-            "mini_batch_size: input 'files' is a uri_folder, a list of files; "
-            'it takes a count of files, such as "10", not a size'
-        ),
-    ),
-    (
-        "mini_batch_rows: 5",
-        (
-            "mini_batch_rows: input 'files' is a uri_folder, a list of files; "
-            "rows need an mltable with a reader, in mode direct"
-        ),
-    ),
-    (
-        "partition_keys: [k]",
-        (
-            "partition_keys: input 'files' is a uri_folder, a list of files without partitions; "
-            "keys need an mltable with extract_columns_from_partition_format"
-        ),
-    ),
-    (
         "mini_batch_size: 10tb",
         "mini_batch_size: expected a whole number, with kb, mb or gb behind it for bytes ('10', '10kb'), found '10tb'",
     ),
@@ -234,9 +213,8 @@ def test_an_entry_script_that_is_not_there(refuse: Refuse, old: str, new: str, m
 @pytest.mark.parametrize(
     ("inputs", "name", "message"),
     [
-        ("one: {type: uri_file, path: ./one.csv}", "one", "input 'one' is a uri_file; a single file cannot be cut"),
-        ("k: 3", "k", "input 'k' is a value, not data; input_data takes a uri_folder or an mltable"),
-        ("e: {optional: true}", "e", "input 'e' has no value; input_data takes a uri_folder or an mltable"),
+        ("k: 3", "k", "input 'k' is a value, not data; input_data takes a uri_folder, a uri_file or an mltable"),
+        ("e: {optional: true}", "e", "input 'e' has no value; input_data takes a uri_folder, a uri_file or an mltable"),
         ("", "fils", "the step has no input 'fils'; did you mean 'files'?"),
     ],
 )
