@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
-from tests.simulation.broken_machines import BROKEN
-from tests.simulation.run_explorer import explored
+from tests.simulation.exploration.broken_machines import BROKEN
+from tests.simulation.exploration.run_explorer import explored
 from tests.simulation.runner import Ended, run_seed, several, told
 from tests.simulation.variants import VARIANTS
 

@@ -8,9 +8,9 @@ import pytest
 
 from fanout.supervision import step_machine
 from fanout.supervision.step_machine import Do
-from tests.simulation.broken_machines import BROKEN
-from tests.simulation.explorer import BrokenError, explore
-from tests.simulation.run_explorer import explore_runs
+from tests.simulation.exploration.broken_machines import BROKEN
+from tests.simulation.exploration.explorer import BrokenError, explore
+from tests.simulation.exploration.run_explorer import explore_runs
 
 WORLDS = 1500
 """About a quarter of a million states."""

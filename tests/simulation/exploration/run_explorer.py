@@ -10,8 +10,8 @@ from fanout.records.seal import Seal
 from fanout.records.verdict import Counts, Verdict, VerdictStatus
 from fanout.scheduler.observer import StepReport
 from fanout.scheduler.run_machine import Action, Begin, Conclude, LookAgain, RunFacts, Skip, decide
-from tests.simulation.broken_machines import BROKEN
-from tests.simulation.explorer import BrokenError, explore
+from tests.simulation.exploration.broken_machines import BROKEN
+from tests.simulation.exploration.explorer import BrokenError, explore
 
 NO_COUNTS = Counts(total=None)
 
