@@ -50,7 +50,7 @@ ECHO = "def run(b, c): return [c.minibatch_index] * len(b)\n"
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nodes look for the end of their step more often than they would."""
-    monkeypatch.setattr("fanout.node.dispatch.agent.LOOK_EVERY", 0.05)
+    monkeypatch.setattr("fanout.node.dispatch.agent.END_CHECK_EVERY", 0.05)
     monkeypatch.setattr("fanout.node.dispatch.intake.RECEIVE_WAIT", 0.1)
 
 
