@@ -9,8 +9,11 @@ from fanout.config.settings import Settings
 from fanout.pipeline.model import ParallelStep
 from fanout.queries.failures import PlannedMiniBatches, failed_items, last_words
 from fanout.queries.status import RunStatus, State, StepStatus, read_status
+from fanout.records.function_runs import FUNCTION_SCRIPT
+from fanout.records.mini_batch import MiniBatch
 from fanout.records.run import RunRecord, load_record
 from fanout.records.seal import step_seal
+from fanout.reports.failed_mini_batches import FailedMiniBatch as FailedBatch
 from fanout.reports.failed_mini_batches import FailuresOfStep, read_failures
 from fanout.security.redaction import redact
 
@@ -68,7 +71,7 @@ async def failures_in(store: "ObjectStore", record: RunRecord) -> list[FailedMin
         at = record.at(step.name)
         if isinstance(step, ParallelStep):
             failures = await read_failures(store, at)
-            found += [one async for one in _of_step(store, failures)] if failures else []
+            found += [one async for one in _of_step(store, step, failures)] if failures else []
         elif said := await last_words(store, record, step):
             sealed = await step_seal(store, at)
             reason = "" if sealed is None else sealed.verdict.reason
@@ -76,21 +79,30 @@ async def failures_in(store: "ObjectStore", record: RunRecord) -> list[FailedMin
     return found
 
 
-async def _of_step(store: "ObjectStore", found: FailuresOfStep) -> AsyncIterator[FailedMiniBatch]:
+async def _of_step(store: "ObjectStore", step: ParallelStep, found: FailuresOfStep) -> AsyncIterator[FailedMiniBatch]:
     batches = PlannedMiniBatches(store, found.planned, found.plan)
     tracebacks = {kind.number: kind.group.first.failure.traceback for kind in found.kinds}
     for failed in found.mini_batches:
-        last = failed.tries[-1]
+        last, batch = failed.tries[-1], await batches.read(failed.index)
+        calls_items = step.json_records and step.task.entry_script == FUNCTION_SCRIPT
         yield FailedMiniBatch(
             step=found.at.step,
             index=failed.index,
-            items=failed_items(failed, await batches.read(failed.index)),
+            items=_positions(step, failed, batch) if calls_items else failed_items(failed, batch),
             status=failed.fate.value,
             attempts=len(failed.tries),
             cause=last.cause.value,
             message=redact(last.message),
             traceback=redact(found.source.restore(tracebacks.get(last.kind, ""))),
         )
+
+
+def _positions(step: ParallelStep, failed: FailedBatch, batch: MiniBatch | None) -> tuple[str, ...]:
+    """What a function was called with, by its position in what the caller gave: `item 17`."""
+    size = step.mini_batch_rows or 1
+    count = size if batch is None or batch.items is None else batch.items
+    spans = [(part.start, part.stop) for part in failed.failed_parts] or [(0, count)]
+    return tuple(f"item {failed.index * size + place}" for start, stop in spans for place in range(start, stop))
 
 
 async def first_traceback(store: "ObjectStore", record: RunRecord) -> str:

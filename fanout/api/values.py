@@ -39,8 +39,9 @@ class RunStep:
 class FailedMiniBatch:
     """A mini-batch that failed for good, or has failed and not succeeded yet; what its last try said.
 
-    `items` name what failed: URIs of files, rows of a table. `attempts` counts failed tries. `cause` is a word, such as
-    `exception` or `time_limit`. `traceback` is the script's own, of the first failure that is alike.
+    `items` name what failed: files, rows of a table, or `item 17` by its position in what a function was called over.
+    `attempts` counts failed tries. `cause` is a word, such as `exception` or `time_limit`. `traceback` is the script's
+    own, of the first failure that is alike.
     """
 
     step: str

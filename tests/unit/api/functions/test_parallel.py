@@ -68,7 +68,7 @@ def test_a_failed_item_fails_the_map() -> None:
     assert str(rows[1]) == "ValueError: 2 is even"
     run = fanout.open_run(caught.value.run)
     [failed] = run.failures()
-    assert failed.message == "ValueError: 2 is even"
+    assert (failed.message, failed.items) == ("ValueError: 2 is even", ("item 1",))
 
 
 def test_imap_gives_pairs() -> None:
