@@ -92,12 +92,16 @@ class ItemReader:
 
     def __init__(self, file: BinaryIO, starts: "array[int]", objects: dict[int, Any]) -> None:
         self._file, self._starts, self._objects = file, starts, objects
+        self._at = 0  # in the file: a seek to where it is would throw away what was read ahead
 
     def __getitem__(self, position: int) -> Any:
         if position in self._objects:
             return self._objects[position]
-        self._file.seek(self._starts[position])
-        return json.loads(self._file.readline())["v"]
+        if self._starts[position] != self._at:
+            self._at = self._file.seek(self._starts[position])
+        line = self._file.readline()
+        self._at += len(line)
+        return json.loads(line)["v"]
 
     def close(self) -> None:
         """The file is closed."""

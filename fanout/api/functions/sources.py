@@ -12,13 +12,8 @@ from fanout.errors import InputError, MissingExtraError
 
 _STORES = ("s3://", "s3a://", "gs://", "az://", "azure://", "abfs://", "abfss://", "wasb://", "wasbs://", "azureml://")
 _GLOB = "*?["
-_READERS = {
-    ".csv": {"read_delimited": {"delimiter": ",", "header": "all_files_same_headers", "encoding": "utf8"}},
-    ".tsv": {"read_delimited": {"delimiter": "\t", "header": "all_files_same_headers", "encoding": "utf8"}},
-    ".jsonl": {"read_json_lines": {"encoding": "utf8"}},
-    ".ndjson": {"read_json_lines": {"encoding": "utf8"}},
-    ".parquet": "read_parquet",
-}
+_ROWS = (".csv", ".tsv", ".tab", ".psv", ".jsonl", ".ndjson", ".parquet", ".pq")
+_PACKED = (".gz", ".zst")
 ITEMS, TABLE, MLTABLE = "items.jsonl", "table.parquet", "MLTable"
 
 Place = Callable[[str], str]
@@ -28,32 +23,39 @@ Place = Callable[[str], str]
 def source_of(over: Any, folder: Path, place: Place) -> tuple[Source, Items | None]:
     """What to call the function over; files that the run needs of it are in `folder` then.
 
-    A text or a path is a place: a table by its extension (.csv, .tsv, .jsonl, .parquet), else a file, a folder, or a
-    pattern with `*`. A DataFrame or an Arrow table is a table. Anything else that can be iterated are items. InputError
-    when nothing is there.
+    A text or a path is a place: a table by its extension (.csv, .tsv, .jsonl, .parquet, also packed), else a file, a
+    folder, or a pattern with `*`. A DataFrame or an Arrow table is a table. Anything else that can be iterated are items.
+    InputError when nothing is there.
     """
     if isinstance(over, (str, PathLike)):
         return _at(fspath(over), folder, place)
     if _is_table(over):
         _write_parquet(over, folder / TABLE)
-        return _mltable({"file": f"./{TABLE}"}, "read_parquet", folder, place), None
+        return Source("table", "uri_file", place(TABLE)), None
     if _are_in_a_store(over):
-        return _mltable([{"file": uri} for uri in over], None, folder, place), None
+        return _file_list([{"file": uri} for uri in over], folder, place), None
     return _of_items(over, folder, place)
 
 
 def _at(text: str, folder: Path, place: Place) -> tuple[Source, Items | None]:
-    extension = Path(text).suffix.lower()
-    reader = _READERS.get(extension)
+    is_pattern, path = bool(set(text) & set(_GLOB)), Path(text).expanduser()
     if "://" in text or text.startswith(_STORES):
-        if reader or set(text) & set(_GLOB):
-            kind = "pattern" if set(text) & set(_GLOB) else "file"
-            return _mltable({kind: text}, reader, folder, place), None
-        return Source("files", "uri_file" if extension else "uri_folder", text), None
-    path = Path(text).expanduser()
-    if reader and path.is_file():
-        return _mltable({"file": str(path.absolute())}, reader, folder, place), None
+        if _is_table_file(text):
+            return Source("table", "uri_file", text), None
+        if is_pattern or (Path(text).suffix and not text.endswith("/")):
+            return _file_list([{"pattern" if is_pattern else "file": text}], folder, place), None
+        return Source("files", "uri_folder", text), None
+    if _is_table_file(text) and (is_pattern or path.is_file()):
+        return Source("table", "uri_file", str(path.absolute())), None
     return _of_items(_files(path), folder, place)
+
+
+def _is_table_file(text: str) -> bool:
+    """Whether the name is that of a table, packed or not, or a pattern of such names."""
+    name = text.lower()
+    for packed in _PACKED:
+        name = name.removesuffix(packed)
+    return name.endswith(_ROWS)
 
 
 def _files(path: Path) -> list[Path]:
@@ -105,8 +107,7 @@ def _write_parquet(table: Any, path: Path) -> None:
     pq.write_table(table.replace_schema_metadata(None), path)
 
 
-def _mltable(paths: Any, reader: Any, folder: Path, place: Place) -> Source:
-    """An MLTable in the staging folder, which is JSON and so YAML, too."""
-    said = {"paths": paths if isinstance(paths, list) else [paths]} | ({"transformations": [reader]} if reader else {})
-    (folder / MLTABLE).write_text(json.dumps(said), "utf-8")
-    return Source("table" if reader else "files", "mltable", place("").rstrip("/"))
+def _file_list(paths: list[dict[str, str]], folder: Path, place: Place) -> Source:
+    """An MLTable in the staging folder, which is JSON and so YAML, too: a list of files in the order of the caller."""
+    (folder / MLTABLE).write_text(json.dumps({"paths": paths}), "utf-8")
+    return Source("files", "mltable", place("").rstrip("/"))

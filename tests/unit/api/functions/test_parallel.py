@@ -136,6 +136,10 @@ def test_tables(folder: Path) -> None:
     assert run.output().to_pandas()["y"].tolist() == [2, 4, 6]
     frame.to_csv("in.csv", index=False)
     assert [row["y"] for row in doubled.map("in.csv")] == [2, 4, 6]  # type: ignore[index]
+    rows = "zip,amount\n" + "00001,1\n" * 250 + "00002,253.5\n"
+    (folder / "zips.csv").write_text(rows)
+    found = fanout.map(lambda row: [row["zip"], row["amount"]], "zips.csv")
+    assert (len(found), found[0], found[-1]) == (251, ["00001", 1.0], ["00002", 253.5])
     assert fanout.map(lambda row: row["name"] * row["x"], frame) == ["a", "bb", "ccc"]
 
 

@@ -56,7 +56,9 @@ def test_nothing_there(files: Path, over: str) -> None:
     ("over", "expected", "mltable"),
     [
         ("s3://b/images/", Source("files", "uri_folder", "s3://b/images/"), None),
-        ("s3://b/x.jpg", Source("files", "uri_file", "s3://b/x.jpg"), None),
+        ("s3://b/x.jpg", Source("files", "mltable", _place("").rstrip("/")), {"paths": [{"file": "s3://b/x.jpg"}]}),
+        ("s3://b/x.csv.gz", Source("table", "uri_file", "s3://b/x.csv.gz"), None),
+        ("s3://b/*.parquet", Source("table", "uri_file", "s3://b/*.parquet"), None),
         ("s3://b/*.jpg", Source("files", "mltable", _place("").rstrip("/")), {"paths": [{"pattern": "s3://b/*.jpg"}]}),
         (
             ["s3://b/2", "s3://b/1"],
@@ -75,8 +77,7 @@ def test_files_in_a_store(files: Path, over: Any, expected: Source, mltable: Any
 def test_tables(files: Path) -> None:
     """A DataFrame as parquet in the store; a file by its extension."""
     frame = pd.DataFrame({"x": [1, 2]})
-    assert source_of(frame, files / "given", _place)[0].kind == "table"
+    assert source_of(frame, files / "given", _place)[0] == Source("table", "uri_file", _place("table.parquet"))
     assert pd.read_parquet(files / "given" / "table.parquet").equals(frame)
-    assert source_of("t.csv", files / "given", _place)[0].kind == "table"
-    said = json.loads((files / "given" / "MLTable").read_text())
-    assert said["paths"] == [{"file": str(files / "t.csv")}]
+    assert source_of("t.csv", files / "given", _place)[0] == Source("table", "uri_file", str(files / "t.csv"))
+    assert source_of("*.csv", files / "given", _place)[0] == Source("table", "uri_file", str(files / "*.csv"))
