@@ -68,9 +68,9 @@ class RowStream:
     async def put(self, start: int, values: Sequence[Any]) -> None:
         """These are given to the caller, as far as they are new."""
         stop = min(start + len(values), self.items)
-        while start < stop and self._done[start]:
-            start, values = start + 1, values[1:]
-        if start >= stop or self._done[start]:
+        known = next((n for n in range(start, stop) if not self._done[n]), stop) - start  # those that were measured
+        start, values = start + known, values[known:]
+        if start >= stop:
             return
         self._done[start:stop] = b"\1" * (stop - start)
         while True:
@@ -82,7 +82,7 @@ class RowStream:
                 return
 
     async def _rows(self, store: "ObjectStore", key: str, index: ResultIndex) -> None:
-        good = [entry for entry in index.entries if entry.status is Status.SUCCEEDED]
+        good = [entry for entry in index.entries if entry.status is Status.SUCCEEDED and not self._is_done(entry)]
         if not good:
             return
         end = max(entry.start + entry.length for entry in good)
@@ -110,6 +110,11 @@ class RowStream:
                 if failure is not None and failure.traceback:
                     error.add_note(failure.traceback)
                 await self.put(self._start(entry), [error] * max(1, entry.items))
+
+    def _is_done(self, entry: Entry) -> bool:
+        """Whether the last of its items has been given: then all of them have."""
+        last = self._start(entry) + entry.items - 1
+        return 0 <= last < self.items and bool(self._done[last])
 
     def _start(self, entry: Entry) -> int:
         return entry.index * self.size + (0 if entry.part is None else entry.part.start)

@@ -24,8 +24,8 @@ def source_of(over: Any, folder: Path, place: Place) -> tuple[Source, Items | No
     """What to call the function over; files that the run needs of it are in `folder` then.
 
     A text or a path is a place: a table by its extension (.csv, .tsv, .jsonl, .parquet, also packed), else a file, a
-    folder, or a pattern with `*`. A DataFrame or an Arrow table is a table. Anything else that can be iterated are items.
-    InputError when nothing is there.
+    folder, or a pattern with `*`. A DataFrame or an Arrow table is a table. Anything else that can be iterated are
+    items. InputError when nothing is there.
     """
     if isinstance(over, (str, PathLike)):
         return _at(fspath(over), folder, place)
