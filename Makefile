@@ -8,10 +8,10 @@ LOCALSTACK := .localstack
 SERVERS := .servers
 WORKERS ?= 4
 
-.PHONY: help setup servers localstack minio elasticmq fauxqs keda azure-ai-ml test lint types demo bench fuzz simulate explore chaos soak arrivals clean
+.PHONY: help setup servers localstack minio elasticmq fauxqs keda azure-ai-ml test lint types schema demo bench fuzz simulate explore chaos soak arrivals clean
 
 help:
-	@echo "make demo | test | lint | types | bench | fuzz | simulate | explore | servers | chaos | soak | arrivals | clean"
+	@echo "make demo | test | lint | types | schema | bench | fuzz | simulate | explore | servers | chaos | soak | arrivals | clean"
 
 setup: $(VENV)/.synced
 
@@ -102,6 +102,10 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy
+
+# The JSON schema of pipeline files, from docs/reference/pipeline-keys.md.
+schema: setup
+	$(BIN)/python .ci/pipeline_schema.py
 
 demo: setup
 	$(BIN)/fanout run examples/digits/pipeline.yml

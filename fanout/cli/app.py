@@ -36,6 +36,7 @@ def fanout(
 app.command()(run.run)
 app.command()(validate.validate)
 app.command()(validate.plan)
+app.command()(validate.schema)
 app.command()(run.resume)
 app.command()(redrive.redrive)
 app.command()(cancel.cancel)

@@ -1,8 +1,9 @@
-"""`fanout validate` and `fanout plan`: look before anything runs."""
+"""`fanout validate`, `fanout plan` and `fanout schema`: what helps before anything runs."""
 
 import json as json_format
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,10 @@ from fanout.errors import ExitCode, InputError, Place, Problem, SpecError
 if TYPE_CHECKING:
     from fanout.pipeline.model import Pipeline
 
+SchemaFile = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write it to a file instead.", show_default=False),
+]
 Show = Annotated[int, typer.Option(min=0, metavar="N", help="First and last mini-batches to show.")]
 
 
@@ -80,6 +85,22 @@ def plan(
     for step in steps:
         for line in plan_lines(step, output.paint):
             output.line(line)
+
+
+def schema(output: SchemaFile = None) -> None:
+    """Print the JSON schema of pipeline files, for editors."""
+    from importlib.resources import files
+
+    text = (files("fanout.pipeline") / "pipeline.schema.json").read_text("utf-8")
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, "utf-8")
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written: {error.strerror}") from error
+    typer.echo(f"{output} is written. In a pipeline file beside it, for editors with yaml-language-server:")
+    typer.echo(f"# yaml-language-server: $schema={output.name}")
 
 
 def _steps(pipeline: "Pipeline") -> Iterator[str]:

@@ -7,7 +7,7 @@ import pytest
 import fanout as package
 
 VERBS = (
-    *("run", "validate", "plan", "resume", "redrive", "cancel", "status", "failures", "list", "logs", "node"),
+    *("run", "validate", "plan", "schema", "resume", "redrive", "cancel", "status", "failures", "list", "logs", "node"),
     *("deploy", "destroy"),
 )
 HEAVY = {"asyncio", "obstore", "pydantic", "rich", "yaml", "pandas", "pyarrow", "sqlite3", "boto3"}
