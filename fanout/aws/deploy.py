@@ -1,7 +1,7 @@
-"""The story of a deployment: what differs is found out and shown, then applied; nothing else is changed.
+"""Deploys a pipeline: finds the differences, then applies them and changes nothing else.
 
-Three things make it: the pipeline with its code in the store, the stack, and the notification of the trigger's bucket.
-They are brought in this order, so that whatever starts finds what it needs, and taken away in the opposite one.
+A deployment consists of the pipeline with its code in the store, the stack, and the notification of the trigger's
+bucket. They are created in this order, so that what starts finds what it needs, and removed in the opposite order.
 """
 
 import asyncio

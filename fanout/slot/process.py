@@ -1,7 +1,7 @@
-"""A slot's process seen from outside: the frames to and from it, and its end, reported as it was seen.
+"""The process of a slot, as the node sees it: frames to and from it, and its exit status.
 
-What it answers waits in a pipe until `read_answers` takes it in; the process rings when that should be at once (see
-`channel`).
+Its answers wait in a pipe until `read_answers` reads them; the process sends a wake-up when that should happen at once
+(see `channel`).
 """
 
 import asyncio
@@ -86,11 +86,11 @@ class SlotProcess(asyncio.Protocol):
             self._transport.write(frame)
 
     def data_received(self, data: bytes) -> None:
-        """The bell: the process wants to be listened to."""
+        """A wake-up of the process: reads its answers."""
         self.read_answers()
         if data.strip(WAKE_UP) and not self._is_violated:
             self._is_violated = True
-            self._on_answer(ProtocolViolation(f"{data!r:.80} where only the bell is"))
+            self._on_answer(ProtocolViolation(f"{data!r:.80} where only wake-ups are expected"))
         elif not self._is_violated:
             self._on_answer(WakeUp())
 

@@ -40,10 +40,10 @@ from fanout.tasks import all_of, task_group
 log = logging.getLogger(__name__)
 
 END_CHECK_EVERY = 3.0
-"""Seconds between looks at the store for the end of the step."""
+"""Seconds between two checks of the store for the end of the step."""
 POLL_SLOTS_EVERY = 0.2
-"""Seconds after which slots are looked at although none rang: what they have said is taken in, limits are checked, and
-they are fed. The fewer looks, the less is taken from user code."""
+"""Seconds between two polls of the slots without a wake-up: answers are read, time limits checked, and slots fed. The
+fewer polls, the more CPU for user code."""
 SOONEST_POLL = 0.02
 WAITS_HERE = 1.0
 """Seconds, at the least, that mini-batches wait here for a slot before they are given to other nodes."""

@@ -28,10 +28,10 @@ def receive_timeout(queue: Queue, slots: Sequence[Slot]) -> float:
 
 
 def assign(slots: Sequence[Slot], intake: Intake) -> None:
-    """Gives each slot what it has room for, the emptiest first.
+    """Assigns mini-batches to slots that have room, the emptiest first.
 
-    None holds more than half of its share of all that is here: towards the end of a step gifts get smaller and smaller
-    (guided self-scheduling), so that all slots end within about one mini-batch.
+    No slot holds more than half of its quota of all mini-batches on the node: towards the end of a step assignments get
+    smaller (guided self-scheduling), so that all slots end within about one mini-batch.
     """
     share = quota(intake.waiting + sum(slot.holds for slot in slots), len(slots))
     for slot in sorted(slots, key=lambda slot: slot.holds):

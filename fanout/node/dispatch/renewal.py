@@ -1,4 +1,4 @@
-"""The heartbeat: everything a node holds, started or not, stays hidden from others."""
+"""Renews the leases of everything a node holds, started or not, so that it stays hidden from other nodes."""
 
 import asyncio
 import logging
@@ -28,7 +28,7 @@ async def renew_once(queue: Queue, leases: LeaseTable, visibility: float, clock:
         async with asyncio.timeout(visibility / 3):
             gone = await queue.extend([h.delivery for h in lease], visibility)
     except (QueueError, TimeoutError) as exc:
-        log.warning("heartbeat failed, will try again: %s", str(exc) or "no answer")
+        log.warning("leases could not be renewed, will try again: %s", str(exc) or "no answer")
         return
     for lost in leases.extended(lease, gone, expires):
         log.warning("mini-batch %d is no longer held by this node", lost.message.index)

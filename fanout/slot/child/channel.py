@@ -1,9 +1,9 @@
 """The channel between a node and a slot's process, as the process holds it.
 
-A socket brings what the node says. Answers go into a pipe, each as soon as there is one: what a process has finished
-before it dies counts, and what it dies of is blamed alone. But a node that were woken by each answer would take from
-user code the processor it needs. So the pipe wakes no process: the node polls it now and then, and when the process
-sends a wake-up, a byte on the socket, because little or nothing is left to do.
+A socket carries the orders of the node. Answers go into a pipe, each as soon as there is one: what a process has
+finished before it dies counts, and what it dies of is blamed alone. But a node that were woken by each answer would
+take from user code the processor it needs. So the pipe wakes no process: the node polls it now and then, and when the
+process sends a wake-up, a byte on the socket, because little or nothing is left to do.
 
 Imported by the slot's child process: the standard library only.
 """

@@ -221,7 +221,7 @@ async def test_a_place_where_nothing_can_run(start_order: Callable[..., Any], tm
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-@pytest.mark.parametrize(("kind", "said"), [("socket", "where only the bell is"), ("pipe", "a frame of")])
+@pytest.mark.parametrize(("kind", "said"), [("socket", "where only wake-ups are expected"), ("pipe", "a frame of")])
 async def test_a_script_that_writes_into_the_channel_is_noticed(
     launch: Launch, write_script: WriteScript, kind: str, said: str
 ) -> None:

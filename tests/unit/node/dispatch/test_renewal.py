@@ -116,7 +116,7 @@ async def test_an_answer_that_takes_longer_than_a_beat_is_none(
     for _ in range(2):
         await renew_once(port, leases, 0.1, manual_clock)
     assert queue.asked == 2
-    assert "heartbeat failed, will try again: no answer" in caplog.text
+    assert "leases could not be renewed, will try again: no answer" in caplog.text
 
 
 class Capped(Refusing):
