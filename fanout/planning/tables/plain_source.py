@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanout.errors import InputError
@@ -13,6 +14,7 @@ from fanout.files.chosen import chosen_files, file_or_folder
 from fanout.files.listing import FileEntry, find_file
 from fanout.pipeline.model import DataType, ReadOptions
 from fanout.planning.stop_request import check_stop, stoppable
+from fanout.storage.disk_space import room_in
 from fanout.tables.formats.delimited_records import column_names
 from fanout.tables.formats.readers import Delimited, HeaderMode, JsonLines, Parquet
 from fanout.tables.plain import sniffing
@@ -196,8 +198,9 @@ class _Planner:
 def unpacked_file(source: ByteSource, codec: str, uri: str) -> Iterator[LocalBytes]:
     """What is in a compressed file, as a file of this machine's temporary folder; it lasts as long as the context."""
     with tempfile.TemporaryFile(prefix="fanout-unpacked-") as target:
-        size = unpack(_Stream(source), codec, uri, target)  # type: ignore[arg-type]
-        target.flush()
+        with room_in(Path(tempfile.gettempdir())):
+            size = unpack(_Stream(source), codec, uri, target)  # type: ignore[arg-type]
+            target.flush()
         yield LocalBytes(uri, size, target.fileno())
 
 

@@ -6,6 +6,7 @@ from typing import IO, TYPE_CHECKING
 
 from fanout.errors import InputError
 from fanout.files import uris
+from fanout.storage.disk_space import is_full
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +31,8 @@ def unpacked(file: IO[bytes], codec: str, uri: str) -> Iterator["pa.NativeFile"]
         with pa.CompressedInputStream(pa.PythonFile(file, "r"), codec) as stream:
             yield stream
     except (pa.ArrowException, OSError) as exc:
+        if isinstance(exc, OSError) and is_full(exc):
+            raise  # of the target, not of the file
         raise InputError(f"{uris.display(uri)}: cannot be read as {codec}: {exc}") from exc
 
 

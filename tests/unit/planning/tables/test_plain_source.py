@@ -15,17 +15,21 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import csv as pa_csv
 
 from fanout.errors import InputError
 from fanout.files import uris
-from fanout.pipeline.model import DataInput, DataType, EntryTask, MiniBatchSize, ParallelStep, ReadOptions
+from fanout.pipeline.model import DataInput, DataType, EntryTask, MiniBatchSize, ParallelStep, Pipeline, ReadOptions
+from fanout.pipeline.trigger import ARRIVALS
 from fanout.planning.source import PlannedInput, plan_mini_batches
 from fanout.planning.tables.shuffle_store import ShuffleStore
 from fanout.storage.access import Access
 from fanout.tables.file_parts import Section
 from fanout.tables.plain import scan
+from fanout.tables.plain.compression import unpack
 from fanout.tables.recipe import from_json
 from fanout.tables.table_parts import read_counted
+from fanout.triggers.instantiate import Arrivals, instantiate, object_list
 
 ACCESS = Access()
 AWKWARD = {
@@ -347,6 +351,18 @@ def test_compressed_files_of_several_members_and_damaged_ones(tmp_path: Path) ->
         planned_of(step_of(str(path)))
 
 
+def test_a_full_disk_is_not_the_fault_of_a_compressed_file(tmp_path: Path) -> None:
+    """Whatever a small file unpacks to: it is unpacked onto the disk, part by part, and planning says what is full."""
+    path = tmp_path / "rows.csv.gz"
+    path.write_bytes(gzip.compress(b"n\n" + b"1\n" * 100_000))
+    with (
+        path.open("rb") as packed,
+        Path("/dev/full").open("wb", buffering=0) as full,
+        pytest.raises(OSError, match="space"),
+    ):
+        unpack(packed, "gzip", str(path), full)
+
+
 def test_compressed_files_are_regrouped(tmp_path: Path) -> None:
     """As others are."""
     path, spilled = tmp_path / "rows.csv.gz", tmp_path / "spilled"
@@ -453,3 +469,45 @@ def test_planning_twice_gives_the_same_plan(tmp_path: Path) -> None:
     path.write_text("a,b\n" + "".join(f"{n},{n / 7}\n" for n in range(500)))
     one, two = (planned_of(step_of(str(path), mini_batch_rows=7)) for _ in range(2))
     assert (one.recipe_json, list(one.batches)) == (two.recipe_json, list(two.batches))
+
+
+def test_the_objects_of_a_trigger_are_rows_where_the_step_cuts_rows(tmp_path: Path) -> None:
+    """They come as a list in an MLTable without a reader; a step that counts files gets them as a list of files."""
+    objects = []
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text(f"zip,n\n0{len(name)},1\n")
+        objects.append((tmp_path / name).as_uri())
+    (tmp_path / "arrivals").mkdir()
+    (tmp_path / "arrivals" / "MLTable").write_bytes(object_list(objects, {}))
+    arrived = Arrivals("run", tuple(objects), "a.csv", table=uris.from_path(str(tmp_path / "arrivals")))
+    waiting = DataInput(ARRIVALS, DataType.URI_FOLDER)
+    for cut, rows in (({"mini_batch_rows": 5}, True), ({"mini_batch_size": MiniBatchSize(5)}, False)):
+        task = EntryTask("score.py", "/src")
+        step = ParallelStep(name="score", task=task, input_data="rows", inputs={"rows": waiting}, **cut)
+        [filled] = instantiate(Pipeline("/p.yml", None, (step,)), arrived).steps
+        assert isinstance(filled, ParallelStep)
+        planned = planned_of(filled)
+        [batch] = planned.batches
+        assert (len(batch.pieces), len(batch.files)) == ((2, 0) if rows else (0, 2))
+        assert bool(planned.found) == rows
+
+
+def test_what_pandas_and_pyarrow_write_is_what_they_read(tmp_path: Path) -> None:
+    """The frame of pandas' own reader, and of pyarrow's, for columns that all three take for the same."""
+    frame = pd.DataFrame(
+        {
+            "id": range(500),
+            "ratio": [n / 7 for n in range(500)],
+            "price": [round(n * 1.01, 2) for n in range(500)],
+            "gap": [n if n % 3 else None for n in range(500)],
+            "name": [f'no. {n}, "{n % 5}"' for n in range(500)],
+            "ok": [n % 2 == 0 for n in range(500)],
+        }
+    )
+    path = tmp_path / "rows.csv"
+    frame.to_csv(path, index=False)
+    found = pd.concat(frames_of(step_of(str(path), mini_batch_rows=130)), ignore_index=True)
+    by_pandas = pd.read_csv(path, float_precision="round_trip")
+    by_arrow = pa_csv.read_csv(path).to_pandas()
+    for other in (by_pandas, by_arrow.assign(gap=by_arrow["gap"].astype("float64"))):
+        pd.testing.assert_frame_equal(found, other.astype({"name": object}), check_exact=True)
