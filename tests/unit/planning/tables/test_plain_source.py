@@ -507,7 +507,8 @@ def test_what_pandas_and_pyarrow_write_is_what_they_read(tmp_path: Path) -> None
     path = tmp_path / "rows.csv"
     frame.to_csv(path, index=False)
     found = pd.concat(frames_of(step_of(str(path), mini_batch_rows=130)), ignore_index=True)
-    by_pandas = pd.read_csv(path, float_precision="round_trip")
     by_arrow = pa_csv.read_csv(path).to_pandas()
-    for other in (by_pandas, by_arrow.assign(gap=by_arrow["gap"].astype("float64"))):
+    for other in (frame, by_arrow.assign(gap=by_arrow["gap"].astype("float64"))):
         pd.testing.assert_frame_equal(found, other.astype({"name": object}), check_exact=True)
+    # pandas' own reader may take a neighbour of a fraction.
+    pd.testing.assert_frame_equal(found, pd.read_csv(path).astype({"name": object}), rtol=1e-15)
