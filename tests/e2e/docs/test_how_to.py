@@ -40,7 +40,7 @@ def test_a_queue(copy: Path) -> None:
 
 def test_a_reader(copy: Path) -> None:
     """Types are complete, its tests pass, and a pipeline reads a table with it."""
-    types, suite, *_, run = _followed("add-reader.md", copy)
+    _, types, suite, *_, run = _followed("add-reader.md", copy)
     assert "Success" in types
     assert "2 passed" in suite
     assert "Completed" in run
