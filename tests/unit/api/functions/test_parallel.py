@@ -175,3 +175,19 @@ def test_options_are_checked() -> None:
     lock = threading.Lock()
     with pytest.raises(fanout.InputError, match="cannot be sent to other processes"):
         fanout.map(lambda _: lock.locked(), [1])
+
+
+def test_what_was_measured_is_not_called_again(folder: Path) -> None:
+    """Each item once, also those that said how large mini-batches are; one that failed then is tried by the run."""
+
+    def mark(number: int) -> int:
+        with Path(f"calls-{number}").open("a") as file:
+            file.write("x")
+        if number == 30 and Path("calls-30").read_text() == "x":
+            raise ValueError("the first time")
+        return number
+
+    assert fanout.map(mark, range(40)) == list(range(40))
+    calls = {number: Path(f"calls-{number}").read_text() for number in range(40)}
+    assert {number for number, text in calls.items() if text != "x"} <= {30}
+    assert calls[30] == "xx"
