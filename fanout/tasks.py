@@ -4,13 +4,16 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
+from fanout.clock import Clock
 from fanout.errors import FanoutError
 
 S = TypeVar("S")
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+AT_ONCE = 16
+"""Requests to a server that are under way side by side, unless a caller says otherwise."""
 
 
 @contextlib.asynccontextmanager
@@ -38,7 +41,7 @@ async def _as_coroutine(job: Awaitable[T]) -> T:
     return await job
 
 
-async def each(job: Callable[[S], Awaitable[T]], items: Iterable[S], at_once: int = 16) -> list[T]:
+async def each(job: Callable[[S], Awaitable[T]], items: Iterable[S], at_once: int = AT_ONCE) -> list[T]:
     """What `job` returns of each item, in their order, so many of them at a time; errors as with `all_of`."""
     slots = asyncio.Semaphore(at_once)
 
@@ -71,6 +74,21 @@ def _returned(result: T | BaseException) -> T:
     if isinstance(result, BaseException):
         raise result
     return result
+
+
+async def every(
+    seconds: float, job: Callable[[], Awaitable[object]], clock: Clock, *, first: float | None = None
+) -> NoReturn:
+    """`job` again and again until it is cancelled: after a pause of `seconds` each (`first` before the first time).
+
+    An error of `job` ends it and comes out.
+    """
+    pause = seconds if first is None else first
+    while True:
+        if pause > 0:
+            await clock.sleep(pause)
+        await job()
+        pause = seconds
 
 
 @contextlib.asynccontextmanager

@@ -1,6 +1,5 @@
 """What a deployment has left in the store, and which of it may go with it: never what a run or another one needs."""
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +8,11 @@ from typing import TYPE_CHECKING
 from fanout.errors import RunError
 from fanout.storage import keys
 from fanout.storage.objects import delete, list_keys, list_names, read
-from fanout.tasks import all_of
+from fanout.tasks import each
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-AT_ONCE = 32
 ONE_REQUEST = 1000
 DEPLOYMENTS = "deployments/"
 
@@ -56,23 +54,19 @@ async def remove(store: "ObjectStore", remains: Remains) -> None:
 
 async def _records(store: "ObjectStore", runs: Sequence[str]) -> list[str]:
     """The records of these runs that name code: that of the run, and of each round."""
-    gate = asyncio.Semaphore(AT_ONCE)
 
     async def of(run: str) -> list[str]:
-        async with gate:
-            names = await list_names(store, f"{keys.RUNS}{run}/")
+        names = await list_names(store, f"{keys.RUNS}{run}/")
         return [f"{keys.RUNS}{run}/{name}" for name in names if name == "run.json" or name.startswith("redrive-")]
 
-    return [key for found in await all_of(map(of, runs)) for key in found]
+    return [key for found in await each(of, runs) for key in found]
 
 
 async def _code(store: "ObjectStore", records: Sequence[str]) -> set[str]:
     """The digests of code in these records; one that cannot be read stops it: it might name any code."""
-    gate = asyncio.Semaphore(AT_ONCE)
 
     async def of(key: str) -> set[str]:
-        async with gate:
-            body = await read(store, key)
+        body = await read(store, key)
         if body is None:
             return set()
         try:
@@ -80,4 +74,4 @@ async def _code(store: "ObjectStore", records: Sequence[str]) -> set[str]:
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             raise RunError(f"{key} cannot be read, so it is unknown which code it needs; nothing was removed") from exc
 
-    return set().union(*await all_of(map(of, records)))
+    return set().union(*await each(of, records))

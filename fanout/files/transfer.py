@@ -17,12 +17,11 @@ from fanout.storage.folder import synced
 from fanout.storage.objects import translated
 from fanout.storage.open import locate
 from fanout.storage.retry import with_retries
-from fanout.tasks import task_group
+from fanout.tasks import AT_ONCE, task_group
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-AT_ONCE = 16
 CHUNK = 8 * 1024 * 1024
 
 

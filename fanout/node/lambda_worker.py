@@ -19,6 +19,7 @@ from fanout.node.serve import Assembled, NodeServices, assembled, load_step
 from fanout.node.telemetry import usage_written
 from fanout.queues.base import Delivery, QueuePair
 from fanout.queues.invocation import InvocationQueue
+from fanout.queues.renewal import renew, renew_regularly
 from fanout.records import messages
 from fanout.records.seal import step_seal
 from fanout.records.step import StepRecord
@@ -92,7 +93,7 @@ class LambdaWorker:
     async def _hold(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """All are hidden from others for a while, except those that are not this worker's any more."""
         try:
-            return await self.queues.main.extend(deliveries, self.visibility)
+            return await renew(self.queues.main, deliveries, self.visibility)
         except QueueError as exc:
             log.warning("deliveries could not be taken over, and are taken as they are: %s", exc)
             return []
@@ -134,9 +135,7 @@ class LambdaWorker:
         return genuine
 
     async def _keep_holding(self, theirs: Sequence[Delivery]) -> None:
-        while True:
-            await self.services.clock.sleep(self.visibility / 3)
-            await self._hold(theirs)
+        await renew_regularly(lambda: self._hold(theirs), self.visibility, self.services.clock)
 
     async def _mini_batches(self, at: StepRound, theirs: Sequence[Delivery], end: float) -> list[Delivery]:
         try:

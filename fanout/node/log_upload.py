@@ -17,7 +17,7 @@ from fanout.errors import StoreError
 from fanout.files.local_folder import files_below
 from fanout.files.transfer import upload_file
 from fanout.security.masking import GrowingFiles, mask_file
-from fanout.tasks import beside
+from fanout.tasks import beside, every
 
 log = logging.getLogger(__name__)
 
@@ -108,10 +108,5 @@ async def kept_now_and_then(keeper: LogKeeper | LogMasker | None, clock: Clock) 
         yield
         return
 
-    async def keep() -> None:
-        while True:
-            await clock.sleep(keeper.every)
-            await keeper.keep()
-
-    async with beside(keep(), "keeping logs"):
+    async with beside(every(keeper.every, keeper.keep, clock), "keeping logs"):
         yield

@@ -15,6 +15,7 @@ from fanout.errors import StoreError
 from fanout.node.dispatch.agent import Leaving, Node
 from fanout.records.node_status import WRITE_EVERY, NodeStatus, Running, write_status
 from fanout.storage.keys import StepRound
+from fanout.tasks import every
 
 log = logging.getLogger(__name__)
 
@@ -83,13 +84,7 @@ def _running(node: Node) -> list[Running]:
 @contextlib.asynccontextmanager
 async def status_written(reporter: Reporter, clock: Clock) -> AsyncIterator[None]:
     """While the context lasts, the node's status is written every few seconds; at the end why it left."""
-
-    async def now_and_then() -> None:
-        while True:
-            await reporter.report()
-            await clock.sleep(WRITE_EVERY)
-
-    writing = asyncio.create_task(now_and_then())
+    writing = asyncio.create_task(every(WRITE_EVERY, reporter.report, clock, first=0.0))
     try:
         yield
     finally:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanout.clock import Clock
-from fanout.tasks import beside
+from fanout.tasks import beside, every
 
 if TYPE_CHECKING:
     from psutil import Process
@@ -120,13 +120,11 @@ async def usage_written(usage: Usage, interval: float, clock: Clock) -> AsyncIte
         yield
         return
 
-    async def keep() -> None:
-        await clock.sleep(min(FIRST_LOOK, interval))
-        while True:
-            await asyncio.to_thread(usage.look, datetime.fromtimestamp(clock.now(), UTC))
-            await clock.sleep(interval)
+    async def look() -> None:
+        await asyncio.to_thread(usage.look, datetime.fromtimestamp(clock.now(), UTC))
 
-    async with beside(keep(), "measuring what the node uses"):
+    looks = every(interval, look, clock, first=min(FIRST_LOOK, interval))
+    async with beside(looks, "measuring what the node uses"):
         yield
 
 

@@ -15,6 +15,7 @@ from fanout.formatting import duration
 from fanout.pipeline.model import ParallelStep
 from fanout.records.node_status import indexes_running, read_statuses
 from fanout.records.run import RunRecord, load_record
+from fanout.tasks import every
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -64,8 +65,9 @@ def reported_until(seconds: float) -> float:
 async def follow_running(store: "ObjectStore", view: Watcher, clock: Clock) -> None:
     """Reports to the view every few seconds, until it is canceled. What cannot be read is left out."""
     record: RunRecord | None = None
-    while True:
-        await clock.sleep(LOOK_EVERY)
+
+    async def look() -> None:
+        nonlocal record
         name, steps = view.running_steps()
         with contextlib.suppress(FanoutError):
             record = record or (await load_record(store, name) if steps else None)
@@ -73,3 +75,5 @@ async def follow_running(store: "ObjectStore", view: Watcher, clock: Clock) -> N
                 if isinstance(step, ParallelStep) and step.name in steps and record is not None:
                     seen = await read_statuses(store, record.at(step.name), clock.now())
                     view.step_runs(step.name, long_running(indexes_running(seen), step.retry_settings.timeout))
+
+    await every(LOOK_EVERY, look, clock)

@@ -1,6 +1,5 @@
 """The runs of a store, newest first, and one of them by its name."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,12 +9,10 @@ from fanout.records.run import RunRecord, full_name, load_record
 from fanout.records.seal import Seal, read_seal
 from fanout.storage import keys
 from fanout.storage.objects import list_names
-from fanout.tasks import all_of
+from fanout.tasks import each
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
-
-AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +25,15 @@ class ListedRun:
 
 async def list_runs(store: "ObjectStore", most: int | None = None) -> list[ListedRun]:
     """The newest `most` runs; what cannot be read as a run is left out."""
-    gate = asyncio.Semaphore(AT_ONCE)
 
     async def look(name: str) -> ListedRun | None:
-        async with gate:
-            try:
-                record = await load_record(store, name)
-                return ListedRun(record, await read_seal(store, keys.run_verdict(name, record.round)))
-            except (RunError, DamagedRecordError):
-                return None
+        try:
+            record = await load_record(store, name)
+            return ListedRun(record, await read_seal(store, keys.run_verdict(name, record.round)))
+        except (RunError, DamagedRecordError):
+            return None
 
-    found = await all_of(map(look, await list_names(store, keys.RUNS)))
+    found = await each(look, await list_names(store, keys.RUNS))
     runs = sorted(filter(None, found), key=lambda run: run.record.created, reverse=True)
     return runs[:most]
 

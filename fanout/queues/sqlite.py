@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from itertools import repeat
 from pathlib import Path
 
+from fanout.backoff import QUEUE_POLLS
 from fanout.clock import Clock
 from fanout.errors import QueueError, QueueFullError
 from fanout.queues.base import Delivery, Depth, QueuePair
@@ -22,8 +23,6 @@ from fanout.queues.sqlite_file import DATABASE, STATEMENTS, Database, build
 from fanout.storage import atomic
 from fanout.storage.disk_space import full, is_full
 
-FIRST_POLL = 0.0005
-LONGEST_POLL = 0.005  # a waiting receiver notices a message of another process within this many seconds
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 _Row = tuple[int, str, int]  # id, body, receive count
 
@@ -48,15 +47,14 @@ class SqliteQueue:
 
     async def receive(self, limit: int, wait: float) -> list[Delivery]:
         deadline = self._clock.monotonic() + wait
-        pause = FIRST_POLL
-        while True:
+        for pause in QUEUE_POLLS.pauses():
             if await self._database.read(self._is_ready) and (deliveries := await self._take(limit)):
                 return deliveries
             left = deadline - self._clock.monotonic()
             if left <= 0:
                 return []
             await self._clock.sleep(min(pause, left))
-            pause = min(pause * 2, LONGEST_POLL)
+        raise AssertionError  # there is always another pause
 
     async def extend(self, held: Sequence[Delivery], seconds: float) -> list[Delivery]:
         receipts = [_split(delivery.receipt) for delivery in held]

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+from fanout.backoff import HELD_FILES
 from fanout.errors import QueueError, QueueFullError, QueueGoneError
 from fanout.storage.disk_space import full, has_little, is_full
 
@@ -22,8 +23,6 @@ T = TypeVar("T")
 DATABASE = "queue.sqlite3"
 BUSY_TIMEOUT = 30.0
 """Seconds for which a transaction is tried while another process holds the file."""
-FIRST_TRY = 0.0005
-LONGEST_PAUSE = 0.02
 PAGE_SIZE = 16 * 1024
 """Bytes: several messages each, so that fewer pages are written for a thousand of them."""
 CHECKPOINT = 2048
@@ -116,8 +115,8 @@ class Database:
     async def _patiently(
         self, opened: Callable[[], AbstractContextManager[sqlite3.Connection]], job: Callable[[sqlite3.Connection], T]
     ) -> T:
-        pause, begun = FIRST_TRY, 0.0
-        while True:
+        begun = 0.0
+        for pause in HELD_FILES.pauses():
             try:
                 with opened() as connection:
                     return job(connection)
@@ -126,7 +125,7 @@ class Database:
                 if not _is_busy(exc.__cause__) or time.monotonic() - begun >= BUSY_TIMEOUT:
                     raise
             await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+        raise AssertionError  # there is always another pause
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -37,7 +37,7 @@ from fanout.security.redaction import secrets_of
 from fanout.storage import keys
 from fanout.storage.objects import copy, list_keys, put, read
 from fanout.supervision.progress import Progress
-from fanout.tasks import all_of, beside
+from fanout.tasks import beside, each, every
 from fanout.version import __version__
 
 if TYPE_CHECKING:
@@ -50,8 +50,6 @@ OVERVIEW_EVERY = 10.0
 TOGETHER = 20_000
 """Attempts whose rows are written together: for few at a time all that writes them would have to be fetched anew, as
 user code has had the processors' caches meanwhile."""
-AT_ONCE = 16
-"""Files that are uploaded side by side."""
 REPORT = "sys/job_report"
 
 
@@ -130,11 +128,13 @@ class JobReport:
 
     async def keep_overview(self) -> None:
         """Writes a line every ten seconds, for ever; trouble with the store waits for the next line."""
-        while True:
-            await self._clock.sleep(OVERVIEW_EVERY)
+
+        async def keep() -> None:
             self._overview.note(self._clock.now(), self._latest)
             with suppress(StoreError):
                 await self._put_overview()
+
+        await every(OVERVIEW_EVERY, keep, self._clock)
 
     async def keep_own_log(self) -> None:
         """What this supervisor did is in the store, also when it leaves a step that is not over to others."""
@@ -157,8 +157,7 @@ class JobReport:
         nodes = await failing_nodes(self._store, self._record.at, ledger.failed_on, len(seal.objects))
         self._write_texts(self._end(seal, ledger, tuple(nodes.lines())))
         names = files_below(self._folder)
-        for at in range(0, len(names), AT_ONCE):
-            await all_of(map(self._upload, names[at : at + AT_ONCE]))
+        await each(self._upload, names)
         await self._put_overview()
         self._published = True
         if self._record.step.copy_logs_to_parent:
@@ -218,9 +217,7 @@ class JobReport:
         """All logs of the step, those of its nodes too, are beside those of the run's other steps as well."""
         prefix, target = keys.logs(self._record.at), keys.logs_of_run(self._record.at)
         names = [listed.key.removeprefix(prefix) async for listed in list_keys(self._store, prefix)]
-        for at in range(0, len(names), AT_ONCE):
-            some = names[at : at + AT_ONCE]
-            await all_of(copy(self._store, prefix + name, target + name) for name in some)
+        await each(lambda name: copy(self._store, prefix + name, target + name), names)
 
     def _key(self, name: str) -> str:
         return keys.logs(self._record.at) + name

@@ -3,10 +3,12 @@
 One bound for store and queue, since a run waits for both.
 """
 
-import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from fanout.backoff import SERVERS
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -15,8 +17,6 @@ RETRY_BUDGET = 120.0
 """Seconds for which a request is tried again: S3 needs up to a minute to scale, a restart of a server about as long."""
 LOOKUP_BUDGET = 10.0
 """The same for commands that only look: a person waits for them."""
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 10.0
 
 
 def retry_config(patience: float) -> "RetryConfig":
@@ -29,7 +29,7 @@ def retry_config(patience: float) -> "RetryConfig":
         "max_retries": 1000,
         "retry_timeout": timedelta(seconds=patience),
         "backoff": {
-            "init_backoff": timedelta(seconds=FIRST_PAUSE),
+            "init_backoff": timedelta(seconds=SERVERS.first),
             "max_backoff": timedelta(seconds=_longest_pause(patience)),
             "base": 4,
         },
@@ -55,14 +55,11 @@ def answer_limit(patience: float) -> float:
 
 def pauses(patience: float) -> Iterator[float]:
     """Seconds between tries, without end: up to twice as long each time, with full jitter."""
-    longest = FIRST_PAUSE
-    while True:
-        yield random.uniform(0, longest)  # noqa: S311 - spreads, guards nothing
-        longest = min(_longest_pause(patience), 2 * longest)
+    return replace(SERVERS, longest=_longest_pause(patience)).pauses()
 
 
 def _longest_pause(patience: float) -> float:
-    return max(FIRST_PAUSE, min(LONGEST_PAUSE, patience / 8))
+    return max(SERVERS.first, min(SERVERS.longest, patience / 8))
 
 
 def _milliseconds(seconds: float) -> str:

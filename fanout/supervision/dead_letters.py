@@ -34,7 +34,7 @@ Register = Callable[["ObjectStore", StepRound], Awaitable[int]]
 """Takes a number among the nodes of a step."""
 SignerOf = Callable[[str], Awaitable[Signer | None]]
 """What signs the orders of a run; None when there is no such run."""
-AT_ONCE = 100
+LETTERS_AT_ONCE = 100
 REASON_SHOWN = 8 * 1024
 FORGED_LETTERS = (
     "dead letters were dropped because of a missing or wrong signature: check who may send to the dead-letter queue"
@@ -57,7 +57,7 @@ class DeadLetters:
         `planned` mini-batches exist: a letter about another one, recorded as its result, would make every later reader
         refuse the whole object.
         """
-        deliveries = await self._queue.receive(AT_ONCE, 0)
+        deliveries = await self._queue.receive(LETTERS_AT_ONCE, 0)
         await self.record(deliveries, node, planned)
         if deliveries:
             await self._queue.delete(deliveries)
@@ -144,7 +144,7 @@ async def drain_standing(
     ours, and was not sent by its run, is dropped. Returns how many were received.
     """
     by_step: dict[StepRound, list[Delivery]] = {}
-    received = await queue.receive(AT_ONCE, 0)
+    received = await queue.receive(LETTERS_AT_ONCE, 0)
     for delivery in received:
         if (at := _step_of(delivery)) is not None:
             by_step.setdefault(at, []).append(delivery)

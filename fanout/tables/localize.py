@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from fanout.storage.access import Access
 
-AT_ONCE = 8
+SECTIONS_AT_ONCE = 8
 CHUNK = 8 * 1024 * 1024
 
 
@@ -47,7 +47,7 @@ def localized(
     bring = _Fetch(access, parquet, packed)
     with (
         tempfile.TemporaryDirectory(prefix="fanout-table-", dir=scratch) as folder,
-        ThreadPoolExecutor(AT_ONCE) as pool,
+        ThreadPoolExecutor(SECTIONS_AT_ONCE) as pool,
     ):
         copies = (Path(folder, str(number)) for number in range(len(sections)))
         yield list(pool.map(bring.section, sections, copies))

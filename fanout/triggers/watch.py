@@ -11,8 +11,10 @@ import hashlib
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 
+from fanout.backoff import STARTS
 from fanout.errors import EventError, FanoutError
 from fanout.queues.base import Delivery
+from fanout.queues.renewal import renew, renew_regularly
 from fanout.scheduler.context import RunContext
 from fanout.tasks import each, task_group, until_set
 from fanout.triggers.batching import PendingEvents, due, wait_for
@@ -28,7 +30,6 @@ RECEIVED_AT_ONCE = 50
 STARTED_AT_ONCE = 8
 LONGEST_POLL = 10.0
 AFTER_TROUBLE = 5.0
-LONGEST_PAUSE = 60.0
 
 
 @dataclass(slots=True)
@@ -138,7 +139,7 @@ class Watch:
             await self._settle([one.delivery for one in last], given_up)
             self.observer.start_failed(len(events), reason, None)
         if again:
-            pause = min(LONGEST_PAUSE, 2.0 ** max(one.delivery.receive_count for one in again))
+            pause = STARTS.pause(max(one.delivery.receive_count for one in again))
             self.observer.start_failed(sum(len(one.events) for one in again), reason, pause)
             with contextlib.suppress(FanoutError):  # then they come when their visibility runs out
                 await self.inbox.queue.extend([one.delivery for one in again], pause)
@@ -155,15 +156,17 @@ class Watch:
     async def _keep_held(self) -> None:
         """What waits for its batch stays hidden from others."""
         visibility = self.context.settings.visibility
-        while True:
-            await self.context.clock.sleep(visibility / 3)
-            held = [one.delivery for one in self._held]
+
+        async def renewal() -> None:
             try:
-                lost = {one.receipt for one in await self.inbox.queue.extend(held, visibility)} if held else set()
+                lost = await renew(self.inbox.queue, [one.delivery for one in self._held], visibility)
             except FanoutError as exc:
                 self.observer.trouble(f"messages that wait may come to others, too: {exc}")
-                continue
-            self._held = [one for one in self._held if one.delivery.receipt not in lost]
+                return
+            gone = {one.receipt for one in lost}
+            self._held = [one for one in self._held if one.delivery.receipt not in gone]
+
+        await renew_regularly(renewal, visibility, self.context.clock)
 
     async def _give_back(self) -> None:
         """What was held is there for others at once."""

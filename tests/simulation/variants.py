@@ -142,7 +142,7 @@ def dead_letters_forgotten() -> AbstractContextManager[Any]:
     """Dead letters are deleted before they are recorded."""
 
     async def drain(self: DeadLetters, *_: Any) -> int:
-        deliveries = await self._queue.receive(dead_letters.AT_ONCE, 0)
+        deliveries = await self._queue.receive(dead_letters.LETTERS_AT_ONCE, 0)
         await self._queue.delete(deliveries)
         return len(deliveries)
 

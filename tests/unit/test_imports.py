@@ -13,7 +13,7 @@ import fanout
 PACKAGE = Path(fanout.__file__).parent
 ORDER = (
     ("backports", "version"),
-    ("errors", "advice", "clock", "memory", "tasks"),
+    ("errors", "advice", "backoff", "clock", "memory", "tasks"),
     ("security",),
     ("storage",),
     ("files",),

@@ -3,11 +3,12 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from fanout.errors import StoreError
-from fanout.tasks import all_of, beside, cut_off, in_threads
+from fanout.tasks import all_of, beside, cut_off, every, in_threads
 
 pytest_plugins = ["pytester"]
 
@@ -167,3 +168,29 @@ def test_an_error_that_nobody_waits_for_fails_the_test_it_belongs_to(pytester: p
         [f"FAILED *::test_leaks_{name}*" for name in ("a_thread",)]
         + [f"ERROR *::test_leaks_{name}*" for name in ("a_task", "a_task_of_a_loop_of_its_own", "a_finalizer")]
     )
+
+
+async def test_a_job_is_done_regularly(manual_clock: Any) -> None:
+    """After a pause each, the first of which may be another; until it is cancelled."""
+    done: list[float] = []
+
+    async def job() -> None:
+        done.append(manual_clock.monotonic())
+
+    regularly = asyncio.create_task(every(10.0, job, manual_clock, first=1.0))
+    at_once = asyncio.create_task(every(15.0, job, manual_clock, first=0.0))
+    await manual_clock.run(22.0)
+    await cut_off(regularly, at_once)
+    assert sorted(done) == pytest.approx([0.0, 1.0, 11.0, 15.0, 21.0], abs=0.5)  # the clock goes in steps of 0.1
+
+
+async def test_a_regular_job_that_fails_ends(manual_clock: Any) -> None:
+    """Its error comes out: who wants it to go on catches it."""
+
+    async def job() -> None:
+        raise StoreError("no")
+
+    regularly = asyncio.create_task(every(10.0, job, manual_clock))
+    await manual_clock.run(11.0)
+    with pytest.raises(StoreError, match="no"):
+        await regularly

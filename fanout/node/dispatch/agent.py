@@ -35,7 +35,7 @@ from fanout.slot.lease import Lease, LeaseTable
 from fanout.slot.out_of_memory import OomKills
 from fanout.slot.protocol import Done, Stopped
 from fanout.slot.slot import EXIT_LIMIT, SHUTDOWN_LIMIT, ProcessFactory, Slot
-from fanout.tasks import all_of, task_group
+from fanout.tasks import all_of, every, task_group
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +153,10 @@ class Node:
             renewal = renew_leases(self._queues.main, self.leases, self._options.visibility, self._clock)
             renewing = tasks.create_task(renewal)
             receiving = tasks.create_task(self._intake.run())
-            watching = [tasks.create_task(self._poll_regularly()), tasks.create_task(self._watch_for_end())]
+            watching = [
+                tasks.create_task(self._poll_regularly()),
+                tasks.create_task(every(END_CHECK_EVERY, self._look_for_end, self._clock)),
+            ]
             for slot in self._slots:
                 self._start(slot)
             why = await self._leaving
@@ -272,17 +275,15 @@ class Node:
         self._polled, self._will_poll = self._clock.monotonic(), False
         self.feed()
 
-    async def _watch_for_end(self) -> None:
+    async def _look_for_end(self) -> None:
         """Checks the store for the end of the step. Needed by nodes without a supervisor on their machine."""
-        while True:
-            await self._clock.sleep(END_CHECK_EVERY)
-            match await check_for_end(self._store, self._record.at, self._options.number):
-                case StepEnding.SETTLED:
-                    self.finish()
-                case StepEnding.CANCELED:
-                    self.cancel()
-                case Fence() as fence:
-                    self._is_fenced(fence)
+        match await check_for_end(self._store, self._record.at, self._options.number):
+            case StepEnding.SETTLED:
+                self.finish()
+            case StepEnding.CANCELED:
+                self.cancel()
+            case Fence() as fence:
+                self._is_fenced(fence)
 
     # Work comes in.
 

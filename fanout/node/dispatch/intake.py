@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from obstore.store import ObjectStore
 
+from fanout.backoff import ATTEMPTS
 from fanout.clock import Clock
 from fanout.errors import (
     DamagedRecordError,
@@ -21,7 +22,6 @@ from fanout.errors import (
 )
 from fanout.node.dispatch.committer import Committer
 from fanout.node.dispatch.fetcher import Fetcher
-from fanout.node.dispatch.retry_policy import back_off
 from fanout.planning.manifests import read_line
 from fanout.queues.base import Delivery, Queue
 from fanout.records import messages
@@ -124,7 +124,7 @@ class Intake:
                     exc, QueueGoneError
                 )  # normal at the end of a step; the store says whether it has ended
                 log.log(logging.INFO if gone else logging.WARNING, "cannot receive, will try again: %s", exc)
-                await self._clock.sleep(back_off(refusals, random.random()))  # noqa: S311 - spreads, guards nothing
+                await self._clock.sleep(ATTEMPTS.pause(refusals, random.random()))  # noqa: S311 - spreads, guards nothing
                 continue
             if not deliveries and not receive_timeout:
                 await self._asked.wait()

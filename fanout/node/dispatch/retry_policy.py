@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
+from fanout.backoff import ATTEMPTS
 from fanout.results.codec import Cause, Failure, Status
-
-FIRST_BACK_OFF = 0.25
-LONGEST_BACK_OFF = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +34,4 @@ def retry_decision(
     if attempt >= max_retries:
         last = Status.SHORT if failure.cause is Cause.SHORT_RETURN else Status.FAILED
         return Decision(Status.SPLIT, 0.0) if items is not None and items > 1 else Decision(last)
-    return Decision(Status.RETRIED, back_off(attempt, draw))
-
-
-def back_off(attempt: int, draw: float) -> float:
-    """Seconds to wait before attempt `attempt + 1`: doubling, at most 30, spread over the upper half."""
-    whole = min(LONGEST_BACK_OFF, FIRST_BACK_OFF * 2.0 ** min(attempt, 20))
-    return whole * (0.5 + draw / 2)
+    return Decision(Status.RETRIED, ATTEMPTS.pause(attempt, draw))

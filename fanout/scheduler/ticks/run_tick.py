@@ -31,7 +31,7 @@ from fanout.supervision.dead_letters import drain_standing
 
 HANDED_ON = 300.0
 """Seconds until the next look when all that is under way was handed on: a message comes when it is done."""
-AT_ONCE = 1.0
+SOON = 1.0
 MOST_DRAINS = 20
 """Receives from the dead-letter queue in one look: letters that stay there keep no others from being read."""
 
@@ -139,7 +139,7 @@ class _Steps:
         try:
             looked = await tick.look(self.tick.queues.work, self.tick.kept, self.memories.get(name), self.tick.go_on)
         except TimeIsOverError:
-            return UnderWay(AT_ONCE)
+            return UnderWay(SOON)
         except InputError as exc:
             return await step_seal(self._store, tick.at) or await seal_failed(tick.at, self.tick.context, exc)
         if looked.memory is not None:

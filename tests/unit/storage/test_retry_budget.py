@@ -4,17 +4,18 @@ from itertools import islice
 
 import pytest
 
+from fanout.backoff import SERVERS
 from fanout.errors import SettingsError
 from fanout.storage.access import Access
-from fanout.storage.retry_budget import FIRST_PAUSE, LONGEST_PAUSE, RETRY_BUDGET, client_config, pauses, retry_config
+from fanout.storage.retry_budget import RETRY_BUDGET, client_config, pauses, retry_config
 
 
 def test_pauses_grow_up_to_a_bound_and_differ() -> None:
     """Full jitter: nobody comes back at the same time as all others, and nobody waits for minutes."""
     many = [list(islice(pauses(RETRY_BUDGET), 20)) for _ in range(50)]
-    assert all(0 <= pause <= LONGEST_PAUSE for found in many for pause in found)
-    assert all(found[0] <= FIRST_PAUSE for found in many)
-    assert max(found[-1] for found in many) > LONGEST_PAUSE / 2
+    assert all(0 <= pause <= SERVERS.longest for found in many for pause in found)
+    assert all(found[0] <= SERVERS.first for found in many)
+    assert max(found[-1] for found in many) > SERVERS.longest / 2
     assert len({found[-1] for found in many}) == 50
 
 

@@ -1,10 +1,8 @@
 """What becomes of an attempt: the table."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from fanout.node.dispatch.retry_policy import LONGEST_BACK_OFF, Decision, back_off, retry_decision
+from fanout.node.dispatch.retry_policy import Decision, retry_decision
 from fanout.results.codec import Cause, Failure, Status
 
 FAILURE = Failure(Cause.EXCEPTION, "ValueError")
@@ -42,19 +40,6 @@ def test_what_is_too_short_is_tried_again_and_then_kept() -> None:
 def test_a_success_is_a_success_at_any_attempt(attempt: int) -> None:
     """However many tries it took."""
     assert retry_decision(None, attempt, 0, 0.9) == Decision(Status.SUCCEEDED)
-
-
-@given(st.integers(0, 10_000), st.floats(0, 1, exclude_max=True))
-def test_the_back_off_grows_and_is_bounded(attempt: int, draw: float) -> None:
-    """It never is zero, never longer than half a minute, and its middle never falls."""
-    seconds = back_off(attempt, draw)
-    assert 0 < seconds <= LONGEST_BACK_OFF
-    assert back_off(attempt, 0.5) <= back_off(attempt + 1, 0.5)
-
-
-def test_the_back_off_is_spread() -> None:
-    """Mini-batches that fail together do not come back together."""
-    assert [back_off(2, draw) for draw in (0.0, 0.5)] == [0.5, 0.75]
 
 
 @pytest.mark.parametrize(
