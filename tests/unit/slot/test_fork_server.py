@@ -189,13 +189,13 @@ NODE = """
 import asyncio, os, sys
 from pathlib import Path
 from fanout.slot.fork_server import ForkServer
-from fanout.slot.protocol import Start
+from fanout.slot.protocol import StartOrder
 from fanout.slot.process import SlotProcess
 from fanout.slot.spawn import Placement
 
 async def main(here: Path) -> None:
     names = ["0", "process000", str(here), {}, str(here), "", "", "INFO", ""]
-    start = Start("score.py", str(here), [], "text", None, *names)
+    start = StartOrder("score.py", str(here), [], "text", None, *names)
     place = Placement(here, dict(os.environ), here / "out", here / "err")
     await SlotProcess(start, place, print, print, ForkServer()).start()
     await asyncio.sleep(1000)

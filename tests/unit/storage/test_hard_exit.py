@@ -3,10 +3,10 @@ import sys
 
 LAST_WORDS = """
 import sys, threading, time
-from fanout.storage.hard_exit import leave
+from fanout.storage.hard_exit import hard_exit
 threading.Thread(target=time.sleep, args=(60,)).start()
 sys.stdout.write("last words")
-leave(7)
+hard_exit(7)
 """
 
 
