@@ -1,7 +1,7 @@
 """A call of a function over data, as the pipeline that carries it out: one parallel step."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,7 +84,7 @@ def document(name: str, source: Source, options: Options, output: str | None) ->
     return {"type": "pipeline", "jobs": {name: step}}
 
 
-def load_job(folder: Path, said: Mapping[str, Any]) -> "Pipeline":
+def load_job(folder: Path, said: Mapping[str, Any], overrides: Sequence[str] = ()) -> "Pipeline":
     """The checked pipeline of a job whose code is in `folder`; SpecError for values that no step can have.
 
     It has no file: messages recommend no command with one.
@@ -93,4 +93,4 @@ def load_job(folder: Path, said: Mapping[str, Any]) -> "Pipeline":
 
     path = folder / "pipeline.yml"
     path.write_text(json.dumps(said, indent=1), "utf-8")
-    return replace(load_pipeline(path), file="")
+    return replace(load_pipeline(path, overrides), file="")

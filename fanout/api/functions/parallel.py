@@ -217,6 +217,16 @@ def parallel(function: Any = None, /, *, init: Callable[[], object] | None = Non
     return ParallelFunction(function, _options(options), init)
 
 
+def call_of(function: Any) -> tuple[FunctionCall, Options]:
+    """How a function of mini-batches is called, and its options: its own when `parallel` has made it."""
+    made = (
+        function._made
+        if isinstance(function, ParallelFunction)
+        else _Function(function, Options(), None, per_item=False)
+    )
+    return made.call, made.options
+
+
 def _options(said: Mapping[str, Any], **defaults: Any) -> Options:
     known = {one.name for one in fields(Options)}
     for name in said:
@@ -232,14 +242,14 @@ class _Function:
     """A function with its options: what all calls are made of."""
 
     def __init__(self, function: Any, options: Options, init: Callable[[], object] | None, *, per_item: bool) -> None:
-        self._call = FunctionCall(getattr(function, "__fanout_function__", function), per_item, "values", True, init)
-        self._options = options
+        self.call = FunctionCall(getattr(function, "__fanout_function__", function), per_item, "values", True, init)
+        self.options = options
 
     def job(
         self, over: Any, where: Where, name: str | None, output: Any = None, **changed: Any
     ) -> AbstractContextManager[Job]:
         text = None if output is None else str(output)
-        return prepared(self._call, over, replace(self._options, **changed), text, name, where)
+        return prepared(self.call, over, replace(self.options, **changed), text, name, where)
 
     def rows(
         self, over: Any, where: Where, name: str | None, progress: bool | None, *, return_exceptions: bool = False

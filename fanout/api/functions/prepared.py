@@ -138,7 +138,7 @@ def _prepare(
         options = replace(options, mini_batch_size=options.mini_batch_size or 1)
     step = name_of(function.function)
     call(lambda: _store(given, name, settings))
-    pipeline = load_job(folder, document(step, source, options, _absolute(output)))
+    pipeline = load_job(folder, document(step, source, options, absolute(output)))
     size = int(options.mini_batch_size or 1) if items is not None else 0
     return Job(name, step, pipeline, settings, where, items, size, rows, board)
 
@@ -161,7 +161,8 @@ def _sized(function: FunctionCall, items: Items, options: Options, code: Path) -
     return replace(options, mini_batch_size=size_for(len(items), found.seconds, slots)), tuple(rows)
 
 
-def _absolute(output: str | None) -> str | None:
+def absolute(output: str | None) -> str | None:
+    """The place of an output; a path of this machine is counted from the current folder."""
     if output is None or "://" in output or output.startswith("azureml:"):
         return output
     return str(Path(output).expanduser().absolute())

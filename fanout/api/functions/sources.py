@@ -38,19 +38,29 @@ def source_of(over: Any, folder: Path, place: Place) -> tuple[Source, Items | No
 
 
 def _at(text: str, folder: Path, place: Place) -> tuple[Source, Items | None]:
-    is_pattern, path = bool(set(text) & set(_GLOB)), Path(text).expanduser()
-    if "://" in text or text.startswith(_STORES):
-        if _is_table_file(text):
+    is_pattern, path = are_many(text), Path(text).expanduser()
+    if is_in_a_store(text):
+        if is_table_file(text):
             return Source("table", "uri_file", text), None
         if is_pattern or (Path(text).suffix and not text.endswith("/")):
             return _file_list([{"pattern" if is_pattern else "file": text}], folder, place), None
         return Source("files", "uri_folder", text), None
-    if _is_table_file(text) and (is_pattern or path.is_file()):
+    if is_table_file(text) and (is_pattern or path.is_file()):
         return Source("table", "uri_file", str(path.absolute())), None
     return _of_items(_files(path), folder, place)
 
 
-def _is_table_file(text: str) -> bool:
+def is_in_a_store(text: str) -> bool:
+    """Whether the text is a URI, not a path of this machine."""
+    return "://" in text or text.startswith(_STORES)
+
+
+def are_many(text: str) -> bool:
+    """Whether the text is a pattern."""
+    return bool(set(text) & set(_GLOB))
+
+
+def is_table_file(text: str) -> bool:
     """Whether the name is that of a table, packed or not, or a pattern of such names."""
     name = text.lower()
     for packed in _PACKED:

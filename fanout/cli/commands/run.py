@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,7 @@ import typer
 from fanout.api.where import Where
 from fanout.cli import options
 from fanout.cli.exit_codes import exit_code, the_one_inside
-from fanout.errors import ExitCode
+from fanout.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fanout.cli.render.run.view import RunView
     from fanout.config.settings import Settings
     from fanout.engines.node_process import WarmNode
+    from fanout.pipeline.model import Pipeline
     from fanout.scheduler.context import RunContext
     from fanout.scheduler.observer import RunReport
 
@@ -46,8 +47,52 @@ Reuse = Annotated[
 ]
 
 
+Target = Annotated[
+    Path,
+    typer.Argument(
+        metavar="PIPELINE",
+        help="The pipeline file; with --over a script, MODULE:FUNCTION or FILE.py:FUNCTION.",
+        show_default=False,
+    ),
+]
+
+
+Over = Annotated[
+    str | None,
+    typer.Option(metavar="DATA", help="What a script or function runs over: a file, folder, pattern or URI."),
+]
+
+
+Rows = Annotated[int | None, typer.Option(min=1, metavar="N", help="With --over: rows of a mini-batch.")]
+
+
+Size = Annotated[
+    str | None, typer.Option(metavar="SIZE", help="With --over: files of a mini-batch, or the size of its rows (10mb).")
+]
+
+
+RowFile = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="FILE", help="With --over: rows go here (.csv, .tsv, .jsonl, .parquet)."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of a run without a pipeline file."""
+
+    over: str | None
+    rows: int | None
+    size: str | None
+    output: str | None
+
+
 def run(
-    pipeline: options.PipelineFile,
+    pipeline: Target,
+    over: Over = None,
+    rows: Rows = None,
+    size: Size = None,
+    output: RowFile = None,
     sets: options.Set = None,
     inputs: options.Input = None,
     name: Name = None,
@@ -59,26 +104,67 @@ def run(
     profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
-    """Run a pipeline and show its progress and results."""
+    """Run a pipeline and show its progress and results.
+
+    Without a pipeline file: fanout run score.py --over photos/ --size 20 -o out.csv runs run() of a script,
+    fanout run score.py:clean --over rows.csv --rows 1000 -o out.csv a function of it, over the data.
+    """
     from fanout.api import context
-    from fanout.api.pipelines import load, look_at_tables, own_environments, warm_node
+    from fanout.api.pipelines import own_environments, warm_node
 
-    loaded, where = load(pipeline, sets, inputs), Where(store, queue, profile)
-    look_at_tables(loaded, pipeline, where)
-    loaded = own_environments(loaded) if env else loaded
-    loaded = loaded if reuse is None else replace(loaded, force_rerun=not reuse)
-    settings = context.settings_of(pipeline, where)
-    settings = settings if strict is None else replace(settings, strict=strict)
+    where = Where(store, queue, profile)
+    with _pipeline(pipeline, Asked(over, rows, size, output), sets, inputs, where) as found:
+        loaded = own_environments(found) if env else found
+        loaded = loaded if reuse is None else replace(loaded, force_rerun=not reuse)
+        settings = context.settings_of(pipeline if over is None else Path.cwd(), where)
+        settings = settings if strict is None else replace(settings, strict=strict)
 
-    async def job(run_context: "RunContext", view: "RunView") -> "RunReport":
-        from fanout.scheduler.resident import start
+        async def job(run_context: "RunContext", view: "RunView") -> "RunReport":
+            from fanout.scheduler.resident import start
 
-        return await start(loaded, run_context, view, name)
+            return await start(loaded, run_context, view, name)
 
-    with warm_node(loaded, settings) as warm:
-        import asyncio  # the node imports beside us from here on
+        with warm_node(loaded, settings) as warm:
+            import asyncio  # the node imports beside us from here on
 
-        raise typer.Exit(asyncio.run(carry_out(job, settings, where, json=json, warm=warm)))
+            raise typer.Exit(asyncio.run(carry_out(job, settings, where, json=json, warm=warm)))
+
+
+@contextlib.contextmanager
+def _pipeline(
+    file: Path, asked: Asked, sets: list[str] | None, inputs: list[str] | None, where: Where
+) -> "Iterator[Pipeline]":
+    """The pipeline of the file, or of the script or function, while what it needs is there."""
+    _check_together(file, asked, inputs)
+    if asked.over is None:
+        from fanout.api.pipelines import load, look_at_tables
+
+        loaded = load(file, sets, inputs)
+        look_at_tables(loaded, file, where)
+        yield loaded
+        return
+    from fanout.api.functions.direct import Direct, direct_pipeline
+
+    with direct_pipeline(
+        Direct(str(file), asked.over, asked.rows, asked.size, asked.output), sets or (), where
+    ) as made:
+        yield made
+
+
+def _check_together(file: Path, asked: Asked, inputs: list[str] | None) -> None:
+    """InputError for options that do not go with what is to be run."""
+    is_code = file.suffix == ".py" or (":" in file.name and not file.is_file())
+    if asked.over is None and is_code:
+        raise InputError(f"{file} is no pipeline file: say what it runs over, as in fanout run {file} --over data/")
+    if asked.over is None and (asked.rows, asked.size, asked.output) != (None, None, None):
+        raise InputError("--rows, --size and --output go with --over; keys of a pipeline file are replaced by --set")
+    if asked.over is not None and not is_code:
+        raise InputError(
+            f"--over goes with a script (.py) or a function (MODULE:FUNCTION), and {file} is neither; inputs of a "
+            "pipeline file are given by --input"
+        )
+    if asked.over is not None and inputs:
+        raise InputError("--input gives values to inputs of a pipeline file; scripts and functions have data by --over")
 
 
 def resume(
