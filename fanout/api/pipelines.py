@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanout.api.where import Where
-from fanout.errors import Place, Problem, SpecError
+from fanout.errors import InputError, Place, Problem, SpecError
 
 if TYPE_CHECKING:
     from fanout.config.settings import Settings
@@ -20,10 +20,14 @@ def load(
 ) -> "Pipeline":
     """The pipeline in the file at `path` with the options applied; SpecError with every problem found.
 
+    InputError for a script.
+
     `for_trigger`: for its trigger; None: for its trigger when it has one.
     """
     from fanout.pipeline.load import load_pipeline
 
+    if path.suffix == ".py":
+        raise InputError(f"{path} is a script, no pipeline file; `fanout run {path} --over DATA` runs it")
     return load_pipeline(path, [*(sets or ()), *overrides_of(path, inputs or ())], for_trigger=for_trigger)
 
 

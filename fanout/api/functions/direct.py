@@ -40,8 +40,11 @@ class Direct:
 
 
 @contextlib.contextmanager
-def direct_pipeline(direct: Direct, sets: Sequence[str], where: Where) -> Iterator["Pipeline"]:
-    """The checked pipeline, while the folder with the code of a function is there; InputError and SpecError if not."""
+def direct_pipeline(direct: Direct, sets: Sequence[str], where: Where | None) -> Iterator["Pipeline"]:
+    """The checked pipeline, while the folder with the code of a function is there; InputError and SpecError if not.
+
+    With `where` tables of this machine are looked at, too.
+    """
     folder = Path(tempfile.mkdtemp(prefix="fanout-direct-"))
     try:
         yield _load(direct, sets, where, folder)
@@ -49,7 +52,7 @@ def direct_pipeline(direct: Direct, sets: Sequence[str], where: Where) -> Iterat
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _load(direct: Direct, sets: Sequence[str], where: Where, folder: Path) -> "Pipeline":
+def _load(direct: Direct, sets: Sequence[str], where: Where | None, folder: Path) -> "Pipeline":
     from fanout.api.pipelines import look_at_tables
 
     source, paths, options = data_of(direct)
@@ -66,7 +69,8 @@ def _load(direct: Direct, sets: Sequence[str], where: Where, folder: Path) -> "P
         step["task"] |= _script(direct.target)
     try:
         pipeline = load_job(folder, said, sets)
-        look_at_tables(pipeline, folder / "pipeline.yml", where)
+        if where is not None:
+            look_at_tables(pipeline, folder / "pipeline.yml", where)
     except SpecError as error:
         raise SpecError([_placed(problem, direct.target, folder) for problem in error.problems]) from error
     return pipeline

@@ -2,16 +2,16 @@
 
 import contextlib
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fanout.api.where import Where
-from fanout.cli import options
+from fanout.cli import direct, options
 from fanout.cli.exit_codes import exit_code, the_one_inside
-from fanout.errors import ExitCode, InputError
+from fanout.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from fanout.cli.render.run.view import RunView
     from fanout.config.settings import Settings
     from fanout.engines.node_process import WarmNode
-    from fanout.pipeline.model import Pipeline
     from fanout.scheduler.context import RunContext
     from fanout.scheduler.observer import RunReport
 
@@ -47,52 +46,12 @@ Reuse = Annotated[
 ]
 
 
-Target = Annotated[
-    Path,
-    typer.Argument(
-        metavar="PIPELINE",
-        help="The pipeline file; with --over a script, MODULE:FUNCTION or FILE.py:FUNCTION.",
-        show_default=False,
-    ),
-]
-
-
-Over = Annotated[
-    str | None,
-    typer.Option(metavar="DATA", help="What a script or function runs over: a file, folder, pattern or URI."),
-]
-
-
-Rows = Annotated[int | None, typer.Option(min=1, metavar="N", help="With --over: rows of a mini-batch.")]
-
-
-Size = Annotated[
-    str | None, typer.Option(metavar="SIZE", help="With --over: files of a mini-batch, or the size of its rows (10mb).")
-]
-
-
-RowFile = Annotated[
-    str | None,
-    typer.Option("--output", "-o", metavar="FILE", help="With --over: rows go here (.csv, .tsv, .jsonl, .parquet)."),
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The options of a run without a pipeline file."""
-
-    over: str | None
-    rows: int | None
-    size: str | None
-    output: str | None
-
-
 def run(
-    pipeline: Target,
-    over: Over = None,
-    rows: Rows = None,
-    size: Size = None,
-    output: RowFile = None,
+    pipeline: direct.Target,
+    over: direct.Over = None,
+    rows: direct.Rows = None,
+    size: direct.Size = None,
+    output: direct.RowFile = None,
     sets: options.Set = None,
     inputs: options.Input = None,
     name: Name = None,
@@ -113,7 +72,8 @@ def run(
     from fanout.api.pipelines import own_environments, warm_node
 
     where = Where(store, queue, profile)
-    with _pipeline(pipeline, Asked(over, rows, size, output), sets, inputs, where) as found:
+    asked = direct.Asked(over, rows, size, output)
+    with direct.pipeline_of(pipeline, asked, sets, inputs, where) as found:
         loaded = own_environments(found) if env else found
         loaded = loaded if reuse is None else replace(loaded, force_rerun=not reuse)
         settings = context.settings_of(pipeline if over is None else Path.cwd(), where)
@@ -128,43 +88,6 @@ def run(
             import asyncio  # the node imports beside us from here on
 
             raise typer.Exit(asyncio.run(carry_out(job, settings, where, json=json, warm=warm)))
-
-
-@contextlib.contextmanager
-def _pipeline(
-    file: Path, asked: Asked, sets: list[str] | None, inputs: list[str] | None, where: Where
-) -> "Iterator[Pipeline]":
-    """The pipeline of the file, or of the script or function, while what it needs is there."""
-    _check_together(file, asked, inputs)
-    if asked.over is None:
-        from fanout.api.pipelines import load, look_at_tables
-
-        loaded = load(file, sets, inputs)
-        look_at_tables(loaded, file, where)
-        yield loaded
-        return
-    from fanout.api.functions.direct import Direct, direct_pipeline
-
-    with direct_pipeline(
-        Direct(str(file), asked.over, asked.rows, asked.size, asked.output), sets or (), where
-    ) as made:
-        yield made
-
-
-def _check_together(file: Path, asked: Asked, inputs: list[str] | None) -> None:
-    """InputError for options that do not go with what is to be run."""
-    is_code = file.suffix == ".py" or (":" in file.name and not file.is_file())
-    if asked.over is None and is_code:
-        raise InputError(f"{file} is no pipeline file: say what it runs over, as in fanout run {file} --over data/")
-    if asked.over is None and (asked.rows, asked.size, asked.output) != (None, None, None):
-        raise InputError("--rows, --size and --output go with --over; keys of a pipeline file are replaced by --set")
-    if asked.over is not None and not is_code:
-        raise InputError(
-            f"--over goes with a script (.py) or a function (MODULE:FUNCTION), and {file} is neither; inputs of a "
-            "pipeline file are given by --input"
-        )
-    if asked.over is not None and inputs:
-        raise InputError("--input gives values to inputs of a pipeline file; scripts and functions have data by --over")
 
 
 def resume(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fanout.api.where import Where
-from fanout.cli import options
+from fanout.cli import direct, options
 from fanout.errors import ExitCode, InputError, Place, Problem, SpecError
 
 if TYPE_CHECKING:
@@ -57,7 +57,10 @@ def validate(
 
 
 def plan(
-    pipeline: options.PipelineFile,
+    pipeline: direct.Target,
+    over: direct.Over = None,
+    rows: direct.Rows = None,
+    size: direct.Size = None,
     sets: options.Set = None,
     inputs: options.Input = None,
     show: Show = 3,
@@ -70,14 +73,14 @@ def plan(
     Runs and writes nothing. A step that reads another step's output cannot be planned before that step has ended.
     """
     from fanout.api import context
-    from fanout.api.pipelines import load
     from fanout.cli.render.output import output_to
     from fanout.cli.render.plan import plan_fields, plan_lines
     from fanout.queries.plan import look_ahead
 
-    loaded = load(pipeline, sets, inputs)
-    settings = context.settings_of(pipeline, Where(store, profile=profile))
-    steps = look_ahead(loaded, settings, context.access_to_look(settings), show)
+    where, asked = Where(store, profile=profile), direct.Asked(over, rows, size)
+    settings = context.settings_of(pipeline if over is None else Path.cwd(), where)
+    with direct.pipeline_of(pipeline, asked, sets, inputs) as loaded:
+        steps = look_ahead(loaded, settings, context.access_to_look(settings), show)
     if json:
         typer.echo(json_format.dumps({"steps": [plan_fields(step) for step in steps]}))
         return

@@ -83,12 +83,24 @@ def test_a_failure_is_shown_and_redriven(empty_project: Any) -> None:
     assert len(project.output("out.csv").splitlines()) == 9
 
 
+def test_a_plan_of_a_function(empty_project: Any) -> None:
+    """How the rows would be read and cut; nothing is run or written."""
+    project = empty_project
+    project.write("score.py", FUNCTION)
+    project.write("rows.csv", "zip,amount\n" + "".join(f"{n:05d},{n}\n" for n in range(300)))
+    ended = project.fanout("plan", "score.py:total", "--over", "rows.csv", "--rows", "100")
+    assert ended.code == 0, ended.said
+    assert ended.stdout.startswith("total: 3 mini-batches, 300 items\n")
+    assert "zip text, amount int" in ended.stdout
+    assert not (project.folder / ".fanout").exists()
+
+
 def test_options_that_do_not_go_together(empty_project: Any) -> None:
     """Exit code 2 and what would be right; nothing is started."""
     project = empty_project
     _files(project, 1)
     for words, sentence in (
-        (("score.py",), "fanout run score.py --over data/"),
+        (("score.py",), "score.py is no pipeline file: give what it runs over, such as --over data/"),
         (("pipeline.yml", "--rows", "3"), "--rows, --size and --output go with --over"),
         (("pipeline.yml", "--over", "data"), "pipeline.yml is neither"),
         (("score.py", "--over", "data", "--input", "a=1"), "have data by --over"),

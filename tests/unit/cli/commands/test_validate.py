@@ -192,3 +192,11 @@ def test_an_input_that_is_missing_is_the_users_mistake(fanout: Any, pipeline: Pa
     said = fanout("plan", "pipeline.yml", "--input", "files=empty")
     assert said.code == 2
     assert f"{folder}/empty" in said.err
+
+
+def test_a_script_is_no_pipeline_file(fanout: Any, folder: Path) -> None:
+    """It is not read as one; the command that runs it is named."""
+    (folder / "score.py").write_text("def run(mini_batch):\n    return mini_batch\n")
+    said = fanout("validate", "score.py")
+    assert (said.code, said.out) == (2, "")
+    assert said.err == "score.py is a script, no pipeline file; `fanout run score.py --over DATA` runs it\n"
