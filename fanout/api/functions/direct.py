@@ -94,7 +94,8 @@ def data_of(direct: Direct) -> tuple[Source, str | list[str], Options]:
         return Source("table", kind, place), place, Options(mini_batch_rows=rows, mini_batch_size=size)
     if is_file:
         raise InputError(f"--size {size} counts files, and {over} is read as rows: write --rows {size}, or --size 10mb")
-    paths = [place] if path.is_file() else place
+    is_one = path.is_file() or (remote and path.suffix != "" and not over.endswith("/") and not are_many(over))
+    paths = [place] if is_one else place
     wanted = size if size is not None or remote or not path.is_dir() else _even_size(path)
     return Source("files", "uri_folder", place), paths, Options(mini_batch_size=wanted)
 

@@ -107,6 +107,13 @@ def test_what_the_data_is(over: str, asked: dict[str, Any], kind: str, type_: st
     assert (source.kind, source.type) == (kind, type_)
 
 
+@pytest.mark.parametrize("over", ["files/0.txt", "s3://bucket/photos/0.jpg"])
+def test_a_single_file_is_a_list_of_one(over: str, folder: Path) -> None:
+    """Here and in a store: a folder of that name is not looked for."""
+    _, paths, _ = data_of(Direct("my_score.py", over))
+    assert paths == [over if "://" in over else str(folder / over)]
+
+
 @pytest.mark.parametrize(
     ("direct", "sentence"),
     [
