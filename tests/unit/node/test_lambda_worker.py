@@ -189,7 +189,7 @@ async def test_a_script_that_cannot_be_loaded(shop: Shop) -> None:
     await shop.work(await shop.batch(1, 2))
     assert [delivery.receive_count for delivery in await shop.queues.main.receive(10, 0)] == [1, 1]
     ledger = await shop.ledger()
-    assert [event.gave_up for _, event in ledger.events][-1]
+    assert any(event.gave_up for _, event in ledger.events)  # not always the last: another slot may fail after it
     assert ledger.attempts == 0
 
 
