@@ -112,9 +112,14 @@ def follow(text: str, into: Shell) -> list[str]:
     return printed
 
 
+def smallest_pipeline() -> str:
+    """The section of README.md from which the tests take their first pipeline."""
+    return (ROOT / "README.md").read_text().partition("\n## The smallest pipeline\n")[2].partition("\n## ")[0]
+
+
 def hello(folder: Path) -> None:
     """The smallest pipeline of README.md, with its three names."""
-    found = [block.body for block in blocks((ROOT / "README.md").read_text()) if block.kind in ("yaml", "python")]
+    found = [block.body for block in blocks(smallest_pipeline()) if block.kind in ("yaml", "python")]
     for name in ("names", "src"):
         (folder / name).mkdir(parents=True)
     (folder / "pipeline.yml").write_text(found[0])

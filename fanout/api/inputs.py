@@ -4,18 +4,25 @@ import json
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TypeAlias
 
-Value: TypeAlias = str | int | float | bool | PathLike[str] | None
-"""What an input or a key may be given. A path is taken from the current folder."""
+from fanout.errors import InputError
 
 
-def said(value: Value) -> str:
-    """A value as `--set` and `--input` read it: text stays text, whatever it looks like."""
-    return json.dumps(str(value) if isinstance(value, PathLike) else value, ensure_ascii=False)
+def said(value: object) -> str:
+    """A value as `--set` and `--input` read it: text stays text, whatever it looks like.
+
+    Values are text, numbers, booleans, paths, None, and lists and mappings of them. InputError for any other.
+    """
+    try:
+        return json.dumps(str(value) if isinstance(value, PathLike) else value, ensure_ascii=False)
+    except TypeError:
+        kind = type(value).__name__
+        raise InputError(
+            f"inputs and keys take text, numbers, booleans and paths, not a value of type {kind}"
+        ) from None
 
 
-def located(inputs: Mapping[str, Value], data: Iterable[str], base: Path) -> dict[str, Value]:
+def located(inputs: Mapping[str, object], data: Iterable[str], base: Path) -> dict[str, object]:
     """The inputs with relative paths made absolute, counted from `base`: every path, and texts where data is meant."""
     places = set(data)
     return {
@@ -45,12 +52,12 @@ def data_inputs(pipeline_file: Path) -> set[str]:
     return found
 
 
-def given(file: Path, inputs: Mapping[str, Value], base: Path) -> tuple[str, ...]:
+def given(file: Path, inputs: Mapping[str, object], base: Path) -> tuple[str, ...]:
     """Each input as `--input` takes it; relative paths are counted from `base`."""
     places = located(inputs, data_inputs(file) if inputs else (), base)
     return tuple(f"{name}={said(value)}" for name, value in places.items())
 
 
-def replaced(overrides: Mapping[str, Value]) -> tuple[str, ...]:
+def replaced(overrides: Mapping[str, object]) -> tuple[str, ...]:
     """Each override as `--set` takes it."""
     return tuple(f"{key}={said(value)}" for key, value in overrides.items())

@@ -10,7 +10,7 @@ from fanout.api import context, pipelines
 from fanout.api.background import BackgroundProcess
 from fanout.api.begin import begin_run
 from fanout.api.calls import call
-from fanout.api.inputs import Value, given, replaced
+from fanout.api.inputs import given, replaced
 from fanout.api.progress import Board
 from fanout.api.run import Run, carry_out
 from fanout.api.values import Validation
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fanout.pipeline.model import Pipeline
 
 File = str | PathLike[str]
-Inputs = Mapping[str, Value]
+Inputs = Mapping[str, object]  # checked by `given`: dict[str, object] is what mypy infers of mixed values
 
 
 def run(

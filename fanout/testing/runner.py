@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from fanout.api.inputs import Value, given, replaced, said
+from fanout.api.inputs import given, replaced, said
 from fanout.testing.environment import isolated
 from fanout.testing.errors import RunNotCompletedError, RunTimeoutError
 from fanout.testing.places import redirected
@@ -47,7 +47,7 @@ class FanoutRun:
         self,
         pipeline: str | Path,
         *,
-        inputs: Mapping[str, Value] | None = None,
+        inputs: Mapping[str, object] | None = None,
         overrides: Mapping[str, Any] | None = None,
         servers: Where = "moto",
         store: str | None = None,
@@ -108,7 +108,7 @@ class _Order:
     sets: tuple[str, ...]
 
     @classmethod
-    def of(cls, file: Path, base: Path, inputs: Mapping[str, Value], overrides: Mapping[str, Any]) -> "_Order":
+    def of(cls, file: Path, base: Path, inputs: Mapping[str, object], overrides: Mapping[str, Any]) -> "_Order":
         """The order for a file; SpecError with every problem found."""
         from fanout.api.pipelines import load
 

@@ -6,6 +6,7 @@ from typing import Any
 OURS = frozenset({"trigger"})
 """Keys of a pipeline file that Azure does not know."""
 OURS_ON_A_STEP = frozenset({"depends_on", "mini_batch_rows", "isolate_failures", "speculate"})
+OURS_ON_AN_INPUT = frozenset({"read"})
 TEXTS = ("tags", "properties", "environment_variables", "mini_batch_size")
 """Where fanout takes a number or a boolean for the text that Azure wants."""
 ENVIRONMENT = "azureml:any:1"
@@ -40,6 +41,8 @@ def _step(step: Mapping[str, Any]) -> dict[str, Any]:
     kept = _with_texts({key: value for key, value in step.items() if key not in OURS_ON_A_STEP})
     if "${{" in str(kept.get("limits", "")):  # fanout lets people bind this one, too
         kept["limits"] = {"timeout": 1}
+    if isinstance(kept.get("inputs"), dict):
+        kept["inputs"] = {name: _without_ours(given) for name, given in kept["inputs"].items()}
     if isinstance(kept.get("component"), dict):
         return {**kept, "component": _step(kept["component"])}
     if "component" in kept:
@@ -52,7 +55,15 @@ def _step(step: Mapping[str, Any]) -> dict[str, Any]:
 def _bare(given: Any) -> Any:
     """A declared value of the pipeline as the value alone."""
     is_value = isinstance(given, dict) and given.get("type") in LITERALS
-    return given.get("default") if is_value else given
+    return given.get("default") if is_value else _without_ours(given)
+
+
+def _without_ours(given: Any) -> Any:
+    return (
+        {key: value for key, value in given.items() if key not in OURS_ON_AN_INPUT}
+        if isinstance(given, dict)
+        else given
+    )
 
 
 def _with_texts(mapping: Mapping[str, Any]) -> dict[str, Any]:

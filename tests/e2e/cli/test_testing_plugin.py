@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import guides
+
 ROOT = Path(__file__).parents[3]
 MINE = {"AWS_PROFILE": "no-such-profile", "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "FANOUT_STORE": "s3://mine"}
 FAILING = """\
@@ -45,10 +47,7 @@ def _blocks(page: str) -> list[str]:
 @pytest.fixture
 def hello(tmp_path: Path) -> Path:
     """The smallest pipeline of README.md, in a folder of its own."""
-    pipeline, script = _blocks("README.md")[:2]
-    (tmp_path / "src").mkdir()
-    (tmp_path / "pipeline.yml").write_text(pipeline)
-    (tmp_path / "src" / "greet.py").write_text(script)
+    guides.hello(tmp_path)
     return tmp_path
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from fanout.testing import FanoutRun, RunResult
+from tests.guides import smallest_pipeline
 
 pytestmark = pytest.mark.xdist_group("examples")  # runs are made once for the module
 
@@ -165,7 +166,7 @@ def _expected_quality(carrier: pd.DataFrame) -> pd.Series:
 
 def test_readme_is_true(tmp_path: Path) -> None:
     """The smallest pipeline, typed in from README.md, prints and writes what README.md says."""
-    blocks = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```(\w+)\n(.*?)```", smallest_pipeline(), re.DOTALL)
     pipeline, script, printed, greetings = (text for language, text in blocks if language != "toml")
     for name, text in {"pipeline.yml": pipeline, "src/greet.py": script}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)

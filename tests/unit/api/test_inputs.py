@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from fanout.api.inputs import data_inputs, located, said
+from fanout.api.inputs import data_inputs, located, replaced, said
 from fanout.api.pipelines import load
+from fanout.errors import InputError
 
 PIPELINE = """\
 type: pipeline
@@ -60,3 +61,10 @@ def test_text_stays_text(file: Path, value: str) -> None:
     """Whatever a text looks like in YAML, the pipeline gets it as it is."""
     pipeline = load(file, [f"description={said(value)}"])
     assert pipeline.description == value
+
+
+def test_a_value_that_no_key_takes() -> None:
+    """An error in one sentence; lists and mappings are values of keys."""
+    assert replaced({"a.b": {"types": ["x"]}}) == ('a.b={"types": ["x"]}',)
+    with pytest.raises(InputError, match="not a value of type set"):
+        replaced({"a.b": {1}})
