@@ -27,7 +27,7 @@ def load(
     from fanout.pipeline.load import load_pipeline
 
     if path.suffix == ".py":
-        raise InputError(f"{path} is a script, no pipeline file; `fanout run {path} --over DATA` runs it")
+        raise InputError(f"{path} is a script, no pipeline file; the verb run takes it, with --over DATA")
     return load_pipeline(path, [*(sets or ()), *overrides_of(path, inputs or ())], for_trigger=for_trigger)
 
 

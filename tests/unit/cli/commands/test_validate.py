@@ -199,4 +199,4 @@ def test_a_script_is_no_pipeline_file(fanout: Any, folder: Path) -> None:
     (folder / "score.py").write_text("def run(mini_batch):\n    return mini_batch\n")
     said = fanout("validate", "score.py")
     assert (said.code, said.out) == (2, "")
-    assert said.err == "score.py is a script, no pipeline file; `fanout run score.py --over DATA` runs it\n"
+    assert said.err == "score.py is a script, no pipeline file; the verb run takes it, with --over DATA\n"
