@@ -1,7 +1,9 @@
 """Which node does harm: everything fails on it while the same mini-batches, or others, succeed elsewhere. Pure.
 
 A node fails for its own reasons when its machine lacks the data, a library, memory or space. It fails fast, so it takes
-more than its share. A script that fails often is no reason: the odds say how likely such a row is by chance.
+more than its share. A script that fails often is no reason: the odds say how likely such a row is by chance. The odds
+hold for first tries. What failed on a node before its last success and fails there again is no new evidence: towards
+the end of a step the mini-batches that are left are those that always fail.
 """
 
 from collections.abc import Iterator
@@ -19,6 +21,8 @@ REFUTED = 3
 """Times as many of its failures must have succeeded elsewhere as have failed there, too."""
 MOST_KEPT = 1_000
 """Mini-batches of a row that are remembered; more than that prove nothing more."""
+MOST_EARLIER = 100_000
+"""Mini-batches that are remembered of earlier rows; with so many the share of failures speaks for the script itself."""
 _NO_TRY = frozenset({Cause.VANISHED, Cause.DAMAGED})
 
 
@@ -63,8 +67,11 @@ class _Tally:
     confirmed: set[int] = field(default_factory=set)
     first: str = ""  # how the row began
     missing: set[int] = field(default_factory=set)  # of the row: whose data this machine does not have
+    earlier: set[int] = field(default_factory=set)  # mini-batches that failed here before its last success
 
     def end_row(self) -> None:
+        if len(self.earlier) < MOST_EARLIER:
+            self.earlier |= self.row
         for known in (self.row, self.refuted, self.confirmed, self.missing):
             known.clear()
         self.first = ""
@@ -144,7 +151,7 @@ class Tallies:
             mine.failed += 1
             self._changed = True
             mine.first = mine.first or entry.failure.message
-            if len(mine.row) < MOST_KEPT:
+            if len(mine.row) < MOST_KEPT and entry.index not in mine.earlier:
                 mine.row.add(entry.index)
                 if entry.failure.cause is Cause.MISSING:
                     mine.missing.add(entry.index)

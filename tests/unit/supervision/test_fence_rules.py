@@ -72,6 +72,18 @@ def test_a_row_of_one_mini_batch_is_none() -> None:
     assert list(tallies.suspects(retries=True, hinges=True)) == []
 
 
+def test_what_failed_here_before_a_success_is_no_new_evidence() -> None:
+    """The last mini-batches of a step are those that always fail: a node that is alone with them did no harm."""
+    tallies = Tallies()
+    tallies.absorb(0, _index(*map(_entry, range(13))))
+    tallies.absorb(1, _index(*(_entry(index, Status.RETRIED) for index in range(20, 40)), _entry(13)))
+    tallies.absorb(1, _index(*(_entry(index, Status.FAILED, 1) for index in range(20, 40))))
+    assert tallies.evidence(1).row == 0
+    assert list(tallies.suspects(retries=True, hinges=True)) == []
+    tallies.absorb(1, _index(*(_entry(index, Status.RETRIED) for index in range(40, 60))))  # first tries count
+    assert list(tallies.suspects(retries=True, hinges=True)) == [1]
+
+
 def test_what_fails_everywhere_fences_nobody() -> None:
     """The script is broken, not the machines."""
     tallies = Tallies()
