@@ -6,16 +6,35 @@ that was done.
 """
 
 import asyncio
+import atexit
 import contextlib
 import threading
+import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextvars import copy_context
+from functools import cache
 from typing import Any, Generic, TypeVar
+
+from fanout.storage.hard_exit import let_answers_arrive
 
 T = TypeVar("T")
 TICK = 0.1
 """Seconds between two looks of the calling thread at what there is to draw."""
+_under_way: "weakref.WeakSet[Call[Any]]" = weakref.WeakSet()
+"""Calls that may not have ended: the thread of each holds it."""
+
+
+@cache
+def _end_with_the_process() -> None:
+    """A process that ends cuts its calls off in order; their runs can be resumed."""
+    atexit.register(_at_exit)
+
+
+def _at_exit() -> None:
+    for one in list(_under_way):
+        one.cancel()
+    let_answers_arrive()
 
 
 def _nothing() -> None:
@@ -30,7 +49,9 @@ class Call(Generic[T]):
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[T] | None = None
-        # A daemon: a process that ends does not wait for its runs, which can be resumed.
+        _under_way.add(self)
+        _end_with_the_process()
+        # A daemon: a process that ends does not wait for its runs.
         self._thread = threading.Thread(
             target=copy_context().run, args=(self._carry_out, begin), name="fanout", daemon=True
         )
@@ -69,23 +90,23 @@ class Call(Generic[T]):
     def _carry_out(self, begin: Callable[[], Coroutine[Any, Any, T]]) -> None:
         try:
             with asyncio.Runner() as runner:
-                runner.run(self._main(begin))
+                answer = runner.run(self._main(begin))
+        except asyncio.CancelledError:
+            self._fail(KeyboardInterrupt())
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that called
             self._fail(error)
+        else:  # only now: a caller that has the answer may end the process
+            self._future.set_result(answer)
         finally:
             self._ready.set()
 
-    async def _main(self, begin: Callable[[], Coroutine[Any, Any, T]]) -> None:
+    async def _main(self, begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.ensure_future(begin())
         self._ready.set()
-        try:
-            self._future.set_result(await self._task)
-        except asyncio.CancelledError:
-            self._fail(KeyboardInterrupt())
+        return await self._task
 
     def _fail(self, error: BaseException) -> None:
-        if not self._future.done():
-            self._future.set_exception(single(error))
+        self._future.set_exception(single(error))
 
 
 def call(begin: Callable[[], Coroutine[Any, Any, T]], tick: Callable[[], None] = _nothing) -> T:

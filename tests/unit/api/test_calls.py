@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 import threading
 from contextvars import ContextVar
 
@@ -77,3 +79,46 @@ def test_calls_from_many_threads_at_once() -> None:
     with contextlib.ExitStack() as stack:
         made = [stack.enter_context(running(_answer)) for _ in range(3)]
         assert all(one.result() for one in made)
+
+
+UNFINISHED = """
+import asyncio, threading
+from fanout.api.calls import Call
+
+begun = threading.Event()
+
+async def wait():
+    try:
+        begun.set()
+        await asyncio.Event().wait()
+    finally:
+        print("cut off in order", flush=True)
+
+call = Call(wait)
+begun.wait()
+"""
+
+
+def test_a_process_that_ends_cuts_its_calls_off_in_order() -> None:
+    """Nodes of a call would be left otherwise; the exit code is the script's."""
+    done = subprocess.run([sys.executable, "-c", UNFINISHED], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "cut off in order\n", "")
+
+
+def test_the_answer_comes_after_the_end_of_the_loop() -> None:
+    """All that the call began has ended: asynchronous generators and tasks that were left are closed."""
+    closed = []
+
+    async def left() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            closed.append(True)
+
+    async def begin() -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(left())
+        await asyncio.sleep(0)
+        return task
+
+    assert call(begin).cancelled()
+    assert closed == [True]
