@@ -130,13 +130,23 @@ async def write_summary(store: "ObjectStore", at: StepRound, summary: PlanSummar
 
 async def read_shard(store: "ObjectStore", at: StepRound, number: int, summary: PlanSummary) -> Shard:
     """A shard as it was planned, which `summary` tells; DamagedRecordError when it is missing or altered."""
+    key = keys.manifest(at, number)
+    shard = await find_shard(store, at, number)
+    if shard is None:
+        raise DamagedRecordError(f"{key}: is missing, though plan.json says that it was written")
+    return summary.check(shard, key)
+
+
+async def find_shard(store: "ObjectStore", at: StepRound, number: int) -> Shard | None:
+    """A shard as it lies in the store, before the plan is complete too; None where there is none.
+
+    DamagedRecordError when it holds anything but lines.
+    """
     from fanout.storage.objects import read
 
     key = keys.manifest(at, number)
     body = await read(store, key)
-    if body is None:
-        raise DamagedRecordError(f"{key}: is missing, though plan.json says that it was written")
-    return summary.check(Shard(number, tuple(_lines(body, key))), key)
+    return None if body is None else Shard(number, tuple(_lines(body, key)))
 
 
 async def read_line(store: "ObjectStore", pointer: Pointer) -> bytes:

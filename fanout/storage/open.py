@@ -22,7 +22,7 @@ from fanout.storage.retry import asked
 from fanout.storage.retry_budget import client_config, retry_config
 
 if TYPE_CHECKING:
-    from obstore.store import S3Config
+    from obstore.store import ClientConfig, S3Config
 
 PRIVATE = 0o700
 """The mode of a folder that holds runs: their logs, code and data are for the user that runs them."""
@@ -39,6 +39,8 @@ _AZURE_CREDENTIALS = {
     "AZURE_CLIENT_ID",
     "AZURE_FEDERATED_TOKEN_FILE",
 }
+_NOWHERE = "http://127.0.0.1:1"
+_PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 _WASB = re.compile(r"wasbs?://([^@/]+)@([^./]+)\.blob\.", re.IGNORECASE)
 
 
@@ -174,6 +176,8 @@ def _s3(bucket: str, access: Access, prefix: str = "") -> ObjectStore:
 def _other(uri: str, access: Access) -> ObjectStore:
     client, retries = client_config(access.patience), retry_config(access.patience)
     client["allow_http"] = uri.startswith("http:")
+    if uri.startswith("http:"):
+        client.update(_own_host_only(uri))
     try:
         public = uri.startswith("https:") and not _AZURE_CREDENTIALS & os.environ.keys()
         if public and _AZURE_HOST.fullmatch(urlsplit(uri).hostname or ""):
@@ -182,6 +186,18 @@ def _other(uri: str, access: Access) -> ObjectStore:
         return from_url(_WASB.sub(r"abfss://\1@\2.dfs.", uri), client_options=client, retry_config=retries)
     except (BaseError, ValueError) as exc:
         raise SettingsError(f"cannot open {redact(uri)}: {reason(exc)}") from exc
+
+
+def _own_host_only(uri: str) -> "ClientConfig":
+    """Options that keep redirects on the host of `uri`: the server must not choose what this machine's network answers.
+
+    A client of obstore follows redirects and has no option against it; what leaves the host is sent to a proxy that
+    does not exist. Over https it follows to https alone. A proxy of the user's own connects from its own network.
+    """
+    if any(map(os.environ.get, _PROXIES)):
+        return {}
+    host = urlsplit(uri).hostname or ""
+    return {"proxy_url": _NOWHERE, "proxy_excludes": f"{host},{host.removeprefix('www.')}"}
 
 
 async def _create_bucket(bucket: str, access: Access) -> None:

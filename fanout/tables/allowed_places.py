@@ -1,11 +1,14 @@
 """Which places an MLTable may name. The writer of a remote table must not choose what is read on this machine."""
 
+import re
+
 from fanout.errors import InputError
 from fanout.files import uris
 from fanout.storage.datastores import Datastores
 
-_OWN = ("runs", "triggers")
-"""Folders of the store in which fanout and the steps of runs write tables themselves."""
+_OWN = re.compile(r"runs/|triggers/[^/]+/arrivals/")
+"""Folders of the store in which fanout and the steps of runs write tables themselves. Copies of what others have
+uploaded, which triggers make, are none of them."""
 
 
 def check_place(uri: str, base: str, datastores: Datastores) -> None:
@@ -53,8 +56,8 @@ def is_below(uri: str, folder: str) -> bool:
 def _is_own(base: str, datastores: Datastores) -> bool:
     if datastores.others is None:
         return False
-    store = datastores.others.rpartition("/")[0]
-    return any(is_below(base, f"{store}/{name}") for name in _OWN)
+    below = uris.relative_to(base, datastores.others.rpartition("/")[0])
+    return below is not None and _OWN.match(below) is not None
 
 
 def _roots(datastores: Datastores) -> list[str]:

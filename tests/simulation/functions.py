@@ -72,7 +72,7 @@ class FunctionWorld:
             self._source("reducer", self.queues.reductions, 1),
             *(self._source("worker", self.queues.work.main, AT_ONCE) for _ in range(scenario.nodes)),
         ]
-        running = [asyncio.create_task(source) for source in sources]
+        running = [asyncio.create_task(source) for source in (*sources, simulation.send_hostile())]
         while simulation.bucket.look(keys.run_verdict(RUN)) is None and not simulation.world.defects:  # noqa: ASYNC110 - time passes, nothing is polled
             await asyncio.sleep(POLL)
         simulation.at_conclusion = simulation.kept()

@@ -197,7 +197,7 @@ def _i2(simulation: Simulation, end: Ending) -> Iterator[str]:
 def _isolated(simulation: Simulation, end: Ending) -> Iterator[str]:
     """Where failing items are looked for, all others have their rows, once and in order, and the counts say so."""
     scenario, counts = simulation.scenario, end.seal.counts
-    if not end.seal.verdict.completed or scenario.max_receives < 100:
+    if not end.seal.verdict.completed or scenario.max_receives < 100 or scenario.gives_up:
         return
     good = [file for file in range(scenario.files) if not scenario.user.is_poisoned(f"{file:03d}")]
     if (counts.items, counts.items_succeeded) != (scenario.files, len(good)):
@@ -233,6 +233,7 @@ def _undisturbed(simulation: Simulation, end: Ending) -> Iterator[str]:
     scenario = simulation.scenario
     user = scenario.user
     fallible = user.bad or user.flaky or user.broken_starts or user.poisoned or _canceled(simulation)
+    fallible = fallible or scenario.gives_up
     if fallible or scenario.max_receives < 100:
         return
     if end.seal.counts.succeeded != scenario.mini_batches:

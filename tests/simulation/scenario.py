@@ -116,6 +116,8 @@ class Scenario:
     rates: Rates = QUIET
     troubled_until: float = 0.0
     strikes: tuple[Strike, ...] = ()
+    hostile: bool = False  # a sender without the key writes to the queues
+    gives_up: bool = False  # and replays messages as dead letters
 
     @property
     def mini_batches(self) -> int:
@@ -172,6 +174,8 @@ def draw(seed: int) -> Scenario:
         rates=_rates(chance),
         troubled_until=horizon,
         strikes=_strikes(chance, horizon),
+        hostile=(hostile := chance.random() < 0.1),
+        gives_up=hostile and chance.random() < 0.3,
     )
 
 
@@ -181,6 +185,11 @@ def with_blind_node(scenario: Scenario) -> Scenario:
     strikes = tuple(strike for strike in scenario.strikes if strike.blow is not Blow.CANCEL)
     world = replace(scenario, user=user, strikes=strikes, nodes=max(2, scenario.nodes), files=60, batch=1)
     return replace(world, isolate=False, thresholds=Thresholds(), max_receives=100)
+
+
+def with_hostile_sender(scenario: Scenario) -> Scenario:
+    """The same world, with a sender without the key at work."""
+    return replace(scenario, hostile=True, gives_up=scenario.seed % 3 == 0)
 
 
 def _thresholds(chance: random.Random) -> Thresholds:

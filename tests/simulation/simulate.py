@@ -33,6 +33,7 @@ from fanout.scheduler.restart.redrive import RedriveOrder, redrive
 from fanout.storage import keys
 from fanout.storage.access import Access
 from fanout.storage.keys import StepRound
+from tests.simulation import hostile
 from tests.simulation.loop import Process, StuckError, VirtualLoop
 from tests.simulation.ports.engine import SimulatedEngine, parent
 from tests.simulation.ports.memory_queues import MemoryQueueService
@@ -46,6 +47,8 @@ RUN = "run"
 AT = StepRound(RUN, STEP)
 LONGEST = 600.0
 """Virtual seconds after the last trouble within which everything is over."""
+HOSTILE = 5.0
+"""Virtual seconds for which a hostile sender sends, at the least."""
 RESTART = 0.5
 """Seconds until somebody resumes a run whose supervisor has died."""
 
@@ -90,11 +93,18 @@ class Simulation:
 
     async def play(self) -> None:
         """The run is over, whatever happens meanwhile, and all who worked on it have left."""
-        strikes = asyncio.create_task(self._strike_all())
+        strikes = [asyncio.create_task(self._strike_all()), asyncio.create_task(self.send_hostile())]
         await self._until_over()
-        strikes.cancel()
+        for task in strikes:
+            task.cancel()
         self.at_conclusion = self.kept()
         await self._until_all_have_left()
+
+    async def send_hostile(self) -> None:
+        """Somebody without the key sends to the queues, in worlds that have such a sender."""
+        scenario, until = self.scenario, max(HOSTILE, self.scenario.troubled_until)
+        if scenario.hostile:
+            await hostile.send(AT, self.queues, self.world, until, gives_up=scenario.gives_up)
 
     async def resume_in_peace(self) -> RunReport | None:
         """Somebody resumes the run that is over already, and nothing goes wrong any more."""

@@ -9,7 +9,7 @@ import pytest
 from tests.simulation import promises
 from tests.simulation.functions import FunctionWorld
 from tests.simulation.loop import StuckError
-from tests.simulation.scenario import Act, Scenario, UserCode, draw
+from tests.simulation.scenario import Act, Scenario, UserCode, draw, with_hostile_sender
 from tests.simulation.simulate import Simulation, simulated
 from tests.simulation.world import Death, Event
 
@@ -82,4 +82,11 @@ def test_no_world_of_functions_breaks_a_promise(block: int) -> None:
     """Messages lost, doubled, delayed and out of order, servers that refuse or do not answer, user code that fails."""
     for seed in range(20 * block, 20 * (block + 1)):
         ended = Ended(replace(draw(seed), strikes=()))
+        assert not ended.broken, (seed, ended.told)
+
+
+def test_a_sender_without_the_key_breaks_no_promise_of_functions() -> None:
+    """What it forges and replays is in all queues of the deployment."""
+    for seed in range(12):
+        ended = Ended(with_hostile_sender(replace(draw(seed), strikes=())))
         assert not ended.broken, (seed, ended.told)

@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.simulation.runner import Ended, run, run_seed
-from tests.simulation.scenario import Scenario, draw, with_blind_node
+from tests.simulation.scenario import Scenario, draw, with_blind_node, with_hostile_sender
 
 ROOT = Path(__file__).parents[2]
 WORLDS = 300
@@ -45,6 +46,16 @@ def test_a_node_that_lacks_the_input_loses_nothing() -> None:
         assert not ended.broken, _told(ended)
         fenced += any(event.what == "put" and "/fenced/" in str(event.about[0]) for event in ended.history)
     assert fenced > AT_ONCE / 2
+
+
+def test_a_sender_without_the_key_breaks_no_promise() -> None:
+    """Forged, altered and replayed messages in both queues, in worlds with all other troubles."""
+    sent = Counter[str]()
+    for seed in range(AT_ONCE):
+        ended = run(with_hostile_sender(draw(seed)))
+        assert not ended.broken, _told(ended)
+        sent.update(event.what for event in ended.history)
+    assert min(sent["forged"], sent["replayed"]) > 10 * AT_ONCE
 
 
 def test_the_worlds_are_troubled_enough() -> None:

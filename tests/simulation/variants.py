@@ -22,11 +22,19 @@ from fanout.results.ledger import Ledger
 from fanout.results.winners import ResultObject, Winner
 from fanout.scheduler import parallel_stages, parallel_step
 from fanout.scheduler.parallel_stages import StepSender
+from fanout.security.signature import Signer
 from fanout.slot.child.output_staging import OutputFolders
 from fanout.storage.objects import put
 from fanout.supervision import dead_letters
 from fanout.supervision.dead_letters import DeadLetters
-from tests.simulation.scenario import Blow, Scenario, Strike, UserCode, with_blind_node
+from tests.simulation.scenario import (
+    Blow,
+    Scenario,
+    Strike,
+    UserCode,
+    with_blind_node,
+    with_hostile_sender,
+)
 
 
 def delete_before_durable() -> AbstractContextManager[Any]:
@@ -176,6 +184,11 @@ def fenced_counts() -> AbstractContextManager[Any]:
     return patch.object(Fences, "counted", lambda _self, _node, entry: entry)
 
 
+def signatures_unchecked() -> AbstractContextManager[Any]:
+    """Whatever is in a queue is taken for a message of the run."""
+    return patch.object(Signer, "check", lambda _self, _body: None)
+
+
 def _as_drawn(scenario: Scenario) -> Scenario:
     return scenario
 
@@ -231,6 +244,7 @@ VARIANTS: Mapping[str, Variant] = {
     "dead-letters-forgotten": Variant(dead_letters_forgotten, _vanishing),
     "queues-left": Variant(queues_left),
     "fenced-counts": Variant(fenced_counts, with_blind_node),
+    "signatures-unchecked": Variant(signatures_unchecked, with_hostile_sender),
     "seals-too-little": Variant(seals_too_little),
 }
 

@@ -70,6 +70,7 @@ class World:
     returned: dict[tuple[int, int], bytes] = field(default_factory=dict)  # rows by mini-batch and execution
     deaths: Mapping[str, Death] = field(default_factory=dict)  # of processes by name, decided beforehand
     defects: list[str] = field(default_factory=list)  # promises that were broken on the way
+    forged: set[str] = field(default_factory=set)  # bodies of messages that a hostile sender has made
     mended: bool = False  # user code fails no more
     _broken_starts: int = 0
 

@@ -23,6 +23,7 @@ from fanout.node.dispatch.committer import Committer, Finished
 from fanout.node.dispatch.end_check import StepEnding, check_for_end
 from fanout.node.dispatch.fetcher import Fetcher
 from fanout.node.dispatch.intake import Intake, IntakeEvents
+from fanout.node.dispatch.plan_check import plan_check
 from fanout.node.dispatch.prefetch import assign, receive_timeout, wanted
 from fanout.node.dispatch.renewal import renew_leases
 from fanout.node.dispatch.retry_policy import SUCCEEDED, Decision, retry_decision
@@ -107,13 +108,12 @@ class Node:
                 lambda: receive_timeout(queues.main, self._slots),
                 Preference(options.number, record.at, store, clock).deferral,
             ),
+            plan_check(record, store),
         )
         self.done = self.failed = 0  # attempts that have ended here
-        self._checks_items = record.step.thresholds.checks_items
-        self._useless_starts = 0
+        self._useless_starts, self._checks_items = 0, record.step.thresholds.checks_items
         self._polled, self._will_poll = clock.monotonic(), False
-        self._starts_until = math.inf
-        self._grace = 0.0
+        self._starts_until, self._grace = math.inf, 0.0
         self._leaving: asyncio.Future[Leaving] = asyncio.get_running_loop().create_future()
         self._idle_slots = asyncio.Event()
         self._starts: set[asyncio.Task[None]] = set()

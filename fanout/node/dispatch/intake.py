@@ -22,6 +22,7 @@ from fanout.errors import (
 )
 from fanout.node.dispatch.committer import Committer
 from fanout.node.dispatch.fetcher import Fetcher
+from fanout.node.dispatch.plan_check import PlanCheck
 from fanout.planning.manifests import read_line
 from fanout.queues.base import Delivery, Queue
 from fanout.records import messages
@@ -78,7 +79,9 @@ class Intake:
         leases: LeaseTable,
         clock: Clock,
         events: IntakeEvents,
+        plan: PlanCheck | None = None,
     ) -> None:
+        self._plan = plan  # None: messages are signed
         self._at, self._queue, self._store, self._fetcher = at, queue, store, fetcher
         self._visibility, self._committer, self._leases, self._clock = visibility, committer, leases, clock
         self._events, self._signer = events, committer.signer
@@ -226,6 +229,8 @@ class Intake:
         for delivery in deliveries:
             try:
                 message = self._read(delivery.body)
+                if self._plan is not None:
+                    await self._plan.check(message)
             except ForgedMessageError as exc:
                 if not self.forged and not forged:
                     log.warning("dropped, and so will be all others like it: %s", exc)
@@ -234,6 +239,9 @@ class Intake:
             except DamagedRecordError as exc:
                 log.warning("%s", exc)
                 await self._committer.dead_letter(delivery, str(exc))
+                continue
+            except InfrastructureError as exc:
+                log.warning("a message cannot be compared with the plan now, and comes back: %s", exc)
                 continue
             lease = Lease(delivery, message, (message.line or "").encode("utf-8", "surrogatepass"), expires)
             self._leases.take(lease)

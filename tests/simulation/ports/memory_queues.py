@@ -118,6 +118,11 @@ class MemoryQueue:
         now = self.clock.monotonic()
         return any(message.due <= now for message in self._messages.values())
 
+    @property
+    def bodies(self) -> list[str]:
+        """What is in it, as a person with access to the queue would see it."""
+        return [message.body for message in self._messages.values()]
+
     def old_total(self, seconds: float) -> int:
         """How many messages there were so long ago."""
         before = [total for at, total in self._totals if at <= self.clock.monotonic() - seconds]

@@ -33,7 +33,7 @@ class RemoteQueue:
     def _send(self, bodies: Sequence[str], delay: float) -> None:
         self.inner.put(bodies, delay)
         for body in bodies:
-            self.world.note("sent", self.name, *_about(body), f"+{delay:g}")
+            self.world.note("sent", self.name, *self._about(body), f"+{delay:g}")
 
     async def receive(self, limit: int, wait: float) -> list[Delivery]:
         deadline = self.world.now + wait
@@ -53,14 +53,14 @@ class RemoteQueue:
         kept = []
         for delivery in self.inner.take(limit):
             # A tick that is lost is work for a person; the messages of mini-batches are missed by who sent them.
-            if _about(delivery.body)[0] != "?" and self.world.happens(self.world.rates.lost):
+            if self._about(delivery.body)[0] != "?" and self.world.happens(self.world.rates.lost):
                 self.inner.remove([delivery])
-                self.world.note("lost", self.name, *_about(delivery.body))
+                self.world.note("lost", self.name, *self._about(delivery.body))
                 continue
             if self.world.happens(self.world.rates.doubled):
                 self.inner.due_at_once(delivery)
-                self.world.note("doubled", self.name, *_about(delivery.body))
-            self.world.note("delivered", self.name, *_about(delivery.body), delivery.receipt)
+                self.world.note("doubled", self.name, *self._about(delivery.body))
+            self.world.note("delivered", self.name, *self._about(delivery.body), delivery.receipt)
             kept.append(delivery)
         return kept
 
@@ -74,7 +74,7 @@ class RemoteQueue:
     def _extend(self, held: Sequence[Delivery], seconds: float) -> list[Delivery]:
         lost = self.inner.prolong(held, seconds)
         for delivery in lost:
-            self.world.note("not held", self.name, *_about(delivery.body), delivery.receipt)
+            self.world.note("not held", self.name, *self._about(delivery.body), delivery.receipt)
         return lost
 
     async def delete(self, done: Sequence[Delivery]) -> None:
@@ -88,7 +88,7 @@ class RemoteQueue:
             what = "stale delete"
             if delivery.receipt in there:  # nothing has to follow a second try beside the first
                 what = "deleted copy" if '"copy":' in delivery.body else "deleted"
-            self.world.note(what, self.name, *_about(delivery.body), delivery.receipt)
+            self.world.note(what, self.name, *self._about(delivery.body), delivery.receipt)
 
     async def depth(self) -> Depth:
         exact = await self.inner.depth()
@@ -100,6 +100,10 @@ class RemoteQueue:
 
     async def _call(self, what: str, about: object, act: Callable[[], Any]) -> Any:
         return await self.world.call(what, f"{self.name} {about}", act, QueueError)
+
+    def _about(self, body: str) -> tuple[object, ...]:
+        """Which mini-batch and attempt a message is about; what was forged is about none."""
+        return ("?", "?") if body in self.world.forged else _about(body)
 
 
 @dataclass(eq=False)

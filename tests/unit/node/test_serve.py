@@ -35,12 +35,15 @@ from fanout.records.step import BoundInput, BoundOutput, StepRecord
 from fanout.results.codec import Cause, Entry, Status
 from fanout.results.ledger import Ledger
 from fanout.results.reader import ResultReader
+from fanout.security.signature import Signer, new_key
 from fanout.storage import keys
 from fanout.storage.access import Access
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import list_keys, put, read
 
 AT = StepRound("r", "s")
+KEY = new_key()
+SIGNER = Signer(KEY)
 
 ACCESS = Access.from_environ({})
 PATIENCE = 30.0
@@ -73,7 +76,7 @@ class Work:
 
     async def send_batches(self, *batches: MiniBatch) -> None:
         """Messages of these mini-batches."""
-        bodies = [messages.encode(Message(AT, b.index, 0, line=mini_batch.encode(b))) for b in batches]
+        bodies = [messages.encode(Message(AT, b.index, 0, line=mini_batch.encode(b)), SIGNER) for b in batches]
         await self.pair.main.send(bodies)
 
     async def ledger(self) -> Ledger:
@@ -155,7 +158,15 @@ async def prepare(tmp_path: Path) -> AsyncIterator[Prepare]:
         step = replace(ParallelStep(name="s", task=EntryTask("score.py"), input_data="files"), **settings)
         inputs = {"files": BoundInput(uri="file:///"), "rate": BoundInput(literal="0.5")}
         found = StepRecord(
-            "r", step, inputs, dict(outputs or {}), RowFormat.TEXT, visibility, packed.digest, recipe=recipe
+            "r",
+            step,
+            inputs,
+            dict(outputs or {}),
+            RowFormat.TEXT,
+            visibility,
+            packed.digest,
+            recipe=recipe,
+            message_key=KEY,
         )
         await put(where, keys.step_json(AT), step_record.dump(found))
         clock = SystemClock()
@@ -359,8 +370,8 @@ async def test_a_script_that_never_starts(prepare: Prepare) -> None:
 async def test_messages_that_cannot_be_read(prepare: Prepare) -> None:
     """They are put aside with their reason, and the work goes on."""
     work = await prepare(ECHO)
-    foreign = messages.encode(Message(StepRound("another", "s"), 0, 0, line='{"index":0}'))
-    await work.pair.main.send(["no message", foreign, '{"v":99}'])
+    foreign = messages.encode(Message(StepRound("another", "s"), 0, 0, line='{"index":0}'), SIGNER)
+    await work.pair.main.send([SIGNER.sign('{"message":0}'), foreign, SIGNER.sign('{"v":99}')])
     await work.send(2)
     async with work.node():
         await work.until(lambda ledger: ledger.counts.succeeded == 2)
@@ -379,8 +390,8 @@ async def test_a_message_may_point_to_its_mini_batch(prepare: Prepare) -> None:
     await put(work.node_services.store, key, f"{line}\n".encode())
     pointer = messages.Pointer.to(key, 0, line)
     nowhere = messages.Pointer(keys.manifest(AT, 7), 0, 10, 0)
-    await work.pair.main.send([messages.encode(Message(AT, 1, 0, pointer=nowhere))])
-    await work.pair.main.send([messages.encode(Message(AT, 0, 0, pointer=pointer))])
+    await work.pair.main.send([messages.encode(Message(AT, 1, 0, pointer=nowhere), SIGNER)])
+    await work.pair.main.send([messages.encode(Message(AT, 0, 0, pointer=pointer), SIGNER)])
     async with work.node():
         ledger = await work.until(lambda ledger: ledger.is_settled(0) and ledger.is_settled(1))
         await work.settle()

@@ -340,6 +340,13 @@ def test_a_remote_table_names_its_own_bucket_and_datastores(path: str) -> None:
     assert entry.uri
 
 
+@pytest.mark.parametrize("table", ["s3://store/triggers/t/copies/r/folder", "s3://store/x", "s3://store/runs"])
+def test_copies_of_what_others_uploaded_are_not_our_own(table: str) -> None:
+    """A trigger copies objects into the store: an MLTable file among them is still its sender's."""
+    with pytest.raises(InputError, match="datastores"):
+        parse_mltable(b"paths: [{file: 'file:///etc/hostname'}]", f"{table}/MLTable", PLACES)
+
+
 @pytest.mark.parametrize("table", ["s3://store/triggers/t/arrivals/x", "s3://store/runs/r/s/outputs/o", "file:///here"])
 def test_tables_of_our_own_name_anything(table: str) -> None:
     """Lists of arrivals, outputs of steps, tables on this machine."""

@@ -16,12 +16,15 @@ from fanout.files import uris
 from fanout.node.dispatch import committer as committing
 from fanout.node.dispatch.committer import Committer
 from fanout.node.dispatch.intake import Intake, IntakeEvents
+from fanout.node.dispatch.plan_check import PlanCheck
 from fanout.node.dispatch.retry_policy import Decision, retry_decision
+from fanout.planning.manifests import Shard, write_shard
 from fanout.queues.base import Delivery, QueuePair
 from fanout.records import messages, mini_batch
 from fanout.records.messages import Message, Pointer
 from fanout.records.mini_batch import MiniBatch
 from fanout.records.parts import ItemRange
+from fanout.records.step import StepRecord
 from fanout.results.codec import Cause, Failure, Status
 from fanout.security.signature import UNSIGNED, Signer, new_key
 from fanout.slot.lease import Lease, LeaseTable
@@ -88,6 +91,7 @@ class Door:
     wanted: int = 4
     receive_timeout: float = RECEIVE_WAIT
     signer: Signer = UNSIGNED
+    plan: Callable[[MemoryStore], Any] = lambda _: None
     failed: list[tuple[int, Failure]] = field(default_factory=list)
     store: MemoryStore = field(default_factory=MemoryStore)
     leases: LeaseTable = field(default_factory=LeaseTable)
@@ -103,6 +107,7 @@ class Door:
             self.leases,
             self.clock,
             IntakeEvents(lambda: self.wanted, lambda: None, self._failed, lambda: self.receive_timeout),
+            self.plan(self.store),
         )
 
     def _failed(self, lease: Lease, failure: Failure) -> None:
@@ -345,6 +350,43 @@ async def test_what_was_not_signed_is_dropped(door: MakeDoor, message: MakeMessa
     assert here.failed == []
     assert (await here.pair.main.depth()).total == 1, "only the one that is held"
     assert (await here.pair.dead.depth()).total == 0
+
+
+async def test_what_is_not_in_the_plan_is_dropped(
+    door: MakeDoor, message: MakeMessage, record: Callable[..., StepRecord]
+) -> None:
+    """In a run that was begun without a key: the rest goes on. A store that does not answer is waited for."""
+    planned = [message(index) for index in range(2)]
+    here = door(plan=lambda store: PlanCheck(record(), store), wanted=100)
+    await write_shard(here.store, AT, Shard(0, tuple(str(one.line) for one in planned)))
+    await here.send(message(99_999), replace(planned[0], attempt=99), *planned)
+    async with here.open():
+        await here.until(lambda: here.intake.waiting == 2)
+        await here.until(lambda: here.intake.forged == 2)
+    assert sorted(here.start()) == [0, 1]
+    assert here.failed == []
+    assert (await here.pair.dead.depth()).total == 0
+
+
+async def test_a_plan_that_cannot_be_read_costs_a_delivery(door: MakeDoor, message: MakeMessage) -> None:
+    """What could not be compared is neither started nor lost: it comes back."""
+
+    class NoAnswer:
+        """A plan whose store does not answer."""
+
+        asked = 0
+
+        async def check(self, _: Message) -> None:
+            self.asked += 1
+            raise StoreError("no answer")
+
+    plan = NoAnswer()
+    here = door(plan=lambda _: plan)
+    await here.send(message(0))
+    async with here.open():
+        await here.until(lambda: plan.asked == 1)
+    assert here.start() == []
+    assert (await here.pair.main.depth()).total == 1
 
 
 async def test_what_goes_back_is_signed(door: MakeDoor, message: MakeMessage) -> None:
