@@ -73,6 +73,11 @@ class Commands:
         change = rf's/^( *- *)[\x27"]?python *[=<>~!].*/\1python={version}/'
         return shlex.join(("sed", "-i", "-E", change, file))
 
+    def add_asset(self, name: str, version: str | None, kind: str) -> str:
+        """Registers what is at PATH."""
+        which = ("--version", version) if version else ()
+        return self._line("assets", "add", "PATH", "--kind", kind, "--name", name, *which)
+
     def destroy(self, name: str) -> str:
         """Removes a deployment."""
         return self._line("destroy", name)

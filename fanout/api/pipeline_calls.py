@@ -132,7 +132,7 @@ def validate(pipeline: File, *, inputs: Inputs | None = None, overrides: Inputs 
 
     file = Path(pipeline)
     try:
-        loaded = _pipeline(file, inputs, overrides)
+        loaded = _pipeline(file, inputs, overrides, Where())
         pipelines.look_at_tables(loaded, file, Where())
     except SpecError as error:
         return Validation(error.problems)
@@ -151,11 +151,11 @@ def _checked(
 
 
 def _loaded(file: Path, inputs: Inputs | None, overrides: Inputs | None, where: Where) -> tuple["Pipeline", Settings]:
-    return _pipeline(file, inputs, overrides), context.settings_of(file, where)
+    return _pipeline(file, inputs, overrides, where), context.settings_of(file, where)
 
 
-def _pipeline(file: Path, inputs: Inputs | None, overrides: Inputs | None) -> "Pipeline":
-    return pipelines.load(file, replaced(overrides or {}), given(file, inputs or {}, Path.cwd()))
+def _pipeline(file: Path, inputs: Inputs | None, overrides: Inputs | None, where: Where) -> "Pipeline":
+    return pipelines.load(file, replaced(overrides or {}), given(file, inputs or {}, Path.cwd()), where=where)
 
 
 def _chosen(pipeline: "Pipeline", *, environments: bool, reuse: bool | None) -> "Pipeline":

@@ -7,28 +7,60 @@ from typing import TYPE_CHECKING
 
 from fanout.api.where import Where
 from fanout.errors import InputError, Place, Problem, SpecError
+from fanout.pipeline.yaml.diagnostics import CheckFailed
 
 if TYPE_CHECKING:
     from fanout.config.settings import Settings
     from fanout.engines.node_process import WarmNode
+    from fanout.pipeline.asset_kinds import AssetKind
+    from fanout.pipeline.assets import AssetName, Lookup, Meaning
     from fanout.pipeline.model import Pipeline
     from fanout.pipeline.yaml.tree import Node
 
 
 def load(
-    path: Path, sets: Sequence[str] | None, inputs: Sequence[str] | None = None, *, for_trigger: bool | None = False
+    path: Path,
+    sets: Sequence[str] | None,
+    inputs: Sequence[str] | None = None,
+    *,
+    where: Where | None = None,
+    for_trigger: bool | None = False,
 ) -> "Pipeline":
     """The pipeline in the file at `path` with the options applied; SpecError with every problem found.
 
     InputError for a script.
 
-    `for_trigger`: for its trigger; None: for its trigger when it has one.
+    `where` is the store in which registered assets are looked up. `for_trigger`: for its trigger; None: for its trigger
+    when it has one.
     """
     from fanout.pipeline.load import load_pipeline
 
     if path.suffix == ".py":
         raise InputError(f"{path} is a script, no pipeline file; the verb run takes it, with --over DATA")
-    return load_pipeline(path, [*(sets or ()), *overrides_of(path, inputs or ())], for_trigger=for_trigger)
+    options = [*(sets or ()), *overrides_of(path, inputs or ())]
+    return load_pipeline(path, options, for_trigger=for_trigger, assets=assets_of(path, where or Where()))
+
+
+def assets_of(path: Path, where: Where) -> "Lookup":
+    """What registered assets are in the store of a pipeline file; nothing is looked at before one is named.
+
+    Environments are looked up in folders of this machine only.
+    """
+
+    def lookup(name: "AssetName", kinds: tuple["AssetKind", ...]) -> "Meaning":
+        from fanout.api import context
+        from fanout.pipeline.data.locations import local_path
+
+        settings = context.settings_of(path, where)
+        folder = local_path(settings.store)
+        if kinds == ("environment",) and (folder is None or not (folder / "assets" / "environment").is_dir()):
+            # Most files name one that is not registered: to find that out takes no look at a server, and no time.
+            raise CheckFailed(f"'{name}' is not registered")
+        from fanout.api.assets import Registry
+
+        return Registry(settings).lookup(name, kinds)
+
+    return lookup
 
 
 def look_at_tables(pipeline: "Pipeline", file: Path, where: Where) -> None:

@@ -4,7 +4,20 @@ from typing import Annotated
 
 import typer
 
-from fanout.cli.commands import cancel, deploy, failures, node, redrive, run, run_one, status, trigger, validate, watch
+from fanout.cli.commands import (
+    assets,
+    cancel,
+    deploy,
+    failures,
+    node,
+    redrive,
+    run,
+    run_one,
+    status,
+    trigger,
+    validate,
+    watch,
+)
 from fanout.version import __version__
 
 # Without rich: it takes longer to load than help takes to read.
@@ -47,6 +60,7 @@ app.command("list")(status.list_)
 app.command()(status.logs)
 app.command()(watch.watch)
 app.add_typer(trigger.trigger, name="trigger")
+app.add_typer(assets.assets, name="assets")
 app.command()(node.node)
 app.command()(deploy.deploy)
 app.command()(deploy.destroy)

@@ -49,26 +49,32 @@ class Asked:
 
 @contextlib.contextmanager
 def pipeline_of(
-    file: Path, asked: Asked, sets: list[str] | None, inputs: list[str] | None, where: Where | None = None
+    file: Path,
+    asked: Asked,
+    sets: list[str] | None,
+    inputs: list[str] | None,
+    where: Where,
+    *,
+    with_tables: bool = True,
 ) -> "Iterator[Pipeline]":
     """The pipeline of the file, or of the script or function, while what it needs is there.
 
-    With `where` tables of this machine are looked at, too. InputError for options that do not go together; SpecError
+    `with_tables`: tables of this machine are looked at, too. InputError for options that do not go together; SpecError
     with all that is wrong with what is to be run.
     """
     _check_together(file, asked, inputs)
     if asked.over is None:
         from fanout.api.pipelines import load, look_at_tables
 
-        loaded = load(file, sets, inputs)
-        if where is not None:
+        loaded = load(file, sets, inputs, where=where)
+        if with_tables:
             look_at_tables(loaded, file, where)
         yield loaded
         return
     from fanout.api.functions.direct import Direct, direct_pipeline
 
     with direct_pipeline(
-        Direct(str(file), asked.over, asked.rows, asked.size, asked.output), sets or (), where
+        Direct(str(file), asked.over, asked.rows, asked.size, asked.output), sets or (), where if with_tables else None
     ) as made:
         yield made
 

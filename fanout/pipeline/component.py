@@ -1,4 +1,4 @@
-"""A step's `component:`: a local file, with or without `file:`, or a mapping on the spot.
+"""A step's `component:`: a local file, with or without `file:`, a registered one, or a mapping on the spot.
 
 The step's keys win over the component's, each as a whole (`resources`, `retry_settings` and `task` are not mixed key by
 key), as Azure's SDK does (reference, section 2). Paths in a component file start from that file's folder.
@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from fanout.pipeline.asset_kinds import AssetKind
+from fanout.pipeline.assets import Lookup, asset_name, component_of, with_assets
 from fanout.pipeline.data.locations import beside
 from fanout.pipeline.yaml.checks import choice, expected, found, mapping
 from fanout.pipeline.yaml.diagnostics import CheckFailed, Report, shorten
@@ -32,10 +34,11 @@ _OR_KEYS = frozenset(
 
 @dataclass(slots=True)
 class Components:
-    """The component files of a pipeline, each read once however many steps use it."""
+    """The components of a pipeline, each file read once however many steps use it; `assets` finds registered ones."""
 
     report: Report
-    _read: dict[Path, MapNode] = field(default_factory=dict)
+    assets: Lookup | None = None
+    _read: dict[Path | str, MapNode] = field(default_factory=dict)
     _steps: int = 0
 
     def load(self, node: Node) -> MapNode:
@@ -44,15 +47,32 @@ class Components:
             return _checked(node, self.report)
         if not isinstance(node, ScalarNode) or not node.text.strip():
             raise expected("the path of a component file", node)
+        if (registered := self._registered(node.text.strip())) is not None:
+            return registered
         path = _local(node.text.strip())
         full = Path(os.path.normpath(node.origin.folder / path))
         if full not in self._read:
-            component = mapping(_read(path, full, node, self.report))
-            self.report.components.append(component)
+            component = self._taken(_read(path, full, node, self.report))
             if _is_prompt_flow(component):
                 raise CheckFailed(_PROMPT_FLOW)
             self._read[full] = _checked(component, self.report)
         return self._read[full]
+
+    def _registered(self, reference: str) -> MapNode | None:
+        """The registered component of this name; None when this is no name, or there is no registry."""
+        name = asset_name(reference) if self.assets else None
+        if name is None or self.assets is None:
+            return None
+        meaning = self.assets(name, (AssetKind.COMPONENT,))
+        if meaning.label not in self._read:
+            self._read[meaning.label] = _checked(self._taken(component_of(meaning, self.report)), self.report)
+        return self._read[meaning.label]
+
+    def _taken(self, document: Node) -> MapNode:
+        """The document of a component, the assets that it names looked up."""
+        component = mapping(with_assets(mapping(document), self.assets, self.report))
+        self.report.components.append(component)
+        return component
 
     def enter(self, component: MapNode, files: tuple[str, ...], origin: Origin, steps: int) -> tuple[str, ...]:
         """The pipeline components around the `steps` steps in this one; Wrong when there is no end to them."""

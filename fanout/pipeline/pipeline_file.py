@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fanout.pipeline.assets import Lookup
 from fanout.pipeline.component import Components, component_type
 from fanout.pipeline.data.inputs import component_inputs, pipeline_inputs, read_inputs
 from fanout.pipeline.data.outputs import pipeline_outputs
@@ -43,14 +44,17 @@ class PipelineSettings:
     force_rerun: bool | None
 
 
-def read_pipeline(root: MapNode, file: Path, report: Report, *, for_trigger: bool = False) -> Pipeline:
+def read_pipeline(
+    root: MapNode, file: Path, report: Report, *, for_trigger: bool = False, assets: Lookup | None = None
+) -> Pipeline:
     """The pipeline in a document, every problem noted; only good when there is none.
 
-    `for_trigger`: for its trigger, whose input waits for objects instead of having a value.
+    `for_trigger`: for its trigger, whose input waits for objects instead of having a value. `assets` finds registered
+    components.
     """
     written = root
     root = armed_root(written) if for_trigger else written
-    top, components = Fields(root, report), Components(report)
+    top, components = Fields(root, report), Components(report, assets)
     _check_type(top)
     settings = _read_settings(top.fields("settings"))
     component = top.take("component", lambda node: _pipeline_component(node, components), None)

@@ -10,6 +10,7 @@ _STEP = r"runs/[^/]+/[^/]+/(?:rounds/\d+/)?"
 _RECORD = re.compile(
     rf"runs/[^/]+/(?:{_OF_A_RUN})\.json|{_STEP}(?:{_OF_A_STEP})\.json|{_STEP}(?:queues|nodes)/\d+"
     r"|reuse/[^/]+\.json|deployments/[^/]+/deployment\.json|triggers/[^/]+/(?:starts|unstarted)/[^/]+\.json"
+    r"|assets/[^/]+/[^/]+/[^/]+\.json"
 )
 _SHARD = re.compile(rf"{_STEP}manifests/\d+\.jsonl")
 _SOFT = re.compile(
@@ -102,6 +103,16 @@ def deployment_json(name: str) -> str:
 def code_change(run: str, number: int) -> str:
     """Says that the code of a run was replaced while it was under way; created once, the first is number 1."""
     return f"runs/{run}/code-{number:03d}.json"
+
+
+def assets(kind: str, name: str = "") -> str:
+    """Prefix of the registered assets of a kind, or of the versions of one of them."""
+    return f"assets/{kind}/{name}/" if name else f"assets/{kind}/"
+
+
+def asset(kind: str, name: str, version: str) -> str:
+    """A version of a registered asset: where it is, or how it is defined. Only its description and tags may change."""
+    return f"{assets(kind, name)}{version}.json"
 
 
 def step_json(at: StepRound) -> str:

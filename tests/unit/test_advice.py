@@ -12,7 +12,9 @@ import fanout
 from fanout.advice import Commands, advise_with, advised
 
 PACKAGE = Path(fanout.__file__).parent
-VERBS = "run|validate|plan|resume|redrive|cancel|status|failures|run-one|list|logs|watch|trigger|node|deploy|destroy"
+VERBS = (
+    "run|validate|plan|resume|redrive|cancel|status|failures|run-one|list|logs|watch|trigger|assets|node|deploy|destroy"
+)
 COMMAND = re.compile(rf"(?<![\w/-])fanout (?:{VERBS})\b")
 NO_ADVICE = {
     "cli/commands/run_one.py": "shows how run-one is typed",

@@ -21,6 +21,7 @@ ORDER = (
     ("pipeline",),
     ("config",),
     ("records",),
+    ("registry",),
     ("code_snapshots",),
     ("environments",),
     ("tables",),

@@ -102,8 +102,9 @@ def deploy(
     from fanout.aws.parameters import Size
     from fanout.files.uris import display
 
-    loaded = load(pipeline, sets, inputs, for_trigger=None)
-    settings = context.settings_of(pipeline, Where(store, None, profile))
+    where = Where(store, None, profile)
+    loaded = load(pipeline, sets, inputs, where=where, for_trigger=None)
+    settings = context.settings_of(pipeline, where)
     size = Size(image, workers, worker_seconds, worker_memory, alarms, _pairs(parameter or ()))
     wanted = Wanted(deployment_name(name, loaded), loaded, size, tuple(reads or ()))
     if not settings.store.startswith("s3://"):

@@ -45,7 +45,7 @@ def set_(
         own_places(loaded, wanted, run_context.settings)  # refused now rather than when a run starts the next
         return await set_up(wanted, run_context)
 
-    loaded = _loaded(pipeline, sets)
+    loaded = _loaded(pipeline, sets, Where(store, profile=profile))
     _change(loaded, change, Where(store, profile=profile), json=json)
 
 
@@ -60,7 +60,7 @@ def remove(
     """Remove the notification, and the queue when it is empty."""
     from fanout.triggers.sources.bucket_setup import take_down
 
-    _change(_loaded(pipeline, sets), take_down, Where(store, profile=profile), json=json)
+    _change(_loaded(pipeline, sets, Where(store, profile=profile)), take_down, Where(store, profile=profile), json=json)
 
 
 @trigger.command()
@@ -81,7 +81,7 @@ def show(
     from fanout.triggers.records import TriggerRecords
     from fanout.triggers.sources.bucket_setup import look
 
-    loaded = _loaded(pipeline, sets)
+    loaded = _loaded(pipeline, sets, Where(store, profile=profile))
     wanted = _trigger_of(loaded)
     settings = context.settings_of(Path(loaded.file), Where(store, profile=profile))
 
@@ -101,10 +101,10 @@ def show(
     asyncio.run(show_trigger())
 
 
-def _loaded(pipeline: options.PipelineFile, sets: list[str] | None) -> "Pipeline":
+def _loaded(pipeline: options.PipelineFile, sets: list[str] | None, where: Where) -> "Pipeline":
     from fanout.api.pipelines import load
 
-    return load(pipeline, sets, for_trigger=True)
+    return load(pipeline, sets, where=where, for_trigger=True)
 
 
 def _trigger_of(pipeline: "Pipeline") -> "Trigger":

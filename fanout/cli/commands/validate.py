@@ -23,16 +23,22 @@ Show = Annotated[int, typer.Option(min=0, metavar="N", help="First and last mini
 
 
 def validate(
-    pipeline: options.PipelineFile, sets: options.Set = None, inputs: options.Input = None, json: options.Json = False
+    pipeline: options.PipelineFile,
+    sets: options.Set = None,
+    inputs: options.Input = None,
+    store: options.Store = None,
+    profile: options.Profile = None,
+    json: options.Json = False,
 ) -> None:
     """Check a pipeline file and report every problem."""
     from fanout.api.pipelines import load, look_at_tables
     from fanout.cli.render.output import output_to
     from fanout.environments import installed
 
+    where = Where(store, profile=profile)
     try:
-        loaded = load(pipeline, sets, inputs, for_trigger=None)
-        look_at_tables(loaded, pipeline, Where())
+        loaded = load(pipeline, sets, inputs, where=where, for_trigger=None)
+        look_at_tables(loaded, pipeline, where)
     except (SpecError, InputError) as error:
         if not json:
             raise
@@ -79,7 +85,7 @@ def plan(
 
     where, asked = Where(store, profile=profile), direct.Asked(over, rows, size)
     settings = context.settings_of(pipeline if over is None else Path.cwd(), where)
-    with direct.pipeline_of(pipeline, asked, sets, inputs) as loaded:
+    with direct.pipeline_of(pipeline, asked, sets, inputs, where, with_tables=False) as loaded:
         steps = look_ahead(loaded, settings, context.access_to_look(settings), show)
     if json:
         typer.echo(json_format.dumps({"steps": [plan_fields(step) for step in steps]}))

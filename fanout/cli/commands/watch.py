@@ -46,7 +46,8 @@ def watch(
     from fanout.api import context
     from fanout.api.pipelines import load, look_at_tables, own_environments
 
-    loaded, where = load(pipeline, sets, inputs, for_trigger=True), Where(store, queue, profile)
+    where = Where(store, queue, profile)
+    loaded = load(pipeline, sets, inputs, where=where, for_trigger=True)
     look_at_tables(loaded, pipeline, where)
     loaded = own_environments(loaded) if env else loaded
     settings = context.settings_of(pipeline, where)

@@ -4,6 +4,7 @@ A binding takes the type and mode of its consumer where that says any (reference
 bindings and a name that does not exist are problems, each with the nearest name that does.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
@@ -29,6 +30,7 @@ from fanout.pipeline.yaml.tree import Node, Origin, ScalarNode, is_null
 
 T = TypeVar("T")
 _HOPS_LIMIT = 20
+_HALVED = re.compile(r"\$\{(name|default_datastore|output_name)\}")
 _EVALUATED = (InputMode.EVAL_MOUNT, InputMode.EVAL_DOWNLOAD)
 
 STAND_IN = LiteralInput("?")
@@ -193,7 +195,18 @@ def output_of(step: str, name: str, declared: OutputDeclaration, scope: Scope) -
     # On Azure the name of a step's job is another one in each run, so that no run writes over another's outputs.
     azures = {"default_datastore": scope.default_datastore, "name": f"{RUN_TOKEN}/{step}", "output_name": name}
     macros = {**scope.path_macros, **azures}
-    return Output(kind, mode, _output_uri(declared.path, macros, kind), declared.top)
+    path = _with_macros(declared.path, scope.report)
+    return Output(kind, mode, _output_uri(path, macros, kind), declared.top)
+
+
+def _with_macros(path: Node, report: Report) -> Node:
+    """The path with `${name}` read as `${{name}}`: an f-string of Python halves the braces."""
+    found = _HALVED.search(path.text) if isinstance(path, ScalarNode) else None
+    if found is None or not isinstance(path, ScalarNode):
+        return path
+    whole, written = r"${{\1}}", found[0]
+    report.notice(path.origin, f"{written} is read as {_HALVED.sub(whole, written)}: an f-string halves the braces")
+    return replace(path, text=_HALVED.sub(whole, path.text))
 
 
 def _output_uri(path: Node, macros: Mapping[str, str], kind: DataType) -> str:

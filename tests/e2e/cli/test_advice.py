@@ -273,6 +273,19 @@ def test_commands_about_deployments_are_accepted(project: Any) -> None:
     assert "Usage" in do(project, f"{commands.destroy('name')} --help")
 
 
+@recommends("add_asset")
+def test_an_asset_that_is_not_registered(project: Any) -> None:
+    """The command, with the path in the place of PATH, makes the name mean something."""
+    project.write(
+        "named.yml", (project.folder / "pipeline.yml").read_text().replace("path: ./in}", "path: azureml:files:1}")
+    )
+    refused = project.fanout("validate", "named.yml")
+    assert refused.code == 2
+    [command] = advised(refused.said)
+    do(project, command.replace("PATH", "in"))
+    assert project.fanout("validate", "named.yml").code == 0
+
+
 @recommends("conda_python")
 def test_a_conda_file_that_asks_for_a_python_that_is_too_old(make: Any, tmp_path: Path) -> None:
     """The command makes it ask for the nearest that is there, in which the run completes."""

@@ -1,0 +1,1 @@
+"""Names and versions for data, models, components and environments, in a store."""
