@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.dispatch import efficiency, files, hello, noop
+from benchmarks.maps import maps
 from benchmarks.report import Measured
 from benchmarks.servers import over_localstack
 from benchmarks.sizes import reduce, scale
@@ -17,6 +18,7 @@ SCENARIOS: Mapping[str, Callable[[Terms], Iterator[Measured]]] = {
     "startup": startup,
     "files": files,
     "tabular": tabular,
+    "map": maps,
     "scale": scale,
     "reduce": reduce,
     "localstack": over_localstack,

@@ -1,6 +1,5 @@
 """Makes a run exist without carrying it out, for a process that does so in the background."""
 
-import random
 from collections.abc import Callable
 
 from fanout.api import context
@@ -8,16 +7,11 @@ from fanout.api.calls import call
 from fanout.config.settings import Settings
 from fanout.pipeline.model import Pipeline
 from fanout.records.run import create_record
-from fanout.records.run_names import check_name, make_name
+from fanout.records.run_names import new_name
 from fanout.scheduler.code_folders import store_snapshots, take_snapshots
 from fanout.scheduler.observer import Unwatched
 from fanout.scheduler.resident import new_record
 from fanout.scheduler.step_environments import prepare_environments
-
-
-def new_name(wanted: str | None) -> str:
-    """The name of a new run: the given one, else a generated one. RunError when it is not valid."""
-    return check_name(wanted) if wanted else make_name(random.Random())  # noqa: S311 - a name guards nothing
 
 
 def begin_run(pipeline: Pipeline, settings: Settings, name: str | None, say: Callable[[str], None]) -> str:

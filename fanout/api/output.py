@@ -61,7 +61,7 @@ class Output:
             case RowFormat.PARQUET:
                 return list(self.to_arrow().to_pylist())
             case RowFormat.JSONL:
-                return [json.loads(line) for line in self.content().splitlines()]
+                return json_rows(self.content())
             case RowFormat.CSV:
                 return list(csv.DictReader(io.StringIO(self.text(), newline="")))
             case RowFormat.TSV:
@@ -122,6 +122,18 @@ class Output:
         from fanout.storage.open import locate
 
         return locate(self.uri, self._access())
+
+
+def json_rows(body: bytes) -> list[Any]:
+    """The values of lines of JSON; ValueError for a line that is none."""
+    decode, rows = json.JSONDecoder().raw_decode, list[Any]()
+    for line in body.decode("utf-8-sig", "surrogatepass").removesuffix("\n").split("\n") if body else ():
+        try:
+            row, end = decode(line)  # a third of the time of json.loads, which allows blanks around a value
+        except ValueError:
+            end = -1
+        rows.append(row if end == len(line) else json.loads(line))
+    return rows
 
 
 def _library(name: str) -> Any:

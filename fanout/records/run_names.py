@@ -34,3 +34,8 @@ def check_name(name: str) -> str:
             "or digit"
         )
     return name
+
+
+def new_name(wanted: str | None) -> str:
+    """The name of a new run: the given one, else a made-up one. RunError when it is not valid."""
+    return check_name(wanted) if wanted else make_name(random.Random())  # noqa: S311 - a name guards nothing

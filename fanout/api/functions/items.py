@@ -3,8 +3,10 @@
 import base64
 import json
 import math
+import shutil
 from array import array
 from collections.abc import Iterable
+from itertools import count, islice
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,7 +14,11 @@ from typing import Any, BinaryIO
 from fanout.errors import InputError
 
 _PLAIN = (type(None), bool, int, str)
+_SCALARS = {*_PLAIN, float}
 _compose = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_compose_lines = json.JSONEncoder(separators=("\n", ":"), allow_nan=False).encode
+CHUNK = 256
+"""Items between two places of the file that are remembered: memory for a position, reading for a step to the next."""
 
 
 class Items:
@@ -21,19 +27,21 @@ class Items:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.pickled = 0  # how many are neither JSON nor paths
-        self._starts = array("Q")
+        self._count = 0
+        self._starts = array("Q")  # of each chunk, in the file
         self._objects: dict[int, Any] = {}  # what JSON does not give back, by position
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return self._count
 
     def write(self, items: Iterable[Any]) -> None:
         """All of them are in the file, however many there are; InputError for one that cannot be sent anywhere."""
+        coming, at = iter(items), 0
         with self.path.open("wb") as file:
-            at = 0
-            for item in items:
+            while chunk := list(islice(coming, CHUNK)):
                 self._starts.append(at)
-                at += file.write(self._line(item))
+                at += file.write(_scalar_lines(chunk) or b"".join(map(self._line, chunk, count(self._count))))
+                self._count += len(chunk)
 
     def lines(self, most: int) -> list[bytes]:
         """The first lines."""
@@ -41,7 +49,7 @@ class Items:
             return [file.readline() for _ in range(min(most, len(self)))]
 
     def add_rows(self, rows: list[Any]) -> None:
-        """The first items have these rows, and are not computed again."""
+        """The first items, a chunk at most, have these rows, and are not computed again."""
         if not rows:
             return
         target = self.path.with_suffix(".rows")
@@ -49,42 +57,44 @@ class Items:
             for row in rows:
                 file.write(_compose(json.loads(before.readline()) | {"r": row}).encode() + b"\n")
             shift = file.tell() - before.tell()
-            while chunk := before.read(1024 * 1024):
-                file.write(chunk)
-        starts, at = self._starts, 0
-        with target.open("rb") as file:
-            for position in range(len(rows)):
-                starts[position] = at
-                at += len(file.readline())
-        for position in range(len(rows), len(starts)):
-            starts[position] += shift
+            shutil.copyfileobj(before, file, 1024 * 1024)
+        self._starts = array("Q", [0, *(start + shift for start in self._starts[1:])])
         target.replace(self.path)
 
     def opened(self) -> "ItemReader":
         """Gives items by their position, while it is open."""
         return ItemReader(self.path.open("rb"), self._starts, self._objects)
 
-    def _line(self, item: Any) -> bytes:
+    def _line(self, item: Any, position: int) -> bytes:
         if isinstance(item, PathLike):
-            self._objects[len(self._starts) - 1] = item
+            self._objects[position] = item
             return _compose({"f": str(Path(fspath(item)).absolute())}).encode() + b"\n"
         if is_exact(item):
             return _compose({"v": item}).encode() + b"\n"
         self.pickled += 1
-        self._objects[len(self._starts) - 1] = item
-        return b'{"p":"' + base64.b64encode(self._pickled(item)) + b'"}\n'
+        self._objects[position] = item
+        return b'{"p":"' + base64.b64encode(_pickled(item, position)) + b'"}\n'
 
-    def _pickled(self, item: Any) -> bytes:
-        import cloudpickle
 
-        try:
-            body: bytes = cloudpickle.dumps(item)
-        except Exception as exc:
-            raise InputError(
-                f"item {len(self._starts) - 1} ({type(item).__name__}) cannot be sent to other processes: "
-                f"{type(exc).__name__}: {exc}"
-            ) from exc
-        return body
+def _scalar_lines(chunk: list[Any]) -> bytes | None:
+    """The lines of numbers and texts, encoded at once; None when an item is neither."""
+    plain = _SCALARS.issuperset(map(type, chunk))
+    if not plain or not all(is_exact(item) for item in chunk if type(item) in (str, float)):
+        return None
+    lines = _compose_lines(chunk)[1:-1].replace("\n", '}\n{"v":')
+    return f'{{"v":{lines}}}\n'.encode()
+
+
+def _pickled(item: Any, position: int) -> bytes:
+    import cloudpickle
+
+    try:
+        body: bytes = cloudpickle.dumps(item)
+    except Exception as exc:
+        raise InputError(
+            f"item {position} ({type(item).__name__}) cannot be sent to other processes: {type(exc).__name__}: {exc}"
+        ) from exc
+    return body
 
 
 class ItemReader:
@@ -92,16 +102,18 @@ class ItemReader:
 
     def __init__(self, file: BinaryIO, starts: "array[int]", objects: dict[int, Any]) -> None:
         self._file, self._starts, self._objects = file, starts, objects
-        self._at = 0  # in the file: a seek to where it is would throw away what was read ahead
+        self._next = 0  # the item whose line is read next: a seek to where it is would throw away what was read ahead
 
     def __getitem__(self, position: int) -> Any:
         if position in self._objects:
             return self._objects[position]
-        if self._starts[position] != self._at:
-            self._at = self._file.seek(self._starts[position])
-        line = self._file.readline()
-        self._at += len(line)
-        return json.loads(line)["v"]
+        if not self._next <= position < self._next + CHUNK:
+            self._file.seek(self._starts[position // CHUNK])
+            self._next = position // CHUNK * CHUNK
+        for _ in range(position - self._next):
+            self._file.readline()
+        self._next = position + 1
+        return json.loads(self._file.readline())["v"]
 
     def close(self) -> None:
         """The file is closed."""

@@ -172,7 +172,7 @@ class ParallelFunction(Generic[B, R]):
         """The same in a background process, which outlives this one; returns as soon as the run exists."""
         from fanout.api.pipeline_calls import submit_pipeline
 
-        with self._made.job(over, Where(store, queue, profile), name, output) as job:
+        with self._made.job(over, Where(store, queue, profile), name, output, here=False) as job:
             return submit_pipeline(job.pipeline, job.settings, job.where, job.name)
 
 
@@ -246,10 +246,10 @@ class _Function:
         self.options = options
 
     def job(
-        self, over: Any, where: Where, name: str | None, output: Any = None, **changed: Any
+        self, over: Any, where: Where, name: str | None, output: Any = None, *, here: bool = True, **changed: Any
     ) -> AbstractContextManager[Job]:
         text = None if output is None else str(output)
-        return prepared(self.call, over, replace(self.options, **changed), text, name, where)
+        return prepared(self.call, over, replace(self.options, **changed), text, name, where, here=here)
 
     def rows(
         self, over: Any, where: Where, name: str | None, progress: bool | None, *, return_exceptions: bool = False
@@ -276,7 +276,7 @@ class _Function:
     ) -> Iterator[tuple[Any, Any]]:
         if _is_empty(items):
             return
-        changed = {"error_threshold": -1, "mini_batch_error_threshold": -1} if return_exceptions else {}
+        changed: dict[str, Any] = {"error_threshold": -1, "mini_batch_error_threshold": -1} if return_exceptions else {}
         with self.job(items, where, name, **changed) as job:
             yield from _pairs(job, progress, ordered=ordered, errors=return_exceptions)
 
@@ -290,15 +290,11 @@ def _pairs(job: Job, progress: bool | None, *, ordered: bool, errors: bool) -> I
         raise TypeError("imap gives items with their rows, which tables and files in a store have not: use map")
     reader = job.items.opened()
     try:
-        found = (
-            (start + place, row)
-            for start, rows in job.stream(progress, errors=errors)
-            for place, row in enumerate(rows)
-        )
         count = 0
-        for position, row in _in_order(found) if ordered else found:
-            count += 1
-            yield reader[position], row
+        for start, rows in job.stream(progress, errors=errors, ordered=ordered):
+            for position, row in enumerate(rows, start):
+                yield reader[position], row
+            count += len(rows)
         run = Run(job.name, job.settings)
         if not errors:
             run.raise_for_status()
@@ -306,16 +302,3 @@ def _pairs(job: Job, progress: bool | None, *, ordered: bool, errors: bool) -> I
             raise ScriptError(f"run {job.name} ended {run.status} before all items were done: {run.reason}")
     finally:
         reader.close()
-
-
-def _in_order(found: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-    """By position; what comes early waits."""
-    waiting: dict[int, Any] = {}
-    following = 0
-    for position, row in found:
-        waiting[position] = row
-        while following in waiting:
-            yield following, waiting.pop(following)
-            following += 1
-    for position in sorted(waiting):  # of a run that left items out
-        yield position, waiting[position]

@@ -1,17 +1,15 @@
 """Makes and carries out the run that calls a function: its code and items in place, its mini-batches measured."""
 
 import contextlib
-import queue
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fanout.api import context, pipelines
-from fanout.api.begin import new_name
+from fanout.api import context
 from fanout.api.calls import TICK, call, running
 from fanout.api.functions.code import FunctionCall, name_of, write_code
 from fanout.api.functions.items import Items
@@ -23,7 +21,9 @@ from fanout.api.progress import Board, BoardObserver, drawn
 from fanout.api.run import Run, carry_out
 from fanout.api.where import Where
 from fanout.config.settings import Settings
+from fanout.engines.node_process import WarmNode
 from fanout.errors import InputError
+from fanout.records.run_names import new_name
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
 from fanout.tasks import beside
@@ -49,47 +49,48 @@ class Job:
     size: int
     rows: tuple[Any, ...]  # of the first items
     board: Board
+    warm: WarmNode | None
 
     def run(self, progress: bool | None) -> Run:
         """Carries it out to its end."""
         from fanout.scheduler.resident import start
 
-        with pipelines.warm_node(self.pipeline, self.settings) as warm:
-            carry_out(
-                lambda run_context, see: start(self.pipeline, run_context, see, self.name),
-                self.settings,
-                progress,
-                warm,
-                self.board,
-            )
+        carry_out(
+            lambda run_context, see: start(self.pipeline, run_context, see, self.name),
+            self.settings,
+            progress,
+            self.warm,
+            self.board,
+        )
         return Run(self.name, self.settings)
 
-    def stream(self, progress: bool | None, *, errors: bool) -> Iterator[Batch]:
+    def stream(self, progress: bool | None, *, errors: bool, ordered: bool) -> Iterator[Batch]:
         """Carries it out, and gives positions of items with their rows as they come; at the end, its end."""
         from fanout.results.reader import ResultReader
         from fanout.scheduler.resident import start
 
         at = StepRound(self.name, self.step, 1)
-        stream = RowStream(at, self.size, len(self.items or ()), errors, self.step)
+        stream = RowStream(at, self.size, len(self.items or ()), errors, self.step, ordered)
         if self.rows:
             yield 0, self.rows
             stream.skip(len(self.rows))
 
         async def begin() -> "RunReport":
-            async with context.run_context_of(self.settings, warm, print_line=self.board.notices.append) as run_context:
+            async with context.run_context_of(
+                self.settings, self.warm, print_line=self.board.notices.append
+            ) as run_context:
                 async with beside(stream.follow(run_context), "reading rows"):
                     report = await start(self.pipeline, run_context, BoardObserver(self.board), self.name)
-                await stream.pass_on(run_context.store, ResultReader(run_context.store, at))
+                await stream.finish(run_context.store, ResultReader(run_context.store, at))
                 return report
 
         with (
-            pipelines.warm_node(self.pipeline, self.settings) as warm,
             drawn(self.board, progress) as tick,
             running(begin) as carried,
         ):
-            while not (carried.done and stream.found.empty()):
-                with contextlib.suppress(queue.Empty):
-                    yield stream.found.get(timeout=TICK)
+            while not (carried.done and stream.is_empty):
+                if (batch := stream.take(TICK)) is not None:
+                    yield batch
                 tick()
             carried.result()
 
@@ -102,14 +103,26 @@ def prepared(
     output: str | None,
     name: str | None,
     where: Where,
+    *,
+    here: bool = True,
 ) -> Iterator[Job]:
-    """The job, while its staging folder is there; InputError and SpecError for what cannot be."""
+    """The job, while its staging folder is there; InputError and SpecError for what cannot be.
+
+    `here`: this process will carry it out. Its first node begins to start up while items are measured.
+    """
     settings = context.settings_of(Path.cwd(), where)
     folder = Path(tempfile.mkdtemp(prefix="fanout-function-"))
-    try:
-        yield _prepare(function, over, options, output, new_name(name), where, settings, folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.ExitStack() as at_the_end:
+        at_the_end.callback(shutil.rmtree, folder, ignore_errors=True)
+
+        def node(*, tables: bool) -> WarmNode | None:
+            if not here:
+                return None
+            made = WarmNode(context.access_of(settings).child_environ(), tables=tables)
+            at_the_end.callback(made.dismiss)
+            return made
+
+        yield _prepare(function, over, options, output, new_name(name), where, settings, folder, node)
 
 
 def _prepare(
@@ -121,10 +134,12 @@ def _prepare(
     where: Where,
     settings: Settings,
     folder: Path,
+    node: Callable[..., WarmNode | None],
 ) -> Job:
     given, code, board = folder / "given", folder / "code", Board()
     given.mkdir()
     source, items = source_of(over, given, lambda file: f"{settings.store.rstrip('/')}/{keys.given(name, file)}")
+    warm = node(tables=source.kind == "table")
     function = replace(function, items=source.kind, json=is_json(output))
     write_code(code, function)
     rows: tuple[Any, ...] = ()
@@ -140,7 +155,7 @@ def _prepare(
     call(lambda: _store(given, name, settings))
     pipeline = load_job(folder, document(step, source, options, absolute(output)))
     size = int(options.mini_batch_size or 1) if items is not None else 0
-    return Job(name, step, pipeline, settings, where, items, size, rows, board)
+    return Job(name, step, pipeline, settings, where, items, size, rows, board, warm)
 
 
 def _sized(function: FunctionCall, items: Items, options: Options, code: Path) -> tuple[Options, tuple[Any, ...]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fanout.api.output import Output
+from fanout.api.output import Output, json_rows
 from fanout.storage.access import Access
 
 
@@ -53,3 +53,12 @@ def test_an_output_in_s3_has_no_path() -> None:
     """The message says how to read it."""
     with pytest.raises(ValueError, match="read it with"):
         _ = Output("s3://bucket/a.txt", lambda: Access.from_environ({})).path
+
+
+@pytest.mark.parametrize("line", ["1,2", "[1", "", "1 2", "{'a': 1}"])
+def test_what_is_no_line_of_json(line: str) -> None:
+    """Is an error, and never two values or none."""
+    with pytest.raises(ValueError, match=r"line 1 column"):
+        json_rows(f"1\n{line}\n2\n".encode())
+    assert json_rows(b'\xef\xbb\xbf 1 \r\n"\xe2\x80\xa8"\n{"a": null}') == [1, "\u2028", {"a": None}]
+    assert json_rows(b"") == []

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanout.api.functions.items import Items, is_exact
+from fanout.api.functions.items import CHUNK, Items, is_exact
 from fanout.api.functions.script import value_of
 from fanout.errors import InputError
 from fanout.tables.formats.json_lines import read_rows
@@ -51,6 +51,21 @@ def test_rows_that_are_known_go_with_their_items(tmp_path: Path) -> None:
     ]
     reader = items.opened()
     assert [reader[position] for position in range(5)] == [0, 1, 2, 3, 4]
+    reader.close()
+
+
+def test_items_by_any_position(tmp_path: Path) -> None:
+    """Chunks of plain values, of others and of both, with rows known of the first."""
+    values = [*range(CHUNK), *("ä\n" * n for n in range(CHUNK)), *([n, {"n": n}] for n in range(CHUNK)), 1.5, "\ud800"]
+    items = Items(tmp_path / "items.jsonl")
+    items.write(iter(values))
+    items.add_rows(list(range(CHUNK)))
+    assert len(items) == len(values)
+    assert items.pickled == 1
+    assert _in_a_slot(items) == values
+    reader = items.opened()
+    for step in (1, 7, CHUNK + 1, -1, -13):
+        assert [reader[position] for position in range(len(values))[::step]] == values[::step]
     reader.close()
 
 
