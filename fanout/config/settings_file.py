@@ -1,27 +1,23 @@
 """fanout.toml as typed keys, each problem with its key path; what the keys mean is said in settings.py."""
 
-import json
+import datetime
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from functools import cache
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 from fanout.errors import SettingsError
 from fanout.pipeline.yaml.diagnostics import shorten, suggest
 
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-
 SIZE_LIMIT = 1024 * 1024
+_MOST_PROBLEMS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The keys of fanout.toml, at the top or in a profile, before they mean anything."""
-
-    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
     store: str | None = None
     queue: str | None = None
@@ -58,28 +54,79 @@ def read_file(path: Path) -> SettingsFile:
         raise SettingsError(f"{path}: not TOML: {exc}") from exc
 
 
-@cache
-def _adapter() -> "TypeAdapter[SettingsFile]":
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(SettingsFile)
-
-
 def _checked(content: Mapping[str, Any], path: Path) -> SettingsFile:
     """The typed keys; every key that is unknown or of the wrong type is named."""
-    from pydantic import ValidationError
-
-    try:
-        return _adapter().validate_json(json.dumps(content, default=str), strict=True)
-    except ValidationError as exc:
-        errors = exc.errors(include_url=False, include_context=False)
-        lines = [_sentence(tuple(map(str, e["loc"])), e["type"], e["msg"], e["input"]) for e in errors[:50]]
-        raise SettingsError("\n".join(f"{path}: {line}" for line in lines)) from exc
+    problems = list(_problems(content, _TOP, ()))
+    if problems:
+        raise SettingsError("\n".join(f"{path}: {problem}" for problem in problems[:_MOST_PROBLEMS]))
+    profiles = {name: Keys(**_values(keys)) for name, keys in content.get("profiles", {}).items()}
+    return SettingsFile(**{**_values(content), "profiles": profiles})
 
 
-def _sentence(where: tuple[str, ...], kind: str, message: str, value: object) -> str:
-    key = ".".join(where)
-    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        known = [f.name for f in fields(SettingsFile if len(where) == 1 else Keys)]
-        return f"{key}: unknown key{suggest(where[-1], known)}"
-    return f"{key}: {message[:1].lower()}{message[1:]}, found {shorten(repr(value))}"
+def _values(content: Mapping[str, Any]) -> dict[str, Any]:
+    """As the fields hold them: dates, which TOML has, are the texts that they were."""
+    # By way of a text: a whole number that no float can hold is infinite, and out of range.
+    return {name: float(str(value)) if name == "visibility" else _text(value) for name, value in content.items()}
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _text(one) for name, one in value.items()}
+    return str(value) if isinstance(value, _DATES) else value
+
+
+def _problems(content: Mapping[str, Any], known: Mapping[str, "_Kind"], where: tuple[str, ...]) -> Iterator[str]:
+    for name, value in content.items():
+        place = (*where, name)
+        if name not in known:
+            yield f"{'.'.join(place)}: unknown key{suggest(name, known)}"
+        else:
+            yield from _wrong(value, known[name], place)
+
+
+def _wrong(value: Any, kind: "_Kind", place: tuple[str, ...]) -> Iterator[str]:
+    """What is wrong with the value of one key."""
+    if isinstance(kind, _Scalar):
+        if type(value) not in kind.types:
+            yield f"{'.'.join(place)}: input should be {kind.name}, found {shorten(repr(value))}"
+    elif not isinstance(value, dict):
+        yield f"{'.'.join(place)}: input should be an object, found {shorten(repr(value))}"
+    elif kind is _PROFILES:
+        for name, keys in value.items():
+            if isinstance(keys, dict):
+                yield from _problems(keys, _KEYS, (*place, name))
+            else:
+                yield from _wrong(keys, kind, (*place, name))
+    else:
+        for name, one in value.items():
+            yield from _wrong(one, _TEXT, (*place, name))
+
+
+@dataclass(frozen=True, slots=True)
+class _Scalar:
+    """A value of one of these types, as messages name it."""
+
+    name: str
+    types: tuple[type, ...]
+
+
+class _Table(Enum):
+    """A table: of texts by name, or of profiles by name."""
+
+    TEXTS = 1
+    PROFILES = 2
+
+
+_Kind = _Scalar | _Table
+_DATES = (datetime.date, datetime.time)  # a datetime is a date
+_TEXT = _Scalar("a valid string", (str, datetime.datetime, *_DATES))
+_FLAG = _Scalar("a valid boolean", (bool,))
+_PROFILES = _Table.PROFILES
+_KEYS: Mapping[str, _Kind] = {
+    **dict.fromkeys(("store", "queue", "endpoint_url", "endpoint_url_s3", "endpoint_url_sqs", "region"), _TEXT),
+    "visibility": _Scalar("a valid number", (int, float)),
+    "max_receives": _Scalar("a valid integer", (int,)),
+    **dict.fromkeys(("strict", "durable"), _FLAG),
+    **dict.fromkeys(("datastores", "computes"), _Table.TEXTS),
+}
+_TOP: Mapping[str, _Kind] = {**_KEYS, "profiles": _PROFILES}

@@ -167,7 +167,7 @@ def test_options_are_taken_without_pydantic() -> None:
 
 
 def test_a_run_starts_with_what_it_needs() -> None:
-    """Over files, that is neither tables nor commands nor what is installed; pydantic reads fanout.toml only."""
+    """Over files, that is neither tables nor commands nor what is installed."""
     said = subprocess.run(
         [
             sys.executable,

@@ -1,8 +1,8 @@
 """Checks of single values: take a node, return its value, raise `CheckFailed` with a sentence about what was expected.
 
-Written by hand rather than on pydantic, which fanout.toml uses: here each problem needs the place of its
-own node, keys may be bound to pipeline inputs, relative paths start from the file they stand in, and a key without
-effect earns a notice instead of an error.
+Written by hand rather than on a library of types: each problem needs the place of its own node, keys may be bound to
+pipeline inputs, relative paths start from the file they stand in, and a key without effect earns a notice instead of an
+error.
 """
 
 import re

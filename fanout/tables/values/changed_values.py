@@ -69,23 +69,26 @@ def zeros_of(
 
     if b'"' in body:
         return None
-    body = body.removesuffix(b"\n")
-    letters = np.frombuffer(body + b"\n\0\0", np.uint8)
+    # A line end in front of all, so that each field begins behind one of the places that are found.
+    whole = b"\n%b\n\0\0" % body.removesuffix(b"\n")
+    letters = np.frombuffer(whole, np.uint8)
     ends = np.flatnonzero((letters == ord(delimiter)) | (letters == _LINE_END))
-    if len(ends) != rows * width:
+    if len(ends) != rows * width + 1:
         return None
-    starts = np.concatenate(([0], ends[:-1] + 1)).reshape(rows, width)
+    before = ends[:-1].reshape(rows, width)
     found: list[tuple[str, int, str, int]] = []
     for name, place in wanted.items():
-        at = starts[:, place]
-        first = letters[at]
+        at = before[:, place]
+        first = letters[1:][at]
+        some = np.flatnonzero(first <= _ZERO)  # few: signs and blanks are below, too
+        at, first = at[some] + 1, first[some]
         if ((first == _BLANK) | (first == _TAB)).any():
             return None
-        at = at + ((first == _MINUS) | (first == _PLUS))
-        lost = np.flatnonzero((letters[at] == _ZERO) & (letters[at + 1] - _ZERO < _TEN))
+        at += (first == _MINUS) | (first == _PLUS)
+        lost = some[(letters[at] == _ZERO) & (letters[at + 1] - _ZERO < _TEN)]
         if len(lost):
             row = int(lost[0])
-            text = body[starts[row, place] : ends[row * width + place]].decode(errors="replace")
+            text = whole[before[row, place] + 1 : ends[row * width + place + 1]].decode(errors="replace")
             found.append((name, len(lost), text.strip(), row))
     return found
 

@@ -101,7 +101,7 @@ def test_no_command_that_would_do_harm() -> None:
 
 def test_what_fanout_needs() -> None:
     """Its own requirements and theirs, not what only its tests and examples need."""
-    assert {"pandas", "numpy", "pydantic-core", "typing-extensions", "botocore"} <= installed._needed()
+    assert {"pandas", "numpy", "markdown-it-py", "typing-extensions", "botocore"} <= installed._needed()
     assert not {"pytest", "moto", "scikit-learn"} & installed._needed()
 
 
