@@ -17,7 +17,7 @@ from fanout.records.seal import Seal, read_seal, step_seal
 from fanout.records.verdict import Counts, VerdictStatus
 from fanout.results.reader import ResultReader, first_ledger
 from fanout.scheduler.bindings import bind_outputs, result_uris
-from fanout.scheduler.reuse import taken_over
+from fanout.scheduler.reuse.taken_over import taken_over
 from fanout.storage import keys
 from fanout.storage.objects import read
 from fanout.tasks import all_of

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from fanout.files import uris
@@ -24,16 +25,19 @@ MOST_HEADS = 1000
 """Remote files of a table, wherever they are, that are asked for one by one; of more nothing is said."""
 
 
-def identity(uri: str, type_: DataType, access: "Access", *, as_rows: bool = False) -> str | None:
+def identity(
+    uri: str, type_: DataType, access: "Access", *, as_rows: bool = False, most: int | None = None
+) -> str | None:
     """The identity of the data at `uri`; None when it is unknown. InputError when the data cannot be read.
 
     Of an mltable it is that of its folder and of the files it names; only of the latter when it is used `as_rows`.
+    Of a folder or table of more than `most` files it is unknown.
     """
     if type_ is not DataType.MLTABLE:
-        return _digest(_of_tree(uri, access))
-    parts: list[str | None] = [_digest(_of_table(uri, access))]
+        return _digest(_of_tree(uri, access, most))
+    parts: list[str | None] = [_digest(_of_table(uri, access, most))]
     if not as_rows:
-        parts.append(_digest(_of_tree(uri, access)))
+        parts.append(_digest(_of_tree(uri, access, most)))
     return _digest(parts)
 
 
@@ -48,18 +52,34 @@ def _digest(parts: Iterable[str | None]) -> str | None:
     return digest.hexdigest() if some else ABSENT
 
 
-def _of_tree(uri: str, access: "Access") -> Iterator[str | None]:
+def _of_tree(uri: str, access: "Access", most: int | None = None) -> Iterator[str | None]:
     """Of a file, or of each file of a folder."""
     if not uris.is_local(uri):
-        yield from _of_objects(uri, access)
+        yield from _of_objects(uri, access, most)
         return
     path = os.fsencode(uris.to_path(uri))
     if not os.path.isdir(path):  # noqa: PTH112 - names as bytes
         yield from _of_file(path)
         return
+    if most is not None and _has_more(path, most):
+        yield None
+        return
     for entry in walk_local(path):
         yield entry.uri
         yield from _of_file(os.fsencode(uris.to_path(entry.uri)))
+
+
+def _has_more(folder: bytes, most: int) -> bool:
+    """Whether there are more than `most` files in the folder and those in it; no more are counted than that."""
+    count, waiting = 0, [folder]
+    while waiting:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                elif (count := count + 1) > most:
+                    return True
+    return False
 
 
 def _of_file(path: bytes) -> Iterator[str]:
@@ -70,7 +90,7 @@ def _of_file(path: bytes) -> Iterator[str]:
     yield f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
 
 
-def _of_objects(uri: str, access: "Access") -> Iterator[str | None]:
+def _of_objects(uri: str, access: "Access", most: int | None) -> Iterator[str | None]:
     from fanout.storage.open import locate
 
     store, key = locate(uri, access)
@@ -82,7 +102,11 @@ def _of_objects(uri: str, access: "Access") -> Iterator[str | None]:
         if uris.scheme(uri) in ("http", "https"):
             return  # the web lists nothing
         # Listings of some servers come in no order.
-        metas = [meta for chunk in store.list(key.strip("/")) for meta in chunk]
+        listed = (meta for chunk in store.list(key.strip("/")) for meta in chunk)
+        metas = list(listed if most is None else islice(listed, most + 1))
+        if most is not None and len(metas) > most:
+            yield None
+            return
         for meta in sorted(metas, key=lambda meta: meta["path"]):
             yield meta["path"]
             yield _of_meta(meta)
@@ -93,13 +117,15 @@ def _of_meta(meta: Any) -> str | None:
     return f"{tag} {meta['size']} {meta['last_modified'].isoformat()}" if tag else None
 
 
-def _of_table(uri: str, access: "Access") -> Iterator[str | None]:
+def _of_table(uri: str, access: "Access", most: int | None) -> Iterator[str | None]:
     """Of the MLTable file and of each file that it names."""
     from fanout.tables.mltable_file import FILE_NAME, list_files, load_mltable, pinned
 
     yield from _of_tree(uris.join(uri, FILE_NAME), access)
     remote = 0
-    for entry in list_files(pinned(load_mltable(uri, access), access), access):
+    for count, entry in enumerate(list_files(pinned(load_mltable(uri, access), access), access)):
+        if most is not None and count >= most:
+            yield None
         yield entry.uri
         if not uris.is_local(entry.uri):
             remote += 1

@@ -24,7 +24,7 @@ from fanout.results.fences import Fence
 from fanout.scheduler.observer import StepReport
 from fanout.scheduler.parallel_stages import ParallelParts, StepSender, known
 from fanout.scheduler.restart.earlier_sessions import CountedWorkforce, attempts_under_way, seconds_since
-from fanout.scheduler.reuse import taken_over
+from fanout.scheduler.reuse.taken_over import taken_over
 from fanout.security.signature import Signer
 from fanout.storage import keys
 from fanout.storage.objects import read

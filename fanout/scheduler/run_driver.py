@@ -19,7 +19,8 @@ from fanout.scheduler.bindings import Binding, bind, result_uris
 from fanout.scheduler.code_folders import code_folder
 from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import RunObserver, StepReport
-from fanout.scheduler.reuse import Earlier, StepReuse
+from fanout.scheduler.reuse.step_reuse import StepReuse
+from fanout.scheduler.reuse.taken_over import Earlier
 from fanout.scheduler.run_machine import Action, Begin, Conclude, LookAgain, RunFacts, Skip, decide, fails_run
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
@@ -42,8 +43,8 @@ Carry = Callable[[Step, Binding], Awaitable[StepReport | UnderWay]]
 class RunDriver:
     """One pass over the steps of a run.
 
-    `made_from` are the fingerprints of what steps were made from, by name, for those that have not ended: given by the
-    look before, and by this one for the next.
+    `made_from` are the digests of what steps are made from, by name, for those that have not ended: given by the look
+    before, and by this one for the next.
     """
 
     record: RunRecord
@@ -125,16 +126,20 @@ class RunDriver:
 
     async def _carry_out(self, step: Step) -> StepReport | UnderWay:
         binding = bind(step, self.record.planned_at(step.name), self.context.settings, self._outputs)
-        reuse = StepReuse(self.record, step, binding, self.context, self.made_from.pop(step.name, None))
+        reuse = StepReuse(self.record, step, binding, self.context)
         if (earlier := await reuse.find()) is not None:
             self._outputs[step.name] = earlier.outputs
             return await self._take_over(step, earlier)
         self._outputs[step.name] = binding.outputs
+        if reuse.is_wanted and reuse.reason is not None:
+            self.observer.notice(f"{step.name}: nothing is reused: {reuse.reason}")
         end = await self.carry(step, binding)
-        if isinstance(end, StepReport):
+        under_way = self.made_from.pop(step.name, None)
+        if isinstance(end, UnderWay):
+            if (digest := reuse.made_from.digest if reuse.made_from else under_way) is not None:
+                self.made_from[step.name] = digest
+        elif under_way is not None or not end.earlier:
             await reuse.remember(end)
-        elif reuse.made_from is not None:
-            self.made_from[step.name] = reuse.made_from
         return end
 
     async def _take_over(self, step: Step, earlier: Earlier) -> StepReport:

@@ -14,7 +14,9 @@ _RECORD = re.compile(
 )
 _SHARD = re.compile(rf"{_STEP}manifests/\d+\.jsonl")
 _SOFT = re.compile(
-    rf"{_STEP}(?:logs|node-status)/.+|{_STEP}(?:settled|published)\.json|runs/[^/]+/step-(?:logs|metrics)/.+", re.DOTALL
+    rf"{_STEP}(?:logs|node-status)/.+|{_STEP}(?:settled|published|made-from)\.json|reuse/[^/]+\.json"
+    r"|runs/[^/]+/step-(?:logs|metrics)/.+",
+    re.DOTALL,
 )
 
 
@@ -240,8 +242,13 @@ def reused(at: StepRound) -> str:
     return f"{at.root}/reused.json"
 
 
+def made_from_json(at: StepRound) -> str:
+    """What the step was made from, as it was found when the step began."""
+    return f"{at.root}/made-from.json"
+
+
 def reusable(fingerprint: str) -> str:
-    """What a completed step made, under the digest of all that it was made from."""
+    """What a completed step made, under the digest of all that it was made from; how a step ended, under its name."""
     return f"reuse/{fingerprint}.json"
 
 

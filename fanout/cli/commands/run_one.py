@@ -83,7 +83,7 @@ async def _record(run: str | None, step: str | None, settings: "Settings") -> "S
     from fanout.queries.status import pick_parallel
     from fanout.records.code_change import with_code_of_now
     from fanout.records.step import read_record
-    from fanout.scheduler.reuse import taken_over
+    from fanout.scheduler.reuse.taken_over import taken_over
 
     store = context.open_to_read(settings)
     found = await find_run(store, run)

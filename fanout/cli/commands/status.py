@@ -143,7 +143,7 @@ def logs(
 
 
 async def _why_nothing(store: "ObjectStore", record: "RunRecord", steps: "Sequence[Step]") -> str:
-    from fanout.scheduler.reuse import taken_over
+    from fanout.scheduler.reuse.taken_over import taken_over
 
     for step in steps:
         if (earlier := await taken_over(store, record.at(step.name))) is not None:

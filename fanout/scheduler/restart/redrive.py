@@ -27,7 +27,7 @@ from fanout.scheduler.resident import carry_out
 from fanout.scheduler.restart.new_code import named
 from fanout.scheduler.restart.redrive_rules import Choice, RedriveAction, StepEnd, check_choice, next_round
 from fanout.scheduler.restart.repair import repair_store
-from fanout.scheduler.reuse import outputs_of_all
+from fanout.scheduler.reuse.taken_over import outputs_of_all
 from fanout.storage import keys
 
 

@@ -16,7 +16,7 @@ from fanout.scheduler.command_step import CommandRun
 from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import Unwatched
 from fanout.scheduler.parallel_stages import ParallelParts
-from fanout.scheduler.reuse import outputs_of_all
+from fanout.scheduler.reuse.taken_over import outputs_of_all
 from fanout.scheduler.run_driver import in_run
 from fanout.scheduler.ticks.deployment_queues import DeploymentQueues, TickMessage
 from fanout.storage import keys

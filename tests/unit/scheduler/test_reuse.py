@@ -8,12 +8,24 @@ from typing import Any
 
 import pytest
 
-from fanout.pipeline.model import CommandStep, DataType, EntryTask, Output, Pipeline, StepOutput, Thresholds
+from fanout.environments import installed
+from fanout.pipeline.model import (
+    CommandStep,
+    DataType,
+    EntryTask,
+    MiniBatchSize,
+    Output,
+    Pipeline,
+    StepOutput,
+    Thresholds,
+)
 from fanout.pipeline.trigger import RUN_TOKEN
-from fanout.scheduler import reuse
 from fanout.scheduler.resident import resume, start
+from fanout.scheduler.reuse import step_reuse
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
+
+AT = StepRound("one", "score")
 
 
 @pytest.fixture
@@ -59,7 +71,8 @@ async def test_the_same_again_is_taken_over(world: Any, notes: Any, chain: Any, 
     assert report.steps[1].outputs["o"].endswith("runs/one/b/outputs/o")
     assert "taken over from run one" in report.steps[0].seal.verdict.reason
     assert [line for line in notes.said if line.startswith("notice")] == [
-        "notice steps that are taken over from an earlier run are run again with --rerun"
+        *[f"notice {step}: nothing is reused: no earlier run of this step is known in this store" for step in "ab"],
+        "notice steps that are taken over from an earlier run are run again with --rerun",
     ]
 
 
@@ -99,13 +112,81 @@ async def test_nothing_is_taken_over_unasked(world: Any, notes: Any, chain: Any,
 
 
 async def test_a_forced_run_can_be_taken_over(world: Any, notes: Any, chain: Any, ran: Any) -> None:
-    """`force_rerun: true` is about this run; one of a file that says nothing is not noted at all."""
-    await start(chain(force_rerun=None), world.context, notes, "zero")
-    assert not (world.folder / "store/reuse").exists()
+    """`force_rerun: true` is about this run."""
     await start(chain(force_rerun=True), world.context, notes, "one")
     ran()
     report = await start(chain(), world.context, notes, "two")
     assert (ran(), report.steps[0].taken_from) == ("", "one")
+
+
+async def test_a_run_that_says_nothing_of_reuse_can_be_taken_over(world: Any, notes: Any, chain: Any, ran: Any) -> None:
+    """Every run remembers what it did."""
+    await start(chain(force_rerun=None), world.context, notes, "one")
+    ran()
+    report = await start(chain(), world.context, notes, "two")
+    assert (ran(), [step.taken_from for step in report.steps]) == ("", ["one", "one"])
+
+
+async def test_a_resumed_run_can_be_taken_over(world: Any, notes: Any, scored: Any) -> None:
+    """What a step was made from is noted when it begins."""
+    world.engine.trouble = "no node can start"
+    await start(scored(), world.context, notes, "one")
+    world.engine.trouble = None
+    for gone in (keys.run_verdict("one"), keys.verdict(AT), keys.concluded_json(AT)):
+        (world.folder / "store" / gone).unlink()
+    await resume("one", world.context, notes)
+    [report] = (await start(scored(), world.context, notes, "two")).steps
+    assert report.taken_from == "one"
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({}, "nothing is reused: since run one: code changed: score.py"),
+        ({"mini_batch_size": MiniBatchSize(2, "")}, "settings changed: mini_batch_size not set -> 2"),
+        ({"thresholds": Thresholds(error_threshold=3)}, "settings changed: error_threshold -1 -> 3"),
+        ({"environment_variables": {"KEY": "hidden"}}, "settings changed: environment_variables.KEY"),
+    ],
+)
+async def test_why_nothing_is_reused(
+    world: Any, notes: Any, scored: Any, settings: dict[str, Any], reason: str
+) -> None:
+    """The files, the settings with their values where these are short and no secret, and the run that is compared."""
+    await start(scored(), world.context, notes, "one")
+    if not settings:
+        (world.folder / "src" / "score.py").write_text("def run(b): return b[:0]\n")
+    await start(scored(**settings), world.context, notes, "two")
+    said = [line for line in notes.said if "nothing is reused: since" in line]
+    assert [reason in line for line in said] == [True], said
+    assert "hidden" not in said[0]
+
+
+async def test_why_a_step_after_one_that_ran_is_not_reused(world: Any, notes: Any, command: Any, pipeline: Any) -> None:
+    """Its input was made anew."""
+    a, b = command("a"), command("b", "a")
+    await start(pipeline(a, b, force_rerun=False), world.context, notes, "one")
+    await start(pipeline(replace(a, command=a.command + "; true"), b, force_rerun=False), world.context, notes, "two")
+    assert notes.said.count("notice a: nothing is reused: since run one: settings changed: command") == 1
+    assert "notice b: nothing is reused: since run one: step a, which makes input a, was run again" in notes.said
+
+
+async def test_a_step_that_cannot_be_compared_says_so(world: Any, notes: Any, command: Any, pipeline: Any) -> None:
+    """With the setting that is the reason."""
+    await start(pipeline(command("a", is_deterministic=False), force_rerun=False), world.context, notes, "one")
+    assert "notice a: nothing is reused: it says is_deterministic: false" in notes.said
+
+
+async def test_many_files_are_noted_only_when_asked(
+    world: Any, notes: Any, scored: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking at them takes time that a run without reuse does not spend; it is said why nothing is reused."""
+    monkeypatch.setattr(step_reuse, "UNASKED", 11)
+    await start(replace(scored(), force_rerun=None), world.context, notes, "one")
+    [report] = (await start(scored(), world.context, notes, "two")).steps
+    assert report.taken_from is None
+    assert any("the data of input files was not noted, as it was too many files" in line for line in notes.said)
+    [report] = (await start(scored(), world.context, notes, "three")).steps
+    assert report.taken_from == "two"
 
 
 async def test_what_is_no_longer_the_same_runs(world: Any, notes: Any, command: Any, pipeline: Any, ran: Any) -> None:
@@ -142,8 +223,8 @@ async def test_an_input_that_changes_meanwhile(world: Any, notes: Any, pipeline:
     a = command("a")
     b = command("b", "a", then=f"echo more >> {world.folder}/store/runs/one/a/outputs/o/who")
     await start(pipeline(a, b, force_rerun=False), world.context, notes, "one")
-    noted = [json.loads(path.read_text())["step"] for path in (world.folder / "store/reuse").iterdir()]
-    assert noted == ["a"]
+    notes_there = [json.loads(path.read_text()) for path in (world.folder / "store/reuse").iterdir()]
+    assert [noted["step"] for noted in notes_there if "outputs" in noted] == ["a"]
 
 
 async def test_other_software_is_another_step(
@@ -152,7 +233,7 @@ async def test_other_software_is_another_step(
     """A package that was upgraded since may compute otherwise."""
     await start(chain(), world.context, notes, "one")
     ran()
-    monkeypatch.setattr(reuse, "_software", lambda: "another version")
+    monkeypatch.setattr(installed, "packages", lambda: ("numpy==2.0",))
     await start(chain(), world.context, notes, "two")
     assert ran() == "ab"
 

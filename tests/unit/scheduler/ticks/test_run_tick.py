@@ -478,10 +478,16 @@ async def test_a_step_with_other_settings_runs(cloud: Cloud) -> None:
 
 
 async def test_nothing_is_taken_over_unasked(cloud: Cloud) -> None:
-    """A file that says nothing of force_rerun runs anew, and leaves nothing for later runs."""
+    """A file that says nothing of force_rerun runs anew; one that allows reuse takes over what it has made."""
     await cloud.begin(MAKE)
     assert (await cloud.verdict()).verdict.completed
-    assert not await list_names(cloud.context.store, "reuse/")
+    for run, wanted in (("second", None), ("third", False)):
+        await _purge(cloud.queues.ticks)
+        await cloud.begin(MAKE, run=run, force_rerun=wanted)
+        assert (await cloud.verdict()).verdict.completed
+        taken = await step_seal(cloud.context.store, StepRound(run, "make"))
+        assert taken is not None
+        assert ("taken over" in taken.verdict.reason) == (wanted is False)
 
 
 async def test_a_straggler_is_tried_a_second_time(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

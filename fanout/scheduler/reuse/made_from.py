@@ -1,0 +1,163 @@
+"""What the results of a step are made from, as far as fanout can see it: code, settings, software and inputs.
+
+Equal values give equal results, if the step is deterministic. What a script reads besides (the environment of the
+shell, the time, a web page) is not known here.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+from fanout.config.settings import Settings, resolve_datastore
+from fanout.environments import installed
+from fanout.pipeline.model import DataInput, Input, LiteralInput, ReadOptions, Step, StepOutput
+from fanout.records.codec import As, Digest, Positive, Record, Text, Whole, as_json
+from fanout.records.step import BoundInput
+from fanout.scheduler.bindings import Binding
+from fanout.storage.keys import StepRound
+from fanout.version import __version__
+
+FORMAT = 2
+"""Part of every digest: raise it when results are made otherwise."""
+_NO_MATTER = ("display_name", "compute", "depends_on", "inputs", "outputs")
+"""Fields of a step that say nothing about its results, or say it in another place."""
+
+
+def _canonical(value: object, _: str = "") -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+Json = Annotated[str, As(_canonical, json.loads)]
+"""JSON of any form, as a text with sorted keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeInput:
+    """An input; `identity` is that of its data (`fanout.scheduler.data_identity`), None when it is not known."""
+
+    literal: str | None
+    uri: str | None
+    type: Text
+    mode: str | None
+    chosen: tuple[str, ...] = ()  # which of the files are meant
+    read: Json = "null"  # how they are read
+    identity: str | None = None
+    made_by: str | None = None  # the step that makes it
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its data can be compared with that of another run."""
+        return self.uri is None or self.identity is not None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeOutput:
+    """An output: where the file says that it goes, whatever the run; None: into the run's own place."""
+
+    uri: str | None
+    type: Text
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFrom:
+    """All that a step is made from; `settings` are the step as the pipeline file has it."""
+
+    settings: Json
+    code: Digest | None
+    software: tuple[str, ...]
+    inputs: Mapping[str, MadeInput]
+    outputs: Mapping[str, MadeOutput]
+    fanout: Text = __version__
+    format: Positive = FORMAT
+
+    @property
+    def is_known(self) -> bool:
+        """Whether all of it is known."""
+        return all(given.is_known for given in self.inputs.values())
+
+    @property
+    def digest(self) -> str:
+        """One text for all of it."""
+        return hashlib.sha256(MADE_FROM.dump(self)).hexdigest()
+
+    def without_data(self, name: str) -> "MadeFrom":
+        """The same, whatever the data of this input is."""
+        return replace(self, inputs={**self.inputs, name: replace(self.inputs[name], identity=None)})
+
+
+MADE_FROM = Record(MadeFrom, indent=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """How a step of an earlier run ended, and what it was made from; `total` mini-batches, None where not known."""
+
+    run: Text
+    step: Text
+    made_from: MadeFrom
+    completed: bool
+    lost: Whole
+    total: Whole | None = None
+    round: Positive = 1
+    planned_in: Positive = 1
+
+    @property
+    def at(self) -> StepRound:
+        """Where everything of it is in the store."""
+        return StepRound(self.run, self.step, self.round)
+
+    @property
+    def planned_at(self) -> StepRound:
+        """Where its manifests are."""
+        return StepRound(self.run, self.step, self.planned_in)
+
+
+REMEMBERED = Record(Remembered, indent=None)
+
+
+def name_of(file: str, step: str) -> str:
+    """The name under which the last run of a step is noted, by its pipeline file."""
+    return hashlib.sha256(json.dumps(["step", file, step]).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def made_from(
+    step: Step, code: str | None, binding: Binding, identities: Mapping[str, str | None], settings: Settings
+) -> MadeFrom:
+    """What `step` is made from, with these identities of its inputs' data."""
+    return MadeFrom(
+        settings=_settings(step),
+        code=code,
+        software=installed.packages(),
+        inputs={name: _input(step.inputs[name], bound, identities.get(name)) for name, bound in binding.inputs.items()},
+        outputs={
+            name: MadeOutput(None if output.uri is None else resolve_datastore(output.uri, settings), output.type.value)
+            for name, output in step.outputs.items()
+        },
+    )
+
+
+def _input(given: Input, bound: BoundInput, identity: str | None) -> MadeInput:
+    read = None if isinstance(given, LiteralInput) or given.read is None else as_json(ReadOptions, given.read)
+    return MadeInput(
+        literal=bound.literal,
+        uri=bound.uri,
+        type=bound.type.value,
+        mode=None if bound.mode is None else bound.mode.value,
+        chosen=given.paths if isinstance(given, DataInput) else (),
+        read=_canonical(read),
+        identity=identity,
+        made_by=given.step if isinstance(given, StepOutput) else None,
+    )
+
+
+def _settings(step: Step) -> str:
+    """The step as the pipeline file has it, without what says nothing about its results."""
+    fields: dict[str, Any] = as_json(Step, step)
+    for name in _NO_MATTER:
+        del fields[name]
+    task = fields.get("task", fields)
+    del task["code"]  # a folder; its content is the snapshot
+    del task["environment"]["conda_file"]
+    return _canonical(fields)
