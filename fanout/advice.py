@@ -39,6 +39,18 @@ class Commands:
         """Does again what has not succeeded, or one mini-batch."""
         return self._line("redrive", run, *_which(step, mini_batch), *_code(new_code), *self.queue)
 
+    def cancel(self, run: str) -> str:
+        """Ends a run for good."""
+        return self._line("cancel", run, *self.queue)
+
+    def remove(self, run: str) -> str:
+        """Removes a run that is over."""
+        return self._line("rm", run, "--yes", *self.queue)
+
+    def collect(self, older_than: str, keep: int) -> str:
+        """Removes old runs and what no run needs."""
+        return self._line("gc", "--older-than", older_than, "--keep", str(keep), "--yes", *self.queue)
+
     def run(self, file: str) -> str:
         """Starts another run of a pipeline file."""
         return self._line("run", self._file(file), *self.queue)

@@ -132,7 +132,7 @@ async def destroy(doomed: Doomed, context: RunContext, stack: Stack) -> None:
     """All of it is gone: first what starts runs, last what they read."""
     await arrivals.change(doomed.trigger, None, context)
     await asyncio.to_thread(stack.delete)
-    await remove(context.store, doomed.remains)
+    await remove(context.store, doomed.remains, context.clock)
 
 
 def store_of(standing: StackState) -> str:

@@ -9,6 +9,7 @@ from fanout.cli.commands import (
     cancel,
     deploy,
     failures,
+    housekeeping,
     node,
     redrive,
     run,
@@ -58,6 +59,8 @@ app.command()(failures.failures)
 app.command("run-one")(run_one.run_one)
 app.command("list")(status.list_)
 app.command()(status.logs)
+app.command()(housekeeping.rm)
+app.command()(housekeeping.gc)
 app.command()(watch.watch)
 app.add_typer(trigger.trigger, name="trigger")
 app.add_typer(assets.assets, name="assets")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from fanout.errors import SettingsError
+
 PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="The pipeline file.", show_default=False)]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run, or a unique prefix.", show_default=False)]
 Set = Annotated[
@@ -35,3 +37,27 @@ Strict = Annotated[
         show_default=False,
     ),
 ]
+
+Tags = Annotated[
+    list[str] | None,
+    typer.Option("--tag", metavar="NAME[=VALUE]", help="Only runs with this tag.", show_default=False),
+]
+OfTrigger = Annotated[
+    str | None,
+    typer.Option("--trigger", metavar="NAME", help="Only runs that this trigger started.", show_default=False),
+]
+Since = Annotated[
+    str | None,
+    typer.Option(metavar="AGE", help="Only runs created in the last 12h, 7d or 4w.", show_default=False),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def seconds_in(name: str, age: str) -> float:
+    """The seconds of `90m`, `12h`, `30d` or `4w`; SettingsError, naming the option, for anything else."""
+    count, unit = age[:-1], age[-1:]
+    if not (count.isascii() and count.isdecimal() and unit in _UNITS and len(count) <= 6):
+        raise SettingsError(f"{name} {age}: expected a whole number and a unit, such as 90m, 12h, 30d or 4w")
+    return float(int(count) * _UNITS[unit])

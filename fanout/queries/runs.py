@@ -1,5 +1,6 @@
 """The runs of a store, newest first, and one of them by its name."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,10 @@ class ListedRun:
     seal: Seal | None
 
 
-async def list_runs(store: "ObjectStore", most: int | None = None) -> list[ListedRun]:
-    """The newest `most` runs; what cannot be read as a run is left out."""
+async def list_runs(
+    store: "ObjectStore", most: int | None = None, wanted: Callable[[ListedRun], bool] | None = None
+) -> list[ListedRun]:
+    """The newest `most` of the runs that are wanted; what cannot be read as a run is left out."""
 
     async def look(name: str) -> ListedRun | None:
         try:
@@ -34,7 +37,11 @@ async def list_runs(store: "ObjectStore", most: int | None = None) -> list[Liste
             return None
 
     found = await each(look, await list_names(store, keys.RUNS))
-    runs = sorted(filter(None, found), key=lambda run: run.record.created, reverse=True)
+    runs = sorted(
+        (run for run in found if run is not None and (wanted is None or wanted(run))),
+        key=lambda run: run.record.created,
+        reverse=True,
+    )
     return runs[:most]
 
 

@@ -86,6 +86,10 @@ class QueueService(Protocol):
         """The pair is gone, with all its messages; no error when it was gone already."""
         ...
 
+    async def names(self, prefix: str) -> list[str]:
+        """The names of the pairs that begin with `prefix`, in order; on SQS as its own names, which may be cut."""
+        ...
+
     async def close(self) -> None:
         """Connections are given back."""
         ...

@@ -160,9 +160,9 @@ class SqliteQueueService:
             return
         shutil.rmtree(trash, ignore_errors=True)
 
-    async def names(self) -> list[str]:
-        """The names of all pairs in the folder, in order."""
-        return sorted(path.parent.name for path in self._folder.glob(f"[!.]*/{DATABASE}"))
+    async def names(self, prefix: str = "") -> list[str]:
+        found = (path.parent.name for path in self._folder.glob(f"[!.]*/{DATABASE}"))
+        return sorted(name for name in found if name.startswith(prefix))
 
     async def close(self) -> None:
         while self._open:

@@ -151,6 +151,16 @@ class SqsQueueService:
             except QueueGoneError:
                 continue
 
+    async def names(self, prefix: str) -> list[str]:
+        found: list[str] = []
+        more: dict[str, Any] = {}
+        while True:
+            answer = await self._requests.call("list_queues", QueueNamePrefix=prefix, MaxResults=1000, **more)
+            found += [str(url).rstrip("/").rpartition("/")[2] for url in answer.get("QueueUrls", ())]
+            if not answer.get("NextToken"):
+                return sorted({name.removesuffix(DEAD_SUFFIX) for name in found})
+            more = {"NextToken": answer["NextToken"]}
+
     def at(self, url: str) -> SqsQueue:
         """The existing queue at this URL."""
         return SqsQueue(self._requests, url, self._depth_lag)

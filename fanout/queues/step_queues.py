@@ -48,9 +48,13 @@ class StepQueues:
 
 def queue_name(store_uri: str, at: StepRound, number: int) -> str:
     """The pair's name: readable, and different for runs of the same name in different stores."""
-    place = hashlib.sha256(store_uri.encode()).hexdigest()[:6]
     round_ = "" if at.round == 1 else f"-r{at.round}"
-    return f"fanout-{place}-{at.run}-{at.step}{round_}-{number}"
+    return f"{queue_prefix(store_uri)}{at.run}-{at.step}{round_}-{number}"
+
+
+def queue_prefix(store_uri: str) -> str:
+    """What the names of all pairs begin with that runs of this store make."""
+    return f"fanout-{hashlib.sha256(store_uri.encode()).hexdigest()[:6]}-"
 
 
 async def open_queues(store: "ObjectStore", service: QueueService, at: StepRound, store_uri: str) -> QueuePair | None:
@@ -99,6 +103,11 @@ async def remove_queues(store: "ObjectStore", service: QueueService, at: StepRou
     """None of the step's queues is left: of two supervisors at once the slower may have made an earlier one again."""
     for name in await _Notes(store, at, store_uri).names():
         await service.remove(name)
+
+
+async def noted_queues(store: "ObjectStore", at: StepRound, store_uri: str) -> list[str]:
+    """The names of all pairs that the step has had."""
+    return await _Notes(store, at, store_uri).names()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from fanout.records.step import Continued
 from fanout.security.signature import Signer
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
-from fanout.storage.objects import create, list_names, read
+from fanout.storage.objects import create, delete, list_names, read
 from fanout.version import __version__
 
 if TYPE_CHECKING:
@@ -116,7 +116,11 @@ async def create_record(store: "ObjectStore", record: RunRecord) -> None:
 
 
 async def try_create(store: "ObjectStore", record: RunRecord) -> bool:
-    """Whether the run is made by this call, or by one with an equal record; False when there is another one."""
+    """Whether the run is made by this call, or by one with an equal record; False when there is another one.
+
+    RunError while an earlier run of this name is being removed.
+    """
+    await _check_not_removed(store, record.name)
     stored = StoredRun(
         name=record.name,
         created=record.created,
@@ -126,17 +130,36 @@ async def try_create(store: "ObjectStore", record: RunRecord) -> bool:
         message_key=record.message_key,
         pipeline=record.pipeline,
     )
-    return await create(store, keys.run_json(record.name), RUNS.dump(stored))
+    created = await create(store, keys.run_json(record.name), RUNS.dump(stored))
+    if created and await read(store, keys.removal(record.name)) is not None:
+        await delete(store, keys.run_json(record.name))
+        raise _being_removed(record.name)
+    return created
 
 
 async def open_round(store: "ObjectStore", record: RunRecord) -> None:
-    """Creates the round `record.round` of the run. Raises RunError when another command has opened it."""
+    """Creates the round `record.round` of the run. Raises RunError when another command has opened it, or removes it.
+
+    The round is written before this looks for a removal, which is noted before that looks for another round.
+    """
     stored = StoredRound(record.round, record.code, record.places, record.code_changes)
     if not await create(store, keys.redrive_json(record.name, record.round), ROUNDS.dump(stored)):
         raise RunError(
             f"run {record.name} is being redriven already: see it with `{advised().status(record.name)}`, or go on "
             f"with it with `{advised().resume(record.name)}`"
         )
+    await _check_not_removed(store, record.name)
+
+
+async def _check_not_removed(store: "ObjectStore", name: str) -> None:
+    if await read(store, keys.removal(name)) is not None:
+        raise _being_removed(name)
+
+
+def _being_removed(name: str) -> RunError:
+    return RunError(
+        f"run {name} is being removed; where that was cut off, `{advised().remove(name)}` finishes it, then try again"
+    )
 
 
 async def load_record(store: "ObjectStore", name: str) -> RunRecord:

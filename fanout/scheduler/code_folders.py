@@ -8,6 +8,7 @@ from pathlib import Path
 from fanout.code_snapshots import archive as code
 from fanout.code_snapshots.archive import Snapshot
 from fanout.code_snapshots.selection import Places
+from fanout.code_snapshots.uses import note_use
 from fanout.config.settings import Settings, resolve_datastore
 from fanout.errors import StoreError
 from fanout.pipeline.data.locations import local_path
@@ -77,8 +78,9 @@ def _pattern(path: Path) -> re.Pattern[str]:
 
 
 async def store_snapshots(taken: Mapping[str, Snapshot], context: RunContext) -> dict[str, str]:
-    """The snapshots are in the store; their digests by step."""
+    """The snapshots are in the store, and stay there for a day at least; their digests by step."""
     for digest, snapshot in {snapshot.digest: snapshot for snapshot in taken.values()}.items():
+        await note_use(context.store, digest, context.clock)
         if await read(context.store, keys.code(digest)) is None:
             await create(context.store, keys.code(digest), snapshot.archive)
     return {step: snapshot.digest for step, snapshot in taken.items()}

@@ -4,6 +4,11 @@ import re
 from dataclasses import dataclass, replace
 
 RUNS = "runs/"
+CODE = "code/"
+REUSE = "reuse/"
+REMOVALS = "removals/"
+TRIGGERS = "triggers/"
+DEPLOYMENTS = "deployments/"
 _OF_A_RUN = r"run|verdict|verdict-\d+|cancel|cancel-\d+|redrive-\d+|ticking"
 _OF_A_STEP = r"step|plan|handed|reducing|settled|verdict|reused|concluded"
 _STEP = r"runs/[^/]+/[^/]+/(?:rounds/\d+/)?"
@@ -15,7 +20,7 @@ _RECORD = re.compile(
 _SHARD = re.compile(rf"{_STEP}manifests/\d+\.jsonl")
 _SOFT = re.compile(
     rf"{_STEP}(?:logs|node-status)/.+|{_STEP}(?:settled|published|made-from)\.json|reuse/[^/]+\.json"
-    r"|runs/[^/]+/step-(?:logs|metrics)/.+",
+    r"|runs/[^/]+/step-(?:logs|metrics)/.+|code-uses/.+",
     re.DOTALL,
 )
 
@@ -85,6 +90,21 @@ def run_verdict(run: str, number: int = 1) -> str:
 def code(digest: str) -> str:
     """Snapshot of a code folder, by content, shared by runs."""
     return f"code/{digest}.zip"
+
+
+def code_uses(digest: str) -> str:
+    """Prefix of the notes on who is about to use or to remove a snapshot (`code_snapshots.uses`)."""
+    return f"code-uses/{digest}/"
+
+
+def removal(run: str) -> str:
+    """Says that a run is being removed; created before anything of it goes, removed after everything has gone."""
+    return f"removals/{run}"
+
+
+def run_uses(run: str) -> str:
+    """Prefix of the names of later runs that have taken over what this run made."""
+    return f"runs/{run}/used-by/"
 
 
 def deployment(name: str) -> str:
@@ -297,6 +317,11 @@ def trigger_starts(trigger: str) -> str:
 
 def trigger_start(trigger: str, run: str) -> str:
     return f"{trigger_starts(trigger)}{run}.json"
+
+
+def trigger_removed(trigger: str, run: str) -> str:
+    """Says that a run of the trigger was removed: its objects start no other, however often events about them come."""
+    return f"triggers/{trigger}/removed/{run}"
 
 
 def trigger_unstarted(trigger: str) -> str:

@@ -75,6 +75,30 @@ class PartedObject:
         return await asyncio.to_thread(done)
 
 
+@dataclass(frozen=True, slots=True)
+class OpenUpload:
+    """An upload in parts that is neither complete nor aborted; `begun` in epoch seconds."""
+
+    key: str
+    upload: str
+    begun: float
+
+
+async def open_uploads(bucket: str, prefix: str, access: Access) -> list[OpenUpload]:
+    """All uploads under way to keys that begin with `prefix`."""
+
+    def listed() -> list[OpenUpload]:
+        pages = _client(access).get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix)
+        found = [upload for page in pages for upload in page.get("Uploads", ())]
+        return [OpenUpload(one["Key"], one["UploadId"], one["Initiated"].timestamp()) for one in found]
+
+    def done() -> list[OpenUpload]:
+        with _translated(f"s3://{bucket}/{prefix}"):
+            return listed()
+
+    return await asyncio.to_thread(done)
+
+
 @lru_cache(maxsize=4)
 def _client(access: Access) -> Any:
     return s3_client(access)

@@ -226,6 +226,17 @@ async def list_changed(store: ObjectStore, prefix: str) -> dict[str, float]:
     return await with_retries(store, listing)
 
 
+async def last_change(store: ObjectStore, prefix: str) -> float:
+    """When an object below the folder `prefix` was last written: epoch seconds of the store's clock; 0 for none."""
+
+    async def newest() -> float:
+        with translated("list", prefix):
+            chunks = obstore.list(store, prefix, chunk_size=LIST_CHUNK)
+            return max([meta["last_modified"].timestamp() async for chunk in chunks for meta in chunk], default=0.0)
+
+    return await with_retries(store, newest)
+
+
 async def delete(store: ObjectStore, *keys: str) -> None:
     """None of `keys` is there any more; no error for those that were not."""
     for key in keys if isinstance(store, LocalStore) else ():

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from fanout.code_snapshots.archive import Snapshot
 from fanout.config.settings import resolve_datastore
 from fanout.errors import SettingsError
 from fanout.files.byte_ranges import read_head
@@ -30,6 +31,7 @@ class CompiledTrigger:
     own: tuple[GuardedPlace, ...] = ()
     template: Template = field(default_factory=dict)  # how objects of an mltable input are read
     notices: tuple[str, ...] = ()  # of the code that was stored
+    snapshots: Mapping[str, Snapshot] = field(default_factory=dict)  # the code itself; none of a deployment's
 
     def ignores(self, event: ObjectEvent) -> str | None:
         """Why an object starts no run, in words; None when it does."""
@@ -60,12 +62,13 @@ async def compile_trigger(
         raise SettingsError(f"{pipeline.file}: has no section 'trigger'")
     places = own_places(pipeline, trigger, context.settings)
     notices: list[str] = []
+    taken: Mapping[str, Snapshot] = {}
     if code is None:
         taken = await take_snapshots(pipeline, context)
         code, notices = await store_snapshots(taken, context), notices_of(pipeline, taken)
     template = await asyncio.to_thread(_template, trigger, context)
     own = await remember(context.store, trigger.name, places)
-    return CompiledTrigger(pipeline, trigger, code, own, template, tuple(notices))
+    return CompiledTrigger(pipeline, trigger, code, own, template, tuple(notices), taken)
 
 
 def _template(trigger: Trigger, context: RunContext) -> Template:

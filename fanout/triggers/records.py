@@ -5,6 +5,7 @@ triggers/<trigger>/starts/<run>.json      the run is to be started, or is not ov
 triggers/<trigger>/unstarted/<name>.json  what could not be started, and why
 triggers/<trigger>/arrivals/<digest>/     the list of the objects that a run gets
 triggers/<trigger>/copies/<run>/          copies of objects that it cannot read in their place
+triggers/<trigger>/removed/<run>          the run was removed; its objects start no other
 triggers/<trigger>/own/                   where its runs write
 """
 
@@ -88,6 +89,7 @@ class TriggerRecords:
             keys.run_json(run),
             keys.trigger_start(self.trigger, run),
             keys.trigger_letter(self.trigger, run),
+            keys.trigger_removed(self.trigger, run),
         )
         for key in places:
             if await read(self.store, key) is not None:

@@ -17,6 +17,11 @@ def run_name(trigger: str, events: Sequence[ObjectEvent]) -> str:
     return "-".join(filter(None, (trigger, _what(events), digest)))
 
 
+def is_of_trigger(run: str, trigger: str) -> bool:
+    """Whether a run has a name that this trigger gives."""
+    return re.fullmatch(rf"{re.escape(trigger)}-(?:.*-)?[0-9a-f]{{{_DIGITS}}}", run) is not None
+
+
 def _what(events: Sequence[ObjectEvent]) -> str:
     if len(events) > 1:
         return f"{len(events)}-objects"

@@ -20,6 +20,7 @@ from enum import StrEnum
 from fanout.files import uris
 from fanout.pipeline.trigger import is_waiting
 from fanout.records.run import try_create
+from fanout.scheduler.code_folders import store_snapshots
 from fanout.scheduler.context import RunContext
 from fanout.scheduler.resident import new_record
 from fanout.storage import keys
@@ -186,6 +187,7 @@ async def _begin(
         await TriggerRecords(context.store, trigger).end_start(run)
         return StartResult(StartState.GONE, events, reason=GONE)
     pipeline = instantiate(compiled.pipeline, await _arrivals(run, there, compiled, context))
+    await store_snapshots(compiled.snapshots, context)  # a watch may be older than what keeps its code in the store
     created = await try_create(context.store, new_record(run, pipeline, compiled.code, context))
     if created:  # by us, without those that were gone: this run does not count as theirs when they come again
         await each(lambda event: _give_own_run(event, compiled, TriggerRecords(context.store, trigger)), gone)

@@ -39,6 +39,7 @@ ORDER = (
     ("scheduler",),
     ("triggers",),
     ("aws",),
+    ("housekeeping",),
     ("queries",),
     ("api",),
     ("cli",),

@@ -9,6 +9,7 @@ import typer
 
 from fanout.api.where import Where
 from fanout.cli import options
+from fanout.cli.asking import agreed, left_undone
 from fanout.errors import ExitCode, SettingsError
 
 if TYPE_CHECKING:
@@ -62,8 +63,6 @@ Run = Annotated[
     str | None,
     typer.Option("--run", metavar="RUN", help="With --to kubernetes: nodes for this run.", show_default=False),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
 Render = Annotated[bool, typer.Option("--render", help="Print the template and its parameters, without asking AWS.")]
 Data = Annotated[bool, typer.Option("--data", help="Also remove all runs, outputs, code and logs in the store.")]
 
@@ -80,8 +79,8 @@ def deploy(
     parameter: Parameter = None,
     sets: options.Set = None,
     inputs: options.Input = None,
-    yes: Yes = False,
-    dry_run: DryRun = False,
+    yes: options.Yes = False,
+    dry_run: options.DryRun = False,
     render: Render = False,
     to: To = Target.AWS,
     run: Run = None,
@@ -124,8 +123,8 @@ def deploy(
 def destroy(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the deployment.", show_default=False)],
     data: Data = False,
-    yes: Yes = False,
-    dry_run: DryRun = False,
+    yes: options.Yes = False,
+    dry_run: options.DryRun = False,
     store: options.Store = None,
     profile: options.Profile = None,
 ) -> None:
@@ -157,15 +156,15 @@ async def _deploy(wanted: "Wanted", settings: "Settings", *, yes: bool, dry_run:
             output.line(line)
         if found.is_empty:
             return ExitCode.COMPLETED
-        agreed = False
+        approved = False
         try:
-            agreed = not dry_run and (yes or _agreed("apply this?"))
+            approved = not dry_run and (yes or agreed("apply this?"))
         finally:
-            if not agreed and found.stack.id is not None:
+            if not approved and found.stack.id is not None:
                 await asyncio.to_thread(stack.discard, found.stack)
-        if not agreed:
+        if not approved:
             output.line("nothing was changed")
-            return _left_undone("deploy", yes=yes, dry_run=dry_run)
+            return left_undone("deploy", yes=yes, dry_run=dry_run)
         standing = await apply(wanted, found, run_context, stack)
         output.line(f"{output.paint.good('deployed')} {wanted.name}")
         for key, value in sorted(standing.outputs.items()):
@@ -195,9 +194,9 @@ async def _destroy(name: str, settings: "Settings", *, data: bool, yes: bool, dr
             return ExitCode.COMPLETED
         for line in doomed_lines(name, settings.store, doomed):
             output.line(line)
-        if dry_run or not (yes or _agreed("remove this?")):
+        if dry_run or not (yes or agreed("remove this?")):
             output.line("nothing was removed")
-            return _left_undone("destroy", yes=yes, dry_run=dry_run)
+            return left_undone("destroy", yes=yes, dry_run=dry_run)
         await take_away(doomed, run_context, stack)
         output.line(f"{output.paint.good('removed')} {name}")
         return ExitCode.COMPLETED
@@ -252,19 +251,3 @@ def _note_tag(image: str | None) -> None:
     if image and "@sha256:" not in image:
         note = f"note: {image} names a tag, which may be given to another image; by digest (NAME@sha256:…) it stays"
         typer.echo(note, err=True)
-
-
-def _left_undone(verb: str, *, yes: bool, dry_run: bool) -> ExitCode:
-    """Nothing was changed: the user said no, or asked for a dry run. SettingsError when there was no terminal to ask
-    at."""
-    if not (yes or dry_run or sys.stdin.isatty()):
-        raise SettingsError(
-            f"{verb} asks before it changes anything, and there is no terminal to ask at: add --yes, or --dry-run to "
-            "see only what would change"
-        )
-    return ExitCode.COMPLETED
-
-
-def _agreed(question: str) -> bool:
-    """Whether the user at the terminal says yes; False without a terminal."""
-    return sys.stdin.isatty() and typer.confirm(question)

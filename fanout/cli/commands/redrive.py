@@ -9,9 +9,16 @@ import typer
 from fanout.api.where import Where
 from fanout.cli import options
 from fanout.cli.commands.run import NewCode, carry_out
+from fanout.cli.exit_codes import report_error
+from fanout.errors import ExitCode, SettingsError, UserError
+from fanout.formatting import many
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fanout.cli.render.run.view import RunView
+    from fanout.config.settings import Settings
+    from fanout.queries.run_filter import RunFilter
     from fanout.scheduler.context import RunContext
     from fanout.scheduler.observer import RunReport
 
@@ -27,10 +34,21 @@ MiniBatches = Annotated[
 ]
 
 
+AllFailed = Annotated[bool, typer.Option("--all-failed", help="All runs that ended Failed, the oldest first.")]
+OptionalRun = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="Name of the run, or a unique prefix.", show_default=False),
+]
+
+
 def redrive(
-    run: options.RunName,
+    run: OptionalRun = None,
     step: options.StepName = None,
     mini_batches: MiniBatches = None,
+    all_failed: AllFailed = False,
+    since: options.Since = None,
+    tag: options.Tags = None,
+    trigger: options.OfTrigger = None,
     new_code: NewCode = False,
     strict: options.Strict = None,
     store: options.Store = None,
@@ -38,20 +56,62 @@ def redrive(
     profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
-    """Run again what did not succeed in a run.
+    """Run again what did not succeed in a run, or in all runs that failed.
 
     A run that has not ended is ended first, on all its machines; completed work stays.
     """
-    import asyncio
-
     from fanout.api import context
+    from fanout.cli.run_choice import chosen_runs
     from fanout.planning.index_ranges import parse
 
     where = Where(store, queue, profile)
+    _check_choice(run, all_failed, chooses_runs=bool(since or tag or trigger), chooses_work=bool(step or mini_batches))
+    wanted = chosen_runs(["failed"], since, tag, trigger)
     settings = context.settings_of(Path.cwd(), where)
     settings = settings if strict is None else replace(settings, strict=strict)
-
     chosen = parse(mini_batches) if mini_batches else None
+    context.open_to_read(settings)
+    names = [run] if run is not None else _failed_runs(settings, wanted)
+    codes = [
+        _again(name, step, chosen, settings, where, new_code=new_code, json=json, of_many=run is None) for name in names
+    ]
+    raise typer.Exit(max(codes, default=ExitCode.COMPLETED))
+
+
+def _check_choice(run: str | None, all_failed: bool, *, chooses_runs: bool, chooses_work: bool) -> None:
+    if all_failed == (run is not None):
+        raise SettingsError("expected the name of a run, or --all-failed")
+    if chooses_runs and not all_failed:
+        raise SettingsError("--since, --tag and --trigger choose among the runs of --all-failed")
+    if chooses_work and all_failed:
+        raise SettingsError("--step and --mini-batch choose work of one run: name it in place of --all-failed")
+
+
+def _failed_runs(settings: "Settings", wanted: "RunFilter") -> list[str]:
+    """The names of the runs that are meant, the oldest first."""
+    import asyncio
+
+    from fanout.api import context
+    from fanout.queries.runs import list_runs
+
+    found = asyncio.run(list_runs(context.open_to_read(settings), None, wanted.takes))
+    typer.echo(f"{many(len(found), 'failed run')} to run again", err=True)
+    return [one.record.name for one in reversed(found)]
+
+
+def _again(
+    run: str,
+    step: str | None,
+    chosen: "Sequence[int] | None",
+    settings: "Settings",
+    where: Where,
+    *,
+    new_code: bool,
+    json: bool,
+    of_many: bool,
+) -> ExitCode:
+    """Runs one again; its exit code. Of many, one that cannot be run again does not keep the others from it."""
+    import asyncio
 
     async def job(run_context: "RunContext", view: "RunView") -> "RunReport":
         from fanout.api.orders import redrive_order
@@ -61,5 +121,9 @@ def redrive(
         record = await load_record(run_context.store, await full_name(run_context.store, run))
         return await again(record.name, redrive_order(record, step, chosen, new_code=new_code), run_context, view)
 
-    context.open_to_read(settings)
-    raise typer.Exit(asyncio.run(carry_out(job, settings, where, json=json)))
+    try:
+        return asyncio.run(carry_out(job, settings, where, json=json))
+    except UserError as error:
+        if not of_many:
+            raise
+        return report_error(error)

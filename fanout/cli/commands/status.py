@@ -28,6 +28,15 @@ OptionalRun = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="Name of the run; by default the newest.", show_default=False)
 ]
 Last = Annotated[int, typer.Option(min=1, metavar="N", help="How many runs, newest first.")]
+Verdicts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--verdict",
+        metavar="VERDICT",
+        help="Only runs that are completed, with-failures, failed, canceled or not-ended; may be repeated.",
+        show_default=False,
+    ),
+]
 NodeNumber = Annotated[int | None, typer.Option("--node", min=0, metavar="N", help="One node.", show_default=False)]
 ProcessName = Annotated[
     str | None, typer.Option("--process", metavar="P", help="One process, such as process000.", show_default=False)
@@ -85,7 +94,14 @@ def status(
 
 
 def list_(
-    last: Last = 20, store: options.Store = None, profile: options.Profile = None, json: options.Json = False
+    last: Last = 20,
+    verdict: Verdicts = None,
+    since: options.Since = None,
+    tag: options.Tags = None,
+    trigger: options.OfTrigger = None,
+    store: options.Store = None,
+    profile: options.Profile = None,
+    json: options.Json = False,
 ) -> None:
     """List the runs of the store, newest first."""
     import asyncio
@@ -93,12 +109,14 @@ def list_(
     from fanout.api import context
     from fanout.cli.render.listing import list_fields, list_lines
     from fanout.cli.render.output import output_to
+    from fanout.cli.run_choice import chosen_runs
     from fanout.queries.runs import list_runs
 
+    wanted = chosen_runs(verdict, since, tag, trigger)
     settings = context.settings_of(Path.cwd(), Where(store, profile=profile))
 
     async def look() -> None:
-        runs = await list_runs(context.open_to_read(settings), last)
+        runs = await list_runs(context.open_to_read(settings), last, wanted.takes)
         if json:
             typer.echo(json_format.dumps({"runs": list_fields(runs)}))
             return

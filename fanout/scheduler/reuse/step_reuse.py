@@ -144,7 +144,18 @@ class StepReuse:
         for name, output in earlier.outputs.items():
             if await self._identity(output) != earlier.identities[name]:
                 return None, f"output {name} of run {earlier.run} is not there any more as that run left it"
+        if not await self._keeps(earlier.run):
+            return None, f"run {earlier.run} is being removed"
         return earlier, None
+
+    async def _keeps(self, run: str) -> bool:
+        """Whether what that run made stays as long as this one is there.
+
+        The note is written before this looks for a removal, which is noted before that looks for such notes.
+        """
+        store = self.context.store
+        await put(store, f"{keys.run_uses(run)}{self.record.name}", b"")
+        return await read(store, keys.removal(run)) is None and await read(store, keys.run_json(run)) is not None
 
     async def _explained(self, made: MadeFrom, harmed: str | None) -> str:
         """Why nothing is taken over, in a sentence."""

@@ -302,3 +302,26 @@ def test_a_conda_file_that_asks_for_a_python_that_is_too_old(make: Any, tmp_path
     [command] = re.findall("`(sed [^`]*)` writes it there", refused.said)
     do(there, command)
     assert "Completed" in do(there, "fanout run pipeline.yml --env")
+
+
+@recommends("cancel", "remove", "collect")
+def test_runs_that_are_to_be_removed(project: Any) -> None:
+    """One that is not over is ended first; what can be collected is removed by the command that is named."""
+    started = project.start("run", "pipeline.yml", "--name", "r")
+    project.wait_for_attempts(1, started)
+    os.killpg(started.pid, signal.SIGKILL)
+    started.communicate()
+    refused = project.fanout("rm", "r", "--yes")
+    [cancel] = advised(refused.stderr)
+    assert (refused.code, cancel) == (2, "fanout cancel r")
+    do(project, cancel)
+    [collect] = advised(project.fanout("gc", "--older-than", "0s", "--keep", "0").stdout)
+    (project.folder / ".fanout/removals").mkdir(exist_ok=True)
+    (project.folder / ".fanout/removals/s").touch()
+    cut = project.fanout("run", "pipeline.yml", "--name", "s")
+    [remove] = advised(cut.stderr)
+    assert (cut.code, remove) == (2, "fanout rm s --yes")
+    do(project, remove)
+    do(project, collect)
+    assert project.runs() == []
+    assert project.fanout("run", "pipeline.yml", "--name", "s").code == 0

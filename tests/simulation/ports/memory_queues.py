@@ -183,6 +183,9 @@ class MemoryQueueService:
     async def remove(self, name: str) -> None:
         self.drop(name)
 
+    async def names(self, prefix: str) -> list[str]:
+        return sorted(name for name in self.pairs if name.startswith(prefix))
+
     def drop(self, name: str) -> None:
         for queue in self.pairs.pop(name, ()):
             queue.gone = True

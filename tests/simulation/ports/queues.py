@@ -124,6 +124,9 @@ class RemoteQueueService:
     async def remove(self, name: str) -> None:
         await self._call("remove", name, lambda: self.inner.drop(name))
 
+    async def names(self, prefix: str) -> list[str]:
+        return await self.inner.names(prefix)
+
     async def close(self) -> None:
         """There are no connections."""
 

@@ -6,6 +6,7 @@ import pytest
 from obstore.store import MemoryStore
 
 from fanout.aws.remains import find_remains, remove
+from fanout.clock import SystemClock
 from fanout.errors import RunError
 from fanout.storage import keys
 from fanout.storage.objects import list_keys, put
@@ -31,7 +32,7 @@ async def test_code_that_others_need_stays() -> None:
     await put(there, keys.deployment_code("other", SHARED), b"")
     found = await find_remains(there, "mine", data=False)
     assert found.runs_kept == 1
-    await remove(there, found)
+    await remove(there, found, SystemClock())
     left = {listed.key async for listed in list_keys(there)}
     assert left == {
         keys.deployment_code("other", SHARED),
@@ -55,6 +56,6 @@ async def test_all_data_only_goes_with_the_last_deployment() -> None:
     await put(there, keys.deployment_json("other"), b"{}")
     with pytest.raises(RunError, match="also that of other"):
         await find_remains(there, "mine", data=True)
-    await remove(there, await find_remains(there, "other", data=False))
-    await remove(there, await find_remains(there, "mine", data=True))
+    await remove(there, await find_remains(there, "other", data=False), SystemClock())
+    await remove(there, await find_remains(there, "mine", data=True), SystemClock())
     assert [listed.key async for listed in list_keys(there)] == []
