@@ -27,6 +27,10 @@ class Commands:
         """Shows where a run stands."""
         return self._line("status", run)
 
+    def attach(self, run: str) -> str:
+        """Shows a run that another process carries out, to its end."""
+        return self._line("attach", run)
+
     def list(self) -> str:
         """Shows the runs that there are."""
         return self._line("list")

@@ -13,6 +13,7 @@
         ├── StoreError
         │   └── DiskFullError     a file system of this machine has no room left
         ├── TimeIsOverError       a function has to answer before it has come to the end; it is invoked again
+        ├── EngineError           an engine did not place, show or remove nodes
         ├── QueueError
         │   ├── QueueGoneError    it was removed: the step is over, or another supervisor took a new one
         │   └── QueueFullError    the file system of its file has no room left
@@ -156,6 +157,10 @@ class QueueGoneError(QueueError):
 
 class QueueFullError(QueueError):
     """The file system of the queue's file has no room left."""
+
+
+class EngineError(InfrastructureError):
+    """An engine did not place, show or remove nodes; it may do so later."""
 
 
 class DamagedRecordError(InfrastructureError):

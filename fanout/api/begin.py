@@ -19,6 +19,7 @@ def begin_run(pipeline: Pipeline, settings: Settings, name: str | None, say: Cal
 
     async def begin() -> str:
         async with context.run_context_of(settings, print_line=say) as run_context:
+            await run_context.engine.check(pipeline.steps)
             await prepare_environments(pipeline.steps, Unwatched())
             run = new_name(name or pipeline.name)
             code = await store_snapshots(await take_snapshots(pipeline, run_context), run_context)

@@ -87,6 +87,7 @@ async def run_context_of(
     line that says what fanout.toml decided, if it did; by default the line goes to stderr.
     """
     from fanout.clock import SystemClock
+    from fanout.engines.choose import EngineServices, StepEngines
     from fanout.engines.local import LocalEngine
     from fanout.queues.factory import open_queue_service
     from fanout.scheduler.context import RunContext
@@ -98,10 +99,12 @@ async def run_context_of(
     store = open_store(settings.store, access)
     await ensure_bucket(settings.store, access)
     queues = open_queue_service(settings.queue, settings.store, access, clock)
-    engine = LocalEngine(settings.store, settings.queue, access.child_environ(), warm)
+    local = LocalEngine(settings.store, settings.queue, access.child_environ(), warm)
+    engine = StepEngines(local, EngineServices(settings, access, store, clock))
     try:
         yield RunContext(settings, access, store, queues, engine, clock)
     finally:
+        await engine.close()
         await queues.close()
 
 

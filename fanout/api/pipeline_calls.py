@@ -38,6 +38,7 @@ def run(
     profile: str | None = None,
     environments: bool = False,
     reuse: bool | None = None,
+    on: str | None = None,
     progress: bool | None = None,
 ) -> Run:
     """Runs a pipeline file in this process and its nodes, and returns the run when it has ended.
@@ -46,7 +47,8 @@ def run(
     (`{"jobs.score.mini_batch_size": "5"}`). Relative paths of inputs start from the current folder. `name` is made up
     by default. `store` is a folder or s3://bucket/prefix; it, `queue` and `profile` mean what they mean on the command
     line. `environments`: steps run in environments made from their conda files. `reuse`: take over, or not, what steps
-    of earlier runs made from the same. `progress`: True, False, or None for notebooks and terminals.
+    of earlier runs made from the same. `on`: the engine that starts the nodes of all parallel steps, such as `slurm`
+    or `slurm:big`, which fanout.toml sets. `progress`: True, False, or None for notebooks and terminals.
 
     A run that ends Failed is returned, too: see `Run.raise_for_status`. SpecError with every problem of the file,
     SettingsError, InputError and RunError for what cannot be started, InfrastructureError for trouble with servers.
@@ -55,7 +57,7 @@ def run(
     from fanout.scheduler.resident import start
 
     loaded, settings = _checked(pipeline, inputs, overrides, Where(store, queue, profile))
-    loaded = _chosen(loaded, environments=environments, reuse=reuse)
+    loaded = pipelines.placed_on(_chosen(loaded, environments=environments, reuse=reuse), on, settings)
     with pipelines.warm_node(loaded, settings) as warm:
         report = carry_out(lambda run_context, see: start(loaded, run_context, see, name), settings, progress, warm)
     return Run(report.run, settings)
@@ -72,6 +74,7 @@ def submit(
     profile: str | None = None,
     environments: bool = False,
     reuse: bool | None = None,
+    on: str | None = None,
 ) -> Run:
     """Starts a run of a pipeline file and returns at once, as soon as the run exists; the code is taken as it is now.
 
@@ -80,7 +83,8 @@ def submit(
     """
     where = Where(store, queue, profile)
     loaded, settings = _checked(pipeline, inputs, overrides, where)
-    return submit_pipeline(_chosen(loaded, environments=environments, reuse=reuse), settings, where, name)
+    loaded = pipelines.placed_on(_chosen(loaded, environments=environments, reuse=reuse), on, settings)
+    return submit_pipeline(loaded, settings, where, name)
 
 
 def submit_pipeline(pipeline: "Pipeline", settings: Settings, where: Where, name: str | None) -> Run:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -158,14 +159,28 @@ def _place_of_value(node: "Node") -> str:
     return ".default" if node.get("path") is None and node.get("default") is not None else ".path"
 
 
+def placed_on(pipeline: "Pipeline", on: str | None, settings: "Settings") -> "Pipeline":
+    """The pipeline whose parallel steps are on this engine, also when the run is resumed; SettingsError if unknown."""
+    if on is None:
+        return pipeline
+    from fanout.config.engine_settings import check_engine
+    from fanout.engines.choose import ON
+    from fanout.pipeline.model import ParallelStep
+
+    compute = f"{ON}{check_engine(on, settings.engines, '--on')}"
+    steps = (replace(step, compute=compute) if isinstance(step, ParallelStep) else step for step in pipeline.steps)
+    return replace(pipeline, steps=tuple(steps))
+
+
 @contextlib.contextmanager
 def warm_node(pipeline: "Pipeline", settings: "Settings") -> Iterator["WarmNode | None"]:
     """A node that is there before its step is known, where a step will want one; none is left at the end."""
     from fanout.api import context
+    from fanout.engines.choose import is_local
     from fanout.engines.node_process import WarmNode
     from fanout.pipeline.model import ParallelStep
 
-    if not any(isinstance(step, ParallelStep) for step in pipeline.steps):
+    if not any(isinstance(step, ParallelStep) and is_local(step, settings) for step in pipeline.steps):
         yield None
         return
     warm = WarmNode(context.access_of(settings).child_environ(), tables=cuts_tables(pipeline))

@@ -6,6 +6,7 @@ import typer
 
 from fanout.cli.commands import (
     assets,
+    attach,
     cancel,
     deploy,
     failures,
@@ -52,6 +53,7 @@ app.command()(validate.validate)
 app.command()(validate.plan)
 app.command()(validate.schema)
 app.command()(run.resume)
+app.command()(attach.attach)
 app.command()(redrive.redrive)
 app.command()(cancel.cancel)
 app.command()(status.status)

@@ -29,6 +29,16 @@ Profile = Annotated[str | None, typer.Option(metavar="NAME", help="A profile of 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 StepName = Annotated[str | None, typer.Option("--step", metavar="STEP", help="Only this step.", show_default=False)]
 
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="ENGINE[:NAME]",
+        help="Start nodes of all parallel steps there: local, slurm, ssh; by default as compute says.",
+        show_default=False,
+    ),
+]
+
 Strict = Annotated[
     bool | None,
     typer.Option(

@@ -8,7 +8,10 @@
     [datastores]
     workspaceblobstore = "s3://bucket/blobs"
     [computes]
-    cpu-cluster = "local"
+    cpu-cluster = "slurm:big"            # azureml:cpu-cluster is the engine slurm, set as in [engines.big]
+    [engines.big]                        # see engine_settings.py
+    nodes = 20
+    partition = "long"
     [profiles.localstack]                # fanout --profile localstack, or FANOUT_PROFILE
     store = "s3://runs"
     endpoint_url = "http://localhost:4566"
@@ -26,18 +29,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+from fanout.config.engine_settings import check_engine
 from fanout.config.queue_uris import queue_uri
 from fanout.config.settings_file import Keys, SettingsFile, read_file
 from fanout.errors import SettingsError
 from fanout.pipeline.data.locations import FILE, in_datastore, uri_of
-from fanout.pipeline.yaml.diagnostics import CheckFailed, join, shorten, suggest
+from fanout.pipeline.yaml.diagnostics import CheckFailed, shorten, suggest
 from fanout.security.ownership import weakness
 from fanout.storage.access import LOCALSTACK, Access
 from fanout.storage.datastores import Datastores
 
-ENGINES = ("local",)
 NAMED_FILE = "FANOUT_SETTINGS"
 """The variable that names a settings file, in place of the nearest fanout.toml; /dev/null names an empty one."""
 _STORES = ("file:", "s3:")
@@ -65,7 +69,9 @@ class Settings:
     max_receives: int = 5
     durable: bool = True  # writes into folders of this machine are synced
     datastores: Mapping[str, str] = field(default_factory=dict)  # name -> URI
-    computes: Mapping[str, str] = field(default_factory=dict)  # name -> engine
+    computes: Mapping[str, str] = field(default_factory=dict)  # name -> engine, or engine:name
+    engines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # name -> settings of an engine
+    on: str | None = None  # the engine of all parallel steps, whatever their computes
     strict: bool = False  # something failed within the thresholds: exit code 1 all the same
     file: str | None = None  # the fanout.toml that was read
     profile: str | None = None
@@ -167,6 +173,7 @@ def _chosen(content: SettingsFile, profile: str | None, path: Path) -> Keys:
     changes = {f.name: value for f in fields(Keys) if (value := getattr(own, f.name)) is not None}
     changes["datastores"] = {**content.datastores, **own.datastores}
     changes["computes"] = {**content.computes, **own.computes}
+    changes["engines"] = {**content.engines, **own.engines}
     return replace(content, **changes)
 
 
@@ -189,6 +196,7 @@ def _resolved(keys: Keys, path: Path, profile: str | None) -> Settings:
         durable=keys.durable is not False,
         datastores={name: uri(f"datastores.{name}", text) for name, text in keys.datastores.items()},
         computes=keys.computes,
+        engines=keys.engines,
         strict=bool(keys.strict),
         file=str(path),
         profile=profile,
@@ -217,8 +225,7 @@ def _check(settings: Settings, file: str) -> None:
     if not 1 <= settings.max_receives <= 1000:
         raise SettingsError(f"{file}: max_receives: expected 1 to 1000, found {settings.max_receives}")
     for name, engine in settings.computes.items():
-        if engine not in ENGINES:
-            raise SettingsError(f"{file}: computes.{name}: expected {join(ENGINES)}, found '{shorten(engine)}'")
+        check_engine(engine, settings.engines, f"{file}: computes.{name}")
     for key in ("endpoint_url", "endpoint_url_s3", "endpoint_url_sqs"):
         _check_endpoint(getattr(settings, key), f"{file}: {key}")
 

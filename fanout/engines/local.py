@@ -7,26 +7,24 @@ any more. No orphans.
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from fanout.engines.base import Load, Placer, ReadLoad, Seen, State, Wanted
+from fanout.engines.elastic import Bounds
 from fanout.engines.node_process import NODE, NodeProcess, WarmNode, node_arguments
-from fanout.errors import DiskFullError
-from fanout.node.exit_codes import FULL, GAVE_UP
+from fanout.engines.placed import PlacedNodes
+from fanout.node.exit_codes import GAVE_UP
+from fanout.pipeline.model import ParallelStep, Step
 from fanout.slot.out_of_memory import OomKills, of_node
 from fanout.storage.keys import StepRound
 from fanout.supervision.workforce import Workforce
 from fanout.tasks import cut_off
 
-FINISH_LIMIT = 60.0
-"""Seconds that nodes get for shutdown() and their last results."""
 STOP_LIMIT = 5.0
-QUICK_DEATH = 10.0
-"""A node that lived shorter than this, in seconds, died at once."""
-MOST_QUICK_DEATHS = 10
-"""For each node, and in a row: a mini-batch that kills its nodes is given up before, after 2 + max_receives of them;
-and nodes that are killed now and then, after hours of work, are replaced for ever."""
-
+"""Seconds that a node gets to leave when it is stopped."""
+LOOK_EVERY = 5.0
+"""Seconds; the end of a node's process is noticed at once."""
 
 Launch = Callable[[], NodeProcess]
 """Starts a node; OSError when there can be none."""
@@ -41,108 +39,116 @@ class LocalEngine:
     environ: Mapping[str, str]
     warm: WarmNode | None = None
 
+    async def check(self, steps: Sequence[Step]) -> None:
+        """Nothing keeps processes of this machine from being started."""
+
     @contextlib.asynccontextmanager
-    async def nodes(self, at: StepRound, count: int) -> AsyncIterator[Workforce]:
-        """`count` nodes, each replaced when it dies; none is left at the end of the context."""
-        nodes = LocalNodes(lambda: self._launch(node_arguments(at, self.store, self.queue)), count)
+    async def nodes(self, at: StepRound, step: ParallelStep, load: ReadLoad = Load) -> AsyncIterator[Workforce]:  # noqa: ARG002
+        """`instance_count` nodes, each replaced when it dies; none is left at the end of the context."""
+        arguments = node_arguments(at, self.store, self.queue)
+        nodes = local_nodes(lambda: self._launch(arguments), step.instance_count, at)
         await nodes.start()
         try:
             yield nodes
         finally:
             await nodes.stop()
 
+    async def clear(self, at: StepRound, step: ParallelStep) -> None:
+        """Nodes here end with the process that has placed them."""
+
     def _launch(self, arguments: list[str]) -> NodeProcess:
         warm = self.warm.take(arguments) if self.warm is not None else None
         return warm or NodeProcess([*NODE, *arguments], self.environ)
 
 
-class LocalNodes:
-    """The nodes of one step on this machine."""
+def local_nodes(launch: Launch, count: int, at: StepRound, kills: OomKills | None = None) -> PlacedNodes:
+    """`count` nodes of this machine, each of which `launch` starts."""
+    count = max(1, count)
+    wanted = Wanted(at, (), grace=STOP_LIMIT)
+    return PlacedNodes(LocalPlacer(launch, kills or OomKills()), wanted, Bounds(count, count), pause=LOOK_EVERY)
 
-    def __init__(self, launch: Launch, count: int) -> None:
-        self._launch, self._count = launch, count
-        self._keepers: list[asyncio.Task[None]] = []
-        self._living: list[NodeProcess] = []
-        self._leaving = False
-        self._quick_deaths = 0
-        self._last_words = ""
-        self._kills, self._news = OomKills(), list[str]()
-        self._full = False
 
-    async def start(self) -> None:
-        """The nodes are being kept."""
-        self._keepers = [asyncio.create_task(self._keep()) for _ in range(max(1, self._count))]
+@dataclass(slots=True)
+class _Process:
+    """A node from its start to its end."""
 
-    async def finish(self) -> None:
-        """Says `finish` to all nodes and waits for them, not longer than a minute."""
-        self._leaving = True
-        self._send(b"finish\n")
-        await self._wait(FINISH_LIMIT)
+    node: NodeProcess | None
+    seen: Seen
+    life: "asyncio.Task[None] | None" = None
 
-    async def stop(self) -> None:
-        """Ends all nodes now, and whatever they have started."""
-        self._leaving = True
-        self._send(b"stop\n")
-        await self._wait(STOP_LIMIT)
-        await cut_off(*self._keepers)
 
-    def trouble(self) -> str | None:
-        """Why no node is left, with the last thing one of them said; raises what keeping them has failed with."""
-        for keeper in self._keepers:
-            if keeper.done() and not keeper.cancelled():
-                keeper.result()
-        if self._leaving or not all(keeper.done() for keeper in self._keepers):
-            return None
-        if self._full:  # no verdict on the step: with room it goes on
-            raise DiskFullError(self._last_words)
-        return f"no node is left: {self._last_words or 'they ended without a word'}"
+@dataclass(slots=True)
+class LocalPlacer(Placer):
+    """Nodes of one step as processes of this machine."""
 
-    def news(self) -> list[str]:
-        """What has happened to nodes since the last call and is worth telling at once."""
-        news, self._news = self._news, []
-        return news
+    launch: Launch
+    kills: OomKills
+    _processes: dict[int, _Process] = field(default_factory=dict)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _stopping: bool = False
 
-    def _send(self, word: bytes) -> None:
-        for node in self._living:
-            node.send(word)
+    async def place(self, wanted: Wanted, numbers: Sequence[int]) -> None:  # noqa: ARG002
+        for number in numbers:
+            if number not in self._processes:
+                self._processes[number] = self._started()
 
-    async def _wait(self, seconds: float) -> None:
-        if self._keepers:
-            await asyncio.wait(self._keepers, timeout=seconds)
+    async def look(self, wanted: Wanted) -> Mapping[int, Seen]:  # noqa: ARG002
+        for process in self._processes.values():
+            if process.life is not None and process.life.done() and not process.life.cancelled():
+                process.life.result()
+        return {number: process.seen for number, process in self._processes.items()}
 
-    async def _keep(self) -> None:
-        """One node after the other, until the step is over or it makes no sense."""
-        while not self._leaving:
-            try:
-                returncode, lived = await self._one_life()
-            except OSError as exc:  # no process, no descriptor, no memory: another try would find the same
-                self._last_words = f"a node cannot be started: {exc}"
-                return
-            self._full = self._full or returncode == FULL
-            if self._leaving or returncode in (0, GAVE_UP, FULL):
-                return
-            self._quick_deaths = self._quick_deaths + 1 if lived < QUICK_DEATH else 0
-            if self._quick_deaths > MOST_QUICK_DEATHS * self._count:
-                return
+    async def remove(self, wanted: Wanted, numbers: Sequence[int]) -> None:
+        self._stopping = True
+        for number in numbers:
+            process = self._processes.get(number)
+            if process is not None and process.node is not None and process.seen.state is State.RUNNING:
+                process.node.send(b"stop\n")
+                asyncio.get_running_loop().call_later(wanted.grace, _end, process)
+            else:
+                self._processes.pop(number, None)
 
-    async def _one_life(self) -> tuple[int, float]:
+    async def finish(self, wanted: Wanted) -> None:  # noqa: ARG002
+        self._stopping = True
+        for process in self._processes.values():
+            if process.node is not None and process.seen.state is State.RUNNING:
+                process.node.send(b"finish\n")
+
+    async def changed(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        self._news.clear()
+
+    async def close(self) -> None:
+        await cut_off(*(process.life for process in self._processes.values() if process.life is not None))
+
+    def _started(self) -> _Process:
+        try:
+            node = self.launch()
+        except OSError as exc:  # no process, no descriptor, no memory: another try would find the same
+            self._news.set()
+            return _Process(None, Seen(State.ENDED, GAVE_UP, f"a node cannot be started: {exc}"))
+        process = _Process(node, Seen(State.RUNNING))
+        process.life = asyncio.create_task(self._live(node, process))
+        return process
+
+    async def _live(self, node: NodeProcess, process: _Process) -> None:
         loop = asyncio.get_running_loop()
-        begun, node = loop.time(), self._launch()
-        self._living.append(node)
+        begun = loop.time()
         try:
             returncode = await node.ended()
+            notice = ""
+            if returncode == -signal.SIGKILL and not self._stopping and self.kills.take_one():
+                notice = of_node(self.kills)
+            process.seen = Seen(State.ENDED, returncode, node.output, loop.time() - begun, notice)
+        except asyncio.CancelledError:
+            process.seen = Seen(State.ENDED, -signal.SIGKILL, node.output, loop.time() - begun)
+            raise
         finally:
-            self._living.remove(node)
-        if returncode == -signal.SIGKILL and not self._leaving and self._kills.take_one():
-            self._last_words = of_node(self._kills)
-            self._news.append(self._last_words)
-        elif returncode:
-            self._last_words = _last_words(node.output, returncode)
-        return returncode, loop.time() - begun
+            self._news.set()
 
 
-def _last_words(said: str, returncode: int) -> str:
-    if returncode < 0:  # what it said before need not be why
-        death = f"a node was killed by signal {-returncode}"
-        return f"{death}; the last it said: {said}" if said else death
-    return said or f"a node ended with {returncode}"
+def _end(process: _Process) -> None:
+    if process.life is not None:
+        process.life.cancel()  # which ends its process

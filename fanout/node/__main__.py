@@ -3,6 +3,10 @@
 The arguments say which step, and where. Without any they come later, as the first line of standard input, a JSON list:
 the node has imported everything by then. When standard input is closed instead, the process is not needed and leaves.
 With `--tables` beside them, or alone, what slots need to read tables is imported, too.
+
+`--alone SECONDS` is for nodes that an engine has placed elsewhere: they look first whether they reach what they need,
+and leave when no process has looked after the run for so long. With `--held`, too, the closing of standard input ends
+them; else it means nothing to them.
 """
 
 import argparse
@@ -13,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fanout.errors import ExitCode, FanoutError
+from fanout.errors import ExitCode, FanoutError, InputError
 from fanout.slot.fork_server import ForkServer
 from fanout.storage.hard_exit import hard_exit
 
@@ -40,8 +44,8 @@ def _work(forks: ForkServer) -> int:
     import asyncio
 
     from fanout.memory import collect_seldom
-    from fanout.node.exit_codes import FULL
-    from fanout.node.standalone import exit_code, print_warnings, work
+    from fanout.node.exit_codes import FULL, GAVE_UP
+    from fanout.node.standalone import Placement, exit_code, print_warnings, work
     from fanout.records.step import STEPS
     from fanout.storage.disk_space import full, lacks_room
     from fanout.storage.keys import StepRound
@@ -56,7 +60,8 @@ def _work(forks: ForkServer) -> int:
     print_warnings()
     collect_seldom()
     try:
-        return exit_code(asyncio.run(work(at, arguments.store, arguments.queue, forks)))
+        place = Placement(arguments.alone, arguments.machine, held=arguments.held or arguments.alone is None)
+        return exit_code(asyncio.run(work(at, arguments.store, arguments.queue, forks, place)))
     except (FanoutError, OSError, BaseExceptionGroup) as several:
         exc = first_error(several)
         if lacks_room(exc):
@@ -65,7 +70,7 @@ def _work(forks: ForkServer) -> int:
         if not isinstance(exc, FanoutError):
             raise
         sys.stderr.write(f"{exc}\n")
-        return ExitCode.INTERNAL
+        return GAVE_UP if arguments.alone is not None and isinstance(exc, InputError) else ExitCode.INTERNAL
 
 
 def _parsed(said: Sequence[str]) -> argparse.Namespace:
@@ -75,6 +80,9 @@ def _parsed(said: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--round", type=int, default=1)
     parser.add_argument("--store", required=True)
     parser.add_argument("--queue")
+    parser.add_argument("--alone", type=float)
+    parser.add_argument("--machine", default="")
+    parser.add_argument("--held", action="store_true")
     return parser.parse_args(said)
 
 

@@ -30,6 +30,7 @@ from fanout.node.gpus import VISIBLE, Gpus, gpus_of, slots_of
 from fanout.node.log_upload import LogKeeper, LogMasker, kept_now_and_then
 from fanout.node.status_reports import LEFT, Reporter, status_written
 from fanout.node.telemetry import Usage, usage_written
+from fanout.node.unsupervised import drained_when_alone
 from fanout.node.workspace import Workspace, own_logs, slot_environ, workspace
 from fanout.pipeline.expressions import render_arguments
 from fanout.pipeline.model import DataType
@@ -86,11 +87,13 @@ async def serve(
     *,
     slots: int | None = None,
     with_parent: bool = False,
+    alone: float | None = None,
     on_status: Callable[[NodeStatus], None] = lambda _: None,
 ) -> Leaving:
     """Works on one step until it is over. Raises RunError when there is no such step or its queue is gone.
 
-    `on_status` gets the node's status as soon as it has joined, and every few seconds from then on.
+    `on_status` gets the node's status as soon as it has joined, and every few seconds from then on. `alone`: seconds
+    without a sign of a supervisor after which it leaves.
     """
     record = await load_step(services.store, at)
     pair = await open_queues(services.store, services.queues, at, services.store_uri)
@@ -103,6 +106,7 @@ async def serve(
                 kept_now_and_then(made.logs, services.clock),
                 usage_written(made.usage, record.step.resource_monitor_interval, services.clock),
                 status_written(reporter, services.clock),
+                drained_when_alone(made.node, services.store, at, services.clock, alone),
             ):
                 why = await made.node.run()
                 reporter.left = LEFT.get(why)

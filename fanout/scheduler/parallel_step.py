@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fanout.errors import QueueGoneError
+from fanout.engines.base import Load
+from fanout.errors import EngineError, QueueGoneError, SettingsError
 from fanout.planning.manifests import PlanSummary, read_summary
 from fanout.planning.publish import publish
 from fanout.planning.source import PlannedInput
@@ -71,6 +72,8 @@ class ParallelRun(ParallelParts):
         planned = await self.plan() if summary is None and sealed is None and canceled is None else None
         taken_up = await read(store, keys.step_json(at)) is not None
         record = await self.record(planned, summary)
+        if earlier or canceled is not None:
+            await self._clear_nodes()
         async with job_report(record, store, self.context.clock) as report:
             ledger: Ledger | None = None
             if sealed is None:
@@ -131,7 +134,7 @@ class ParallelRun(ParallelParts):
             report.log_line(f"taken up again: {supervisor.ledger.counts.settled} mini-batches are done")
             self.observer.step_continues(self.step, remaining(supervisor.ledger, total, retries))
         async with (
-            self.context.engine.nodes(self.at, self.step.instance_count) as workforce,
+            self.context.engine.nodes(self.at, self.step, lambda: _load(supervisor)) as workforce,
             self._publishing(planned, summary, queues, record.signer, supervisor),
         ):
             store, clock = self.context.store, self.context.clock
@@ -140,6 +143,15 @@ class ParallelRun(ParallelParts):
         report.killed = counted.killed
         since = await seconds_since(store, keys.step_json(self.at), clock.now()) if taken_up else 0.0
         return replace(outcome, seconds=max(outcome.seconds, since))
+
+    async def _clear_nodes(self) -> None:
+        """What a process that died has placed elsewhere is removed; this machine need not have its engine."""
+        try:
+            await self.context.engine.clear(self.at, self.step)
+        except (EngineError, SettingsError) as exc:
+            self.observer.notice(
+                f"{self.step.name}: its nodes are not removed from here, and leave by themselves: {exc}"
+            )
 
     async def _queues(self) -> StepQueues:
         settings = self.context.settings
@@ -181,3 +193,8 @@ class ParallelRun(ParallelParts):
         summary = await publish(lambda: known(planned), store, outbox)
         await note_filled(store, self.at, queues.name, self.context.settings.store)
         supervisor.plan_is_complete(summary.mini_batches)
+
+
+def _load(supervisor: Supervisor) -> Load:
+    settled = supervisor.ledger.counts.settled
+    return Load(max(0, supervisor.planned - settled), settled)

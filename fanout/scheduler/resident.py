@@ -31,7 +31,11 @@ from fanout.storage import keys
 
 
 async def start(pipeline: Pipeline, context: RunContext, observer: RunObserver, name: str | None = None) -> RunReport:
-    """Makes a run of the pipeline and carries it out; RunError when one of this name exists."""
+    """Makes a run of the pipeline and carries it out; RunError when one of this name exists.
+
+    SettingsError when nodes of a step cannot be started.
+    """
+    await context.engine.check(pipeline.steps)
     await prepare_environments(pipeline.steps, observer)
     wanted = name or pipeline.name
     run = check_name(wanted) if wanted else make_name(random.Random())  # noqa: S311 - a name guards nothing
@@ -55,12 +59,15 @@ def new_record(name: str, pipeline: Pipeline, code: Mapping[str, str], context: 
 async def resume(name: str, context: RunContext, observer: RunObserver, *, new_code: bool = False) -> RunReport:
     """Carries out what is left of a run, with `new_code` by the code folders as they are now.
 
-    RunError when there is none of this name, or new code is wanted for one that is over or canceled.
+    RunError when there is none of this name, or new code is wanted for one that is over or canceled; SettingsError when
+    nodes of a step cannot be started.
     """
     record = await load_record(context.store, name)
     mended = await repair_store(context.store, name)
     notices = [] if mended is None else [mended]
     ending = await _ending(record, context) if mended is None else None
+    if ending is None:
+        await context.engine.check(record.pipeline.steps)
     if new_code:
         if ending is not None:
             raise RunError(

@@ -10,7 +10,7 @@ REMOVALS = "removals/"
 TRIGGERS = "triggers/"
 DEPLOYMENTS = "deployments/"
 _OF_A_RUN = r"run|verdict|verdict-\d+|cancel|cancel-\d+|redrive-\d+|ticking"
-_OF_A_STEP = r"step|plan|handed|reducing|settled|verdict|reused|concluded"
+_OF_A_STEP = r"step|plan|handed|reducing|settled|supervised|verdict|reused|concluded"
 _STEP = r"runs/[^/]+/[^/]+/(?:rounds/\d+/)?"
 _RECORD = re.compile(
     rf"runs/[^/]+/(?:{_OF_A_RUN})\.json|{_STEP}(?:{_OF_A_STEP})\.json|{_STEP}(?:queues|nodes)/\d+"
@@ -19,7 +19,7 @@ _RECORD = re.compile(
 )
 _SHARD = re.compile(rf"{_STEP}manifests/\d+\.jsonl")
 _SOFT = re.compile(
-    rf"{_STEP}(?:logs|node-status)/.+|{_STEP}(?:settled|published|made-from)\.json|reuse/[^/]+\.json"
+    rf"{_STEP}(?:logs|node-status)/.+|{_STEP}(?:settled|published|supervised|made-from)\.json|reuse/[^/]+\.json"
     r"|runs/[^/]+/step-(?:logs|metrics)/.+|code-uses/.+",
     re.DOTALL,
 )
@@ -275,6 +275,11 @@ def reusable(fingerprint: str) -> str:
 def settled(at: StepRound) -> str:
     """Says that no mini-batch is left to do: nodes run shutdown() and leave."""
     return f"{at.root}/settled.json"
+
+
+def supervised_json(at: StepRound) -> str:
+    """Changes every few seconds while a process looks after nodes that an engine has placed elsewhere."""
+    return f"{at.root}/supervised.json"
 
 
 def cancel(run: str, number: int = 1) -> str:

@@ -13,7 +13,8 @@ from fanout.advice import Commands, advise_with, advised
 
 PACKAGE = Path(fanout.__file__).parent
 VERBS = (
-    "run|validate|plan|resume|redrive|cancel|status|failures|run-one|list|logs|watch|trigger|assets|node|deploy|destroy"
+    "run|attach|validate|plan|resume|redrive|cancel|status|failures|run-one|list|logs|watch|trigger|assets|node|deploy"
+    "|destroy"
 )
 COMMAND = re.compile(rf"(?<![\w/-])fanout (?:{VERBS})\b")
 NO_ADVICE = {

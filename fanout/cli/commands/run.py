@@ -10,6 +10,7 @@ import typer
 
 from fanout.api.where import Where
 from fanout.cli import direct, options
+from fanout.cli.detached import Detach, begin_detached, check_detached
 from fanout.cli.exit_codes import exit_code, the_one_inside
 from fanout.errors import ExitCode
 
@@ -58,6 +59,8 @@ def run(
     env: Env = False,
     reuse: Reuse = None,
     strict: options.Strict = None,
+    on: options.On = None,
+    detach: Detach = False,
     store: options.Store = None,
     queue: options.Queue = None,
     profile: options.Profile = None,
@@ -69,15 +72,20 @@ def run(
     fanout run score.py:clean --over rows.csv --rows 1000 -o out.csv a function of it, over the data.
     """
     from fanout.api import context
-    from fanout.api.pipelines import own_environments, warm_node
+    from fanout.api.pipelines import own_environments, placed_on, warm_node
 
     where = Where(store, queue, profile)
     asked = direct.Asked(over, rows, size, output)
+    check_detached(detach, over)
     with direct.pipeline_of(pipeline, asked, sets, inputs, where) as found:
         loaded = own_environments(found) if env else found
         loaded = loaded if reuse is None else replace(loaded, force_rerun=not reuse)
         settings = context.settings_of(pipeline if over is None else Path.cwd(), where)
         settings = settings if strict is None else replace(settings, strict=strict)
+        loaded = placed_on(loaded, on, settings)
+        if detach:
+            begin_detached(loaded, settings, where, name, json=json)
+            return
 
         async def job(run_context: "RunContext", view: "RunView") -> "RunReport":
             from fanout.scheduler.resident import start
@@ -94,6 +102,7 @@ def resume(
     run: options.RunName,
     strict: options.Strict = None,
     new_code: NewCode = False,
+    on: options.On = None,
     store: options.Store = None,
     queue: options.Queue = None,
     profile: options.Profile = None,
@@ -109,7 +118,7 @@ def resume(
 
     where = Where(store, queue, profile)
     settings = context.settings_of(Path.cwd(), where)
-    settings = settings if strict is None else replace(settings, strict=strict)
+    settings = replace(settings, strict=settings.strict if strict is None else strict, on=on)
 
     async def job(run_context: "RunContext", view: "RunView") -> "RunReport":
         from fanout.records.run import full_name

@@ -21,13 +21,13 @@ class StepEnding(Enum):
     CANCELED = auto()
 
 
-async def check_for_end(store: ObjectStore, at: StepRound, node: int) -> StepEnding | Fence | None:
+async def check_for_end(store: ObjectStore, at: StepRound, node: int | None) -> StepEnding | Fence | None:
     """Whether the step is settled or canceled or the node is fenced; None while it continues or the store does not
-    answer."""
+    answer. `node` None: one that has no number yet."""
     try:
         if await read(store, keys.settled(at)):
             return StepEnding.SETTLED
-        if (fence := await read_fence(store, at, node)) is not None:
+        if node is not None and (fence := await read_fence(store, at, node)) is not None:
             return fence
         if await read(store, keys.cancel(at.run, at.round)):
             return StepEnding.CANCELED

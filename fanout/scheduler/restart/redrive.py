@@ -61,6 +61,7 @@ async def redrive(name: str, order: RedriveOrder, context: RunContext, observer:
         observer.run_started(name, record.pipeline.steps, True)
         observer.notice("nothing is run again: every mini-batch has succeeded")
         return await carry_out(record, context, observer)
+    await context.engine.check(again)
     following = replace(record, round=record.round + 1, places=_places(ways))
     now = await _code_now(again, record.pipeline, context, order)
     notices = [f"round {following.round} of the run"]

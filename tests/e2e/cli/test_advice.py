@@ -127,6 +127,19 @@ def stopped(make: Any, tmp_path: Path, tools: Any) -> tuple[Any, str]:
     return project, said
 
 
+@recommends("attach", "resume")
+def test_a_run_in_the_background(project: Any, tmp_path: Path, tools: Any) -> None:
+    """It is followed to its end, with its exit code, from where it was started or elsewhere."""
+    store = ("--store", str(tmp_path / "else where"))
+    started = project.fanout("run", "pipeline.yml", "--name", "r", "--detach", *store)
+    assert started.code == 0, started.said
+    [attach] = advised(started.stdout)
+    followed = do(project, attach)
+    assert "run r is followed" in followed
+    assert "Completed r" in followed
+    assert "Completed r" in do(project, attach), "a run that has ended is shown as it ended"
+
+
 @recommends("resume")
 def test_after_ctrl_c(stopped: tuple[Any, str]) -> None:
     """The run goes on; with its own code it hangs again, and with the new one it completes."""

@@ -50,7 +50,7 @@ def test_a_reader(copy: Path) -> None:
 def test_an_engine(copy: Path) -> None:
     """Its nodes do the work of a run."""
     suite, run = _followed("add-engine.md", copy)
-    assert "1 passed" in suite
+    assert "8 passed" in suite
     assert "all 2 mini-batches succeeded" in run
 
 

@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 import traceback
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from fanout.engines.base import Load, ReadLoad
 from fanout.errors import ExitCode, FanoutError
 from fanout.node.dispatch.agent import Node
 from fanout.node.exit_codes import GAVE_UP
 from fanout.node.serve import GRACE_WHEN_ORPHANED, NodeServices, serve
 from fanout.node.standalone import exit_code
+from fanout.pipeline.model import ParallelStep, Step
 from fanout.storage.keys import StepRound
 from tests.simulation.loop import PROCESS, Process
 from tests.simulation.world import World
@@ -61,11 +63,17 @@ class SimulatedEngine:
     living: list[SimulatedNode] = field(default_factory=list)
     started: int = 0
 
+    async def check(self, steps: Sequence[Step]) -> None:
+        """Nodes can be started anywhere in a world."""
+
+    async def clear(self, at: StepRound, step: ParallelStep) -> None:
+        """Nodes here leave when their supervisor dies."""
+
     @contextlib.asynccontextmanager
-    async def nodes(self, at: StepRound, count: int) -> AsyncIterator["Crew"]:
+    async def nodes(self, at: StepRound, step: ParallelStep, load: ReadLoad = Load) -> AsyncIterator["Crew"]:  # noqa: ARG002
         supervisor = PROCESS.get()
         assert supervisor is not None
-        crew = Crew(self, at, count, supervisor)
+        crew = Crew(self, at, step.instance_count, supervisor)
         crew.start()
         try:
             yield crew
@@ -103,7 +111,7 @@ class SimulatedEngine:
 
 @dataclass(eq=False)
 class Crew:
-    """The nodes of one supervisor, each replaced when it dies; see `fanout.engines.local.LocalNodes`."""
+    """The nodes of one supervisor, each replaced when it dies; see `fanout.engines.placed.PlacedNodes`."""
 
     engine: SimulatedEngine
     at: StepRound

@@ -93,7 +93,7 @@ def test_aws_variables_win_over_the_file(pipeline: Path) -> None:
         ('queue = "kafka:x"', "queue: expected sqlite:FOLDER, sqs: or sqs://REGION, found 'kafka:x'"),
         ('store = "gs://a"', "store: expected a folder or s3://bucket/prefix, found 'gs://a'"),
         ('[datastores]\na = "s3:x"', "datastores.a: 's3:x' names no bucket or host; expected s3://name/path"),
-        ('[computes]\ncpu = "locl"', "computes.cpu: expected 'local', found 'locl'"),
+        ('[computes]\ncpu = "locl"', "computes.cpu: there is no engine 'locl'; did you mean 'local'?"),
         ('endpoint_url = "localhost"', "endpoint_url: expected http://host:port or 'localstack', found 'localhost'"),
         ('endpoint_url = "http://u:secret@h"', "endpoint_url: holds credentials; they belong into the environment"),
         ('endpoint_url = "ftp://u:secret@h"', "endpoint_url: expected http://host:port or 'localstack'"),

@@ -11,15 +11,18 @@ from textwrap import dedent
 
 import pytest
 
-from fanout.engines import local
-from fanout.engines.local import LocalEngine, LocalNodes
+from fanout.engines import local, roster
+from fanout.engines.local import LocalEngine, local_nodes
 from fanout.engines.node_process import NodeProcess
+from fanout.engines.placed import PlacedNodes
 from fanout.errors import DiskFullError
-from fanout.node.exit_codes import DRAINED
+from fanout.node.exit_codes import DRAINED, FULL, GAVE_UP
+from fanout.pipeline.model import EntryTask, ParallelStep
 from fanout.slot.out_of_memory import OomKills, of_node
 from fanout.storage.keys import StepRound
 
 PATIENCE = 30.0
+AT = StepRound("r", "s")
 OBEDIENT = """
 for line in sys.stdin:
     (here / f"told-{os.getpid()}").write_text(line)
@@ -32,11 +35,11 @@ def nodes(tmp_path: Path) -> Callable[..., object]:
     """Keeps processes that run this Python text, which notes its birth first."""
 
     @asynccontextmanager
-    async def keep(text: str, count: int = 1) -> AsyncIterator[LocalNodes]:
+    async def keep(text: str, count: int = 1, kills: OomKills | None = None) -> AsyncIterator[PlacedNodes]:
         prelude = "import os, pathlib, signal, sys, time\nhere = pathlib.Path(os.environ['HERE'])\n"
         prelude += "(here / f'born-{os.getpid()}').touch()\n"
         command = [sys.executable, "-c", prelude + dedent(text)]
-        found = LocalNodes(lambda: NodeProcess(command, {"HERE": str(tmp_path)}), count)
+        found = local_nodes(lambda: NodeProcess(command, {"HERE": str(tmp_path)}), count, AT, kills)
         await found.start()
         try:
             yield found
@@ -60,7 +63,7 @@ def _runs(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-async def test_nodes_are_told_to_finish(nodes: Callable[..., LocalNodes], tmp_path: Path) -> None:
+async def test_nodes_are_told_to_finish(nodes: Callable[..., PlacedNodes], tmp_path: Path) -> None:
     """Each of them hears `finish`, and the engine waits until they have left."""
     async with nodes(OBEDIENT, count=3) as kept:
         await _eventually(lambda: len(_pids(tmp_path, "born")) == 3)
@@ -72,13 +75,12 @@ async def test_nodes_are_told_to_finish(nodes: Callable[..., LocalNodes], tmp_pa
 
 
 async def test_a_node_that_the_kernel_kills_for_memory_is_told_of(
-    nodes: Callable[..., LocalNodes], tmp_path: Path
+    nodes: Callable[..., PlacedNodes], tmp_path: Path
 ) -> None:
     """At once, while others go on, and with what needs less memory; any other kill is no news."""
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/vmstat").write_text("oom_kill 4\n")
-    async with nodes(OBEDIENT) as kept:
-        kept._kills = OomKills(tmp_path)
+    async with nodes(OBEDIENT, kills=OomKills(tmp_path)) as kept:
         await _eventually(lambda: _pids(tmp_path, "born"))
         [first] = _pids(tmp_path, "born")
         os.kill(first, signal.SIGKILL)
@@ -93,7 +95,7 @@ async def test_a_node_that_the_kernel_kills_for_memory_is_told_of(
         assert kept.news() == []
 
 
-async def test_a_node_that_dies_is_replaced(nodes: Callable[..., LocalNodes], tmp_path: Path) -> None:
+async def test_a_node_that_dies_is_replaced(nodes: Callable[..., PlacedNodes], tmp_path: Path) -> None:
     """Killed, it is followed by another; the others are not touched."""
     async with nodes(OBEDIENT) as kept:
         await _eventually(lambda: _pids(tmp_path, "born"))
@@ -104,35 +106,35 @@ async def test_a_node_that_dies_is_replaced(nodes: Callable[..., LocalNodes], tm
 
 
 async def test_nodes_that_die_at_once_are_trouble_in_the_end(
-    nodes: Callable[..., LocalNodes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nodes: Callable[..., PlacedNodes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After some useless lives nobody is started any more, and the last words say why."""
-    monkeypatch.setattr(local, "MOST_QUICK_DEATHS", 2)
+    monkeypatch.setattr(roster, "MOST_QUICK_DEATHS", 2)
     async with nodes("sys.stderr.write('WARNING something\\nno such store\\n')\nsys.exit(3)") as kept:
         await _eventually(kept.trouble)
         assert kept.trouble() == "no node is left: no such store"
         assert len(_pids(tmp_path, "born")) == 3
 
 
-async def test_a_death_without_words(nodes: Callable[..., LocalNodes], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_death_without_words(nodes: Callable[..., PlacedNodes], monkeypatch: pytest.MonkeyPatch) -> None:
     """The signal is the reason when nothing was said."""
-    monkeypatch.setattr(local, "MOST_QUICK_DEATHS", 0)
+    monkeypatch.setattr(roster, "MOST_QUICK_DEATHS", 0)
     async with nodes("os.kill(os.getpid(), signal.SIGSEGV)") as kept:
         await _eventually(kept.trouble)
         assert kept.trouble() == "no node is left: a node was killed by signal 11"
 
 
-async def test_a_death_after_words(nodes: Callable[..., LocalNodes], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_death_after_words(nodes: Callable[..., PlacedNodes], monkeypatch: pytest.MonkeyPatch) -> None:
     """What was said before a signal is told, but is not the reason."""
-    monkeypatch.setattr(local, "MOST_QUICK_DEATHS", 0)
+    monkeypatch.setattr(roster, "MOST_QUICK_DEATHS", 0)
     async with nodes("print('WARNING slow', file=sys.stderr)\nos.kill(os.getpid(), signal.SIGKILL)") as kept:
         await _eventually(kept.trouble)
         assert kept.trouble() == "no node is left: a node was killed by signal 9; the last it said: WARNING slow"
 
 
-async def test_a_node_that_found_no_room_is_no_verdict(nodes: Callable[..., LocalNodes], tmp_path: Path) -> None:
+async def test_a_node_that_found_no_room_is_no_verdict(nodes: Callable[..., PlacedNodes], tmp_path: Path) -> None:
     """None is started in its place, and the step is not failed: with room it goes on."""
-    async with nodes(f"print('no space left in /x', file=sys.stderr)\nsys.exit({local.FULL})", count=2) as kept:
+    async with nodes(f"print('no space left in /x', file=sys.stderr)\nsys.exit({FULL})", count=2) as kept:
 
         def says_so() -> bool:
             try:
@@ -147,9 +149,9 @@ async def test_a_node_that_found_no_room_is_no_verdict(nodes: Callable[..., Loca
         assert len(_pids(tmp_path, "born")) == 2
 
 
-@pytest.mark.parametrize("returncode", [0, local.GAVE_UP])
+@pytest.mark.parametrize("returncode", [0, GAVE_UP])
 async def test_a_node_that_leaves_for_a_reason_is_not_replaced(
-    nodes: Callable[..., LocalNodes], tmp_path: Path, returncode: int
+    nodes: Callable[..., PlacedNodes], tmp_path: Path, returncode: int
 ) -> None:
     """The step is over, or the script cannot be started here: another would only leave again."""
     async with nodes(f"sys.exit({returncode})", count=2) as kept:
@@ -157,7 +159,7 @@ async def test_a_node_that_leaves_for_a_reason_is_not_replaced(
         assert len(_pids(tmp_path, "born")) == 2
 
 
-async def test_a_node_that_was_asked_to_leave_is_replaced(nodes: Callable[..., LocalNodes], tmp_path: Path) -> None:
+async def test_a_node_that_was_asked_to_leave_is_replaced(nodes: Callable[..., PlacedNodes], tmp_path: Path) -> None:
     """Drained by a signal while its step goes on: the step still wants as many nodes as it asked for."""
     text = "if len(list(here.glob('born-*'))) == 1: sys.exit(local_drained)\n" + OBEDIENT
     async with nodes(text.replace("local_drained", str(DRAINED))) as kept:
@@ -166,11 +168,11 @@ async def test_a_node_that_was_asked_to_leave_is_replaced(nodes: Callable[..., L
 
 
 async def test_deaths_after_long_lives_do_not_add_up(
-    nodes: Callable[..., LocalNodes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nodes: Callable[..., PlacedNodes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every second node lives long enough, so that no two quick deaths follow each other, and nobody gives up."""
-    monkeypatch.setattr(local, "MOST_QUICK_DEATHS", 1)
-    monkeypatch.setattr(local, "QUICK_DEATH", 0.5)
+    monkeypatch.setattr(roster, "MOST_QUICK_DEATHS", 1)
+    monkeypatch.setattr(roster, "QUICK_DEATH", 0.5)
     async with nodes("time.sleep(0.5 * (len(list(here.glob('born-*'))) % 2 == 0))\nsys.exit(3)") as kept:
         await _eventually(lambda: len(_pids(tmp_path, "born")) >= 5)
         assert kept.trouble() is None
@@ -178,7 +180,7 @@ async def test_deaths_after_long_lives_do_not_add_up(
 
 async def test_a_node_that_cannot_be_started_is_told(tmp_path: Path) -> None:
     """No process can be made of the command: said with the system's own reason, and not tried for ever."""
-    found = LocalNodes(lambda: NodeProcess([str(tmp_path / "no-such-python")], {}), 1)
+    found = local_nodes(lambda: NodeProcess([str(tmp_path / "no-such-python")], {}), 1, AT)
     await found.start()
     async with asyncio.timeout(PATIENCE):
         while found.trouble() is None:  # noqa: ASYNC110 - no event to hear
@@ -187,16 +189,16 @@ async def test_a_node_that_cannot_be_started_is_told(tmp_path: Path) -> None:
     await found.stop()
 
 
-async def test_much_on_standard_error_blocks_nobody(nodes: Callable[..., LocalNodes]) -> None:
+async def test_much_on_standard_error_blocks_nobody(nodes: Callable[..., PlacedNodes]) -> None:
     """A talkative node is read to its end, and only its last words are kept."""
     text = "for n in range(100_000): sys.stderr.write(f'warning {n}\\n')\nsys.exit(local_gave_up)"
-    async with nodes(text.replace("local_gave_up", str(local.GAVE_UP))) as kept:
+    async with nodes(text.replace("local_gave_up", str(GAVE_UP))) as kept:
         await _eventually(kept.trouble)
         assert kept.trouble() == "no node is left: warning 99999"
 
 
 async def test_none_is_left_behind(
-    nodes: Callable[..., LocalNodes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nodes: Callable[..., PlacedNodes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A node that does not listen is ended after a while, however stubborn."""
     monkeypatch.setattr(local, "STOP_LIMIT", 0.2)
@@ -208,7 +210,8 @@ async def test_none_is_left_behind(
 async def test_nodes_that_were_never_there(tmp_path: Path) -> None:
     """Without a run in the store every node says so, and that is what the step's verdict will say."""
     engine = LocalEngine(f"file://{tmp_path}/store", None, {})
-    async with engine.nodes(StepRound("r", "s"), 1) as kept:
+    step = ParallelStep(name="s", task=EntryTask("score.py"), input_data="names")
+    async with engine.nodes(AT, step) as kept:
         await _eventually(kept.trouble)
         reason = kept.trouble()
     assert reason is not None

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from obstore.store import LocalStore
 
 from fanout.clock import SystemClock
 from fanout.config.settings import Settings
+from fanout.engines.base import Load, ReadLoad
 from fanout.files import uris
 from fanout.pipeline.model import DataInput, DataType, EntryTask, Output, ParallelStep, Pipeline, Step
 from fanout.queues.sqlite import SqliteQueueService
@@ -48,9 +49,18 @@ class PaperEngine:
     placed: list[tuple[StepRound, int]] = field(default_factory=list)
     answered: list[int] = field(default_factory=list)
     attempts: dict[int, int] = field(default_factory=dict)
+    checked: list[str] = field(default_factory=list)
+    cleared: list[StepRound] = field(default_factory=list)
+
+    async def check(self, steps: Sequence[Step]) -> None:
+        self.checked += [step.name for step in steps]
+
+    async def clear(self, at: StepRound, step: ParallelStep) -> None:  # noqa: ARG002
+        self.cleared.append(at)
 
     @contextlib.asynccontextmanager
-    async def nodes(self, at: StepRound, count: int) -> AsyncIterator["PaperNodes"]:
+    async def nodes(self, at: StepRound, step: ParallelStep, load: ReadLoad = Load) -> AsyncIterator["PaperNodes"]:  # noqa: ARG002
+        count = step.instance_count
         self.placed.append((at, count))
         work = [] if self.trouble else [asyncio.create_task(self._node(at)) for _ in range(count)]
         try:
