@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
     from fanout.storage.access import Access
+    from fanout.storage.objects import Listed
 
 T = TypeVar("T")
 
@@ -29,10 +30,11 @@ _LISTS_IN_ORDER = frozenset({"s3", "s3a", "gs", "memory"})
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """One file of an input: its absolute URI, and its size in bytes."""
+    """One file of an input: its absolute URI, its size in bytes, and the tag that a server gives to its content."""
 
     uri: str
     size: int
+    tag: str = ""
 
 
 def list_folder(folder: str, access: "Access") -> Iterator[FileEntry]:
@@ -228,24 +230,26 @@ def walk_store(store: "ObjectStore", prefix: str, folder: str, glob: Glob | None
     """The objects below `prefix` in the order of their keys; `folder` is the URI that `prefix` stands for."""
     found = _objects(store, prefix, folder)
     if uris.scheme(folder) not in _LISTS_IN_ORDER:
-        found = iter(sorted(found, key=lambda pair: pair[0].encode()))
-    for relative, size in found:
-        if glob is None or glob.matches(relative):
-            yield FileEntry(uris.join(folder, relative), size)
+        found = iter(sorted(found, key=lambda each: each.key.encode()))
+    for each in found:
+        if glob is None or glob.matches(each.key):
+            yield FileEntry(uris.join(folder, each.key), each.size, each.tag)
 
 
-def _objects(store: "ObjectStore", prefix: str, folder: str) -> Iterator[tuple[str, int]]:
-    from fanout.storage.objects import list_in_order
+def _objects(store: "ObjectStore", prefix: str, folder: str) -> Iterator["Listed"]:
+    """The objects below `prefix`, with keys relative to it."""
+    from fanout.storage.objects import Listed, list_in_order
 
     start = len(prefix) + 1 if prefix else 0
     with reading(folder):
-        metas = ((listed.key, listed.size) for listed in list_in_order(store, prefix, LIST_PAGE))
-        for path, size in _without_markers(metas, prefix):
-            yield path[start:], size
+        for found in _without_markers(list_in_order(store, prefix, LIST_PAGE), prefix):
+            yield Listed(found.key[start:], found.size, found.tag)
 
 
-def _without_markers(metas: Iterator[tuple[str, int]], prefix: str) -> Iterator[tuple[str, int]]:
+def _without_markers(found: Iterator["Listed"], prefix: str) -> Iterator["Listed"]:
     """Leaves out the empty objects `folder/` that consoles create; obstore shows them without the slash."""
-    for (path, size), (after, _) in pairwise(chain(metas, (("", 0),))):
-        if size or (path != prefix and not after.startswith(path + "/")):
-            yield path, size
+    for each, after in pairwise(chain(found, (None,))):
+        assert each is not None  # noqa: S101 - only the last is
+        below = after is not None and after.key.startswith(each.key + "/")
+        if each.size or (each.key != prefix and not below):
+            yield each

@@ -6,7 +6,7 @@ either equals what would be written, or shows that the input has changed.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -27,11 +27,18 @@ SHARD_SIZE = 1000
 
 @dataclass(frozen=True)
 class Shard:
-    """Mini-batches `number * SHARD_SIZE` and following, as their JSON lines; `items` where all of theirs are known."""
+    """Mini-batches `number * SHARD_SIZE` and following, as their JSON lines; `items` where all of theirs are known.
+
+    Of a new plan: `versions` of the items of each, where they were taken; `known` are mini-batches that an earlier run
+    had, by index, as their indexes there; `taken` those of them that need no message.
+    """
 
     number: int
     lines: tuple[str, ...]
     items: int | None = None
+    versions: tuple[tuple[str, ...], ...] | None = None
+    known: Mapping[int, int] = field(default_factory=dict)
+    taken: Collection[int] = ()
 
     @property
     def first_index(self) -> int:
@@ -113,7 +120,10 @@ def next_shard(batches: Iterator[MiniBatch], number: int) -> Shard:
     """The shard of the next mini-batches; one with fewer than SHARD_SIZE lines is the last."""
     taken = list(islice(batches, SHARD_SIZE))
     counts = [batch.items for batch in taken if batch.items is not None]
-    shard = Shard(number, tuple(map(encode, taken)), sum(counts) if len(counts) == len(taken) else None)
+    items = sum(counts) if len(counts) == len(taken) else None
+    versions = tuple(batch.versions for batch in taken) if taken and taken[0].versions else None
+    known = {} if versions is None else {batch.index: batch.known for batch in taken if batch.known is not None}
+    shard = Shard(number, tuple(map(encode, taken)), items, versions, known)
     _ = shard.digest  # now, in the thread that plans
     return shard
 

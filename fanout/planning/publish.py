@@ -39,6 +39,18 @@ if TYPE_CHECKING:
     from fanout.records.mini_batch import MiniBatch
 
 
+class ShardKeeper(Protocol):
+    """What else is done with each shard of a new plan."""
+
+    async def note(self, shard: Shard) -> None:
+        """Before the shard is stored."""
+        ...
+
+    async def take_over(self, shard: Shard) -> Collection[int]:
+        """When the shard is stored; returns the mini-batches that have a result already, and need no message."""
+        ...
+
+
 class Indexes(Protocol):
     """Some mini-batches: a set, or what can be asked like one."""
 
@@ -81,7 +93,7 @@ class Outbox:
             return
         start = 0
         for index, line in enumerate(shard.lines, shard.first_index):
-            if index not in self.skip:
+            if index not in self.skip and index not in shard.taken:
                 message = self._message(shard.number, index, start, line)
                 if parts := self.parts.get(index):
                     yield from (
@@ -93,7 +105,7 @@ class Outbox:
 
     def _are_first_tries(self, shard: Shard) -> bool:
         """Whether each of the shard's messages is the ordinary one: nothing has happened, and all lines are short."""
-        happened = self.attempts or self.parts or self.copies
+        happened = self.attempts or self.parts or self.copies or shard.taken
         indexes = range(shard.first_index, shard.first_index + len(shard.lines))
         return not happened and max(map(len, shard.lines)) < INLINE_LIMIT and self.skip.isdisjoint(indexes)
 
@@ -110,7 +122,11 @@ Gate = Callable[[AsyncGenerator[Shard]], AsyncGenerator[Shard]]
 
 
 async def publish(
-    plan: Callable[[], PlannedInput], store: "ObjectStore", outbox: Outbox, gate: Gate = lambda shards: shards
+    plan: Callable[[], PlannedInput],
+    store: "ObjectStore",
+    outbox: Outbox,
+    gate: Gate = lambda shards: shards,
+    keeper: ShardKeeper | None = None,
 ) -> PlanSummary:
     """Every mini-batch is in the manifests, and each that `outbox` does not skip has a message in the queue.
 
@@ -121,7 +137,7 @@ async def publish(
         await outbox.send(gate(_stored(store, outbox, summary, range(summary.shards))))
         return summary
     planned, tally = await in_thread(plan), Tally()
-    await outbox.send(gate(_written(planned.batches, store, outbox, tally)))
+    await outbox.send(gate(_written(planned.batches, store, outbox, tally, keeper)))
     summary = tally.summary(planned.recipe_json)
     await write_summary(store, outbox.planned, summary)
     return summary
@@ -165,7 +181,7 @@ async def _stored(
 
 
 async def _written(
-    batches: Iterator["MiniBatch"], store: "ObjectStore", outbox: Outbox, tally: Tally
+    batches: Iterator["MiniBatch"], store: "ObjectStore", outbox: Outbox, tally: Tally, keeper: ShardKeeper | None
 ) -> AsyncGenerator[Shard]:
     """The shards of a new plan, each when it is in the store, while a thread plans the next one."""
     stop = threading.Event()
@@ -173,8 +189,12 @@ async def _written(
     try:
         while (shard := await asyncio.shield(ahead)).lines:
             ahead = _plan_ahead(batches, shard.number + 1, stop)
+            if keeper is not None:
+                await keeper.note(shard)
             await write_shard(store, outbox.planned, shard)
             tally.add(shard)
+            if keeper is not None and (taken := await keeper.take_over(shard)):
+                shard = replace(shard, taken=taken)
             yield shard
     finally:
         # A thread cannot be canceled: it is asked to stop, and waited for.

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fanout.files import uris
 from fanout.files.chosen import chosen_files
-from fanout.files.listing import find_file, list_uris
+from fanout.files.listing import FileEntry, find_file, list_folder, list_uris
 from fanout.pipeline.model import DataInput, DataType, InputMode, ParallelStep
-from fanout.planning.division import ByRank, Division, decide_division
+from fanout.planning.division import ByCount, ByRank, Division, decide_division
+from fanout.planning.item_versions import digest_of, local_version
+from fanout.planning.known_items import Item, KnownBatches, split_around
 from fanout.planning.split import split_list
 from fanout.planning.stop_request import stoppable
 from fanout.planning.tables.shuffle_store import NOWHERE, ShuffleStore
@@ -54,10 +57,12 @@ def plan_mini_batches(
     mode: InputMode | None,
     access: "Access",
     spill: ShuffleStore = NOWHERE,
+    known: KnownBatches | None = None,
 ) -> PlannedInput:
     """The mini-batches of the major input at `uri`, in order, with dense indexes; the same every time it is asked.
 
-    Rows that partition keys regroup are put into `spill`.
+    Rows that partition keys regroup are put into `spill`. With `known` the items of a
+    list of files have versions, and mini-batches that are known stay as they were.
 
     InputError when the input is missing or empty, cannot be read as it says, or does not fit the settings of `step`.
     """
@@ -73,11 +78,20 @@ def plan_mini_batches(
             return PlannedInput(*plan_records(step, uri, type_, access))
         if are_plain_rows(step, uri, type_, access):
             return PlannedInput(*plan_plain(step, uri, type_, access, spill))
-        return PlannedInput(*plan_table(step, uri, mode, access, spill))
+        return PlannedInput(*plan_table(step, uri, mode, access, spill, known))
     division = decide_division(step, table=False)
     major = step.inputs.get(step.input_data)
     paths = major.paths if isinstance(major, DataInput) else ()
+    if known is not None and isinstance(division, ByCount) and type_ is not DataType.URI_FILE:
+        found = _versioned(chosen_files(uri, paths, access) if paths else list_folder(uri, access))
+        return PlannedInput(split_around(found, division.files, known), division)
     return PlannedInput(split_list(_files_at(uri, type_, paths, access), division, (), lambda _: {}), division)
+
+
+def _versioned(entries: Iterator[FileEntry]) -> Iterator[Item]:
+    for entry in stoppable(entries):
+        version = local_version(entry.uri) if uris.is_local(entry.uri) else entry.tag and f"{entry.tag} {entry.size}"
+        yield Item(entry.uri, digest_of(entry.uri, version))
 
 
 def plan_ranks(step: ParallelStep) -> PlannedInput:

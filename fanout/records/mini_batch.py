@@ -54,6 +54,8 @@ class MiniBatch:
     items: int | None = None
     partition: Mapping[str, str] = field(default_factory=dict)  # in the order of partition_keys
     first_row: int | None = None  # global index of the first row, where the planner knows it
+    versions: tuple[str, ...] = ()  # of the items, while it is planned; no part of its line
+    known: int | None = None  # while it is planned, the mini-batch of an earlier run that is the same one
 
 
 def encode(batch: MiniBatch) -> str:

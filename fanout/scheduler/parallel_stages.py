@@ -17,6 +17,7 @@ from fanout.output.output_files import publish_files
 from fanout.output.output_notes import overwritten, stale
 from fanout.output.row_windows import RowSource
 from fanout.pipeline.model import ParallelStep
+from fanout.planning.known_items import KnownBatches
 from fanout.planning.manifests import PlanSummary
 from fanout.planning.publish import Outbox, publish, send_some
 from fanout.planning.source import PlannedInput, plan_mini_batches, plan_ranks
@@ -41,6 +42,8 @@ from fanout.results.reader import ResultReader, absorb_sealed, first_ledger
 from fanout.scheduler.bindings import Binding, append_row_uri, result_uris
 from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import RunObserver, StepReport
+from fanout.scheduler.reuse.known_results import KnownResults, TakenItems, load_known
+from fanout.scheduler.reuse.made_from import notes_items
 from fanout.security.signature import Signer, new_key
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
@@ -54,7 +57,13 @@ if TYPE_CHECKING:
 
 
 def planned_input(
-    step: ParallelStep, binding: Binding, at: StepRound, context: RunContext, *, dry: bool = False
+    step: ParallelStep,
+    binding: Binding,
+    at: StepRound,
+    context: RunContext,
+    *,
+    dry: bool = False,
+    known: KnownBatches | None = None,
 ) -> PlannedInput:
     """The mini-batches of the step's major input, or those without data; InputError as for `plan_mini_batches`.
 
@@ -66,7 +75,7 @@ def planned_input(
     assert major.uri is not None  # noqa: S101 - the spec refuses literals as input_data
     spilled = uris.join(uris.absolute(context.settings.store, str(Path.cwd())), keys.spilled(at))
     spill = ShuffleStore(spilled, None if dry else context.access)
-    return plan_mini_batches(step, major.uri, major.type, major.mode, context.access, spill)
+    return plan_mini_batches(step, major.uri, major.type, major.mode, context.access, spill, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +102,26 @@ class ParallelParts:
         """What the rounds before have left: nothing, unless this one goes on from one of them."""
         return await first_ledger(self.context.store, self.at, self.run.place(self.step.name).continues, self.step)
 
-    async def plan(self) -> PlannedInput:
-        """The input has been looked at and holds at least one mini-batch, if it can."""
+    async def plan(self, known: KnownResults | None = None) -> PlannedInput:
+        """The input has been looked at and holds at least one mini-batch, if it can; results of some may be `known`."""
+        batches = None
+        if known is not None or await notes_items(self.run, self.step, self.context.store):
+            batches = KnownBatches() if known is None else await known.batches()
 
         def look() -> PlannedInput:
-            planned = planned_input(self.step, self.binding, self.planned_at, self.context)
+            planned = planned_input(self.step, self.binding, self.planned_at, self.context, known=batches)
             first = next(planned.batches, None)
             return planned if first is None else replace(planned, batches=chain([first], planned.batches))
 
         return await in_thread(look)
+
+    async def known(self) -> KnownResults | None:
+        """Results of an earlier run that stand in for those of this one; None where nothing is taken over so."""
+        return await load_known(self.context.store, self.at)
+
+    def taken_items(self, ledger: Ledger, known: KnownResults | None) -> TakenItems:
+        """Takes over what is known while the plan is published; `ledger` has what was taken over before."""
+        return TakenItems(self.context.store, self.at, self.planned_at, ledger, known)
 
     async def record(self, planned: PlannedInput | None, summary: PlanSummary | None) -> StepRecord:
         """step.json, created now or by an earlier supervisor."""

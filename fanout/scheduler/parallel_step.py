@@ -25,6 +25,7 @@ from fanout.results.fences import Fence
 from fanout.scheduler.observer import StepReport
 from fanout.scheduler.parallel_stages import ParallelParts, StepSender, known
 from fanout.scheduler.restart.earlier_sessions import CountedWorkforce, attempts_under_way, seconds_since
+from fanout.scheduler.reuse.known_results import KnownResults
 from fanout.scheduler.reuse.taken_over import taken_over
 from fanout.security.signature import Signer
 from fanout.storage import keys
@@ -69,7 +70,9 @@ class ParallelRun(ParallelParts):
             self.observer.step_started(self.step)
         canceled = None if sealed else await read_cancelation(store, self.run.name, self.run.round)
         summary = await read_summary(store, self.planned_at)
-        planned = await self.plan() if summary is None and sealed is None and canceled is None else None
+        is_new = summary is None and sealed is None and canceled is None
+        earlier_results = await self.known() if is_new else None
+        planned = await self.plan(earlier_results) if is_new else None
         taken_up = await read(store, keys.step_json(at)) is not None
         record = await self.record(planned, summary)
         if earlier or canceled is not None:
@@ -78,7 +81,7 @@ class ParallelRun(ParallelParts):
             ledger: Ledger | None = None
             if sealed is None:
                 outcome = (
-                    await self._work(record, planned, summary, report, taken_up=taken_up)
+                    await self._work(record, planned, summary, report, earlier_results, taken_up=taken_up)
                     if canceled is None
                     else await self.take_in(canceled, summary, report.absorb)
                 )
@@ -97,6 +100,7 @@ class ParallelRun(ParallelParts):
         planned: PlannedInput | None,
         summary: PlanSummary | None,
         report: JobReport,
+        earlier_results: KnownResults | None,
         *,
         taken_up: bool,
     ) -> Outcome:
@@ -135,7 +139,7 @@ class ParallelRun(ParallelParts):
             self.observer.step_continues(self.step, remaining(supervisor.ledger, total, retries))
         async with (
             self.context.engine.nodes(self.at, self.step, lambda: _load(supervisor)) as workforce,
-            self._publishing(planned, summary, queues, record.signer, supervisor),
+            self._publishing(planned, summary, queues, record.signer, supervisor, earlier_results),
         ):
             store, clock = self.context.store, self.context.clock
             counted = CountedWorkforce(workforce, lambda: attempts_under_way(store, self.at, clock))
@@ -172,6 +176,7 @@ class ParallelRun(ParallelParts):
         queues: StepQueues,
         signer: Signer,
         supervisor: Supervisor,
+        earlier_results: KnownResults | None,
     ) -> AsyncIterator[None]:
         """Publishes beside the supervising; an error of the one ends the other."""
         if summary is not None:
@@ -181,16 +186,24 @@ class ParallelRun(ParallelParts):
             yield
             return
         async with task_group() as tasks:
-            publishing = tasks.create_task(self._publish(planned, queues, signer, supervisor))
+            publishing = tasks.create_task(self._publish(planned, queues, signer, supervisor, earlier_results))
             yield
             publishing.cancel()
 
     async def _publish(
-        self, planned: PlannedInput | None, queues: StepQueues, signer: Signer, supervisor: Supervisor
+        self,
+        planned: PlannedInput | None,
+        queues: StepQueues,
+        signer: Signer,
+        supervisor: Supervisor,
+        earlier_results: KnownResults | None,
     ) -> None:
         store = self.context.store
         outbox = self.outbox(queues.pair, signer, supervisor.ledger, supervisor.planned_so_far)
-        summary = await publish(lambda: known(planned), store, outbox)
+        taken = self.taken_items(supervisor.ledger, earlier_results)
+        summary = await publish(lambda: known(planned), store, outbox, keeper=taken)
+        if (sentence := taken.sentence) is not None:
+            self.observer.notice(f"{self.step.name}: {sentence}")
         await note_filled(store, self.at, queues.name, self.context.settings.store)
         supervisor.plan_is_complete(summary.mini_batches)
 

@@ -10,7 +10,7 @@ REMOVALS = "removals/"
 TRIGGERS = "triggers/"
 DEPLOYMENTS = "deployments/"
 _OF_A_RUN = r"run|verdict|verdict-\d+|cancel|cancel-\d+|redrive-\d+|ticking"
-_OF_A_STEP = r"step|plan|handed|reducing|settled|supervised|verdict|reused|concluded"
+_OF_A_STEP = r"step|plan|handed|reducing|settled|supervised|verdict|reused|known|concluded"
 _STEP = r"runs/[^/]+/[^/]+/(?:rounds/\d+/)?"
 _RECORD = re.compile(
     rf"runs/[^/]+/(?:{_OF_A_RUN})\.json|{_STEP}(?:{_OF_A_STEP})\.json|{_STEP}(?:queues|nodes)/\d+"
@@ -168,6 +168,16 @@ def queue(at: StepRound, number: int) -> str:
 
 def manifest(at: StepRound, shard: int) -> str:
     return f"{at.root}/manifests/{shard:05d}.jsonl"
+
+
+def item_versions(at: StepRound, shard: int) -> str:
+    """What the items of the mini-batches of a shard were when they were planned, for later runs to compare."""
+    return f"{at.root}/versions/{shard:05d}.txt"
+
+
+def known_json(at: StepRound) -> str:
+    """The earlier run whose results the step takes over, mini-batch by mini-batch; created once, before its plan."""
+    return f"{at.root}/known.json"
 
 
 def spilled(at: StepRound) -> str:

@@ -35,10 +35,11 @@ _PERFORMED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One object of a listing; `size` in bytes."""
+    """One object of a listing; `size` in bytes, `tag` its ETag, "" where the server tells none."""
 
     key: str
     size: int
+    tag: str = ""
 
 
 @contextmanager
@@ -195,7 +196,7 @@ def list_in_order(store: ObjectStore, prefix: str, page: int) -> Iterator[Listed
                     with asked(store):
                         chunk = next(chunks, None)
                     for meta in chunk or ():
-                        yield Listed(meta["path"], meta["size"])
+                        yield Listed(meta["path"], meta["size"], meta.get("e_tag") or "")
                         after = meta["path"]
                     if chunk is None:
                         return

@@ -1,6 +1,6 @@
 """The mini-batches of MLTables, tables or lists of files, and of objects in JSON lines."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice, tee
@@ -12,6 +12,8 @@ from fanout.files.byte_ranges import ByteSource, open_bytes, read_head
 from fanout.files.listing import FileEntry, find_file, list_folder
 from fanout.pipeline.model import DataInput, DataType, InputMode, ParallelStep, ReadOptions, StepOutput
 from fanout.planning.division import ByBytes, ByCount, ByPartition, ByRank, ByRows, Division, decide_division
+from fanout.planning.item_versions import digest_of, local_version
+from fanout.planning.known_items import Item, KnownBatches, split_around, with_versions
 from fanout.planning.split import check_keys, split_list, split_partitions
 from fanout.planning.stop_request import stoppable
 from fanout.planning.tables.filtered_scan import split_filtered
@@ -88,7 +90,14 @@ def _refuse_mixed_values(recipe: TableRecipe, division: Division) -> None:
         )
 
 
-def plan_table(step: ParallelStep, uri: str, mode: InputMode | None, access: "Access", spill: ShuffleStore) -> Planned:
+def plan_table(
+    step: ParallelStep,
+    uri: str,
+    mode: InputMode | None,
+    access: "Access",
+    spill: ShuffleStore,
+    known: KnownBatches | None = None,
+) -> Planned:
     """The MLTable at `uri`: its rows, or its files where it is a list of them or is taken as one."""
     mltable = pinned(load_mltable(uri, access), access)
     _refuse_credentials(mltable)
@@ -97,7 +106,37 @@ def plan_table(step: ParallelStep, uri: str, mode: InputMode | None, access: "Ac
         return _of_table(mltable, division, access, spill)
     partitions = Partitions.of(TableRecipe(None, steps=mltable.transformations))
     files = _listed_files(mltable, mode, access)
+    if known is not None:
+        version_of = _version_of(mltable, access)
+        found = (Item(file, digest_of(file, version_of(file))) for file in files)
+        return _around_known(found, division, partitions, known), division, None, None
     return split_list(files, division, partitions.names, partitions.values), division, None, None
+
+
+def _version_of(mltable: MLTable, access: "Access") -> Callable[[str], str]:
+    """The version of each file of a list of files; of those on servers their tags are listed first."""
+    if all(uris.is_local(path.uri) for path in mltable.paths):
+        return local_version
+    tags = {entry.uri: f"{entry.tag} {entry.size}" for entry in list_files(mltable, access) if entry.tag}
+    return lambda uri: local_version(uri) if uris.is_local(uri) else tags.get(uri, "")
+
+
+def _around_known(
+    found: Iterator[Item], division: Division, partitions: "Partitions", known: KnownBatches
+) -> Iterator[MiniBatch]:
+    """As `split_list`, with versions, around mini-batches that are known."""
+    if isinstance(division, ByCount):
+        yield from split_around(found, division.files, known)
+        return
+    versions = dict[str, str]()
+
+    def noted() -> Iterator[str]:
+        for item in found:
+            versions[item.uri] = item.version
+            yield item.uri
+
+    for batch in split_list(noted(), division, partitions.names, partitions.values):
+        yield with_versions(batch, tuple(versions[file] for file in batch.files), known)
 
 
 def _refuse_credentials(table: MLTable) -> None:

@@ -8,16 +8,23 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fanout.config.settings import Settings, resolve_datastore
 from fanout.environments import installed
-from fanout.pipeline.model import DataInput, Input, LiteralInput, ReadOptions, Step, StepOutput
+from fanout.errors import DamagedRecordError
+from fanout.pipeline.model import DataInput, Input, LiteralInput, ParallelStep, ReadOptions, Step, StepOutput
 from fanout.records.codec import As, Digest, Positive, Record, Text, Whole, as_json
+from fanout.records.run import RunRecord
 from fanout.records.step import BoundInput
 from fanout.scheduler.bindings import Binding
+from fanout.storage import keys
 from fanout.storage.keys import StepRound
+from fanout.storage.objects import read
 from fanout.version import __version__
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 FORMAT = 2
 """Part of every digest: raise it when results are made otherwise."""
@@ -91,15 +98,11 @@ MADE_FROM = Record(MadeFrom, indent=None)
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
-    """How a step of an earlier run ended, and what it was made from; `total` mini-batches, None where not known."""
+class Origin:
+    """A step of an earlier run, in the round that ended last, and the round that it was planned in."""
 
     run: Text
     step: Text
-    made_from: MadeFrom
-    completed: bool
-    lost: Whole
-    total: Whole | None = None
     round: Positive = 1
     planned_in: Positive = 1
 
@@ -112,6 +115,33 @@ class Remembered:
     def planned_at(self) -> StepRound:
         """Where its manifests are."""
         return StepRound(self.run, self.step, self.planned_in)
+
+
+ORIGINS = Record(Origin, indent=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """How a step of an earlier run ended, and what it was made from; numbers are of mini-batches."""
+
+    run: Text
+    step: Text
+    made_from: MadeFrom
+    completed: bool
+    succeeded: Whole
+    lost: Whole
+    round: Positive = 1
+    planned_in: Positive = 1
+
+    @property
+    def origin(self) -> Origin:
+        """The step itself."""
+        return Origin(self.run, self.step, self.round, self.planned_in)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it succeeded."""
+        return self.completed and not self.lost
 
 
 REMEMBERED = Record(Remembered, indent=None)
@@ -161,3 +191,20 @@ def _settings(step: Step) -> str:
     del task["code"]  # a folder; its content is the snapshot
     del task["environment"]["conda_file"]
     return _canonical(fields)
+
+
+async def begun_with(store: "ObjectStore", at: StepRound) -> MadeFrom | None:
+    """What the step was found to be made from when it began; None where that was not noted."""
+    key = keys.made_from_json(at)
+    body = await read(store, key)
+    try:
+        return None if body is None else MADE_FROM.load(body, key)
+    except DamagedRecordError:
+        return None
+
+
+async def notes_items(run: RunRecord, step: ParallelStep, store: "ObjectStore") -> bool:
+    """Whether versions of the step's items are noted for later runs: where they are few, or reuse is spoken of."""
+    made = await begun_with(store, run.planned_at(step.name))
+    major = None if made is None else made.inputs.get(step.input_data)
+    return major is not None and (run.pipeline.force_rerun is not None or major.identity is not None)

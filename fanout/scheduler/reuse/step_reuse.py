@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fanout.code_snapshots.archive import differences as changed_between
 from fanout.errors import DamagedRecordError, InputError, StoreError
 from fanout.pipeline.model import DataType, ParallelStep, Step
+from fanout.planning.item_versions import read_versions
 from fanout.records.code_change import CodeChange, code_changes
 from fanout.records.run import RunRecord
 from fanout.records.seal import step_seal
@@ -21,7 +22,16 @@ from fanout.scheduler.context import RunContext
 from fanout.scheduler.data_identity import ABSENT, identity
 from fanout.scheduler.observer import StepReport
 from fanout.scheduler.reuse.differences import differences
-from fanout.scheduler.reuse.made_from import MADE_FROM, REMEMBERED, MadeFrom, Remembered, made_from, name_of
+from fanout.scheduler.reuse.made_from import (
+    MADE_FROM,
+    ORIGINS,
+    REMEMBERED,
+    MadeFrom,
+    Remembered,
+    begun_with,
+    made_from,
+    name_of,
+)
 from fanout.scheduler.reuse.taken_over import EARLIER, Earlier, taken_over
 from fanout.storage import keys
 from fanout.storage.objects import create, put, read
@@ -81,22 +91,34 @@ class StepReuse:
                 self.context.store, keys.reused(self.record.at(self.step.name)), EARLIER.dump(earlier)
             ):
                 return earlier
-        self.reason = await self._explained(made, harmed)
+        if not await self._takes_items(made):
+            self.reason = await self._explained(made, harmed)
         return None
+
+    async def _takes_items(self, made: MadeFrom) -> bool:
+        """Whether results of an earlier run are taken over mini-batch by mini-batch; which run is noted, once."""
+        if (data := self._cut_input) is None:
+            return False
+        store, before = self.context.store, await self._remembered(keys.reusable(made.without_data(data).digest))
+        if before is None or not any(True for _ in await read_versions(store, before.origin.planned_at, 0)):
+            return False
+        await create(store, keys.known_json(self.record.at(self.step.name)), ORIGINS.dump(before.origin))
+        return True
 
     async def remember(self, report: StepReport) -> None:
         """Notes what the step was made from and how it ended, and, when all of it succeeded, what it made."""
-        made = self.made_from or await self._begun_with()
+        made = self.made_from or await begun_with(self.context.store, self.record.at(self.step.name))
         if made is None or self.record.round > 1:
             return
         if self._code_changes(await code_changes(self.context.store, self.record.name)):
             return  # another supervisor has brought other code, and some of the results may come from that
         counts, store = report.seal.counts, self.context.store
-        mine = Remembered(
-            self.record.name, self.step.name, made, report.seal.verdict.completed, counts.lost, counts.total
-        )
+        completed = report.seal.verdict.completed
+        mine = Remembered(self.record.name, self.step.name, made, completed, counts.succeeded, counts.lost)
         await put(store, keys.reusable(self._name), REMEMBERED.dump(mine))
-        if not mine.completed or counts.lost or counts.items_failed or not made.is_known:
+        if (data := self._cut_input) is not None:
+            await self._remember_items(keys.reusable(made.without_data(data).digest), mine)
+        if not mine.is_whole or counts.items_failed or not made.is_known:
             return
         outputs = self.binding.outputs
         identities = {name: await self._identity(output) for name, output in outputs.items()}
@@ -106,18 +128,21 @@ class StepReuse:
         result = Earlier(self.record.name, self.step.name, dict(outputs), known, counts)
         await put(store, keys.reusable(made.digest), EARLIER.dump(result))
 
+    async def _remember_items(self, key: str, mine: Remembered) -> None:
+        """Later runs take over items from this one, unless an earlier one has more of them."""
+        before = None if mine.is_whole else await self._remembered(key)
+        if before is None or before.succeeded <= mine.succeeded:
+            await put(self.context.store, key, REMEMBERED.dump(mine))
+
+    @property
+    def _cut_input(self) -> str | None:
+        """The input whose items stand for themselves: cut into mini-batches, and not used in any other way."""
+        name = self.step.input_data if isinstance(self.step, ParallelStep) else ""
+        return name if name in self.binding.inputs and self._is_cut(name) else None
+
     @property
     def _name(self) -> str:
         return name_of(self.record.pipeline.file, self.step.name)
-
-    async def _begun_with(self) -> MadeFrom | None:
-        """What an earlier supervisor of this step has noted when it began."""
-        key = keys.made_from_json(self.record.at(self.step.name))
-        body = await read(self.context.store, key)
-        try:
-            return None if body is None else MADE_FROM.load(body, key)
-        except DamagedRecordError:
-            return None
 
     def _code_changes(self, changes: Sequence[CodeChange]) -> bool:
         """Whether the step's code was another one for a while."""
@@ -159,7 +184,7 @@ class StepReuse:
 
     async def _explained(self, made: MadeFrom, harmed: str | None) -> str:
         """Why nothing is taken over, in a sentence."""
-        before = await self.last_run()
+        before = await self._remembered(keys.reusable(self._name))
         if harmed is not None:
             return harmed
         if before is None:
@@ -168,13 +193,12 @@ class StepReuse:
         found = differences(before.made_from, made, await self._changed_files(before.made_from, made), {})
         if found:
             return f"{since}: {'; '.join(found)}"
-        if not before.completed or before.lost:
+        if not before.is_whole:
             return f"run {before.run} did not complete with all of it"
         return f"an input or output of run {before.run} changed while it ran"
 
-    async def last_run(self) -> Remembered | None:
-        """The step as it was when it last ended."""
-        key = keys.reusable(self._name)
+    async def _remembered(self, key: str) -> Remembered | None:
+        """What is noted there of a step of an earlier run."""
         body = await read(self.context.store, key)
         try:
             return None if body is None else REMEMBERED.load(body, key)

@@ -140,10 +140,11 @@ class ParallelTick(ParallelParts):
     async def _publish(self, queues: QueuePair, summary: PlanSummary | None, go_on: Callable[[], bool]) -> PlanSummary:
         """Every mini-batch has had its message; what was sent before counts."""
         store = self.context.store
-        planned = await self.plan() if summary is None else None
-        record = await self.record(planned, summary)
-        outbox = self.outbox(queues, record.signer, await self.first_ledger())
-        summary = await publish(lambda: known(planned), store, outbox, sent_once(store, self.at, go_on))
+        taken = await self.known() if summary is None else None
+        planned = await self.plan(taken) if summary is None else None
+        record, ledger = await self.record(planned, summary), await self.first_ledger()
+        outbox, gate = self.outbox(queues, record.signer, ledger), sent_once(store, self.at, go_on)
+        summary = await publish(lambda: known(planned), store, outbox, gate, self.taken_items(ledger, taken))
         await put(store, keys.published_json(self.at), PUBLISHED)
         return summary
 

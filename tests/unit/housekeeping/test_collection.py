@@ -32,13 +32,13 @@ async def test_old_runs_and_all_that_only_they_needed(world: Any, notes: Any, sc
     assert world.keys() == before
     assert [content.run for content in garbage.runs] == ["old"]
     assert [content.run for content in garbage.left] == ["bare"]
-    assert (len(garbage.code), len(garbage.reuse), len(garbage.queues)) == (1, 1, 1)
+    assert (len(garbage.code), len(garbage.reuse), len(garbage.queues)) == (1, 2, 1)
     said: list[str] = []
     await collect(garbage, world.context, said.append)
     assert said == []
     [code] = (await load_record(world.store, "new")).code.values()
     assert world.keys("code") == [keys.code(code)]
-    assert len(world.keys("reuse")) == 2  # what "new" made, and how the step ended last
+    assert len(world.keys("reuse")) == 3  # what "new" made, whose items are known, and how the step ended last
     assert {key.split("/")[1] for key in world.keys("runs")} == {"new"}
     assert await world.queues.names() == []
     assert (await find_garbage(world.context, MONTH, keep=0)).is_empty
