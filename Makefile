@@ -110,6 +110,7 @@ schema: setup
 demo: setup
 	$(BIN)/fanout run examples/digits/pipeline.yml
 	@cat examples/output/digits/metrics.json
+	@$(BIN)/fanout report --output examples/output/digits/report.html
 
 # Twenty-five minutes on two idle cores, and 12 GB of disk meanwhile: see docs/benchmarks/README.md for parts of it.
 bench: setup localstack

@@ -13,6 +13,7 @@ from fanout.cli.commands import (
     housekeeping,
     node,
     redrive,
+    report,
     run,
     run_one,
     status,
@@ -58,6 +59,7 @@ app.command()(redrive.redrive)
 app.command()(cancel.cancel)
 app.command()(status.status)
 app.command()(failures.failures)
+app.command()(report.report)
 app.command("run-one")(run_one.run_one)
 app.command("list")(status.list_)
 app.command()(status.logs)

@@ -4,6 +4,7 @@
     queue = "sqs:"                       # or sqlite:./folder; follows from the store when left out
     visibility = 30                      # seconds
     strict = true                        # exit code 1 when anything failed, also within the thresholds
+    report = true                        # false: a run that ends writes no report.html
     durable = true                       # false: a folder is not synced, and a power cut may cost finished work
     [datastores]
     workspaceblobstore = "s3://bucket/blobs"
@@ -72,6 +73,7 @@ class Settings:
     computes: Mapping[str, str] = field(default_factory=dict)  # name -> engine, or engine:name
     engines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # name -> settings of an engine
     on: str | None = None  # the engine of all parallel steps, whatever their computes
+    report: bool = True  # a run that ends writes report.html beside it
     strict: bool = False  # something failed within the thresholds: exit code 1 all the same
     file: str | None = None  # the fanout.toml that was read
     profile: str | None = None
@@ -194,6 +196,7 @@ def _resolved(keys: Keys, path: Path, profile: str | None) -> Settings:
         visibility=30.0 if keys.visibility is None else keys.visibility,
         max_receives=5 if keys.max_receives is None else keys.max_receives,
         durable=keys.durable is not False,
+        report=keys.report is not False,
         datastores={name: uri(f"datastores.{name}", text) for name, text in keys.datastores.items()},
         computes=keys.computes,
         engines=keys.engines,

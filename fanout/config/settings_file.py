@@ -29,6 +29,7 @@ class Keys:
     max_receives: int | None = None
     strict: bool | None = None
     durable: bool | None = None
+    report: bool | None = None
     datastores: Mapping[str, str] = field(default_factory=dict)
     computes: Mapping[str, str] = field(default_factory=dict)
     engines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

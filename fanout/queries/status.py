@@ -1,6 +1,6 @@
 """Where a run stands, read from the store: what `fanout status` shows, while it runs and ever after."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -24,6 +24,10 @@ from fanout.tasks import all_of
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+
+
+Counted = Callable[[ParallelStep], Awaitable[Counts]]
+"""The counts of a step that is under way."""
 
 
 class State(StrEnum):
@@ -70,14 +74,23 @@ class RunStatus:
 
 
 async def read_status(
-    store: "ObjectStore", record: RunRecord, settings: Settings, queues: QueueService | None = None
+    store: "ObjectStore",
+    record: RunRecord,
+    settings: Settings,
+    queues: QueueService | None = None,
+    counted: "Counted | None" = None,
 ) -> RunStatus:
-    """Where the run stands now; for a step under way all its results are counted, and its queue when it is known."""
+    """Where the run stands now; for a step under way all its results are counted, and its queue when it is known.
+
+    `counted` counts the results of a step for one that keeps what it has read; by default all are read anew.
+    """
+    count = counted or (lambda step: live_counts(store, record, step))
     settings = record.settings(settings)
     sealed = await read_seal(store, keys.run_verdict(record.name, record.round))
     ended = {step.name: await step_seal(store, record.at(step.name)) for step in record.pipeline.steps}
     steps = await all_of(
-        _step(store, record, step, ended, settings, queues, over=sealed is not None) for step in record.pipeline.steps
+        _step(store, record, step, ended, settings, queues, count, over=sealed is not None)
+        for step in record.pipeline.steps
     )
     changes = await code_changes(store, record.name)
     return RunStatus(record.name, record.created, record.pipeline.file, sealed, tuple(steps), record.round, changes)
@@ -90,6 +103,7 @@ async def _step(
     ended: Mapping[str, Seal | None],
     settings: Settings,
     queues: QueueService | None,
+    count: "Counted",
     *,
     over: bool,
 ) -> StepStatus:
@@ -104,7 +118,7 @@ async def _step(
     if over:
         return StepStatus(step.name, State.DID_NOT_RUN)
     if isinstance(step, ParallelStep) and await read(store, keys.step_json(record.at(step.name))) is not None:
-        counts = await live_counts(store, record, step)
+        counts = await count(step)
         activity = await read_activity(store, queues, record.at(step.name), settings.store)
         return StepStatus(step.name, State.UNDER_WAY, counts=counts, activity=activity, logs=logs)
     before = (ended.get(name) for name in step.after)

@@ -162,10 +162,10 @@ def _being_removed(name: str) -> RunError:
     )
 
 
-async def load_record(store: "ObjectStore", name: str) -> RunRecord:
-    """The run of this name, in its last round; RunError when there is none, or no run can have it."""
+async def load_record(store: "ObjectStore", name: str, round_: int | None = None) -> RunRecord:
+    """The run of this name, in its last round, or in `round_` if there is that; RunError when there is no such run."""
     record = await _first_round(store, name)
-    while (later := await _next_round(store, record)) is not None:
+    while record.round != round_ and (later := await _next_round(store, record)) is not None:
         record = later
     return with_changes(record, await code_changes(store, name, record.code_changes))
 

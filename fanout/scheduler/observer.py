@@ -41,6 +41,7 @@ class RunReport:
     steps: tuple[StepReport, ...]
     seconds: float
     file: str = ""  # the pipeline file, "" when it is not known
+    page: str = ""  # URI of the report.html that shows it, "" where none was written
 
 
 CONTINUES = "goes on"

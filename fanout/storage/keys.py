@@ -20,7 +20,7 @@ _RECORD = re.compile(
 _SHARD = re.compile(rf"{_STEP}manifests/\d+\.jsonl")
 _SOFT = re.compile(
     rf"{_STEP}(?:logs|node-status)/.+|{_STEP}(?:settled|published|supervised|made-from)\.json|reuse/[^/]+\.json"
-    r"|runs/[^/]+/step-(?:logs|metrics)/.+|code-uses/.+",
+    r"|runs/[^/]+/step-(?:logs|metrics)/.+|runs/[^/]+/report\.html|code-uses/.+",
     re.DOTALL,
 )
 
@@ -49,7 +49,7 @@ class StepRound:
 
 def is_free(step: str) -> bool:
     """Whether a step may have this name: those of records of the run are taken."""
-    return step not in ("run.json", "verdict.json", "cancel.json", "ticking.json")
+    return step not in ("run.json", "verdict.json", "cancel.json", "ticking.json", "report.html")
 
 
 def is_record(key: str) -> bool:
@@ -85,6 +85,11 @@ def redrive_json(run: str, number: int) -> str:
 def run_verdict(run: str, number: int = 1) -> str:
     """How a round of a run ended; created once."""
     return f"runs/{run}/verdict.json" if number == 1 else f"runs/{run}/verdict-{number:03d}.json"
+
+
+def report_html(run: str) -> str:
+    """A run to look at, in one file; written over when a later round ends."""
+    return f"runs/{run}/report.html"
 
 
 def code(digest: str) -> str:

@@ -41,6 +41,7 @@ ORDER = (
     ("aws",),
     ("housekeeping",),
     ("queries",),
+    ("page",),
     ("api",),
     ("cli",),
     ("testing",),

@@ -160,6 +160,8 @@ def _places(report: RunReport, commands: Commands) -> Iterator[str]:
     for step in report.steps:
         if step.logs and (not step.seal.verdict.completed or has_failures(step)):
             rows.append((f"{step.step.name} logs", location(step.logs)))
+    if report.page:
+        rows.append(("report", location(report.page)))
     following = list(_next_commands(report, commands))
     if len(following) > 1:  # their labels are longer than those of places
         yield from _columns(rows)

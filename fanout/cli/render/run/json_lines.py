@@ -149,6 +149,7 @@ class JsonLinesView:
             reason=redact(verdict.reason),
             seconds=round(report.seconds, 3),
             with_failures=run_has_failures(report),
+            report=report.page,
         )
 
     def interrupted(self) -> None:
