@@ -43,6 +43,7 @@ ORDER = (
     ("queries",),
     ("page",),
     ("api",),
+    ("azure",),
     ("cli",),
     ("testing",),
 )
