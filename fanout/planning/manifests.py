@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 SHARD_SIZE = 1000
+PAGE = 4096
+"""Bytes that a file system writes at once."""
 
 
 @dataclass(frozen=True)
@@ -129,12 +131,33 @@ def next_shard(batches: Iterator[MiniBatch], number: int) -> Shard:
 
 
 async def write_shard(store: "ObjectStore", at: StepRound, shard: Shard) -> None:
-    """The shard is in the store; RunError when another one is there: the input changed since it was planned."""
-    await _create_once(store, keys.manifest(at, shard.number), shard.body, at)
+    """The shard is in the store; RunError when another one is there: the input changed since it was planned.
+
+    It need not outlive a power cut before plan.json does (`make_shard_durable`): until then planning makes it again.
+    """
+    from fanout.storage.objects import put, read
+
+    key = keys.manifest(at, shard.number)
+    if (found := await read(store, key)) is not None and _is_cut_short(found, shard.body):
+        await put(store, key, shard.body)
+    else:
+        await _create_once(store, key, shard.body, at, durable=False)
+
+
+def _is_cut_short(found: bytes, body: bytes) -> bool:
+    """Whether a power cut has left whole pages of a manifest, which happen to end with a line."""
+    return 0 < len(found) < len(body) and len(found) % PAGE == 0 and body.startswith(found)
+
+
+async def make_shard_durable(store: "ObjectStore", at: StepRound, shard: Shard) -> None:
+    """A shard that was written, by this process or an earlier one, outlives a power cut."""
+    from fanout.storage.folder import make_durable
+
+    await make_durable(store, keys.manifest(at, shard.number))
 
 
 async def write_summary(store: "ObjectStore", at: StepRound, summary: PlanSummary) -> None:
-    """plan.json is in the store, which says that every shard is; RunError when it says something else already."""
+    """plan.json is in the store, which says that every shard is, and durable; RunError when it says something else."""
     await _create_once(store, keys.plan_json(at), SUMMARIES.dump(summary), at)
 
 
@@ -215,10 +238,10 @@ def _lines(body: bytes, source: str) -> Sequence[str]:
         raise DamagedRecordError(f"{source}: {exc}") from exc
 
 
-async def _create_once(store: "ObjectStore", key: str, body: bytes, at: StepRound) -> None:
+async def _create_once(store: "ObjectStore", key: str, body: bytes, at: StepRound, *, durable: bool = True) -> None:
     from fanout.storage.objects import create, read
 
-    if not await create(store, key, body) and await read(store, key) != body:
+    if not await create(store, key, body, durable=durable) and await read(store, key) != body:
         raise RunError(  # not a verdict: with the input put back the run can go on
             f"{at.step}: its input has changed since run {at.run} planned it ({key} differs); "
             "put the input back as it was, or start a new run"

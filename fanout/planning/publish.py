@@ -17,6 +17,7 @@ from fanout.planning.manifests import (
     PlanSummary,
     Shard,
     Tally,
+    make_shard_durable,
     next_shard,
     read_shard,
     read_summary,
@@ -32,6 +33,7 @@ from fanout.security.signature import UNSIGNED, Signer
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import list_names, put
+from fanout.tasks import all_of
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -183,8 +185,11 @@ async def _stored(
 async def _written(
     batches: Iterator["MiniBatch"], store: "ObjectStore", outbox: Outbox, tally: Tally, keeper: ShardKeeper | None
 ) -> AsyncGenerator[Shard]:
-    """The shards of a new plan, each when it is in the store, while a thread plans the next one."""
-    stop = threading.Event()
+    """The shards of a new plan, each when it is in the store, while a thread plans the next one.
+
+    At the end all of them are durable. Messages do not wait for that, as a plan that is not complete is made again.
+    """
+    stop, syncing = threading.Event(), list[asyncio.Task[None]]()
     ahead = _plan_ahead(batches, 0, stop)
     try:
         while (shard := await asyncio.shield(ahead)).lines:
@@ -192,14 +197,16 @@ async def _written(
             if keeper is not None:
                 await keeper.note(shard)
             await write_shard(store, outbox.planned, shard)
+            syncing.append(asyncio.create_task(make_shard_durable(store, outbox.planned, shard)))
             tally.add(shard)
             if keeper is not None and (taken := await keeper.take_over(shard)):
                 shard = replace(shard, taken=taken)
             yield shard
+        await all_of(syncing)
     finally:
         # A thread cannot be canceled: it is asked to stop, and waited for.
         stop.set()
-        await asyncio.gather(ahead, return_exceptions=True)
+        await asyncio.gather(ahead, *syncing, return_exceptions=True)
 
 
 def _plan_ahead(batches: Iterator["MiniBatch"], number: int, stop: threading.Event) -> "asyncio.Task[Shard]":

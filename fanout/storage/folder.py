@@ -100,12 +100,23 @@ def locked(folder: Path) -> Iterator[None]:
 @asynccontextmanager
 async def synced(store: ObjectStore, key: str) -> AsyncIterator[None]:
     """What obstore writes at `key` while the context lasts is on the disk afterwards, where that is for us to do."""
-    path = Path(str(store.prefix or "/"), key) if is_durable(store, key) and isinstance(store, LocalStore) else None
+    path = _to_sync(store, key)
     if path is not None:
         await asyncio.to_thread(atomic.make_folder, path.parent)
     yield
     if path is not None:
         await asyncio.to_thread(_sync_object, path)
+
+
+async def make_durable(store: ObjectStore, key: str) -> None:
+    """What was written at `key` without being synced is on the disk, where that is for us to do."""
+    if (path := _to_sync(store, key)) is not None:
+        await asyncio.to_thread(_sync_object, path)
+
+
+def _to_sync(store: ObjectStore, key: str) -> Path | None:
+    """The file that has to be synced by us."""
+    return Path(str(store.prefix or "/"), key) if is_durable(store, key) and isinstance(store, LocalStore) else None
 
 
 def _sync_object(path: Path) -> None:

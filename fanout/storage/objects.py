@@ -66,16 +66,16 @@ def _file_in(key: str) -> str | None:
     return key if key.startswith("/") else None
 
 
-async def create(store: ObjectStore, key: str, body: bytes) -> bool:
+async def create(store: ObjectStore, key: str, body: bytes, *, durable: bool = True) -> bool:
     """Whether the object at `key` is now ours: True when this call made it, False when another writer's object is
-    there.
+    there. Without `durable` it is not synced: that is `folder.make_durable`, before anything relies on it.
 
     A server may have kept our object although its answer was lost, so an object equal to `body` counts as ours there:
     creators who must know who won put something of their own into the body.
     """
     deadline, waits = time.monotonic() + retry_budget_of(store), pauses(retry_budget_of(store))
     while True:
-        if await with_retries(store, lambda: _create_once(store, key, body)):
+        if await with_retries(store, lambda: _create_once(store, key, body, durable)):
             return True
         if isinstance(store, (LocalStore, MemoryStore)):
             return False  # no network in between: what is there was there before
@@ -87,12 +87,13 @@ async def create(store: ObjectStore, key: str, body: bytes) -> bool:
         await asyncio.sleep(next(waits))
 
 
-async def _create_once(store: ObjectStore, key: str, body: bytes) -> bool:
+async def _create_once(store: ObjectStore, key: str, body: bytes, durable: bool) -> bool:
     try:
         path = file_of(store, key)
         with translated("create", key, path, len(body)):
             if path is not None:
-                return await asyncio.to_thread(create_file, path, key, body, durable=is_durable(store, key))
+                synced_now = durable and is_durable(store, key)
+                return await asyncio.to_thread(create_file, path, key, body, durable=synced_now)
             async with synced(store, key):
                 await obstore.put_async(store, key, body, mode="create")
     except StoreError as exc:

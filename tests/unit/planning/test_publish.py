@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from obstore.store import MemoryStore
@@ -11,7 +12,7 @@ from obstore.store import MemoryStore
 from fanout.clock import SystemClock
 from fanout.errors import DamagedRecordError, InputError, QueueError, RunError
 from fanout.planning.division import ByCount
-from fanout.planning.manifests import SHARD_SIZE, read_line, read_summary
+from fanout.planning.manifests import SHARD_SIZE, Shard, read_line, read_summary
 from fanout.planning.publish import Outbox, publish, send_some
 from fanout.planning.source import PlannedInput
 from fanout.queues.base import Delivery, Queue
@@ -19,7 +20,8 @@ from fanout.queues.sqlite import SqliteQueueService
 from fanout.records.messages import INLINE_LIMIT, Message, decode
 from fanout.records.mini_batch import MiniBatch, encode
 from fanout.records.parts import ItemRange
-from fanout.storage import keys
+from fanout.storage import folder, keys
+from fanout.storage.folder import FolderStore
 from fanout.storage.keys import StepRound
 
 AT = StepRound("r", "s")
@@ -58,6 +60,43 @@ async def test_every_mini_batch_has_a_line_and_a_message(queue: Queue) -> None:
     assert (summary.mini_batches, summary.items, summary.shards) == (2300, 2300, 3)
     assert await read_summary(store, AT) == summary
     assert heard == [1000, 2000, 2300]
+
+
+async def test_manifests_are_durable_before_the_plan_is_complete(
+    queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Messages do not wait for the disk; plan.json, which says that all manifests are there, does."""
+    store, synced = FolderStore(tmp_path), list[tuple[str, bool]]()
+    sync = folder._sync_object
+
+    def noted(path: Path) -> None:
+        synced.append((path.name, (tmp_path / keys.plan_json(AT)).exists()))
+        sync(path)
+
+    monkeypatch.setattr(folder, "_sync_object", noted)
+    await publish(lambda: plan(2300), store, Outbox(queue, AT, AT))
+    assert sorted(synced) == [(f"{number:05d}.jsonl", False) for number in range(3)]
+    assert (tmp_path / keys.plan_json(AT)).exists()
+
+
+@pytest.mark.parametrize("left", [0, 1, 4096, "page"])
+async def test_manifests_that_a_power_cut_tore_are_made_again(queue: Queue, tmp_path: Path, left: int | str) -> None:
+    """Empty, cut within a line, and cut at the end of a page where a line ends."""
+    store = FolderStore(tmp_path)
+    whole = Shard(0, tuple(encode(batch) for batch in batches(SHARD_SIZE))).body
+    if left == "page":
+        name = "x" * (4096 - len(encode(MiniBatch(0, files=("file:///",), items=1))) - 1)
+        first = MiniBatch(0, files=(f"file:///{name}",), items=1)
+        found, torn = PlannedInput(iter([first, *batches(3)][:2]), ByCount(1)), encode(first).encode() + b"\n"
+        assert len(torn) == 4096
+    else:
+        found, torn = plan(SHARD_SIZE), whole[:left]
+    manifest = tmp_path / keys.manifest(AT, 0)
+    manifest.parent.mkdir(parents=True)
+    manifest.write_bytes(torn)
+    summary = await publish(lambda: found, store, Outbox(queue, AT, AT))
+    assert len(manifest.read_bytes().splitlines()) == summary.mini_batches
+    assert await read_summary(store, AT) == summary
 
 
 async def test_nothing_to_do(queue: Queue) -> None:

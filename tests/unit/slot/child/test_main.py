@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from fanout.errors import DamagedRecordError
 from fanout.node.workspace import TABLE_SERVER
-from fanout.records.mini_batch import Cut, Piece
+from fanout.records.mini_batch import Cut, MiniBatch, Piece
 from fanout.records.parts import ItemRange
 from fanout.results.codec import Cause
 from fanout.slot import protocol
 from fanout.slot.child import entry_script
+from fanout.slot.child.main import _paths_in
 from fanout.slot.protocol import ControlOrder, Done, Loaded, Revoked, StartFailed, Task, WakeUp
 from fanout.storage.access import Access
 from fanout.storage.datastores import Datastores
@@ -138,6 +140,24 @@ async def test_files_outside_of_the_input_are_not_read(launch: Launch, write_scr
     assert done.failure.cause is Cause.DAMAGED
     assert "is not in the input /data" in done.failure.message
     assert done.rows == b""
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("file:///etc/hostname",),
+        ("file:///data/a", "file:///etc/hostname"),
+        ("file:///etc/hostname\nfile:///data/a",),
+        ("file:///etc/hostname\nfile:///data/a\nfile:///data/b", "file:///data/c"),
+        ("file:///data/a", "file:///data/../etc/hostname"),
+        ("file:///data/..%2f..%2fetc/hostname",),
+        ("file:///data/%2e%2e/etc/hostname",),
+    ],
+)
+def test_looking_at_all_files_together_misses_none(files: tuple[str, ...]) -> None:
+    """One name that leads out is refused, wherever it stands, and whatever characters it has."""
+    with pytest.raises(DamagedRecordError, match="is not in the input /data"):
+        _paths_in("/data")(MiniBatch(0, files))
 
 
 async def test_the_azure_helper(launch: Launch, write_script: WriteScript, tmp_path: Path, code: Path) -> None:
