@@ -8,10 +8,10 @@ LOCALSTACK := .localstack
 SERVERS := .servers
 WORKERS ?= 4
 
-.PHONY: help setup servers localstack minio elasticmq fauxqs keda azure-ai-ml test lint types schema demo bench fuzz simulate explore chaos soak arrivals clean
+.PHONY: help setup servers localstack minio elasticmq fauxqs keda azure-ai-ml test lint types schema demo bench fuzz simulate explore chaos storms soak arrivals clean
 
 help:
-	@echo "make demo | test | lint | types | schema | bench | fuzz | simulate | explore | servers | chaos | soak | arrivals | clean"
+	@echo "make demo | test | lint | types | schema | bench | fuzz | simulate | explore | servers | chaos | storms | soak | arrivals | clean"
 
 setup: $(VENV)/.synced
 
@@ -123,6 +123,12 @@ fuzz: setup
 # 20,000 mini-batches over LocalStack while slots, nodes and supervisors are killed: the bytes of a run in peace.
 chaos: setup localstack
 	$(BIN)/python -m tests.chaos $(CHAOS)
+
+# Storms of a minute or so, one after the other, each with a node that joins by hand (in a process group of its own) while
+# supervisors, slots, nodes and fork servers are killed: it must end by itself, with the bytes of a run in peace.
+storms: setup
+	for seed in $$(seq $(or $(STORMS),30)); do $(BIN)/python -m tests.chaos --world embedded --seed $$seed \
+	    --mini-batches 1500 --by-hand 1 --nodes 1 --supervisor-kills 6 --server-every 6 --lasts 25 || exit 1; done
 
 # Two hundred objects arrive in a bucket of LocalStack, told twice and more, while the watch is killed: one run for each.
 arrivals: setup localstack

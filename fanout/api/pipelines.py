@@ -101,12 +101,9 @@ def _place_of(file: Path, key: str) -> Place:
 
 def cuts_tables(pipeline: "Pipeline") -> bool:
     """Whether a step may be given rows: of plain files, or of an MLTable that is neither mounted nor downloaded."""
-    from fanout.pipeline.model import DataInput, DataType, InputMode, ParallelStep
+    from fanout.pipeline.model import ParallelStep
 
-    if any(isinstance(step, ParallelStep) and step.reads_rows for step in pipeline.steps):
-        return True
-    inputs = [given for step in pipeline.steps for given in step.inputs.values() if isinstance(given, DataInput)]
-    return any(i.type is DataType.MLTABLE and i.mode in (None, InputMode.DIRECT) for i in inputs)
+    return any(isinstance(step, ParallelStep) and step.cuts_table for step in pipeline.steps)
 
 
 def own_environments(pipeline: "Pipeline") -> "Pipeline":

@@ -178,11 +178,6 @@ class Supervisor:
         return Progress(step, ledger.counts, self.planned, self.seconds, ledger.events, ledger.failures)
 
     @property
-    def has_news(self) -> bool:
-        """Whether mini-batches came to an end before the last look began, and after the one before."""
-        return self.memory.moved
-
-    @property
     def nodes(self) -> int:
         """How many nodes ever took part."""
         return len(self._reader.next_of)

@@ -25,13 +25,6 @@ _DAYS = "%Y-%m-%d"
 _NOTHING = re.compile(rb"\n*\Z")
 
 
-def read_table(
-    body: bytes, reader: Delimited, types: Mapping[str, ColumnType], leave_out: frozenset[str] = frozenset()
-) -> "pa.Table":
-    """As `read_both`, the values alone."""
-    return read_both(body, reader, types, leave_out)[1]
-
-
 def read_both(
     body: bytes, reader: Delimited, types: Mapping[str, ColumnType], leave_out: frozenset[str] = frozenset()
 ) -> "tuple[pa.Table, pa.Table]":
@@ -49,7 +42,7 @@ def read_both(
 
 
 def read_texts(body: bytes, reader: Delimited, names: Sequence[str], only: Sequence[str] = ()) -> "pa.Table":
-    """As `read_table`, with every column as text; `only` these, or more."""
+    """The records of `body` with every column as text; `only` these, or more."""
     import pyarrow as pa
 
     table = by_pyarrow(body, reader, dict.fromkeys(names, pa.string()), only)

@@ -145,9 +145,9 @@ async def test_a_step_completes_when_everything_is_settled(
     supervisor.plan_is_complete(3)
     await commit(0, 0, [entry(0), entry(1)])
     assert await _look(supervisor, Nodes()) is None
-    assert supervisor.has_news
+    assert supervisor.memory.moved
     assert await _look(supervisor, Nodes()) is None
-    assert not supervisor.has_news
+    assert not supervisor.memory.moved
     await commit(0, 1, [entry(2)])
     verdict = await _look(supervisor, Nodes())
     assert verdict == Verdict(VerdictStatus.COMPLETED, "all 3 mini-batches succeeded")
@@ -168,7 +168,7 @@ async def test_observers_hear_of_the_plan_and_of_each_attempt(
     await _look(supervisor, Nodes())
     await commit(0, 0, [entry(0, status=Status.RETRIED, failure=FAILURE)])
     await _look(supervisor, Nodes())
-    assert not supervisor.has_news, "nothing was settled: the clock of progress goes on"
+    assert not supervisor.memory.moved, "nothing was settled: the clock of progress goes on"
     told = [(p.planned, p.counts.total, p.counts.retried) for p in watch.progress]
     assert told == [(2, None, 0), (3, 3, 0), (3, 3, 1)]
 

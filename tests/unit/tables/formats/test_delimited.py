@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout.tables.formats import delimited
-from fanout.tables.formats.delimited import read_table, read_texts
+from fanout.tables.formats.delimited import read_both, read_texts
 from fanout.tables.formats.readers import Delimited
 from fanout.tables.values.conversion import convert_texts, to_values
 from fanout.tables.values.types import STRING, ColumnType, Kind
@@ -16,7 +16,7 @@ INT, FLOAT, BOOLEAN, DATETIME = (ColumnType(kind) for kind in (Kind.INT, Kind.FL
 
 
 def read(body: str, reader: Delimited | None = None, **types: ColumnType) -> dict[str, list[Any]]:
-    return read_table(body.encode(), reader or Delimited(), types).to_pydict()
+    return read_both(body.encode(), reader or Delimited(), types)[1].to_pydict()
 
 
 def test_values_have_the_types_of_their_columns() -> None:
@@ -63,7 +63,7 @@ def test_times_are_read_by_their_formats() -> None:
     seconds = ColumnType(Kind.DATETIME, formats=("%Y-%m-%d %H:%M:%S",))
     body = "2020-02-13,2020-02-13 10:11:12\n9999-01-01,9999-01-01 00:00:00\n,\n"
     for lines in (body, body + "2020-02-13T00:00:00,2020-02-13T10:11:12\n", body + '2020-2-13 ," 2020-2-13 1:2:3"\n'):
-        table = read_table(lines.encode(), Delimited(), {"d": days, "s": seconds})
+        table = read_both(lines.encode(), Delimited(), {"d": days, "s": seconds})[1]
         rows = len(lines.splitlines())
         assert [table["d"].null_count, table["s"].null_count] == (
             [1, 1] if "2020-2-13" in lines or rows == 3 else [2, 2]
@@ -105,7 +105,7 @@ def test_any_single_character_may_delimit() -> None:
 
 def test_columns_nobody_needs_are_not_read() -> None:
     """leave_out of the fast way; the exact one may keep them."""
-    assert read_table(b"1,2\n", Delimited(), {"a": INT, "b": INT}, frozenset("a")).column_names == ["b"]
+    assert read_both(b"1,2\n", Delimited(), {"a": INT, "b": INT}, frozenset("a"))[1].column_names == ["b"]
 
 
 def test_formats_and_words_of_a_type_are_followed() -> None:
@@ -120,7 +120,7 @@ def test_formats_and_words_of_a_type_are_followed() -> None:
 def test_text_that_is_not_utf8_is_an_error() -> None:
     """Never replaced silently."""
     with pytest.raises(UnicodeDecodeError):
-        read_table(b"caf\xe9\n", Delimited(), {"a": STRING})
+        read_both(b"caf\xe9\n", Delimited(), {"a": STRING})[1]
 
 
 def test_records_longer_than_a_block_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +156,7 @@ def test_the_fast_ways_read_as_the_exact_one(
     named = dict(zip("abc", types, strict=True))
     reader = Delimited(empty_as_string=empty)
     exact = convert_texts(delimited._by_record(body, reader, tuple(named)), named)
-    assert_same(read_table(body, reader, named).to_pydict(), exact.to_pydict())
+    assert_same(read_both(body, reader, named)[1].to_pydict(), exact.to_pydict())
     texts = delimited._by_record(body, reader, tuple(named))
     assert_same(read_texts(body, reader, tuple(named)).to_pydict(), texts.to_pydict())
 
