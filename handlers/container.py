@@ -17,6 +17,7 @@ from fanout.clock import SharedClock, SystemClock
 from fanout.config.settings import Settings, access_of
 from fanout.engines.local import LocalEngine
 from fanout.errors import QueueError, SettingsError
+from fanout.log_lines import JsonLines, is_json
 from fanout.queues.base import Delivery, Queue, QueuePair
 from fanout.queues.sqs import SqsQueueService
 from fanout.scheduler.context import RunContext
@@ -66,6 +67,9 @@ class Container:
 def container() -> Container:
     """The one of this process; SettingsError names the variables that are missing."""
     logging.getLogger("fanout").setLevel(logging.INFO)
+    if is_json(os.environ):
+        for handler in logging.getLogger().handlers:  # AWS's own, which writes to CloudWatch
+            handler.setFormatter(JsonLines({"deployment": os.environ.get("FANOUT_DEPLOYMENT", "")}))
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     return loop.run_until_complete(_open(loop, os.environ))

@@ -1,7 +1,9 @@
 """The supervisor: one look at each run it is asked about; it asks itself for the next until the verdict stands."""
 
+import os
 from typing import Any
 
+from fanout.aws.run_signals import announce
 from fanout.errors import FanoutError, ForgedMessageError
 from fanout.queues.base import Delivery
 from fanout.records.run import check_signature
@@ -32,5 +34,6 @@ async def _look(here: Container, delivery: Delivery, context: Context) -> bool:
         log.exception("this turn is taken again: %s", delivery.body)
         return False
     if sealed is not None:
-        log.info("%s: %s, %s", delivery.body, sealed.verdict.status, sealed.verdict.reason)
+        log.info("%s: %s, %s", turn.run, sealed.verdict.status, sealed.verdict.reason)
+        announce(here.deployment.name, turn.run, sealed, here.run_context.clock.now(), os.environ)
     return True

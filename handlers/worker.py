@@ -1,9 +1,11 @@
 """The worker: tries mini-batches as a node does, and runs command steps, as long as its invocation lasts."""
 
+import os
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from fanout.aws.run_signals import METRICS, worker_line
 from fanout.clock import SystemClock
 from fanout.node.lambda_worker import LambdaWorker
 from fanout.node.serve import NodeServices
@@ -18,8 +20,14 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
     """Deliveries of the work queue in; those that are to be received again out."""
     here, batch = container(), read_batch(event)
     worker = worker_of(here)
-    deadline = worker.services.clock.monotonic() + context.get_remaining_time_in_millis() / 1000
-    return batch.answer(here.run(worker.work(batch.deliveries, deadline)))
+    clock = worker.services.clock
+    begun, before = clock.monotonic(), worker.attempts
+    left = here.run(worker.work(batch.deliveries, begun + context.get_remaining_time_in_millis() / 1000))
+    if os.environ.get(METRICS) == "cloudwatch":
+        done, failed = (now - then for now, then in zip(worker.attempts, before, strict=True))
+        line = worker_line(here.deployment.name, clock.now(), done, failed, clock.monotonic() - begun, len(left))
+        print(line, flush=True)  # noqa: T201 - the log of the function
+    return batch.answer(left)
 
 
 @cache

@@ -1,6 +1,7 @@
 """A run from Python: where it stands, what it made, what failed, and how to go on with it."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -128,7 +129,7 @@ class Run:
         board, begun = Board(), time.monotonic()
         with drawn(board, progress) as tick:
             while True:
-                alive = self._is_carried_out()
+                alive = self._background is None or self._background.is_alive
                 status = self._now()[1]
                 board.take(status)
                 tick()
@@ -141,19 +142,13 @@ class Run:
                 time.sleep(LOOK_EVERY if timeout is None else min(LOOK_EVERY, timeout))
 
     def events(self) -> Iterator[Event]:
-        """What happens in the run, from its beginning to its end; waits for each event. Ends with `RunEnded`.
-
-        InfrastructureError when the background process that `submit` started has ended without a verdict.
-        """
+        """What happens in the run, from its beginning to its end; waits for each event. Ends with `RunEnded`."""
         before: RunStatus | None = None
         while True:
-            alive = self._is_carried_out()
             _, now = self._now()
             yield from reading.changes(before, now)
             if now.seal is not None:
                 return
-            if not alive and self._background is not None:
-                raise InfrastructureError(self._background.why_it_ended(self.name))
             before = now
             time.sleep(LOOK_EVERY)
 
@@ -231,10 +226,6 @@ class Run:
 
         return call(carry_out)
 
-    def _is_carried_out(self) -> bool:
-        """False when the process that `submit` started is gone."""
-        return self._background is None or self._background.is_alive
-
     def _carry_out(self, story: Story, progress: bool | None) -> "Run":
         self._ended = None
         carry_out(story, self._settings, progress)
@@ -264,11 +255,16 @@ def carry_out(
     story: Story, settings: Settings, progress: bool | None, warm: "WarmNode | None" = None, board: Board | None = None
 ) -> "RunReport":
     """A run from its start, or from where it stands, to its end, in a thread of its own; draws `progress` meanwhile."""
+    from fanout.telemetry.observers import heard
+
     shown = board or Board()
 
     async def begin() -> "RunReport":
-        async with context.run_context_of(settings, warm, print_line=shown.notices.append) as run_context:
-            return await story(run_context, BoardObserver(shown))
+        async with (
+            context.run_context_of(settings, warm, print_line=shown.notices.append) as run_context,
+            heard(BoardObserver(shown), settings, run_context, os.environ) as observer,
+        ):
+            return await story(run_context, observer)
 
     try:
         with drawn(shown, progress) as tick:

@@ -5,6 +5,8 @@
     visibility = 30                      # seconds
     strict = true                        # exit code 1 when anything failed, also within the thresholds
     report = true                        # false: a run that ends writes no report.html
+    notify = "https://chat.example/hook" # hears of the end of each run, and of the first failure; or FANOUT_NOTIFY
+    notify_on = "failed"                 # only when something has failed; by default whenever a run ends
     durable = true                       # false: a folder is not synced, and a power cut may cost finished work
     [datastores]
     workspaceblobstore = "s3://bucket/blobs"
@@ -38,13 +40,16 @@ from fanout.config.queue_uris import queue_uri
 from fanout.config.settings_file import Keys, SettingsFile, read_file
 from fanout.errors import SettingsError
 from fanout.pipeline.data.locations import FILE, in_datastore, uri_of
-from fanout.pipeline.yaml.diagnostics import CheckFailed, shorten, suggest
+from fanout.pipeline.yaml.diagnostics import CheckFailed, join, shorten, suggest
 from fanout.security.ownership import weakness
 from fanout.storage.access import LOCALSTACK, Access
 from fanout.storage.datastores import Datastores
 
 NAMED_FILE = "FANOUT_SETTINGS"
 """The variable that names a settings file, in place of the nearest fanout.toml; /dev/null names an empty one."""
+NOTIFY = "FANOUT_NOTIFY"
+"""The variable that names a webhook, in place of `notify` in the file: its URL is often a secret."""
+NOTIFY_ON = ("ended", "failed")
 _STORES = ("file:", "s3:")
 
 
@@ -75,6 +80,8 @@ class Settings:
     on: str | None = None  # the engine of all parallel steps, whatever their computes
     report: bool = True  # a run that ends writes report.html beside it
     strict: bool = False  # something failed within the thresholds: exit code 1 all the same
+    notify: str | None = field(default=None, repr=False)  # a webhook that hears of the end and the first failure
+    notify_on: str = "ended"  # or failed: only when something has failed
     file: str | None = None  # the fanout.toml that was read
     profile: str | None = None
     store_from: Origin = Origin.DEFAULT
@@ -201,6 +208,8 @@ def _resolved(keys: Keys, path: Path, profile: str | None) -> Settings:
         computes=keys.computes,
         engines=keys.engines,
         strict=bool(keys.strict),
+        notify=keys.notify,
+        notify_on=keys.notify_on or NOTIFY_ON[0],
         file=str(path),
         profile=profile,
         store_from=Origin.FILE if keys.store else Origin.DEFAULT,
@@ -229,8 +238,24 @@ def _check(settings: Settings, file: str) -> None:
         raise SettingsError(f"{file}: max_receives: expected 1 to 1000, found {settings.max_receives}")
     for name, engine in settings.computes.items():
         check_engine(engine, settings.engines, f"{file}: computes.{name}")
+    if settings.notify_on not in NOTIFY_ON:
+        raise SettingsError(f"{file}: notify_on: expected {join(NOTIFY_ON)}, found '{shorten(settings.notify_on)}'")
+    _check_webhook(settings.notify, f"{file}: notify")
     for key in ("endpoint_url", "endpoint_url_s3", "endpoint_url_sqs"):
         _check_endpoint(getattr(settings, key), f"{file}: {key}")
+
+
+def _check_webhook(url: str | None, where: str) -> None:
+    """SettingsError for what is no URL of a webhook; the URL is not shown, as its path is often a secret."""
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        good = False
+    if not good or any(sign.isspace() for sign in url):
+        raise SettingsError(f"{where}: expected the http(s) URL of a webhook")
 
 
 def _check_endpoint(url: str | None, where: str) -> None:
@@ -253,11 +278,13 @@ def _with_environment(settings: Settings, environ: Mapping[str, str]) -> Setting
     every = environ.get("AWS_ENDPOINT_URL") or None
     for key in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_SQS"):
         _check_endpoint(environ.get(key) or None, key)
+    _check_webhook(environ.get(NOTIFY) or None, NOTIFY)
     # As AWS's tools do: a variable for all services wins over the file's entry for one.
     return replace(
         settings,
         endpoint_url=every or settings.endpoint_url,
         endpoint_url_s3=environ.get("AWS_ENDPOINT_URL_S3") or every or settings.endpoint_url_s3,
         endpoint_url_sqs=environ.get("AWS_ENDPOINT_URL_SQS") or every or settings.endpoint_url_sqs,
+        notify=environ.get(NOTIFY) or settings.notify,
         region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or settings.region,
     )

@@ -27,6 +27,8 @@ class Keys:
     region: str | None = None
     visibility: float | None = None
     max_receives: int | None = None
+    notify: str | None = None
+    notify_on: str | None = None
     strict: bool | None = None
     durable: bool | None = None
     report: bool | None = None
@@ -99,10 +101,6 @@ def _wrong(value: Any, kind: "_Kind", place: tuple[str, ...]) -> Iterator[str]:
                 yield from _problems(keys, _KEYS, (*place, name))
             else:
                 yield from _wrong(keys, kind, (*place, name))
-    elif kind is _Table.ENGINES:
-        for name, one in value.items():
-            if not isinstance(one, dict):
-                yield from _wrong(one, kind, (*place, name))
     else:
         for name, one in value.items():
             yield from _wrong(one, _TEXT, (*place, name))
@@ -117,11 +115,10 @@ class _Scalar:
 
 
 class _Table(Enum):
-    """A table: of texts, of profiles, or of the settings of engines, by name. Each engine checks its own."""
+    """A table: of texts by name, or of profiles by name."""
 
     TEXTS = 1
     PROFILES = 2
-    ENGINES = 3
 
 
 _Kind = _Scalar | _Table
@@ -130,11 +127,13 @@ _TEXT = _Scalar("a valid string", (str, datetime.datetime, *_DATES))
 _FLAG = _Scalar("a valid boolean", (bool,))
 _PROFILES = _Table.PROFILES
 _KEYS: Mapping[str, _Kind] = {
-    **dict.fromkeys(("store", "queue", "endpoint_url", "endpoint_url_s3", "endpoint_url_sqs", "region"), _TEXT),
+    **dict.fromkeys(
+        ("store", "queue", "endpoint_url", "endpoint_url_s3", "endpoint_url_sqs", "region", "notify", "notify_on"),
+        _TEXT,
+    ),
     "visibility": _Scalar("a valid number", (int, float)),
     "max_receives": _Scalar("a valid integer", (int,)),
     **dict.fromkeys(("strict", "durable"), _FLAG),
     **dict.fromkeys(("datastores", "computes"), _Table.TEXTS),
-    "engines": _Table.ENGINES,
 }
 _TOP: Mapping[str, _Kind] = {**_KEYS, "profiles": _PROFILES}

@@ -69,6 +69,7 @@ class LambdaWorker:
     command: Command
     check_order: CheckOrder
     _kept: dict[StepRound, _Kept] = field(default_factory=dict)  # the one used last is last
+    _ended: tuple[int, int] = (0, 0)  # attempts of nodes that have left
 
     async def work(self, deliveries: Sequence[Delivery], deadline: float) -> list[Delivery]:
         """Those of `deliveries` that are to be received again; `deadline` is when the invocation ends (monotonic)."""
@@ -84,6 +85,13 @@ class LambdaWorker:
         for left in await all_of(jobs):
             failed += left
         return failed
+
+    @property
+    def attempts(self) -> tuple[int, int]:
+        """Attempts that have ended since this worker was made, and those of them that failed."""
+        nodes = [kept.made.node for kept in self._kept.values()]
+        done, failed = self._ended
+        return done + sum(node.done for node in nodes), failed + sum(node.failed for node in nodes)
 
     async def close(self) -> None:
         """No node is left."""
@@ -219,6 +227,7 @@ class LambdaWorker:
 
     async def _close(self, kept: _Kept) -> None:
         """The node has run shutdown() in its slots, as far as that does not take too long, and has left."""
+        self._ended = self._ended[0] + kept.made.node.done, self._ended[1] + kept.made.node.failed
         kept.made.node.drain(0.0)
         _, late = await asyncio.wait([kept.running], timeout=EVICTION_LIMIT)
         for task in late:

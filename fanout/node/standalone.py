@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fanout.clock import SystemClock
 from fanout.errors import ExitCode, InputError
+from fanout.log_lines import JsonLines, is_json
 from fanout.node.dispatch.agent import Leaving
 from fanout.node.dispatch.end_check import check_for_end
 from fanout.node.exit_codes import DRAINED, GAVE_UP
@@ -36,11 +37,15 @@ def exit_code(why: Leaving) -> int:
 
 
 def print_warnings() -> None:
-    """Warnings go to stderr; the rest only to the node's log, whatever level that asks the loggers for."""
+    """Warnings go to stderr, as JSON where FANOUT_LOG=json.
+
+    The rest goes only to the node's log, whatever level that asks the loggers for.
+    """
     handler = logging.StreamHandler()
     handler.setLevel(logging.WARNING)
+    handler.setFormatter(JsonLines() if is_json(os.environ) else logging.Formatter("%(levelname)s %(message)s"))
     logging.raiseExceptions = False  # a log that cannot be written, as the disk is full, must not cover why
-    logging.basicConfig(handlers=[handler], format="%(levelname)s %(message)s")
+    logging.basicConfig(handlers=[handler])
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ ORDER = (
     ("security",),
     ("storage",),
     ("files",),
-    ("formatting",),
+    ("formatting", "log_lines"),
     ("pipeline",),
     ("config",),
     ("records",),
@@ -42,14 +42,15 @@ ORDER = (
     ("housekeeping",),
     ("queries",),
     ("page",),
+    ("telemetry",),
     ("api",),
-    ("azure",),
     ("cli",),
     ("testing",),
 )
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 AWS = {"aiobotocore", "boto3", "botocore"}
 AWS_ALLOWED = (
+    "aws/run_signals.py",
     "aws/stack.py",
     "queues/sqs",
     "storage/credentials.py",

@@ -48,7 +48,8 @@ def test_queues_are_encrypted_and_end_somewhere(resources: dict[str, Any]) -> No
     queues = {name: one["Properties"] for name, one in resources.items() if one["Type"] == "AWS::SQS::Queue"}
     assert len(queues) == 6
     for name, queue in queues.items():
-        assert queue["SqsManagedSseEnabled"] is True
+        assert queue["SqsManagedSseEnabled"] == {"If": ["HasKey", {"Ref": "AWS::NoValue"}, True]}
+        assert queue["KmsMasterKeyId"] == {"If": ["HasKey", {"Ref": "KmsKey"}, {"Ref": "AWS::NoValue"}]}
         assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
         assert ("RedrivePolicy" in queue) == (name not in ("DeadQueue", "UndeliveredQueue"))
 
@@ -136,6 +137,12 @@ def test_the_version_that_arrived_may_be_read(resources: dict[str, Any]) -> None
 def test_alarms_watch_dead_letters_and_age(resources: dict[str, Any]) -> None:
     """What is given up and what waits too long is told; quiet queues raise nothing."""
     alarms = {n: one["Properties"] for n, one in resources.items() if one["Type"] == "AWS::CloudWatch::Alarm"}
+    failed = alarms.pop("FailedAlarm")
+    assert (failed["Namespace"], failed["MetricName"], failed["TreatMissingData"]) == (
+        "fanout",
+        "RunsFailed",
+        "notBreaching",
+    )
     watched = {
         (one["MetricName"], one["Dimensions"][0]["Value"]["GetAtt"].partition(".")[0]) for one in alarms.values()
     }
@@ -146,3 +153,16 @@ def test_alarms_watch_dead_letters_and_age(resources: dict[str, Any]) -> None:
         ("ApproximateAgeOfOldestMessage", "EventsQueue"),
     }
     assert all(one["TreatMissingData"] == "notBreaching" and "AlarmActions" in one for one in alarms.values())
+
+
+def test_everything_takes_the_key_the_vpc_and_the_boundary(resources: dict[str, Any]) -> None:
+    """Each function, log and role, where the parameters name them; without them nothing is different."""
+    absent = {"Ref": "AWS::NoValue"}
+    for name in FUNCTIONS:
+        function = resources[name]["Properties"]
+        assert function["KmsKeyArn"] == {"If": ["HasKey", {"Ref": "KmsKey"}, absent]}
+        assert function["VpcConfig"]["If"][0] == "HasVpc"
+        assert resources[f"{name}Logs"]["Properties"]["KmsKeyId"] == function["KmsKeyArn"]
+        role = resources[f"{name}Role"]["Properties"]
+        assert role["PermissionsBoundary"] == {"If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, absent]}
+        assert role["ManagedPolicyArns"]["If"][0] == "HasVpc"

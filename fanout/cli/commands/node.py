@@ -12,6 +12,8 @@ from fanout.cli import options
 from fanout.errors import ExitCode, RunError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from obstore.store import ObjectStore
 
     from fanout.cli.render.node import NodeLines
@@ -25,11 +27,17 @@ Slots = Annotated[
     typer.Option(min=1, metavar="N", help="Number of processes; by default as the step says.", show_default=False),
 ]
 
+Metrics = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="Serve metrics for Prometheus there, such as :9464.", show_default=False),
+]
+
 
 def node(
     run: options.RunName,
     step: options.StepName = None,
     slots: Slots = None,
+    metrics: Metrics = None,
     store: options.Store = None,
     queue: options.Queue = None,
     profile: options.Profile = None,
@@ -42,18 +50,27 @@ def node(
     from fanout.memory import collect_seldom
     from fanout.node.exit_codes import DRAINED
     from fanout.node.standalone import exit_code, print_warnings
+    from fanout.telemetry.metrics_server import address_of
 
     settings = context.settings_of(Path.cwd(), Where(store, queue, profile))
     print_warnings()
     collect_seldom()
     lines = NodeLines()
-    why = asyncio.run(_work(run, step, slots, settings, lines))
+    address = None if metrics is None else address_of(metrics)
+    why = asyncio.run(_work(run, step, slots, settings, lines, address))
     typer.echo(lines.left(WHY[why]))
     code = exit_code(why)
     raise typer.Exit(ExitCode.COMPLETED if code == DRAINED else code)  # leaving on request is a success
 
 
-async def _work(run: str, step: str | None, slots: int | None, settings: "Settings", lines: "NodeLines") -> "Leaving":
+async def _work(
+    run: str,
+    step: str | None,
+    slots: int | None,
+    settings: "Settings",
+    lines: "NodeLines",
+    address: tuple[str, int] | None,
+) -> "Leaving":
     from fanout.api import context
     from fanout.node.inputs_check import check_inputs
     from fanout.node.serve import NodeServices, load_step, serve
@@ -78,11 +95,35 @@ async def _work(run: str, step: str | None, slots: int | None, settings: "Settin
             at = record.at(chosen)
             await check_inputs(await load_step(run_context.store, at), run_context.store, run_context.access)
 
+            seen: list[NodeStatus] = []
+
             def on_status(status: "NodeStatus") -> None:
+                seen[:] = [status]
                 for line in lines.of(status):
                     typer.echo(line)
 
-            return await serve(at, surroundings, slots=slots, on_status=on_status)
+            with _scraped(address, seen, record.name, chosen):
+                return await serve(at, surroundings, slots=slots, on_status=on_status)
+
+
+@contextlib.contextmanager
+def _scraped(address: tuple[str, int] | None, seen: "list[NodeStatus]", run: str, step: str) -> "Iterator[None]":
+    """The node's last status can be scraped while the context lasts, when an address is given."""
+    from fanout.clock import SystemClock
+    from fanout.telemetry.metrics_server import metrics_served
+    from fanout.telemetry.prometheus import exposition, node_families
+
+    if address is None:
+        yield
+        return
+
+    def text() -> str:
+        now = SystemClock().now()
+        return "".join(exposition(node_families(status, run, step, now)) for status in list(seen))
+
+    with metrics_served(address, text) as url:
+        typer.echo(f"metrics: {url}")
+        yield
 
 
 async def _step_under_way(store: "ObjectStore", record: "RunRecord") -> str:

@@ -16,11 +16,10 @@ from fanout.formatting import many
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fanout.cli.render.run.view import RunView
     from fanout.config.settings import Settings
     from fanout.queries.run_filter import RunFilter
     from fanout.scheduler.context import RunContext
-    from fanout.scheduler.observer import RunReport
+    from fanout.scheduler.observer import RunObserver, RunReport
 
 MiniBatches = Annotated[
     list[str] | None,
@@ -113,7 +112,7 @@ def _again(
     """Runs one again; its exit code. Of many, one that cannot be run again does not keep the others from it."""
     import asyncio
 
-    async def job(run_context: "RunContext", view: "RunView") -> "RunReport":
+    async def job(run_context: "RunContext", view: "RunObserver") -> "RunReport":
         from fanout.api.orders import redrive_order
         from fanout.records.run import full_name, load_record
         from fanout.scheduler.restart.redrive import redrive as again

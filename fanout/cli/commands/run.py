@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from fanout.config.settings import Settings
     from fanout.engines.node_process import WarmNode
     from fanout.scheduler.context import RunContext
-    from fanout.scheduler.observer import RunReport
+    from fanout.scheduler.observer import RunObserver, RunReport
 
-    Job = Callable[[RunContext, RunView], Coroutine[object, object, RunReport]]
+    Job = Callable[[RunContext, RunObserver], Coroutine[object, object, RunReport]]
 
 PAGE_LIMIT = 15.0
 """Seconds in which the report of a run that has ended is written, else it is left out."""
@@ -89,7 +89,7 @@ def run(
             begin_detached(loaded, settings, where, name, json=json)
             return
 
-        async def job(run_context: "RunContext", view: "RunView") -> "RunReport":
+        async def job(run_context: "RunContext", view: "RunObserver") -> "RunReport":
             from fanout.scheduler.resident import start
 
             return await start(loaded, run_context, view, name)
@@ -122,7 +122,7 @@ def resume(
     settings = context.settings_of(Path.cwd(), where)
     settings = replace(settings, strict=settings.strict if strict is None else strict, on=on)
 
-    async def job(run_context: "RunContext", view: "RunView") -> "RunReport":
+    async def job(run_context: "RunContext", view: "RunObserver") -> "RunReport":
         from fanout.records.run import full_name
         from fanout.scheduler.resident import resume as go_on
 
@@ -150,7 +150,7 @@ async def carry_out(
         with contextlib.closing(view), _advised(view, commands), _waits_in(view):
             async with beside(follow_running(run_context.store, view, run_context.clock), "looking at what runs"):
                 report = await until_stopped(
-                    job(run_context, view),
+                    _watched(job, run_context, view, settings),
                     lambda: view.notice("stopping; press Ctrl-C again to stop at once"),
                     view.close,
                 )
@@ -179,6 +179,16 @@ async def _with_page(report: "RunReport", run_context: "RunContext", commands: "
     except (FanoutError, TimeoutError, OSError):
         return report
     return replace(report, page=page)
+
+
+async def _watched(job: "Job", run_context: "RunContext", view: "RunView", settings: "Settings") -> "RunReport":
+    """The job, with everything that hears of the run besides the view."""
+    import os
+
+    from fanout.telemetry.observers import heard
+
+    async with heard(view, settings, run_context, os.environ) as observer:
+        return await job(run_context, observer)
 
 
 @contextlib.contextmanager
