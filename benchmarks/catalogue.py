@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from benchmarks.bucket_queue import over_minio
 from benchmarks.dispatch import efficiency, files, hello, noop
 from benchmarks.maps import maps
 from benchmarks.report import Measured
@@ -22,4 +23,5 @@ SCENARIOS: Mapping[str, Callable[[Terms], Iterator[Measured]]] = {
     "scale": scale,
     "reduce": reduce,
     "localstack": over_localstack,
+    "bucket": over_minio,
 }

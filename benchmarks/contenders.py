@@ -69,6 +69,10 @@ class Fanout:
     command: str = str(Path(sys.executable).with_name("fanout"))
     store: str = "./store"
     environ: Mapping[str, str] = field(default_factory=dict)
+    queue: str = ""
+    """"" for the one that goes with the store."""
+    nodes: int = 1
+    slots: int = SLOTS
 
     def prepare(self) -> None:
         """The command exists."""
@@ -79,15 +83,16 @@ class Fanout:
 
     def run(self, workload: Workload, folder: Path, scratch: Path) -> Sample:
         """Does the workload on the files of `folder`."""
-        (scratch / "fanout.toml").write_text(f'store = "{self.store}"\n')
+        queue = f'queue = "{self.queue}"\n' if self.queue else ""
+        (scratch / "fanout.toml").write_text(f'store = "{self.store}"\n{queue}')
         pipeline = scratch / "pipeline.yml"
-        pipeline.write_text(_pipeline(workload, folder))
+        pipeline.write_text(_pipeline(workload, folder, self.nodes, self.slots))
         span, _ = timed([self.command, "run", pipeline.name], scratch, self.environ)
         sample = _sample(span, scratch / "merged.txt", folder, 0.0)
         return replace(sample, done=max(sample.last_ended, _last_result(scratch)))
 
 
-def _pipeline(workload: Workload, folder: Path) -> str:
+def _pipeline(workload: Workload, folder: Path, nodes: int, slots: int) -> str:
     """The workload as a pipeline file."""
     return f"""\
 type: pipeline
@@ -103,7 +108,8 @@ jobs:
       rows: ${{{{parent.outputs.rows}}}}
     input_data: ${{{{inputs.files}}}}
     mini_batch_size: "{workload.size}"
-    max_concurrency_per_instance: {SLOTS}
+    resources: {{instance_count: {nodes}}}
+    max_concurrency_per_instance: {slots}
     mini_batch_error_threshold: 0
     task:
       type: run_function

@@ -89,7 +89,7 @@ async def run_context_of(
     from fanout.clock import SystemClock
     from fanout.engines.choose import EngineServices, StepEngines
     from fanout.engines.local import LocalEngine
-    from fanout.queues.factory import open_queue_service
+    from fanout.queues.factory import check_server, open_queue_service
     from fanout.scheduler.context import RunContext
     from fanout.storage.open import ensure_bucket, open_store
 
@@ -99,6 +99,8 @@ async def run_context_of(
     store = open_store(settings.store, access)
     await ensure_bucket(settings.store, access)
     queues = open_queue_service(settings.queue, settings.store, access, clock)
+    if not to_look:
+        await check_server(queues)
     local = LocalEngine(settings.store, settings.queue, access.child_environ(), warm)
     engine = StepEngines(local, EngineServices(settings, access, store, clock))
     try:

@@ -23,7 +23,11 @@ Store = Annotated[
 ]
 Queue = Annotated[
     str | None,
-    typer.Option(metavar="URI", help="sqlite:FOLDER or sqs:; by default as the store needs.", show_default=False),
+    typer.Option(
+        metavar="URI",
+        help="sqlite:FOLDER, sqs: or bucket: (the store itself); by default as the store needs.",
+        show_default=False,
+    ),
 ]
 Profile = Annotated[str | None, typer.Option(metavar="NAME", help="A profile of fanout.toml.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

@@ -8,7 +8,7 @@ from fanout.pipeline.yaml.diagnostics import shorten
 
 IN_FOLDERS = ("sqlite",)
 """Kinds that keep their messages below a folder, which follows the colon."""
-EXPECTED = "sqlite:FOLDER, sqs: or sqs://REGION"
+EXPECTED = "sqlite:FOLDER, sqs:, sqs://REGION or bucket:"
 
 
 def queue_uri(text: str, base: Path) -> str:
@@ -17,6 +17,6 @@ def queue_uri(text: str, base: Path) -> str:
     if kind in IN_FOLDERS and rest:
         folder = base / Path(rest.removeprefix("//")).expanduser()
         return f"{kind}:{os.path.abspath(folder)}"  # noqa: PTH100 - links stay as they were written
-    if kind == "sqs" and ":" in text:
+    if text == "bucket:" or (kind == "sqs" and ":" in text):
         return text
     raise SettingsError(f"expected {EXPECTED}, found '{shorten(text)}'")

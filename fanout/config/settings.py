@@ -1,7 +1,7 @@
 """fanout.toml: where runs live and what Azure's names mean on this machine. Optional, and so is every key in it.
 
     store = "./.fanout"                  # or s3://bucket/prefix
-    queue = "sqs:"                       # or sqlite:./folder; follows from the store when left out
+    queue = "sqs:"                       # or bucket:, sqlite:./folder; follows from the store when left out
     visibility = 30                      # seconds
     strict = true                        # exit code 1 when anything failed, also within the thresholds
     report = true                        # false: a run that ends writes no report.html
@@ -66,7 +66,7 @@ class Settings:
     """What holds for this run besides its pipeline file; every place in it is absolute."""
 
     store: str  # URI: file:///… or s3://bucket/prefix
-    queue: str | None = None  # sqlite:/folder or sqs:; None: follows from the store
+    queue: str | None = None  # sqlite:/folder, sqs: or bucket:; None: follows from the store
     endpoint_url: str | None = None
     endpoint_url_s3: str | None = None
     endpoint_url_sqs: str | None = None

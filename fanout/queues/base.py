@@ -1,6 +1,7 @@
 """The queue port: the few things the services need of a message queue, in SQS's words, with the promise each makes.
 
-Two adapters hold it: `fanout.queues.sqlite` (embedded) and `fanout.queues.sqs`. One contract suite proves both.
+Three adapters hold it: `fanout.queues.sqlite` (embedded), `fanout.queues.sqs` and `fanout.queues.bucket` (in the
+store). One contract suite proves all of them.
 """
 
 from collections.abc import Sequence

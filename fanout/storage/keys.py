@@ -9,6 +9,8 @@ REUSE = "reuse/"
 REMOVALS = "removals/"
 TRIGGERS = "triggers/"
 DEPLOYMENTS = "deployments/"
+MESSAGES = "messages/"
+"""Prefix of the queue pairs that are in the store itself, a folder each."""
 _OF_A_RUN = r"run|verdict|verdict-\d+|cancel|cancel-\d+|redrive-\d+|ticking"
 _OF_A_STEP = r"step|plan|handed|reducing|settled|supervised|verdict|reused|known|concluded"
 _STEP = r"runs/[^/]+/[^/]+/(?:rounds/\d+/)?"
@@ -20,7 +22,7 @@ _RECORD = re.compile(
 _SHARD = re.compile(rf"{_STEP}manifests/\d+\.jsonl")
 _SOFT = re.compile(
     rf"{_STEP}(?:logs|node-status)/.+|{_STEP}(?:settled|published|supervised|made-from)\.json|reuse/[^/]+\.json"
-    r"|runs/[^/]+/step-(?:logs|metrics)/.+|runs/[^/]+/report\.html|code-uses/.+",
+    r"|runs/[^/]+/step-(?:logs|metrics)/.+|runs/[^/]+/report\.html|code-uses/.+|messages/.+",
     re.DOTALL,
 )
 
@@ -169,6 +171,16 @@ def queues(at: StepRound) -> str:
 
 def queue(at: StepRound, number: int) -> str:
     return f"{queues(at)}{number:03d}"
+
+
+def messages(pair: str) -> str:
+    """Prefix of a queue pair in the store: a folder for each of its queues, in that one for each pack of messages."""
+    return f"{MESSAGES}{pair}/"
+
+
+def message_pair(pair: str) -> str:
+    """The settings of a queue pair; created once: the pair exists. Removed first: it exists no more."""
+    return f"{messages(pair)}pair.json"
 
 
 def manifest(at: StepRound, shard: int) -> str:

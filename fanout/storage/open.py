@@ -84,7 +84,7 @@ async def ensure_bucket(uri: str, access: Access) -> None:
     scheme = _scheme(uri)
     if scheme in ("", "file"):
         with translated("use", uri):
-            for name in ("runs", "code", "queues", "scratch"):
+            for name in ("runs", "code", "queues", "messages", "scratch"):
                 (local_path(uri) / name).mkdir(mode=PRIVATE, exist_ok=True)
     if scheme not in S3_SCHEMES:
         return

@@ -17,7 +17,7 @@ from fanout.storage.objects import create, list_names, read
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-_IN_STORE = ("runs", "code", "deployments", "triggers", "queues", "scratch")
+_IN_STORE = ("runs", "code", "deployments", "triggers", "queues", "messages", "scratch")
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -58,7 +58,7 @@ async def _queues_left(scene: Scene, store: ObjectStore, access: Access) -> tupl
     """Of the queues that the step has used, those that are still there."""
     prefix = keys.queues(StepRound(scene.run, STEP))
     noted = [json.loads(await read(store, prefix + name) or b"{}") for name in await list_names(store, prefix)]
-    service = open_queue_service(None, scene.store, access, SystemClock())
+    service = open_queue_service(scene.environ.get("FANOUT_QUEUE"), scene.store, access, SystemClock())
     try:
         return tuple([note["name"] for note in noted if await service.open(note["name"]) is not None])
     finally:

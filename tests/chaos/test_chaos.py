@@ -14,6 +14,7 @@ from tests.chaos.history import History, contradictions, read_history
 from tests.chaos.scene import MAX_RETRIES, make_scene
 from tests.chaos.storm import Storm
 from tests.chaos.weather import Blow, Weather
+from tests.chaos.world import world
 
 VISIBILITY = 1.0
 # It clears up after a while: on a busy machine slots may be killed as quickly as they start, for ever.
@@ -28,14 +29,18 @@ WEATHER = Weather(
 )
 
 
-def test_bad_weather_changes_no_byte(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["embedded", "bucket"])
+def test_bad_weather_changes_no_byte(tmp_path: Path, place: str) -> None:
     """Slots killed five times a second, nodes killed, nodes paused for longer than the visibility, `fanout run` and
     the first `fanout resume` killed: the output of an undisturbed run, every promise kept, nothing left behind.
 
     The last mini-batches wait until each kind of blow has fallen.
     """
-    scene = make_scene(tmp_path, mini_batches=400, seconds=0.015, visibility=VISIBILITY, held_from=360)
-    passed = Storm(scene, WEATHER, limit=90).pass_over()
+    with world(place, tmp_path) as (_, environ):
+        scene = make_scene(
+            tmp_path, mini_batches=400, seconds=0.015, visibility=VISIBILITY, held_from=360, environ=environ
+        )
+        passed = Storm(scene, WEATHER, limit=90).pass_over()
     assert passed.code == 0, scene.said
     assert scene.output() == scene.expected()
     history = asyncio.run(read_history(scene))

@@ -9,9 +9,11 @@ import pytest
 from obstore.store import MemoryStore, ObjectStore
 
 from fanout.clock import SystemClock
+from fanout.queues.bucket.service import BucketQueueService
 from fanout.queues.sqlite import SqliteQueueService
 from fanout.queues.sqs import SqsQueueService
 from fanout.storage.access import Access
+from fanout.storage.folder import FolderStore
 from fanout.storage.open import ensure_bucket, open_store
 from fanout.testing.contracts import QueueBench
 from tests.simulation.ports.memory_queues import MemoryQueueService
@@ -28,13 +30,25 @@ SQS = [
 S3 = [*BOTH, pytest.param("minio", marks=pytest.mark.minio)]
 
 
-@pytest.fixture(params=["sqlite", "simulation", *SQS])
+BUCKETS = [pytest.param(f"bucket-{param.values[0]}", marks=param.marks) for param in S3]
+
+
+@pytest.fixture(params=["sqlite", "bucket-folder", "bucket-memory", *BUCKETS, "simulation", *SQS])
 async def bench(
     request: pytest.FixtureRequest, tmp_path: Path, manual_clock: Any, aws_environ: Callable[[str], dict[str, str]]
 ) -> AsyncIterator[QueueBench]:
     """Every implementation of the queue port in turn."""
     if request.param == "sqlite":
         bench = QueueBench(SqliteQueueService(tmp_path, manual_clock), 0, manual_clock.advance)
+    elif request.param in ("bucket-folder", "bucket-memory"):
+        kept: ObjectStore = FolderStore(tmp_path) if request.param == "bucket-folder" else MemoryStore()
+        bench = QueueBench(BucketQueueService(kept, request.param, manual_clock), 0, manual_clock.advance)
+    elif request.param.startswith("bucket-"):
+        server = request.param.removeprefix("bucket-")
+        access = Access.from_environ(aws_environ(request.getfixturevalue(f"{server}_endpoint")))
+        uri = f"s3://contract-{uuid.uuid4().hex}/some/prefix"
+        await ensure_bucket(uri, access)
+        bench = QueueBench(BucketQueueService(open_store(uri, access), uri, SystemClock()), receive_timeout=5)
     elif request.param == "simulation":
         bench = QueueBench(MemoryQueueService(manual_clock), 0, manual_clock.advance)
     else:

@@ -204,9 +204,12 @@ def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
     return _place(request, tmp_path)
 
 
-@pytest.fixture(params=[*WORLDS, pytest.param("minio-sqlite", marks=pytest.mark.minio)])
+ALONE = [pytest.param(name, marks=pytest.mark.minio) for name in ("minio-sqlite", "minio-bucket")]
+
+
+@pytest.fixture(params=[*WORLDS, *ALONE])
 def everywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
-    """As `anywhere`, and S3 with the embedded queue."""
+    """As `anywhere`, and S3 with the embedded queue, or with the queue in the store."""
     return _place(request, tmp_path)
 
 
@@ -232,6 +235,8 @@ def _world(request: pytest.FixtureRequest, store: str) -> tuple[dict[str, str], 
             return servers("minio", "elasticmq"), f'store = "{store}"\n'
         case "minio-sqlite":
             return servers("minio"), f'store = "{store}"\nqueue = "sqlite:./queues"\n'
+        case "minio-bucket":
+            return servers("minio"), f'store = "{store}"\nqueue = "bucket:"\n'
     return {}, ""
 
 

@@ -110,6 +110,7 @@ class Scenario:
     shard_size: int = 1000
     inline_limit: int = 8192
     depth_lag: float = 0.0
+    in_store: bool = False  # the queue is `bucket:`
     isolate: bool = False
     speculate: bool = False
     orphans_drain: bool = True  # nodes leave when their supervisor is gone, as on one machine
@@ -177,6 +178,15 @@ def draw(seed: int) -> Scenario:
         hostile=(hostile := chance.random() < 0.1),
         gives_up=hostile and chance.random() < 0.3,
     )
+
+
+def with_queue_in_store(scenario: Scenario) -> Scenario:
+    """The same world, with the queue `bucket:`: what is lost or comes twice there is what its store makes of it.
+
+    A sender to it can write to the store, and needs no forged messages.
+    """
+    rates = replace(scenario.rates, lost=0.0, doubled=0.0)
+    return replace(scenario, in_store=True, depth_lag=0.0, rates=rates, hostile=False, gives_up=False)
 
 
 def with_blind_node(scenario: Scenario) -> Scenario:

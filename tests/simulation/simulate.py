@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from fanout.config.settings import Settings
@@ -35,6 +35,7 @@ from fanout.storage.access import Access
 from fanout.storage.keys import StepRound
 from tests.simulation import hostile
 from tests.simulation.loop import Process, StuckError, VirtualLoop
+from tests.simulation.ports.bucket_queues import BucketQueues
 from tests.simulation.ports.engine import SimulatedEngine, parent
 from tests.simulation.ports.memory_queues import MemoryQueueService
 from tests.simulation.ports.objects import Bucket, results_in, simulated_obstore
@@ -42,6 +43,9 @@ from tests.simulation.ports.queues import RemoteQueueService
 from tests.simulation.ports.slots import UserProcess
 from tests.simulation.scenario import ROOT, STEP, Blow, Scenario, Strike
 from tests.simulation.world import Death, World, WorldClock
+
+if TYPE_CHECKING:
+    from fanout.queues.base import QueueService
 
 RUN = "run"
 AT = StepRound(RUN, STEP)
@@ -68,7 +72,7 @@ class Simulation:
     input_uri: str
     world: World
     bucket: Bucket = field(init=False)
-    queues: MemoryQueueService = field(init=False)
+    queues: MemoryQueueService | BucketQueues = field(init=False)
     engine: SimulatedEngine = field(init=False)
     context: RunContext = field(init=False)
     supervisors: list[Process] = field(default_factory=list)
@@ -79,8 +83,13 @@ class Simulation:
         world, scenario = self.world, self.scenario
         clock = WorldClock(world)
         self.bucket = Bucket(world, watchers=[self._note_results])
-        self.queues = MemoryQueueService(clock, world.chance if scenario.rates.shuffled else None, scenario.depth_lag)
-        service = RemoteQueueService(world, self.queues)
+        service: QueueService
+        if scenario.in_store:
+            self.queues = service = BucketQueues(world, self.bucket, scenario.max_receives)
+        else:
+            chance = world.chance if scenario.rates.shuffled else None
+            self.queues = MemoryQueueService(clock, chance, scenario.depth_lag)
+            service = RemoteQueueService(world, self.queues)
         access = Access()
         surroundings = NodeServices(self.bucket, service, access, clock, f"{ROOT}/store")
         self.engine = SimulatedEngine(world, surroundings, scenario.orphans_drain)
@@ -193,8 +202,7 @@ class Simulation:
             case Blow.SECOND_SUPERVISOR:
                 asyncio.ensure_future(self._supervise())  # noqa: RUF006 - the loop keeps its tasks
             case Blow.PURGE:
-                for main, _ in self.queues.pairs.values():
-                    main.purge()
+                self.queues.purge()
             case Blow.CANCEL:
                 asyncio.ensure_future(self._cancel())  # noqa: RUF006 - the loop keeps its tasks
 

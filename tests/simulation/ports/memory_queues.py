@@ -192,3 +192,8 @@ class MemoryQueueService:
 
     async def close(self) -> None:
         """There are no connections."""
+
+    def purge(self) -> None:
+        """Every message that is not a dead letter is gone."""
+        for main, _ in self.pairs.values():
+            main.purge()

@@ -103,7 +103,7 @@ class RemoteQueue:
 
     def _about(self, body: str) -> tuple[object, ...]:
         """Which mini-batch and attempt a message is about; what was forged is about none."""
-        return ("?", "?") if body in self.world.forged else _about(body)
+        return ("?", "?") if body in self.world.forged else about(body)
 
 
 @dataclass(eq=False)
@@ -143,7 +143,7 @@ class RemoteQueueService:
         return await self.world.call(what, f"queue {name}", noted, QueueError)
 
 
-def _about(body: str) -> tuple[object, ...]:
+def about(body: str) -> tuple[object, ...]:
     """Which mini-batch and attempt a message is about."""
     try:
         fields = json.loads(body)

@@ -39,7 +39,7 @@ def test_another_store_has_another_queue(folder: Path, monkeypatch: pytest.Monke
     [
         (Where(store="gs://bucket"), "--store: expected a folder or s3://bucket/prefix, found 'gs://bucket'"),
         (Where(store="ftp://x"), "--store: 'ftp://x' has an unknown scheme"),
-        (Where(queue="amqp:x"), "--queue: expected sqlite:FOLDER, sqs: or sqs://REGION, found 'amqp:x'"),
+        (Where(queue="amqp:x"), "--queue: expected sqlite:FOLDER, sqs:, sqs://REGION or bucket:, found 'amqp:x'"),
         (Where(profile="p"), "profile 'p': there is no fanout.toml"),
     ],
 )

@@ -16,6 +16,7 @@ from fanout.errors import SettingsError
         ("sqlite:/q/../r", "sqlite:/r"),
         ("sqs:", "sqs:"),
         ("sqs://eu-west-1", "sqs://eu-west-1"),
+        ("bucket:", "bucket:"),
     ],
 )
 def test_folders_become_absolute(text: str, uri: str) -> None:
@@ -29,8 +30,8 @@ def test_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     assert queue_uri("sqlite:~/q", Path("/base")) == "sqlite:/home/ada/q"
 
 
-@pytest.mark.parametrize("text", ["kafka:x", "sqlite:", "sqs", "", "/a/folder"])
+@pytest.mark.parametrize("text", ["kafka:x", "sqlite:", "sqs", "", "/a/folder", "bucket", "bucket:x"])
 def test_others_are_refused(text: str) -> None:
     """With what would be right, and what was found."""
-    with pytest.raises(SettingsError, match=f"expected sqlite:FOLDER, sqs: or sqs://REGION, found '{text}'"):
+    with pytest.raises(SettingsError, match=f"expected sqlite:FOLDER, sqs:, sqs://REGION or bucket:, found '{text}'"):
         queue_uri(text, Path("/base"))

@@ -90,7 +90,7 @@ def test_aws_variables_win_over_the_file(pipeline: Path) -> None:
         ("visibility = 0", "visibility: expected 1 to 43200 seconds, found 0"),
         ("visibility = inf", "visibility: expected 1 to 43200 seconds, found inf"),
         ("max_receives = 0", "max_receives: expected 1 to 1000, found 0"),
-        ('queue = "kafka:x"', "queue: expected sqlite:FOLDER, sqs: or sqs://REGION, found 'kafka:x'"),
+        ('queue = "kafka:x"', "queue: expected sqlite:FOLDER, sqs:, sqs://REGION or bucket:, found 'kafka:x'"),
         ('store = "gs://a"', "store: expected a folder or s3://bucket/prefix, found 'gs://a'"),
         ('[datastores]\na = "s3:x"', "datastores.a: 's3:x' names no bucket or host; expected s3://name/path"),
         ('[computes]\ncpu = "locl"', "computes.cpu: there is no engine 'locl'; did you mean 'local'?"),

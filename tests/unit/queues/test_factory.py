@@ -48,10 +48,18 @@ async def test_named_queue_wins(open_service: Any, tmp_path: Path) -> None:
     assert isinstance(open_service("sqs://eu-west-1", str(tmp_path)), SqsQueueService)
 
 
+async def test_the_store_as_its_own_queue(open_service: Any, tmp_path: Path) -> None:
+    """`bucket:` goes with any store: messages lie in the store itself."""
+    service = open_service("bucket:", str(tmp_path))
+    await service.create("q", visibility=1, max_receives=1)
+    assert (tmp_path / "messages" / "q" / "pair.json").is_file()
+    await service.close()
+
+
 @pytest.mark.parametrize("uri", ["sqlite:", "redis://x", "somewhere"])
 def test_unknown_queue(open_service: Any, uri: str) -> None:
     """The message shows what would be right."""
-    with pytest.raises(SettingsError, match=r"expected sqlite:FOLDER, sqs: or sqs://REGION"):
+    with pytest.raises(SettingsError, match=r"expected sqlite:FOLDER, sqs:, sqs://REGION or bucket:"):
         open_service(uri, "/tmp")
 
 

@@ -1,0 +1,24 @@
+"""A server that the queue `bucket:` cannot rely upon is refused before a run, by a real one that ignores conditions."""
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+
+from fanout.clock import SystemClock
+from fanout.errors import SettingsError
+from fanout.queues.bucket.service import BucketQueueService
+from fanout.storage.access import Access
+from fanout.storage.open import ensure_bucket, open_store
+
+
+@pytest.mark.fauxqs
+async def test_a_server_without_conditional_create(
+    fauxqs_endpoint: str, aws_environ: Callable[[str], dict[str, str]]
+) -> None:
+    """fauxqs's S3 replaces what is there although it was asked not to."""
+    access = Access.from_environ(aws_environ(fauxqs_endpoint))
+    uri = f"s3://contract-{uuid.uuid4().hex}/prefix"
+    await ensure_bucket(uri, access)
+    with pytest.raises(SettingsError, match=f"the server of the store {uri} replaces an object"):
+        await BucketQueueService(open_store(uri, access), uri, SystemClock()).check()
