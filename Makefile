@@ -8,10 +8,10 @@ LOCALSTACK := .localstack
 SERVERS := .servers
 WORKERS ?= 4
 
-.PHONY: help setup servers localstack minio elasticmq fauxqs keda azure-ai-ml test lint types schema demo bench fuzz simulate explore chaos storms soak arrivals clean
+.PHONY: help setup servers localstack minio elasticmq fauxqs keda azure-ai-ml test lint types schema demo bench fuzz simulate explore chaos storms soak arrivals engine-programs engines clean
 
 help:
-	@echo "make demo | test | lint | types | schema | bench | fuzz | simulate | explore | servers | chaos | storms | soak | arrivals | clean"
+	@echo "make demo | test | lint | types | schema | bench | fuzz | simulate | explore | servers | chaos | storms | soak | arrivals | engines | clean"
 
 setup: $(VENV)/.synced
 
@@ -133,6 +133,19 @@ storms: setup
 # Two hundred objects arrive in a bucket of LocalStack, told twice and more, while the watch is killed: one run for each.
 arrivals: setup localstack
 	$(BIN)/python -m tests.arrivals $(ARRIVALS)
+
+# Programs of Debian that clusters on this machine are made of; tests skip those that are not there. No service is started.
+engine-programs:
+	@if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    for program in sshd slurmctld munged dockerd; do command -v $$program || missing=1; done >/dev/null; \
+	    [ -z "$$missing" ] || { apt-get update -qq; RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qq -y \
+	        --no-install-recommends openssh-server slurm-wlm munge docker.io; }; \
+	else echo "no apt-get as root here: clusters whose programs are missing are skipped"; fi
+
+# Real sshds, a Slurm and a Docker daemon on this machine: each engine's promises, then runs in which nodes, machines and
+# supervisors are killed, and a storm. Nothing is left running. FANOUT_STORM=20000 makes a longer storm.
+engines: setup engine-programs
+	FANOUT_ENGINES=1 $(BIN)/pytest tests/contract/test_engines.py tests/e2e/engines $(ENGINES)
 
 # Memory, threads and descriptors of every kind of process, after minutes of work.
 soak: setup
