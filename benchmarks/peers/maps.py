@@ -118,6 +118,9 @@ WAYS: dict[str, Callable[[int], Iterator[Call]]] = {
 }
 
 
+UNORDERED = ("fanout_unordered", "ray_data")
+
+
 def main(how: str, items: int) -> None:
     """Takes all results in, one by one."""
     for call in WAYS[how](items):  # once; then what it began is ended
@@ -128,7 +131,7 @@ def main(how: str, items: int) -> None:
             in_order = in_order and result == count
             total, count = total + result, count + 1
         print(json.dumps({"call": time.perf_counter() - begun, "first": first - begun}))
-    if (count, total) != (items, items * (items - 1) // 2) or not (in_order or how == "fanout_unordered"):
+    if (count, total) != (items, items * (items - 1) // 2) or not (in_order or how in UNORDERED):
         raise SystemExit(f"{how}: {count} results of {items} items, or wrong ones")
 
 
