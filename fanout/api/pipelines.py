@@ -65,8 +65,8 @@ def assets_of(path: Path, where: Where) -> "Lookup":
 
 
 def look_at_tables(pipeline: "Pipeline", file: Path, where: Where) -> None:
-    """SpecError with all that keeps tables on this machine, which steps would cut, from being cut as the file says."""
-    if not cuts_tables(pipeline):
+    """SpecError with all that keeps data on this machine, which steps would cut, from being cut as the file says."""
+    if not cuts_tables(pipeline) and not _chooses_files(pipeline):
         return
     from fanout.api import context
     from fanout.planning import preview
@@ -104,6 +104,14 @@ def cuts_tables(pipeline: "Pipeline") -> bool:
     from fanout.pipeline.model import ParallelStep
 
     return any(isinstance(step, ParallelStep) and step.cuts_table for step in pipeline.steps)
+
+
+def _chooses_files(pipeline: "Pipeline") -> bool:
+    """Whether a step cuts files that a pattern or a list chooses."""
+    from fanout.pipeline.model import DataInput, ParallelStep
+
+    majors = [step.inputs.get(step.input_data) for step in pipeline.steps if isinstance(step, ParallelStep)]
+    return any(isinstance(major, DataInput) and major.paths for major in majors)
 
 
 def own_environments(pipeline: "Pipeline") -> "Pipeline":

@@ -10,11 +10,12 @@ from fanout.config.settings import Settings, resolve_datastore
 from fanout.errors import InputError, Problem, SpecError
 from fanout.files import uris
 from fanout.files.byte_ranges import read_head
-from fanout.pipeline.model import DataInput, DataType, ParallelStep, Pipeline
+from fanout.pipeline.model import DataInput, DataType, ParallelStep, Pipeline, ReadOptions
 from fanout.pipeline.trigger import ARRIVALS
 from fanout.pipeline.yaml.diagnostics import join, suggest
 from fanout.planning.division import decide_division
 from fanout.planning.split import check_keys
+from fanout.planning.tables.plain_source import plain_columns, plain_files
 from fanout.planning.tables.table_source import is_table
 from fanout.tables.formats.readers import Delimited, DeltaLake, HeaderMode, Parquet
 from fanout.tables.formats.row_groups import parquet_columns
@@ -42,16 +43,39 @@ class Finding:
 
 
 def look_at_tables(pipeline: Pipeline, settings: Settings, access: "Access") -> list[Finding]:
-    """What is wrong with MLTables that steps cut: in themselves, by what is not there, or by not fitting the step.
+    """What is wrong with tables that steps cut: in themselves, by what is not there, or by not fitting the step.
 
-    What other steps make, and what is remote, is looked at when the step is planned.
+    Of plain files the beginning of the first is read. What other steps make, and what is remote, is looked at when the
+    step is planned.
     """
     found: list[Finding] = []
     for step in pipeline.steps:
         given = step.inputs.get(step.input_data) if isinstance(step, ParallelStep) else None
-        if isinstance(step, ParallelStep) and isinstance(given, DataInput) and given.type is DataType.MLTABLE:
+        if not isinstance(step, ParallelStep) or not isinstance(given, DataInput):
+            continue
+        if given.type is DataType.MLTABLE:
             found += _look_at(step, given, pipeline, settings, access)
+        elif given.paths or step.reads_rows:
+            found += _look_at_files(step, given, settings, access)
     return found
+
+
+def _look_at_files(step: ParallelStep, given: DataInput, settings: Settings, access: "Access") -> Iterator[Finding]:
+    """What is wrong with plain files: none is there, they cannot be read as rows, or have no such columns."""
+    uri = resolve_datastore(given.uri, settings)
+    if given.uri == ARRIVALS or not uris.is_local(uri):
+        return
+    key = f"jobs.{step.name}"
+    try:
+        files = plain_files(uri, given.type, given.paths, access)
+        if not step.reads_rows:
+            next(files, None)
+            return
+        columns = plain_columns(uri, files, given.read or ReadOptions(), access)
+    except InputError as error:
+        yield Finding(f"{key}.inputs.{step.input_data}", str(error))
+        return
+    yield from _not_among(step, key, columns)
 
 
 def _look_at(
@@ -108,7 +132,11 @@ def _unknown_keys(
         except InputError as error:
             yield Finding(f"{key}.partition_keys", str(error))
         return
-    columns = _columns(table, access)
+    yield from _not_among(step, key, _columns(table, access))
+
+
+def _not_among(step: ParallelStep, key: str, columns: Sequence[str]) -> Iterator[Finding]:
+    """Partition keys that are none of the columns, as far as these are known."""
     for number, name in enumerate(step.partition_keys if columns else ()):
         if name not in columns and not _UNNAMED.fullmatch(name):
             hint = suggest(name, columns) or f"; it has {join(columns)}"

@@ -17,6 +17,7 @@ from fanout.planning.stop_request import check_stop, stoppable
 from fanout.storage.disk_space import room_in
 from fanout.tables.formats.delimited_records import column_names
 from fanout.tables.formats.readers import Delimited, HeaderMode, JsonLines, Parquet
+from fanout.tables.formats.row_groups import parquet_columns
 from fanout.tables.plain import sniffing
 from fanout.tables.plain.compression import codec_of, head_of, unpack
 from fanout.tables.plain.evidence import Seen, columns_by, json_type_of, type_of
@@ -51,6 +52,18 @@ def plain_table(uri: str, listed: Iterable[FileEntry], options: ReadOptions, acc
     if not files:
         raise InputError(f"{uris.display(uri)}: its files are empty")
     return _Planner(files, options, access).table()
+
+
+def plain_columns(uri: str, files: Iterable[FileEntry], options: ReadOptions, access: "Access") -> tuple[str, ...]:
+    """The columns that the beginning of the first file shows; none where only reading all of the data can tell.
+
+    InputError when none holds anything, for a file that cannot be read so, and for `options` that its columns do not
+    fit. `uri` is the place that they are at, for messages.
+    """
+    first = next((entry for entry in files if entry.size), None)
+    if first is None:
+        raise InputError(f"{uris.display(uri)}: its files are empty")
+    return _Planner((first,), options, access).columns()
 
 
 def plain_files(uri: str, type_: DataType, paths: tuple[str, ...], access: "Access") -> Iterator[FileEntry]:
@@ -129,12 +142,36 @@ class _Planner:
                 encoding = sniffing.single_byte_encoding(error.sample)
         return self._delimited_in(head, encoding)
 
-    def _delimited_in(self, head: bytes, encoding: str) -> PlainTable:
-        text = _text(head, encoding, self.files[0])
+    def columns(self) -> tuple[str, ...]:
+        """Those of the file, from its beginning; see `plain_columns`."""
+        [first] = self.files
+        head = self._head(first)
+        form = self.options.format or self._format({first.uri: head})
+        if form == "parquet":
+            return tuple(parquet_columns(first.uri, first.size, self.access))
+        if form == "jsonl":
+            return ()  # a row further on may have more
+        with _naming(first.uri):
+            encoding = self.options.encoding or sniffing.encoding_of(head)
+        try:
+            text = _text(head, encoding, first)
+        except InputError:
+            if self.options.encoding:
+                raise
+            text = head.decode("windows-1252", "replace")
+        names = self._layout(text)[2]
+        self._given(names)
+        return names
+
+    def _layout(self, text: str) -> tuple[str, bool, tuple[str, ...]]:
+        """Delimiter, whether names come first, and the names of the columns, from the beginning of a file."""
         delimiter = self.options.delimiter or sniffing.delimiter_of(text, _name(self.files[0]))
         rows = sniffing.records_of(text, delimiter)
         header = sniffing.has_header(rows) if self.options.header is None else self.options.header
-        names = column_names(rows[0] if rows and header else [], len(rows[0]) if rows else 0)
+        return delimiter, header, column_names(rows[0] if rows and header else [], len(rows[0]) if rows else 0)
+
+    def _delimited_in(self, head: bytes, encoding: str) -> PlainTable:
+        delimiter, header, names = self._layout(_text(head, encoding, self.files[0]))
         given = self._given(names)
         reader = Delimited(
             delimiter=delimiter,
@@ -257,7 +294,8 @@ def _text(head: bytes, encoding: str, entry: FileEntry) -> str:
     try:
         text = decode(head, encoding, is_all=False).removeprefix("\ufeff")
     except UnicodeError as exc:
-        raise InputError(f"{uris.display(entry.uri)}: is not {encoding}; set read.encoding to what it is in") from exc
+        name = "UTF-8" if encoding == "utf8" else encoding
+        raise InputError(f"{uris.display(entry.uri)}: is not {name}; set read.encoding to what it is in") from exc
     return text if is_all or "\n" not in text else text[: text.rfind("\n") + 1]
 
 

@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -200,3 +201,81 @@ def test_a_script_is_no_pipeline_file(fanout: Any, folder: Path) -> None:
     said = fanout("validate", "score.py")
     assert (said.code, said.out) == (2, "")
     assert said.err == "score.py is a script, no pipeline file; the verb run takes it, with --over DATA\n"
+
+
+PLAIN = """\
+type: pipeline
+inputs:
+  people: {type: TYPE, path: PATH, READ}
+jobs:
+  score:
+    type: parallel
+    inputs: {people: "${{parent.inputs.people}}"}
+    input_data: ${{inputs.people}}
+    CUT
+    task: {type: run_function, code: ./src, entry_script: score.py}
+"""
+
+
+KEYS = "partition_keys: [id, zpi]"
+
+
+@pytest.mark.parametrize(
+    ("type_", "path", "read", "cut", "problem"),
+    [
+        (
+            "uri_file",
+            "a.csv",
+            "",
+            KEYS,
+            "9:26: jobs.score.partition_keys.1: zpi: no such column of people; did you mean",
+        ),
+        ("uri_file", "a.csv", "read: {header: false}", KEYS, "id: no such column of people; there is 'Column1'"),
+        ("uri_folder", "'*.parquet'", "", KEYS, "no file there matches the pattern '*.parquet'"),
+        ("uri_folder", "'*.parquet'", "", "mini_batch_size: '1'", "no file there matches the pattern '*.parquet'"),
+        ("uri_file", "a.csv", "read: {types: {zpi: string}}", "mini_batch_rows: 1", "7:14: jobs.score.inputs.people: "),
+        ("uri_file", "a.csv", "read: parquet", "mini_batch_rows: 1", "a.csv: not a parquet file"),
+        ("uri_file", "latin.csv", "read: {encoding: utf-8}", "mini_batch_rows: 1", "latin.csv: is not UTF-8"),
+        ("uri_file", "empty.csv", "", "mini_batch_rows: 1", "empty.csv: its files are empty"),
+    ],
+)
+def test_plain_files_are_looked_at(
+    fanout: Any, pipeline: Path, folder: Path, type_: str, path: str, read: str, cut: str, problem: str
+) -> None:
+    """The beginning of the first file, before anything runs: its place, and the cure where one is known."""
+    _write_plain(folder, type_, path, read, cut)
+    for verb in ("validate", "run"):
+        said = fanout(verb, "plain.yml")
+        assert (said.code, said.out) == (2, "")
+        assert said.err.startswith("plain.yml:")
+        assert problem in said.err
+    assert not (folder / ".fanout").exists()
+
+
+@pytest.mark.parametrize(
+    ("type_", "path", "cut"),
+    [
+        ("uri_file", "a.csv", "partition_keys: [zip]"),
+        ("uri_file", "latin.csv", "partition_keys: [straße]"),
+        ("uri_file", "a.jsonl", "partition_keys: [later]"),
+        ("uri_file", "a.csv.gz", "partition_keys: [zip]"),
+        ("uri_folder", "'*.csv'", "mini_batch_size: '1'"),
+        ("uri_folder", "s3://bucket/data", "partition_keys: [zpi]"),
+    ],
+)
+def test_what_is_right_or_not_known_passes(
+    fanout: Any, pipeline: Path, folder: Path, type_: str, path: str, cut: str
+) -> None:
+    """A later row of JSON lines may have the column; what is in a bucket is looked at by `plan` and `run`."""
+    _write_plain(folder, type_, path, "", cut)
+    assert fanout("validate", "plain.yml").code == 0
+
+
+def _write_plain(folder: Path, type_: str, path: str, read: str, cut: str) -> None:
+    (folder / "a.csv").write_text("id,zip\n1,00001\n")
+    (folder / "a.csv.gz").write_bytes(gzip.compress(b"id,zip\n1,00001\n"))
+    (folder / "a.jsonl").write_text('{"id": 1}\n{"id": 2, "later": 3}\n')
+    (folder / "latin.csv").write_bytes("id,straße\n1,x\n".encode("latin-1"))
+    (folder / "empty.csv").touch()
+    text = PLAIN.replace("TYPE", type_).replace("PATH", path).replace("READ", read).replace("CUT", cut)
+    (folder / "plain.yml").write_text(text)
