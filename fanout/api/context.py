@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fanout.advice import advise_with
 from fanout.api.where import Where
 from fanout.config.queue_uris import queue_uri
-from fanout.config.settings import Origin, Settings, load_settings
+from fanout.config.settings import Settings, StoreOrigin, load_settings
 from fanout.errors import RunError, SettingsError, UserError
 from fanout.pipeline.data.locations import local_path, uri_of
 from fanout.pipeline.yaml.diagnostics import CheckFailed
@@ -42,7 +42,7 @@ def _settings_of(start: Path, where: Where) -> Settings:
     settings = load_settings(start, where.profile, os.environ)
     if store := _first("--store", where.store, "FANOUT_STORE"):
         # The queue of fanout.toml belongs to the store beside it.
-        settings = replace(settings, store=_store_uri(*store), queue=None, store_from=Origin.GIVEN)
+        settings = replace(settings, store=_store_uri(*store), queue=None, store_from=StoreOrigin.GIVEN)
     if queue := _first("--queue", where.queue, "FANOUT_QUEUE"):
         settings = replace(settings, queue=_queue_uri(*queue))
     _check_default_store(settings)
@@ -118,7 +118,9 @@ def origin_line(settings: Settings) -> str:
     """What fanout.toml decided of where data and credentials go; "" when options and variables decided it all."""
     from fanout.security.redaction import redact
 
-    decided = [f"store {local_path(settings.store) or settings.store}"] if settings.store_from is Origin.FILE else []
+    decided = (
+        [f"store {local_path(settings.store) or settings.store}"] if settings.store_from is StoreOrigin.FILE else []
+    )
     if _is_above(settings):
         return f"store {local_path(settings.store)}, found above this folder"
     for service, url in _endpoints_of_file(settings).items():
@@ -129,7 +131,7 @@ def origin_line(settings: Settings) -> str:
 def _is_above(settings: Settings) -> bool:
     """Whether nothing names the store, and it was found above the current folder."""
     folder = local_path(settings.store)
-    return settings.store_from is Origin.DEFAULT and folder is not None and folder.parent != Path.cwd()
+    return settings.store_from is StoreOrigin.DEFAULT and folder is not None and folder.parent != Path.cwd()
 
 
 def _endpoints_of_file(settings: Settings) -> dict[str, str]:
@@ -152,7 +154,7 @@ def _check_default_store(settings: Settings) -> None:
     from fanout.security.ownership import own_weakness, weakness
 
     folder = local_path(settings.store)
-    if settings.store_from is not Origin.DEFAULT or folder is None or not os.path.lexists(folder):
+    if settings.store_from is not StoreOrigin.DEFAULT or folder is None or not os.path.lexists(folder):
         return
     # Found above the current folder, all that leads to it decides, as for fanout.toml.
     if why := own_weakness(folder) if folder.parent == Path.cwd() else weakness(folder):

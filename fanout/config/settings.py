@@ -53,7 +53,7 @@ NOTIFY_ON = ("ended", "failed")
 _STORES = ("file:", "s3:")
 
 
-class Origin(Enum):
+class StoreOrigin(Enum):
     """What named the store of a run."""
 
     DEFAULT = "nothing did: .fanout in the current folder"
@@ -84,7 +84,7 @@ class Settings:
     notify_on: str = "ended"  # or failed: only when something has failed
     file: str | None = None  # the fanout.toml that was read
     profile: str | None = None
-    store_from: Origin = Origin.DEFAULT
+    store_from: StoreOrigin = StoreOrigin.DEFAULT
 
     def endpoint(self, service: str) -> str | None:
         """The endpoint of `s3` or `sqs`; None: AWS itself."""
@@ -212,7 +212,7 @@ def _resolved(keys: Keys, path: Path, profile: str | None) -> Settings:
         notify_on=keys.notify_on or NOTIFY_ON[0],
         file=str(path),
         profile=profile,
-        store_from=Origin.FILE if keys.store else Origin.DEFAULT,
+        store_from=StoreOrigin.FILE if keys.store else StoreOrigin.DEFAULT,
     )
     _check(settings, str(path))
     return settings

@@ -133,7 +133,7 @@ _KEYS: Mapping[str, _Kind] = {
     ),
     "visibility": _Scalar("a valid number", (int, float)),
     "max_receives": _Scalar("a valid integer", (int,)),
-    **dict.fromkeys(("strict", "durable"), _FLAG),
+    **dict.fromkeys(("strict", "durable", "report"), _FLAG),
     **dict.fromkeys(("datastores", "computes"), _Table.TEXTS),
 }
 _TOP: Mapping[str, _Kind] = {**_KEYS, "profiles": _PROFILES}

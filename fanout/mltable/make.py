@@ -123,7 +123,7 @@ def _made(paths: Paths, reader: Reader | None) -> MLTable:
     access, here = _access_here(), uris.from_path(Path.cwd())
     entries = tuple(_entry(path, here, access) for path in paths)
     # No file is the MLTable of this table, so the URI names the folder that its paths start from.
-    return MLTable(data.MLTable(f"{here}/", entries, reader), access)
+    return MLTable(data.MLTableFile(f"{here}/", entries, reader), access)
 
 
 def _entry(path: object, here: str, access: Access) -> PathEntry:

@@ -16,7 +16,7 @@ from fanout.mltable.text import to_text
 from fanout.storage.atomic import appearing
 from fanout.tables.file_parts import Section
 from fanout.tables.localize import localized
-from fanout.tables.mltable_file import FILE_NAME, MLTable, PathEntry, files_of
+from fanout.tables.mltable_file import FILE_NAME, MLTableFile, PathEntry, files_of
 
 if TYPE_CHECKING:
     from fanout.storage.access import Access
@@ -48,7 +48,7 @@ class _Copy:
 
 
 def save_table(
-    table: MLTable, path: str | None, overwrite: Overwrite, access: "Access", *, copy: bool, clean_up: bool
+    table: MLTableFile, path: str | None, overwrite: Overwrite, access: "Access", *, copy: bool, clean_up: bool
 ) -> None:
     """The folder at `path` holds the MLTable file, and with `copy` all files of the table.
 
@@ -97,7 +97,7 @@ def _with_pattern(entry: PathEntry, relative: str) -> str:
     return f"{escape(shown)}/{entry.pattern}" if entry.kind == "pattern" else shown
 
 
-def _copied(table: MLTable, access: "Access") -> tuple[list[_Copy], Sequence[Mapping[str, str]]]:
+def _copied(table: MLTableFile, access: "Access") -> tuple[list[_Copy], Sequence[Mapping[str, str]]]:
     """The copies of all files, each once, and the paths that name them."""
     base, sources = table.uri.rpartition("/")[0], dict[str, str]()
     paths: list[dict[str, str]] = []
@@ -120,7 +120,7 @@ def _root(entry: PathEntry, base: str) -> str:
     return entry.uri if entry.kind == "pattern" else entry.uri.rpartition("/")[0]
 
 
-def _copies_of(entry: PathEntry, root: str, table: MLTable, access: "Access") -> Iterator[_Copy]:
+def _copies_of(entry: PathEntry, root: str, table: MLTableFile, access: "Access") -> Iterator[_Copy]:
     # A `file` may name a directory, which stands for itself.
     files = (
         list_folder(entry.uri, access)

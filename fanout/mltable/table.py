@@ -40,7 +40,7 @@ _SEEDS = 1000
 class MLTable:
     """A table that is read when its rows are asked for. It never changes: each method returns another one."""
 
-    _table: data.MLTable
+    _table: data.MLTableFile
     _access: Access = field(compare=False)
 
     def __repr__(self) -> str:

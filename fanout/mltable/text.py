@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from fanout.tables.formats.readers import SAMPLE_ROWS, Delimited, DeltaLake, JsonLines, Parquet, Reader
-from fanout.tables.mltable_file import MLTable
+from fanout.tables.mltable_file import MLTableFile
 from fanout.tables.transformations import (
     Conversion,
     ConvertColumnTypes,
@@ -24,7 +24,7 @@ from fanout.tables.values.types import ColumnType, Kind
 Document = dict[str, Any]
 
 
-def to_text(table: MLTable, paths: Sequence[Mapping[str, str]]) -> str:
+def to_text(table: MLTableFile, paths: Sequence[Mapping[str, str]]) -> str:
     """The MLTable file of `table`, its files named by `paths`."""
     import yaml
 

@@ -19,7 +19,7 @@ from fanout.planning.tables.plain_source import plain_columns, plain_files
 from fanout.planning.tables.table_source import is_table
 from fanout.tables.formats.readers import Delimited, DeltaLake, HeaderMode, Parquet
 from fanout.tables.formats.row_groups import parquet_columns
-from fanout.tables.mltable_file import MLTable, files_of, list_files, load_mltable
+from fanout.tables.mltable_file import MLTableFile, files_of, list_files, load_mltable
 from fanout.tables.recipe import PATH, TableRecipe
 from fanout.tables.resolution import resolve_recipe
 from fanout.tables.transformations import DropColumns, KeepColumns
@@ -110,7 +110,7 @@ def _misfit(step: ParallelStep, key: str, *, table: bool) -> Iterator[Finding]:
         yield Finding(f"{key}.{'mini_batch_size' if step.mini_batch_rows is None else 'mini_batch_rows'}", str(error))
 
 
-def _look_for_files(table: MLTable, access: "Access") -> None:
+def _look_for_files(table: MLTableFile, access: "Access") -> None:
     if isinstance(table.reader, DeltaLake):
         return  # its files are those that its log names
     for path in islice(table.paths, MOST_PATHS):
@@ -119,7 +119,7 @@ def _look_for_files(table: MLTable, access: "Access") -> None:
 
 
 def _unknown_keys(
-    step: ParallelStep, key: str, table: MLTable, given: DataInput, access: "Access"
+    step: ParallelStep, key: str, table: MLTableFile, given: DataInput, access: "Access"
 ) -> Iterator[Finding]:
     """Partition keys that are no column of the table, or no partition of a list of files, as far as its head shows."""
     if not step.partition_keys or isinstance(table.reader, DeltaLake):
@@ -143,7 +143,7 @@ def _not_among(step: ParallelStep, key: str, columns: Sequence[str]) -> Iterator
             yield Finding(f"{key}.partition_keys.{number}", f"{name}: no such column of {step.input_data}{hint}")
 
 
-def _columns(table: MLTable, access: "Access") -> Sequence[str]:
+def _columns(table: MLTableFile, access: "Access") -> Sequence[str]:
     """The columns of the table after its transformations; none where only reading all of it can tell."""
     head, files = tee(entry for entry in list_files(table, access) if entry.size)
     recipe = resolve_recipe(table, (entry.uri for entry in head), lambda uri, size: read_head(uri, size, access))

@@ -21,7 +21,7 @@ from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import RunObserver, StepReport
 from fanout.scheduler.reuse.step_reuse import StepReuse
 from fanout.scheduler.reuse.taken_over import Earlier
-from fanout.scheduler.run_machine import Action, Begin, Conclude, LookAgain, RunFacts, Skip, decide, fails_run
+from fanout.scheduler.run_machine import Action, Begin, Conclude, LookAgain, RunFacts, SkipStep, decide, fails_run
 from fanout.storage import keys
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import put, read
@@ -75,11 +75,11 @@ class RunDriver:
                         case Begin(step):
                             self._under_way[step.name] = None
                             tasks.create_task(self._step(step))
-                        case Skip(step, reason):
+                        case SkipStep(step, reason):
                             self._skip(step, reason)
                         case _:
                             return action
-                if not any(isinstance(action, Skip) for action in actions):
+                if not any(isinstance(action, SkipStep) for action in actions):
                     await self._news.wait()
                     self._news.clear()
 

@@ -21,7 +21,7 @@ class Begin:
 
 
 @dataclass(frozen=True, slots=True)
-class Skip:
+class SkipStep:
     """The step is left out, for this reason."""
 
     step: Step
@@ -43,7 +43,7 @@ class Conclude:
     counts: Counts
 
 
-Action = Begin | Skip | LookAgain | Conclude
+Action = Begin | SkipStep | LookAgain | Conclude
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,13 @@ def decide(steps: Sequence[Step], facts: RunFacts) -> tuple[Action, ...]:
     return (LookAgain(min(wait for wait in waits if wait is not None)),)
 
 
-def _openings(steps: Sequence[Step], facts: RunFacts) -> Iterator[Begin | Skip]:
+def _openings(steps: Sequence[Step], facts: RunFacts) -> Iterator[Begin | SkipStep]:
     """What becomes of each step whose predecessors have come to an end."""
     over = facts.ended.keys() | set(facts.skipped)
     for step in steps:
         if step.name not in over and step.name not in facts.under_way and step.after <= over:
             reason = blocked_by(step, facts.ended)
-            yield Begin(step) if reason is None else Skip(step, reason)
+            yield Begin(step) if reason is None else SkipStep(step, reason)
 
 
 def blocked_by(step: Step, reports: Mapping[str, StepReport]) -> str | None:

@@ -2,7 +2,7 @@
 
 `decide` takes the facts of one look, the moments that looks before have left, and the time; it returns actions. A
 driver (`fanout.supervision.supervisor`) reads the facts from store and queue, carries the actions out and asks again,
-until an action ends the look: `LookAgain` or `Seal`. Facts are sums and changes; none of them is about one mini-batch.
+until an action ends the look: `LookAgain` or `SealStep`. Facts are sums and changes; none is about one mini-batch.
 
 The order of the rules, from first to last:
 
@@ -159,13 +159,13 @@ class LookAgain:
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
+class SealStep:
     """The step is over; its seal is to say this."""
 
     verdict: Verdict
 
 
-Action = Do | Weigh | Speculate | StopNodes | LookAgain | Seal
+Action = Do | Weigh | Speculate | StopNodes | LookAgain | SealStep
 Decision = tuple[Action, Memory]
 
 
@@ -179,7 +179,7 @@ def decide(rules: Rules, facts: Facts, memory: Memory, now: float) -> Decision:
     if memory.verdict is not None:
         if not facts.left:
             return StopNodes(memory.verdict.completed), memory
-        return Seal(last_verdict(rules, facts.counts, memory.verdict)), memory
+        return SealStep(last_verdict(rules, facts.counts, memory.verdict)), memory
     memory = _noted(rules, facts, memory, now)
     return (
         _by_counts(rules, facts, memory)

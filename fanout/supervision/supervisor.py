@@ -32,7 +32,7 @@ from fanout.supervision.step_machine import (
     Memory,
     Pace,
     Rules,
-    Seal,
+    SealStep,
     Speculate,
     StopNodes,
     Weigh,
@@ -134,7 +134,7 @@ class Supervisor:
         self._changed = False  # something has changed since observers were called
         self.planned = 0  # mini-batches published so far
 
-    async def look(self, workforce: Workforce) -> LookAgain | Seal:
+    async def look(self, workforce: Workforce) -> LookAgain | SealStep:
         """Takes in the news and does what follows from it; returns how the step goes on."""
         await self._read()
         for sentence in workforce.news():
@@ -146,7 +146,7 @@ class Supervisor:
         found = dict[str, Any]()
         while True:
             action, self.memory = decide(self.rules, self._facts(found), self.memory, self._clock.monotonic())
-            if isinstance(action, LookAgain | Seal):
+            if isinstance(action, LookAgain | SealStep):
                 return action
             found |= await self._carry_out(action, workforce)
 

@@ -48,7 +48,7 @@ class PathEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class MLTable:
+class MLTableFile:
     """An MLTable file as values."""
 
     uri: str  # of the file itself
@@ -62,7 +62,7 @@ class MLTable:
         return self.reader is not None
 
 
-def load_mltable(folder: str, access: "Access") -> MLTable:
+def load_mltable(folder: str, access: "Access") -> MLTableFile:
     """The MLTable file of a folder, by its URI or path; InputError, naming every place in it that is wrong."""
     base = uris.absolute(folder, str(Path.cwd()))
     uri = uris.join(base, FILE_NAME)
@@ -73,7 +73,7 @@ def load_mltable(folder: str, access: "Access") -> MLTable:
     return parse_mltable(content, uri, access.datastores)
 
 
-def parse_mltable(content: bytes, uri: str, datastores: Datastores = NO_DATASTORES) -> MLTable:
+def parse_mltable(content: bytes, uri: str, datastores: Datastores = NO_DATASTORES) -> MLTableFile:
     """The MLTable file with this content and URI; InputError with every problem in it."""
     report = Report()
     folder = uris.to_path(uri).rpartition("/")[0] if uris.is_local(uri) else "/"
@@ -86,7 +86,7 @@ def parse_mltable(content: bytes, uri: str, datastores: Datastores = NO_DATASTOR
     return table
 
 
-def _table(root: Node, uri: str, datastores: Datastores, report: Report) -> MLTable:
+def _table(root: Node, uri: str, datastores: Datastores, report: Report) -> MLTableFile:
     fields = Fields(report.attempt(root, mapping, MapNode(root.origin)), report)
     fields.ignore("$schema", "metadata", "traits")
     fields.take("type", choice("mltable"), "mltable")
@@ -96,7 +96,7 @@ def _table(root: Node, uri: str, datastores: Datastores, report: Report) -> MLTa
     parsed = fields.take("transformations", _list_of(lambda node: parse_transformation(node, report), report), ())
     fields.close()
     readers, steps = _reader_first(parsed, report)
-    return MLTable(uri, paths, readers[0] if readers else None, steps)
+    return MLTableFile(uri, paths, readers[0] if readers else None, steps)
 
 
 T = TypeVar("T")
@@ -168,7 +168,7 @@ def _absolute(written: str, base: str) -> str:
     return base if written.strip("./") == "" and ".." not in written else uris.join(base, written)
 
 
-def pinned(table: MLTable, access: "Access") -> MLTable:
+def pinned(table: MLTableFile, access: "Access") -> MLTableFile:
     """The table with its version and columns settled, if it is a Delta Lake table; any other as it is.
 
     InputError when the log cannot be read, or the table is one that its parquet files alone do not describe.
@@ -180,7 +180,7 @@ def pinned(table: MLTable, access: "Access") -> MLTable:
     return replace(table, reader=pinned_reader(table.reader, _delta_folder(table), access))
 
 
-def _delta_folder(table: MLTable) -> str:
+def _delta_folder(table: MLTableFile) -> str:
     if len(table.paths) != 1 or table.paths[0].kind != "folder":
         raise InputError(
             f"{uris.display(table.uri)}: read_delta_lake reads one table; expected one path, the folder of the table"
@@ -188,7 +188,7 @@ def _delta_folder(table: MLTable) -> str:
     return table.paths[0].uri
 
 
-def list_files(table: MLTable, access: "Access") -> Iterator[FileEntry]:
+def list_files(table: MLTableFile, access: "Access") -> Iterator[FileEntry]:
     """The files a table names: in the order of its paths; below a folder, and for a pattern, sorted.
 
     Without a reader, a `file` that is a directory stands for itself. The MLTable file is none of them.
@@ -205,7 +205,7 @@ def list_files(table: MLTable, access: "Access") -> Iterator[FileEntry]:
                 yield entry
 
 
-def list_uris(table: MLTable, access: "Access", *, mounted: bool) -> Iterator[str]:
+def list_uris(table: MLTableFile, access: "Access", *, mounted: bool) -> Iterator[str]:
     """The URIs of the files of a table that is taken as a list of files: those of `list_files`.
 
     Where it is `mounted`, or downloaded, a `file` that is a folder stands for all files below it, since these are what
@@ -230,7 +230,7 @@ def _file_or_folder(uri: str, access: "Access") -> Iterator[str]:
     return (entry.uri for entry in file_or_folder(uri, access))
 
 
-def files_of(path: PathEntry, table: MLTable, access: "Access") -> Iterator[FileEntry]:
+def files_of(path: PathEntry, table: MLTableFile, access: "Access") -> Iterator[FileEntry]:
     """The files of one entry of `paths`, the MLTable file among them where it is."""
     match path.kind:
         case "folder":

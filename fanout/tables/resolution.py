@@ -12,7 +12,7 @@ from fanout.files import uris
 from fanout.tables.formats.delimited_records import column_names, split_records
 from fanout.tables.formats.json_lines import Row, read_rows
 from fanout.tables.formats.readers import SAMPLE_ROWS, Delimited, DeltaLake, HeaderMode, JsonLines, Parquet, decode
-from fanout.tables.mltable_file import MLTable
+from fanout.tables.mltable_file import MLTableFile
 from fanout.tables.recipe import Column, TableRecipe
 from fanout.tables.transformations import early_conversions, keeps_rows
 from fanout.tables.values.types import STRING, ColumnType, Kind, are_bits, infer
@@ -24,7 +24,7 @@ ReadHead = Callable[[str, int], bytes]
 Texts = list[str | None]
 
 
-def resolve_recipe(table: MLTable, files: Iterable[str], read_head: ReadHead) -> TableRecipe:
+def resolve_recipe(table: MLTableFile, files: Iterable[str], read_head: ReadHead) -> TableRecipe:
     """How this table is read. `files` are its files in order; only the first few are asked for.
 
     `read_head(uri, size)` gives the first `size` bytes of a file, or all when it is shorter. InputError when the head
@@ -57,7 +57,7 @@ class _Head:
     count: int = 0
 
 
-def _resolve_delimited(table: MLTable, reader: Delimited, files: Iterable[str], read_head: ReadHead) -> TableRecipe:
+def _resolve_delimited(table: MLTableFile, reader: Delimited, files: Iterable[str], read_head: ReadHead) -> TableRecipe:
     head = _gather(reader, files, read_head)
     if reader.header is HeaderMode.ALL_FILES_DIFFERENT_HEADERS:
         texts = head.named

@@ -12,7 +12,7 @@ from fanout.tables.formats.readers import Delimited, JsonLines
 from fanout.tables.formats.row_counter import RowReader
 from fanout.tables.formats.row_groups import row_groups
 from fanout.tables.localize import localized
-from fanout.tables.mltable_file import MLTable, list_files, load_mltable, pinned
+from fanout.tables.mltable_file import MLTableFile, list_files, load_mltable, pinned
 from fanout.tables.recipe import TableRecipe
 from fanout.tables.resolution import resolve_recipe
 from fanout.tables.row_limits import rows_wanted
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fanout.storage.access import Access
 
 
-def load_table(table: str | MLTable, access: "Access") -> "pd.DataFrame":
+def load_table(table: str | MLTableFile, access: "Access") -> "pd.DataFrame":
     """The whole of a table, given by its MLTable or the folder that holds it.
 
     InputError when it cannot be read, saying which file, and where in it.

@@ -23,13 +23,13 @@ def test_no_decision_about_a_step_breaks_a_promise() -> None:
     def counting(*facts: Any) -> Any:
         action, memory = step_machine.decide(*facts)
         seen[action.name if isinstance(action, Do) else type(action).__name__] += 1
-        if isinstance(action, step_machine.Seal):
+        if isinstance(action, step_machine.SealStep):
             seen[action.verdict.status] += 1
         return action, memory
 
     states = sum(islice(explore(1, counting), WORLDS))
     assert states > 100_000
-    kinds = {action.name for action in Do} | {"Weigh", "Speculate", "StopNodes", "LookAgain", "Seal"}
+    kinds = {action.name for action in Do} | {"Weigh", "Speculate", "StopNodes", "LookAgain", "SealStep"}
     assert seen.keys() == kinds | {"Completed", "Failed", "Canceled"}
     assert min(seen.values()) > 20, seen
 

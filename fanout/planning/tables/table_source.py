@@ -30,7 +30,7 @@ from fanout.tables.formats.parquet import SameColumns
 from fanout.tables.formats.readers import Delimited, DeltaLake, JsonLines, is_plain
 from fanout.tables.formats.row_groups import footer, group_sizes
 from fanout.tables.localize import localized
-from fanout.tables.mltable_file import MLTable, list_files, list_uris, load_mltable, pinned
+from fanout.tables.mltable_file import MLTableFile, list_files, list_uris, load_mltable, pinned
 from fanout.tables.plain.compression import HEAD, codec_of
 from fanout.tables.recipe import TableRecipe
 from fanout.tables.resolution import resolve_recipe
@@ -113,7 +113,7 @@ def plan_table(
     return split_list(files, division, partitions.names, partitions.values), division, None, None
 
 
-def _version_of(mltable: MLTable, access: "Access") -> Callable[[str], str]:
+def _version_of(mltable: MLTableFile, access: "Access") -> Callable[[str], str]:
     """The version of each file of a list of files; of those on servers their tags are listed first."""
     if all(uris.is_local(path.uri) for path in mltable.paths):
         return local_version
@@ -139,7 +139,7 @@ def _around_known(
         yield with_versions(batch, tuple(versions[file] for file in batch.files), known)
 
 
-def _refuse_credentials(table: MLTable) -> None:
+def _refuse_credentials(table: MLTableFile) -> None:
     """InputError for a path that lets everybody in who has it: the plan would keep it."""
     for path in table.paths:
         if has_credential(path.full):
@@ -159,12 +159,12 @@ def plan_records(step: ParallelStep, uri: str, type_: DataType, access: "Access"
     return mini_batches_of_table(files, recipe, division, access), division, recipe, None
 
 
-def is_table(mltable: MLTable, mode: InputMode | None) -> bool:
+def is_table(mltable: MLTableFile, mode: InputMode | None) -> bool:
     """Whether an mltable input is a table rather than a list of files (reference, section 4)."""
     return mltable.is_tabular and mode in (None, InputMode.DIRECT)
 
 
-def _listed_files(mltable: MLTable, mode: InputMode | None, access: "Access") -> Iterator[str]:
+def _listed_files(mltable: MLTableFile, mode: InputMode | None, access: "Access") -> Iterator[str]:
     """The files of an MLTable as a list; without a reader they are its rows, which `take` and `skip` count."""
     files = stoppable(list_uris(mltable, access, mounted=mode not in (None, InputMode.DIRECT)))
     if mltable.is_tabular:
@@ -182,7 +182,7 @@ def _limited(files: Iterator[str], limits: RowLimits) -> Iterator[str]:
     return islice(files, limits.skip, None if limits.take is None else limits.skip + limits.take)
 
 
-def _of_table(mltable: MLTable, division: Division, access: "Access", spill: ShuffleStore) -> Planned:
+def _of_table(mltable: MLTableFile, division: Division, access: "Access", spill: ShuffleStore) -> Planned:
     # The recipe is judged by the first few files; the others wait in the listing, so that it is made once.
     head, files = tee(stoppable(entry for entry in list_files(mltable, access) if entry.size))
     recipe = resolve_recipe(mltable, (e.uri for e in head), lambda uri, size: read_head(uri, size, access))

@@ -12,7 +12,7 @@ from fanout.supervision.step_machine import (
     Do,
     LookAgain,
     Memory,
-    Seal,
+    SealStep,
     StopNodes,
 )
 
@@ -73,13 +73,13 @@ def _forgets_reopened(rules: Any, facts: Any, memory: Memory) -> Any:
 def _seals_unread(rules: Any, facts: Any, memory: Memory, now: float) -> Any:
     """Sealed while nodes are still there."""
     action, memory = _decide(rules, facts, memory, now)
-    return (Seal(memory.verdict), memory) if isinstance(action, StopNodes) and memory.verdict else (action, memory)
+    return (SealStep(memory.verdict), memory) if isinstance(action, StopNodes) and memory.verdict else (action, memory)
 
 
 def _changes_its_mind(rules: Any, facts: Any, memory: Memory, now: float) -> Any:
     """A cancelation that comes while the nodes leave is another verdict."""
     action, after = _decide(rules, facts, memory, now)
-    if isinstance(action, Seal) and facts.canceled is None and not action.verdict.completed:
+    if isinstance(action, SealStep) and facts.canceled is None and not action.verdict.completed:
         return action, replace(after, verdict=Verdict(VerdictStatus.CANCELED, "late"))
     return action, after
 

@@ -24,7 +24,7 @@ from fanout.supervision.step_machine import (
     Memory,
     Pace,
     Rules,
-    Seal,
+    SealStep,
     Speculate,
     StopNodes,
     Weigh,
@@ -325,7 +325,7 @@ def _carry_out(world: World, s: Supervising, action: Action) -> None:
             if world.rules.shares_queue:  # the next look may be that of another container
                 m = s.memory
                 s.memory = Memory(m.begun, m.news, m.empty, settled=m.settled, fenced=m.fenced)
-        case Seal(verdict):
+        case SealStep(verdict):
             world.seal = world.seal or (verdict, with_canceled(_counts(world, s.seen)))
             s.done = True
         case Weigh(hinges):
@@ -394,12 +394,14 @@ def _check(world: World, s: Supervising, facts: Facts, before: Memory, action: A
     """Every promise, by one decision."""
     if s.decisions > LOOK_LIMIT:
         raise BrokenError(f"a look does not come to an end: {action}")
-    if before.verdict is not None and (memory.verdict != before.verdict or not isinstance(action, StopNodes | Seal)):
+    if before.verdict is not None and (
+        memory.verdict != before.verdict or not isinstance(action, StopNodes | SealStep)
+    ):
         raise BrokenError(f"I4: {before.verdict} was decided, and then {action}")
     match action:
         case LookAgain(after):
             _check_look_again(world, s, facts, memory, after)
-        case Seal(verdict):
+        case SealStep(verdict):
             _check_seal(world, facts, memory, verdict)
         case StopNodes(graceful):
             _check_stop(world, facts, before, memory, graceful=graceful)

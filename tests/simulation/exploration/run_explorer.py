@@ -9,7 +9,7 @@ from fanout.pipeline.model import CommandStep
 from fanout.records.seal import Seal
 from fanout.records.verdict import Counts, Verdict, VerdictStatus
 from fanout.scheduler.observer import StepReport
-from fanout.scheduler.run_machine import Action, Begin, Conclude, LookAgain, RunFacts, Skip, decide
+from fanout.scheduler.run_machine import Action, Begin, Conclude, LookAgain, RunFacts, SkipStep, decide
 from tests.simulation.exploration.broken_machines import BROKEN
 from tests.simulation.exploration.explorer import BrokenError, explore
 
@@ -42,7 +42,7 @@ def walk_run(chance: random.Random) -> int:
                     return state
                 case Begin(step):
                     under_way[step.name] = None
-                case Skip(step):
+                case SkipStep(step):
                     skipped.add(step.name)
                 case LookAgain():
                     under_way.update(dict.fromkeys(under_way))  # the next look works on each of them
@@ -91,11 +91,11 @@ def _check(
     completed = {name for name, report in ended.items() if report.seal.verdict.completed}
     over = ended.keys() | skipped
     match action:
-        case Begin(step) | Skip(step, _) if step.name in over or step.name in under_way:
+        case Begin(step) | SkipStep(step, _) if step.name in over or step.name in under_way:
             raise BrokenError(f"{step.name} begins or is left out a second time")
         case Begin(step) if not step.after <= completed:
             raise BrokenError(f"{step.name} begins before its data is there")
-        case Skip(step, _) if step.after <= completed or not step.after <= over:
+        case SkipStep(step, _) if step.after <= completed or not step.after <= over:
             raise BrokenError(f"{step.name} is left out, though it could run")
         case LookAgain() if None in under_way.values() or not under_way:
             raise BrokenError("the look ends while steps are worked on")

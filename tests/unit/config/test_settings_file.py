@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from fanout.config.settings_file import Keys, SettingsFile, read_file
+from fanout.config.settings_file import _KEYS, _TOP, Keys, SettingsFile, read_file
 from fanout.errors import SettingsError
 
 
@@ -48,6 +49,12 @@ def test_every_key(tmp_path: Path) -> None:
     )
     assert _read(tmp_path, text) == expected
     assert _read(tmp_path, "") == SettingsFile()
+
+
+def test_each_key_has_a_check() -> None:
+    """A key that is added is read, at the top and in a profile."""
+    assert set(_KEYS) == {each.name for each in fields(Keys)}
+    assert set(_TOP) == {each.name for each in fields(SettingsFile)}
 
 
 @pytest.mark.parametrize(

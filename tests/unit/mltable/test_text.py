@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from fanout.mltable.text import to_text
 from fanout.tables.formats.readers import CODECS, Delimited, DeltaLake, HeaderMode, JsonLines, Parquet
-from fanout.tables.mltable_file import MLTable, PathEntry, parse_mltable
+from fanout.tables.mltable_file import MLTableFile, PathEntry, parse_mltable
 from fanout.tables.transformations import (
     Conversion,
     ConvertColumnTypes,
@@ -72,7 +72,7 @@ PATHS = st.sampled_from(
     ]
 )
 TABLES = st.builds(
-    MLTable,
+    MLTableFile,
     st.just("file:///data/t/MLTable"),
     st.lists(PATHS, min_size=1, max_size=3).map(tuple),
     READERS,
@@ -81,7 +81,7 @@ TABLES = st.builds(
 
 
 @given(TABLES)
-def test_the_text_of_a_table_is_that_table(table: MLTable) -> None:
+def test_the_text_of_a_table_is_that_table(table: MLTableFile) -> None:
     """Paths, reader and every transformation come back equal."""
     text = to_text(table, [{path.kind: path.full} for path in table.paths])
     assert parse_mltable(text.encode(), table.uri) == table

@@ -12,7 +12,7 @@ from fanout.scheduler.run_machine import (
     Conclude,
     LookAgain,
     RunFacts,
-    Skip,
+    SkipStep,
     blocked_by,
     decide,
     fails_run,
@@ -78,9 +78,9 @@ def test_what_a_failed_step_feeds_is_left_out() -> None:
     """And so is what comes after that; the others go on."""
     ended = {"a": _report(A, FAILED)}
     facts = RunFacts(ended, under_way={"b": 3.0})
-    assert decide(STEPS, facts) == (Skip(MIDDLE, "step a did not complete"),)
+    assert decide(STEPS, facts) == (SkipStep(MIDDLE, "step a did not complete"),)
     facts = RunFacts(ended, {"middle"}, {"b": 3.0})
-    assert decide(STEPS, facts) == (Skip(LAST, "step a did not complete"),)
+    assert decide(STEPS, facts) == (SkipStep(LAST, "step a did not complete"),)
     assert decide(STEPS, RunFacts(ended, {"middle", "last"}, {"b": 3.0})) == (LookAgain(3.0),)
 
 

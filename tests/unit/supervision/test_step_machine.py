@@ -16,7 +16,7 @@ from fanout.supervision.step_machine import (
     Memory,
     Pace,
     Rules,
-    Seal,
+    SealStep,
     Speculate,
     StopNodes,
     Weigh,
@@ -40,7 +40,7 @@ def _actions(rules: Rules, facts: Facts, memory: Memory, answers: list[dict[str,
     while True:
         action, memory = decide(rules, facts, memory, NOW)
         actions.append(action)
-        if isinstance(action, LookAgain | Seal) or (found := next(left, None)) is None:
+        if isinstance(action, LookAgain | SealStep) or (found := next(left, None)) is None:
             return actions
         facts = replace(facts, **found)
 
@@ -93,7 +93,7 @@ def test_a_cancelation_ends_the_step() -> None:
     """Its reason is that of the verdict, and what is committed last does not change that."""
     facts = replace(OPEN, asked=True, canceled="ada canceled the run")
     [stop, end] = _actions(RULES, facts, DUE, [{"left": True, "counts": Counts(total=4, succeeded=4)}])
-    assert (stop, end) == (StopNodes(graceful=False), Seal(Verdict(VerdictStatus.CANCELED, "ada canceled the run")))
+    assert (stop, end) == (StopNodes(graceful=False), SealStep(Verdict(VerdictStatus.CANCELED, "ada canceled the run")))
 
 
 def test_nodes_that_are_gone_are_believed_after_a_second_look() -> None:
@@ -107,7 +107,7 @@ def test_nodes_that_are_gone_are_believed_after_a_second_look() -> None:
     ]
     why = {"confirmed": True, "cause": "no module"}
     *_, end = _actions(RULES, OPEN, FRESH, [gone, why, {"left": True}])
-    assert end == Seal(Verdict(VerdictStatus.FAILED, "the entry script cannot be started: no module"))
+    assert end == SealStep(Verdict(VerdictStatus.FAILED, "the entry script cannot be started: no module"))
 
 
 def test_stragglers_are_looked_for_near_the_end() -> None:

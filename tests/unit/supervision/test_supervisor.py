@@ -27,8 +27,7 @@ from fanout.storage import keys
 from fanout.storage.keys import StepRound
 from fanout.storage.objects import put, read
 from fanout.supervision.progress import Observers, Progress
-from fanout.supervision.step_machine import Seal as SealStep
-from fanout.supervision.step_machine import with_canceled
+from fanout.supervision.step_machine import SealStep, with_canceled
 from fanout.supervision.supervisor import UNKNOWN, Supervisor, supervise
 
 AT = StepRound("r", "s")

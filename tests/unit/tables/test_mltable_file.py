@@ -8,7 +8,7 @@ from fanout.errors import InputError
 from fanout.storage.access import Access
 from fanout.storage.datastores import Datastores
 from fanout.tables.formats.readers import Delimited, HeaderMode, JsonLines, Parquet
-from fanout.tables.mltable_file import MLTable, PathEntry, list_files, load_mltable, parse_mltable
+from fanout.tables.mltable_file import MLTableFile, PathEntry, list_files, load_mltable, parse_mltable
 from fanout.tables.transformations import (
     Conversion,
     ConvertColumnTypes,
@@ -27,11 +27,11 @@ FOLDER = "file:///data/t"
 PATHS = "paths: [{file: a.csv}]\n"
 
 
-def parse(text: str, folder: str = FOLDER) -> MLTable:
+def parse(text: str, folder: str = FOLDER) -> MLTableFile:
     return parse_mltable(text.encode(), f"{folder}/MLTable")
 
 
-def steps(text: str) -> MLTable:
+def steps(text: str) -> MLTableFile:
     return parse(f"{PATHS}transformations:\n{text}")
 
 

@@ -7,7 +7,7 @@ import pytest
 from fanout.errors import InputError
 from fanout.tables import resolution
 from fanout.tables.formats.readers import CODECS, Delimited, HeaderMode, JsonLines, Parquet, Reader
-from fanout.tables.mltable_file import MLTable
+from fanout.tables.mltable_file import MLTableFile
 from fanout.tables.recipe import TableRecipe
 from fanout.tables.resolution import resolve_recipe
 from fanout.tables.transformations import Conversion, ConvertColumnTypes, Transformation
@@ -29,7 +29,7 @@ class Files:
 def recipe_of(reader: Reader, *contents: str | bytes, steps: tuple[Transformation, ...] = ()) -> TableRecipe:
     encoded = [c.encode() if isinstance(c, str) else c for c in contents]
     files = Files({f"f{i}": content for i, content in enumerate(encoded)})
-    return resolve_recipe(MLTable("file:///t/MLTable", (), reader, steps), list(files.contents), files.head)
+    return resolve_recipe(MLTableFile("file:///t/MLTable", (), reader, steps), list(files.contents), files.head)
 
 
 def types(recipe: TableRecipe) -> dict[str, str]:
@@ -51,7 +51,7 @@ def test_a_table_goes_on_in_the_next_file() -> None:
 def test_only_as_many_files_are_looked_at_as_it_takes() -> None:
     """A million files are not opened to plan."""
     files = Files({f"f{i}": b"a\n" + b"1\n2\n" * 60 for i in range(9)})
-    resolve_recipe(MLTable("file:///t/MLTable", (), Delimited()), list(files.contents), files.head)
+    resolve_recipe(MLTableFile("file:///t/MLTable", (), Delimited()), list(files.contents), files.head)
     assert [uri for uri, _ in files.read] == ["f0", "f1"]
 
 
@@ -116,7 +116,7 @@ def test_a_long_head_is_read_in_growing_parts(monkeypatch: pytest.MonkeyPatch) -
     """No more than it takes, however long the lines are."""
     monkeypatch.setattr(resolution, "HEAD_SIZE", 16)
     files = Files({"f": b"a,b\n" + (b"x" * 30 + b",5\n") * 300})
-    recipe = resolve_recipe(MLTable("file:///t/MLTable", (), Delimited()), ["f"], files.head)
+    recipe = resolve_recipe(MLTableFile("file:///t/MLTable", (), Delimited()), ["f"], files.head)
     assert types(recipe) == {"a": "string", "b": "int"}
     assert [size for _, size in files.read] == [16, 64, 256, 1024, 4096, 16384]
 
@@ -164,7 +164,7 @@ def test_a_long_json_head_is_read_in_growing_parts(monkeypatch: pytest.MonkeyPat
 def test_parquet_says_it_all_itself() -> None:
     """Nothing is read."""
     files = Files({"f": b""})
-    recipe = resolve_recipe(MLTable("file:///t/MLTable", (), Parquet()), ["f"], files.head)
+    recipe = resolve_recipe(MLTableFile("file:///t/MLTable", (), Parquet()), ["f"], files.head)
     assert recipe.columns == ()
     assert recipe.keeps_types
     assert files.read == []

@@ -12,7 +12,7 @@ from pyarrow import parquet as pq
 from fanout.errors import InputError
 from fanout.files.byte_ranges import read_head
 from fanout.storage.access import Access
-from fanout.tables.mltable_file import MLTable, list_files, parse_mltable
+from fanout.tables.mltable_file import MLTableFile, list_files, parse_mltable
 from fanout.tables.recipe import TableRecipe
 from fanout.tables.resolution import resolve_recipe
 from fanout.tables.row_limits import rows_wanted
@@ -44,13 +44,13 @@ READERS = {
 }
 
 
-def table_of(folder: Path, suffix: str, *steps: str) -> MLTable:
+def table_of(folder: Path, suffix: str, *steps: str) -> MLTableFile:
     lines = "".join(f"\n- {step}" for step in (READERS[suffix], *steps))
     text = f"paths: [{{pattern: '*.{suffix}'}}]\ntransformations:{lines}\n"
     return parse_mltable(text.encode(), f"{folder.as_uri()}/MLTable")
 
 
-def recipe_of(table: MLTable) -> TableRecipe:
+def recipe_of(table: MLTableFile) -> TableRecipe:
     files = [entry.uri for entry in list_files(table, Access())]
     return resolve_recipe(table, files, lambda uri, size: read_head(uri, size, Access()))
 

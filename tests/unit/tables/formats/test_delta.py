@@ -16,7 +16,7 @@ from fanout.errors import InputError, MissingExtraError
 from fanout.storage.access import Access
 from fanout.tables.formats.delta import complete, partition_texts
 from fanout.tables.formats.readers import DeltaLake
-from fanout.tables.mltable_file import MLTable, list_files, parse_mltable, pinned
+from fanout.tables.mltable_file import MLTableFile, list_files, parse_mltable, pinned
 from fanout.tables.values.types import ColumnType, Kind
 from fanout.tables.whole_table import load_table
 
@@ -32,12 +32,12 @@ def folder(tmp_path: Path) -> Path:
     return lake
 
 
-def table_of(lake: Path, options: str = "{}", *steps: str) -> MLTable:
+def table_of(lake: Path, options: str = "{}", *steps: str) -> MLTableFile:
     lines = "".join(f"\n- {step}" for step in (f"read_delta_lake: {options}", *steps))
     return parse_mltable(f"paths: [{{folder: '{lake}'}}]\ntransformations:{lines}\n".encode(), "file:///t/MLTable")
 
 
-def rows(table: MLTable) -> list[dict[str, Any]]:
+def rows(table: MLTableFile) -> list[dict[str, Any]]:
     frame = load_table(table, Access())
     found: list[dict[str, Any]] = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return sorted(found, key=lambda row: int(row["a"]))
