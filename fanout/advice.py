@@ -59,6 +59,10 @@ class Commands:
         """Starts another run of a pipeline file."""
         return self._line("run", self._file(file), *self.queue)
 
+    def test(self, folder: str) -> str:
+        """Runs the tests of a new project."""
+        return shlex.join(("pytest", folder))
+
     def run_one(self, run: str, step: str, mini_batch: int) -> str:
         """Runs one mini-batch in front of one's eyes."""
         return self._line("run-one", run, str(mini_batch), "--step", step)

@@ -121,6 +121,17 @@ def own_environments(pipeline: "Pipeline") -> "Pipeline":
     return with_own_environments(pipeline)
 
 
+def at_once(pipeline: "Pipeline", processes: int) -> "Pipeline":
+    """The pipeline whose parallel steps use so many processes on each node, whatever its file says."""
+    from fanout.pipeline.model import ParallelStep
+
+    steps = tuple(
+        replace(step, max_concurrency_per_instance=processes) if isinstance(step, ParallelStep) else step
+        for step in pipeline.steps
+    )
+    return replace(pipeline, steps=steps)
+
+
 def overrides_of(path: Path, inputs: Sequence[str]) -> list[str]:
     """Each `name=value` as an override of the pipeline file; SpecError for names that the file does not have."""
     if not inputs:

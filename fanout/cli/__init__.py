@@ -1,5 +1,6 @@
 """The command `fanout`: verbs, each one call, and an exit code."""
 
+import os
 from collections.abc import Sequence
 from contextvars import copy_context
 from typing import TYPE_CHECKING, NoReturn
@@ -33,9 +34,14 @@ def answer(arguments: Sequence[str] | None = None) -> int:
 
 def _answer(arguments: Sequence[str] | None) -> int:
     from fanout.cli.app import app
+    from fanout.cli.commands.completion import VARIABLE
     from fanout.cli.exit_codes import report_error
     from fanout.cli.waits import waits_reported
 
+    if VARIABLE in os.environ:
+        from typer._completion_classes import completion_init
+
+        completion_init()  # typer's forms of a shell's question
     try:
         with waits_reported():
             app(args=arguments, prog_name="fanout")

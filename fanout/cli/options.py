@@ -5,10 +5,16 @@ from typing import Annotated
 
 import typer
 
+from fanout.cli.run_names import run_names
 from fanout.errors import SettingsError
 
 PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="The pipeline file.", show_default=False)]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run, or a unique prefix.", show_default=False)]
+RunName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="Name of the run, or a unique prefix.", show_default=False, autocompletion=run_names
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="A.B.C=VALUE", help="Replace a value of the pipeline file.", show_default=False),
@@ -31,6 +37,7 @@ Queue = Annotated[
 ]
 Profile = Annotated[str | None, typer.Option(metavar="NAME", help="A profile of fanout.toml.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only what goes wrong.")]
 StepName = Annotated[str | None, typer.Option("--step", metavar="STEP", help="Only this step.", show_default=False)]
 
 On = Annotated[

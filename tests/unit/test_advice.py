@@ -14,10 +14,11 @@ from fanout.advice import Commands, advise_with, advised
 PACKAGE = Path(fanout.__file__).parent
 VERBS = (
     "run|attach|validate|plan|resume|redrive|cancel|status|failures|run-one|list|logs|watch|trigger|assets|node|deploy"
-    "|destroy"
+    "|destroy|init|completion"
 )
 COMMAND = re.compile(rf"(?<![\w/-])fanout (?:{VERBS})\b")
 NO_ADVICE = {
+    "api/new_project.py": "the files of a new project, whose commands tests/e2e/cli/test_init.py runs",
     "cli/commands/run_one.py": "shows how run-one is typed",
     "triggers/sources/webhook.py": "the answer to a GET: what is there",
     "testing/plugin.py": "the title of a section of a report",

@@ -23,7 +23,7 @@ def attach(
     profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
-    """Follow a run that another process carries out, such as one started with --detach.
+    """Follow a run of another process, such as one with --detach.
 
     Ends when the run has ended, with its exit code. Ctrl-C ends the looking, not the run.
     """

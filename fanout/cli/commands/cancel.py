@@ -18,7 +18,7 @@ def cancel(
     profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
-    """Stop a run for good, on all its machines; completed work stays.
+    """Stop a run for good, on all machines; completed work stays.
 
     Exit code 0: the run is Canceled. 1: it had already ended in another way.
     """

@@ -88,7 +88,7 @@ def deploy(
     store: options.Store = None,
     profile: options.Profile = None,
 ) -> None:
-    """Deploy a pipeline to AWS, where arriving objects start its runs.
+    """Deploy a pipeline to AWS, where arriving objects start runs.
 
     Shows what would change, and asks first. A second call changes nothing. With --to kubernetes it prints
     manifests for kubectl: workers for a deployment, or nodes for one run.

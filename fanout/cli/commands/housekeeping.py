@@ -27,7 +27,7 @@ def rm(
     profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
-    """Remove a run that is over, with its logs, its queues and the outputs that the store holds.
+    """Remove a run that is over, with logs, queues and stored outputs.
 
     Outputs that the pipeline gave a path of their own stay.
     """
@@ -70,7 +70,7 @@ def gc(
     profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
-    """Show, and with --yes remove, old runs and what no run needs any more.
+    """Show, or with --yes remove, old runs and what no run needs.
 
     That is code, notes for reuse, queues, unfinished uploads and scratch. Runs that are not over stay.
     """

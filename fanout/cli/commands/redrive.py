@@ -10,6 +10,7 @@ from fanout.api.where import Where
 from fanout.cli import options
 from fanout.cli.commands.run import NewCode, carry_out
 from fanout.cli.exit_codes import report_error
+from fanout.cli.run_names import run_names
 from fanout.errors import ExitCode, SettingsError, UserError
 from fanout.formatting import many
 
@@ -36,7 +37,9 @@ MiniBatches = Annotated[
 AllFailed = Annotated[bool, typer.Option("--all-failed", help="All runs that ended Failed, the oldest first.")]
 OptionalRun = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN]", help="Name of the run, or a unique prefix.", show_default=False),
+    typer.Argument(
+        metavar="[RUN]", help="Name of the run, or a unique prefix.", show_default=False, autocompletion=run_names
+    ),
 ]
 
 
@@ -54,8 +57,9 @@ def redrive(
     queue: options.Queue = None,
     profile: options.Profile = None,
     json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Run again what did not succeed in a run, or in all runs that failed.
+    """Run again what did not succeed, in one run or all failed ones.
 
     A run that has not ended is ended first, on all its machines; completed work stays.
     """
@@ -72,7 +76,8 @@ def redrive(
     context.open_to_read(settings)
     names = [run] if run is not None else _failed_runs(settings, wanted)
     codes = [
-        _again(name, step, chosen, settings, where, new_code=new_code, json=json, of_many=run is None) for name in names
+        _again(name, step, chosen, settings, where, new_code=new_code, json=json, quiet=quiet, of_many=run is None)
+        for name in names
     ]
     raise typer.Exit(max(codes, default=ExitCode.COMPLETED))
 
@@ -107,6 +112,7 @@ def _again(
     *,
     new_code: bool,
     json: bool,
+    quiet: bool,
     of_many: bool,
 ) -> ExitCode:
     """Runs one again; its exit code. Of many, one that cannot be run again does not keep the others from it."""
@@ -121,7 +127,7 @@ def _again(
         return await again(record.name, redrive_order(record, step, chosen, new_code=new_code), run_context, view)
 
     try:
-        return asyncio.run(carry_out(job, settings, where, json=json))
+        return asyncio.run(carry_out(job, settings, where, json=json, quiet=quiet))
     except UserError as error:
         if not of_many:
             raise

@@ -49,6 +49,12 @@ Reuse = Annotated[
 ]
 
 
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, metavar="N", help="Processes at once on each node.", show_default=False),
+]
+
+
 def run(
     pipeline: direct.Target,
     over: direct.Over = None,
@@ -60,6 +66,7 @@ def run(
     name: Name = None,
     env: Env = False,
     reuse: Reuse = None,
+    jobs: Jobs = None,
     strict: options.Strict = None,
     on: options.On = None,
     detach: Detach = False,
@@ -67,6 +74,7 @@ def run(
     queue: options.Queue = None,
     profile: options.Profile = None,
     json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Run a pipeline and show its progress and results.
 
@@ -74,7 +82,7 @@ def run(
     fanout run score.py:clean --over rows.csv --rows 1000 -o out.csv a function of it, over the data.
     """
     from fanout.api import context
-    from fanout.api.pipelines import own_environments, placed_on, warm_node
+    from fanout.api.pipelines import at_once, own_environments, placed_on, warm_node
 
     where = Where(store, queue, profile)
     asked = direct.Asked(over, rows, size, output)
@@ -82,6 +90,7 @@ def run(
     with direct.pipeline_of(pipeline, asked, sets, inputs, where) as found:
         loaded = own_environments(found) if env else found
         loaded = loaded if reuse is None else replace(loaded, force_rerun=not reuse)
+        loaded = loaded if jobs is None else at_once(loaded, jobs)
         settings = context.settings_of(pipeline if over is None else Path.cwd(), where)
         settings = settings if strict is None else replace(settings, strict=strict)
         loaded = placed_on(loaded, on, settings)
@@ -97,7 +106,7 @@ def run(
         with warm_node(loaded, settings) as warm:
             import asyncio  # the node imports beside us from here on
 
-            raise typer.Exit(asyncio.run(carry_out(job, settings, where, json=json, warm=warm)))
+            raise typer.Exit(asyncio.run(carry_out(job, settings, where, json=json, quiet=quiet, warm=warm)))
 
 
 def resume(
@@ -109,6 +118,7 @@ def resume(
     queue: options.Queue = None,
     profile: options.Profile = None,
     json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Continue a run that was stopped or lost its machine.
 
@@ -129,11 +139,11 @@ def resume(
         return await go_on(await full_name(run_context.store, run), run_context, view, new_code=new_code)
 
     context.open_to_read(settings)  # a store that is not there holds no run, and is not made for looking
-    raise typer.Exit(asyncio.run(carry_out(job, settings, where, json=json)))
+    raise typer.Exit(asyncio.run(carry_out(job, settings, where, json=json, quiet=quiet)))
 
 
 async def carry_out(
-    job: "Job", settings: "Settings", where: Where, *, json: bool, warm: "WarmNode | None" = None
+    job: "Job", settings: "Settings", where: Where, *, json: bool, quiet: bool = False, warm: "WarmNode | None" = None
 ) -> ExitCode:
     """Shows a run from its start to its end; the exit code that its verdict asks for."""
     from fanout.api import context
@@ -146,7 +156,7 @@ async def carry_out(
 
     async with context.run_context_of(settings, warm) as run_context:
         commands = context.commands_of(settings, where)
-        view = choose_view(sys.stdout, commands, run_context.clock, json=json)
+        view = choose_view(sys.stdout, commands, run_context.clock, json=json, quiet=quiet)
         with contextlib.closing(view), _advised(view, commands), _waits_in(view):
             async with beside(follow_running(run_context.store, view, run_context.clock), "looking at what runs"):
                 report = await until_stopped(

@@ -10,6 +10,7 @@ import typer
 
 from fanout.api.where import Where
 from fanout.cli import options
+from fanout.cli.run_names import run_names
 from fanout.errors import ExitCode, RunError
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 Which = Annotated[
     list[str],
     typer.Argument(
-        metavar="[RUN] N", help="The run, by default the newest; the mini-batch, from 0.", show_default=False
+        metavar="[RUN] N",
+        help="The run, by default the newest; the mini-batch, from 0.",
+        show_default=False,
+        autocompletion=run_names,
     ),
 ]
 NewCode = Annotated[bool, typer.Option("--new-code", help="Use the current code instead of the run's snapshot.")]

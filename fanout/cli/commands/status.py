@@ -10,6 +10,7 @@ import typer
 from fanout.advice import advised
 from fanout.api.where import Where
 from fanout.cli import options
+from fanout.cli.run_names import run_names
 from fanout.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 FOLLOW_EVERY = 1.0
 StrictStatus = Annotated[bool, typer.Option("--strict", help="Exit code 1 when anything has failed so far.")]
 OptionalRun = Annotated[
-    str | None, typer.Argument(metavar="[RUN]", help="Name of the run; by default the newest.", show_default=False)
+    str | None,
+    typer.Argument(
+        metavar="[RUN]", help="Name of the run; by default the newest.", show_default=False, autocompletion=run_names
+    ),
 ]
 Last = Annotated[int, typer.Option(min=1, metavar="N", help="How many runs, newest first.")]
 Verdicts = Annotated[

@@ -202,6 +202,16 @@ def test_a_run_that_there_is_not(project: Any) -> None:
     assert "a" * 20 in do(project, "fanout list")
 
 
+@recommends("run", "test")
+def test_a_new_project(project: Any) -> None:
+    """Its pipeline and its test, from where it was made."""
+    made = project.fanout("init", "a new shop")
+    assert made.code == 0, made.said
+    commands = dict(line.split(": ", 1) for line in made.stdout.splitlines() if ": " in line)
+    assert "Completed" in do(project, commands["run it"])
+    assert "1 passed" in do(project, commands["test it"] + " -n 0")
+
+
 @recommends("run", "redrive")
 def test_after_an_error_of_the_pipeline_file(project: Any) -> None:
     """A redrive goes by the file as it was: it helps when the data is put right, else a new run does."""

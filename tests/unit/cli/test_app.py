@@ -8,7 +8,7 @@ import fanout as package
 
 VERBS = (
     *("run", "validate", "plan", "schema", "resume", "redrive", "cancel", "status", "failures", "list", "logs", "node"),
-    *("deploy", "destroy"),
+    *("deploy", "destroy", "init", "completion"),
 )
 HEAVY = {"asyncio", "obstore", "pydantic", "rich", "yaml", "pandas", "pyarrow", "sqlite3", "boto3"}
 

@@ -12,7 +12,7 @@ from fanout.errors import ExitCode
 from fanout.node import exit_codes
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "commands.md").read_text()
-ROW = re.compile(r"^\| `fanout ([^`]+)` \| ([^|]+) \| (.+) \| ([^|]+) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `fanout ([^`]+)` \| ([^|]+) \|(?: (.+))? \| ([^|]+) \|$", re.MULTILINE)
 OPTION = re.compile(r"^\| `(-[^`]+)` \| (.+) \|$", re.MULTILINE)
 CODE = re.compile(r"^\| (\d+) \|", re.MULTILINE)
 

@@ -8,12 +8,16 @@ from fanout.cli.render.run.view import RunView
 from fanout.clock import Clock
 
 
-def choose_view(stream: TextIO, commands: Commands, clock: Clock, *, json: bool) -> RunView:
-    """JSON lines when asked for, a live table on a terminal, plain lines elsewhere."""
+def choose_view(stream: TextIO, commands: Commands, clock: Clock, *, json: bool, quiet: bool = False) -> RunView:
+    """JSON lines or only what goes wrong when asked for, a live table on a terminal, plain lines elsewhere."""
     if json:
         from fanout.cli.render.run.json_lines import JsonLinesView
 
         return JsonLinesView(Console(stream), clock)
+    if quiet:
+        from fanout.cli.render.run.quiet import QuietView
+
+        return QuietView(output_to(stream), commands, clock)
     if stream.isatty():
         from fanout.cli.render.run.live import LiveView
 

@@ -51,14 +51,17 @@ class PlainView:
 
     def step_progress(self, progress: Progress) -> None:
         state = self._board.progress(progress)
-        for sentence, traceback in self._board.first_failures(progress):
-            self._output.line(self._output.paint.bad(sentence))
-            self._output.line(traceback)
+        self._first_failures(progress)
         when, what = self._reported.get(progress.step, (0.0, ""))
         now, line = self._clock.monotonic(), progress_line(state)
         if now - when >= PROGRESS_EVERY and line != what:
             self._reported[progress.step] = now, line
             self._output.line(f"{progress.step}: {line}")
+
+    def _first_failures(self, progress: Progress) -> None:
+        for sentence, traceback in self._board.first_failures(progress):
+            self._output.line(self._output.paint.bad(sentence))
+            self._output.line(traceback)
 
     def running_steps(self) -> tuple[str, tuple[str, ...]]:
         return self._board.running_steps()
