@@ -27,7 +27,7 @@ def rm(
     profile: options.Profile = None,
     json: options.Json = False,
 ) -> None:
-    """Remove a run that is over, with logs, queues and stored outputs.
+    """Remove a finished run, with logs, queues and stored outputs.
 
     Outputs that the pipeline gave a path of their own stay.
     """
