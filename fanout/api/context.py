@@ -176,7 +176,10 @@ def open_to_read(settings: Settings) -> "ObjectStore":
 
     if not is_there(settings):
         folder = local_path(settings.store)
-        raise RunError(f"there are no runs here: {folder} does not exist; --store or --profile name another store")
+        raise RunError(
+            f"there are no runs here: {folder} does not exist; --store or --profile name another store, in Python "
+            "store= or profile="
+        )
     return open_store(settings.store, access_to_look(settings))
 
 

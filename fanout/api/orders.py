@@ -23,7 +23,9 @@ def redrive_order(
     elif len(parallel) == 1:
         chosen = parallel[0]
     else:
-        raise RunError(f"run {record.name} has {len(parallel)} parallel steps: say which with --step")
+        raise RunError(
+            f"run {record.name} has {len(parallel)} parallel steps ({', '.join(parallel)}): name one of them"
+        )
     if wanted is not None and chosen not in parallel:
         raise RunError(f"step {chosen} is a command: it has no mini-batches")
     return RedriveOrder(Choice(chosen, wanted), new_code)

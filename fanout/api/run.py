@@ -174,7 +174,8 @@ class Run:
 
     def _failed(self, verdict: Verdict) -> RunFailed:
         more = context.commands_of(self._settings, Where(profile=self._settings.profile)).failures(self.name)
-        return RunFailed(f"run {self.name} ended {verdict.status}: {verdict.reason}; all failures: {more}", self.name)
+        reason = f"run {self.name} ended {verdict.status}: {verdict.reason}"
+        return RunFailed(f"{reason}; all failures: Run.failures(), or {more}", self.name)
 
     def redrive(
         self,

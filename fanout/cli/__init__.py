@@ -34,7 +34,7 @@ def answer(arguments: Sequence[str] | None = None) -> int:
 
 def _answer(arguments: Sequence[str] | None) -> int:
     from fanout.cli.app import app
-    from fanout.cli.commands.completion import VARIABLE
+    from fanout.cli.commands.setup import VARIABLE
     from fanout.cli.exit_codes import report_error
     from fanout.cli.waits import waits_reported
 

@@ -8,16 +8,15 @@ from fanout.cli.commands import (
     assets,
     attach,
     cancel,
-    completion,
     deploy,
     failures,
     housekeeping,
-    init,
     node,
     redrive,
     report,
     run,
     run_one,
+    setup,
     status,
     trigger,
     validate,
@@ -55,7 +54,7 @@ app.command()(run.run)
 app.command()(validate.validate)
 app.command()(validate.plan)
 app.command()(validate.schema)
-app.command()(init.init)
+app.command()(setup.init)
 app.command()(run.resume)
 app.command()(attach.attach)
 app.command()(redrive.redrive)
@@ -74,4 +73,4 @@ app.add_typer(assets.assets, name="assets")
 app.command()(node.node)
 app.command()(deploy.deploy)
 app.command()(deploy.destroy)
-app.command()(completion.completion)
+app.command()(setup.completion)

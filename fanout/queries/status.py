@@ -154,5 +154,5 @@ def pick_parallel(record: RunRecord, step: str | None) -> ParallelStep:
         return found
     if len(parallel) != 1:
         names = ", ".join(one.name for one in parallel)
-        raise RunError(f"run {record.name} has {len(parallel)} parallel steps ({names}): say which with --step")
+        raise RunError(f"run {record.name} has {len(parallel)} parallel steps ({names}): name one of them")
     return parallel[0]

@@ -111,7 +111,7 @@ async def create_record(store: "ObjectStore", record: RunRecord) -> None:
     if not await try_create(store, record):
         raise RunError(
             f"there is a run named {record.name} already: see it with `{advised().status(record.name)}`, go on with it "
-            f"with `{advised().resume(record.name)}`, or choose another name with --name"
+            f"with `{advised().resume(record.name)}`, or choose another name"
         )
 
 

@@ -10,7 +10,7 @@ from fanout.code_snapshots.archive import Snapshot
 from fanout.code_snapshots.selection import Places
 from fanout.code_snapshots.uses import note_use
 from fanout.config.settings import Settings, resolve_datastore
-from fanout.errors import StoreError
+from fanout.errors import InputError, StoreError
 from fanout.pipeline.data.locations import local_path
 from fanout.pipeline.model import DataInput, ParallelStep, Pipeline, Step
 from fanout.pipeline.trigger import KEY_TOKEN, RUN_TOKEN
@@ -33,10 +33,24 @@ async def take_snapshots(pipeline: Pipeline, context: RunContext, only: str | No
         if folder is None or only not in (None, step.name):
             continue
         if folder not in by_folder:
+            _check_there(step.name, folder, pipeline)
             places = places_of(pipeline, context.settings)
             by_folder[folder] = await asyncio.to_thread(code.snapshot, Path(folder), places)
         taken[step.name] = by_folder[folder]
     return taken
+
+
+def is_kept_in_run(folder: str, pipeline: Pipeline) -> bool:
+    """Whether the code was made from a function, so that there is no folder that could have changed."""
+    return not pipeline.file and not Path(folder).is_dir()
+
+
+def _check_there(step: str, folder: str, pipeline: Pipeline) -> None:
+    if is_kept_in_run(folder, pipeline):
+        raise InputError(
+            f"{step}: the run was begun with a function, and only the run has its code: begin a new run with the "
+            "function as it is now, or redrive without new code, which runs the function as it was"
+        )
 
 
 def notices_of(pipeline: Pipeline, taken: Mapping[str, Snapshot]) -> list[str]:

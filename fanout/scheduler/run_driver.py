@@ -150,7 +150,9 @@ class RunDriver:
         already = await step_seal(store, at)
         if already is None and not self._took_over:
             self._took_over = True
-            self.observer.notice("steps that are taken over from an earlier run are run again with --rerun")
+            self.observer.notice(
+                "steps that are taken over from an earlier run are run again with --rerun, or reuse=False in Python"
+            )
         sealed = already or await seal(store, keys.verdict(at), mine)
         if isinstance(step, ParallelStep):
             await put(store, keys.concluded_json(at), b"{}")  # nothing follows from this seal

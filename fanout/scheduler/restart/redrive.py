@@ -19,7 +19,7 @@ from fanout.records.step import read_record
 from fanout.results.reader import absorb_sealed, first_ledger
 from fanout.scheduler.bindings import Outputs, bind
 from fanout.scheduler.cancel import cancel
-from fanout.scheduler.code_folders import changed_files, code_folder, store_snapshots, take_snapshots
+from fanout.scheduler.code_folders import changed_files, code_folder, is_kept_in_run, store_snapshots, take_snapshots
 from fanout.scheduler.context import RunContext
 from fanout.scheduler.observer import RunObserver, RunReport
 from fanout.scheduler.parallel_stages import planned_input
@@ -143,6 +143,8 @@ async def _code_notice(
     """Whether the code is another one now, and which is used."""
     before, folder = record.code.get(step.name), code_folder(step)
     if before is None:
+        return None
+    if step.name not in now and folder is not None and is_kept_in_run(folder, record.pipeline):
         return None
     if step.name not in now:
         return f"{step.name}: {folder} is not there any more; the run's own copy of the code is used"

@@ -46,7 +46,9 @@ def test_a_failed_run_raises_when_it_is_asked_to(pipeline: Path) -> None:
     assert (failed.step, failed.index, failed.cause, failed.attempts) == ("score", 1, "exception", 3)
     assert failed.message == "ValueError: invalid literal for int() with base 10: 'no number'"
     assert f'{pipeline.parent}/src/score.py", line 4, in run' in failed.traceback
-    with pytest.raises(fanout.RunFailed, match=r"ended Failed.*all failures: fanout failures") as caught:
+    with pytest.raises(
+        fanout.RunFailed, match=r"ended Failed.*all failures: Run.failures\(\), or fanout failures"
+    ) as caught:
         run.raise_for_status()
     assert isinstance(caught.value.__cause__, fanout.ScriptError)
     assert "ValueError: invalid literal" in str(caught.value.__cause__)

@@ -72,7 +72,7 @@ async def test_the_same_again_is_taken_over(world: Any, notes: Any, chain: Any, 
     assert "taken over from run one" in report.steps[0].seal.verdict.reason
     assert [line for line in notes.said if line.startswith("notice")] == [
         *[f"notice {step}: nothing is reused: no earlier run of this step is known in this store" for step in "ab"],
-        "notice steps that are taken over from an earlier run are run again with --rerun",
+        "notice steps that are taken over from an earlier run are run again with --rerun, or reuse=False in Python",
     ]
 
 

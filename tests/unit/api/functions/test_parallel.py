@@ -191,3 +191,16 @@ def test_what_was_measured_is_not_called_again(folder: Path) -> None:
     calls = {number: Path(f"calls-{number}").read_text() for number in range(40)}
     assert {number for number, text in calls.items() if text != "x"} <= {30}
     assert calls[30] == "xx"
+
+
+def test_new_code_of_a_function_is_a_new_run() -> None:
+    """A redrive runs the function as it was, without a word about a folder; with new code it says what to do."""
+    run = fanout.parallel(mini_batch_size=1, max_retries=0)(odd).run([1, 2, 3])
+    assert run.status == "Failed"
+    with pytest.raises(
+        fanout.InputError, match="begun with a function, and only the run has its code: begin a new run"
+    ):
+        run.redrive(new_code=True)
+    assert run.redrive().status == "Failed"
+    with pytest.raises(fanout.RunFailed, match=r"all failures: Run.failures\(\), or fanout failures"):
+        run.raise_for_status()

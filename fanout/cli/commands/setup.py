@@ -1,5 +1,6 @@
-"""`fanout init`: the files of a new project."""
+"""`fanout init` and `fanout completion`: what one needs once, before the first run."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,8 @@ import typer
 
 from fanout.errors import InputError
 
+VARIABLE = "_FANOUT_COMPLETE"
+"""With it in the environment, a process of fanout answers a shell, and does nothing else."""
 Folder = Annotated[
     Path, typer.Argument(metavar="[FOLDER]", help="Where; by default the current folder.", show_default=False)
 ]
@@ -54,3 +57,25 @@ def _next(folder: Path) -> None:
 
     typer.echo(f"run it:  {advised().run(str(folder / 'pipeline.yml'))}")
     typer.echo(f"test it: {advised().test(str(folder / 'tests'))}")
+
+
+class Shell(StrEnum):
+    """The shells that are known."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
+
+ShellName = Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.", show_default=False)]
+
+
+def completion(shell: ShellName) -> None:
+    """Print what makes bash, zsh or fish complete fanout's commands.
+
+    bash: eval "$(fanout completion bash)" in ~/.bashrc. zsh: the same with zsh in ~/.zshrc, behind compinit.
+    fish: fanout completion fish > ~/.config/fish/completions/fanout.fish
+    """
+    from typer._completion_shared import get_completion_script  # behind --show-completion, which apps of one verb have
+
+    typer.echo(get_completion_script(prog_name="fanout", complete_var=VARIABLE, shell=shell.value))
