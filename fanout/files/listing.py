@@ -42,11 +42,15 @@ def list_folder(folder: str, access: "Access") -> Iterator[FileEntry]:
     return _at_least_one(_walk(folder, None, access), _nothing_in(folder))
 
 
+def local_uris(folder: str) -> Iterator[str]:
+    """The URIs of what is below a folder of this machine, which may be nothing; no file is asked for its size."""
+    return chain.from_iterable(_local_uris(os.fsencode(uris.to_path(folder))))
+
+
 def list_uris(folder: str, access: "Access") -> Iterator[str]:
     """The URIs of what `list_folder` lists. No local file is asked for its size, which is most of a listing's time."""
     if uris.is_local(folder):
-        found = chain.from_iterable(_local_uris(os.fsencode(uris.to_path(folder))))
-        return _at_least_one(found, _nothing_in(folder))
+        return _at_least_one(local_uris(folder), _nothing_in(folder))
     return (entry.uri for entry in list_folder(folder, access))
 
 

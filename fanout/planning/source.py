@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fanout.files import uris
 from fanout.files.chosen import chosen_files
-from fanout.files.listing import FileEntry, find_file, list_folder, list_uris
+from fanout.files.listing import find_file, list_folder, list_uris
 from fanout.pipeline.model import DataInput, DataType, InputMode, ParallelStep
 from fanout.planning.division import ByCount, ByRank, Division, decide_division
 from fanout.planning.item_versions import digest_of, local_version
@@ -83,15 +83,19 @@ def plan_mini_batches(
     major = step.inputs.get(step.input_data)
     paths = major.paths if isinstance(major, DataInput) else ()
     if known is not None and isinstance(division, ByCount) and type_ is not DataType.URI_FILE:
-        found = _versioned(chosen_files(uri, paths, access) if paths else list_folder(uri, access))
+        found = _versioned(uri, paths, access)
         return PlannedInput(split_around(found, division.files, known), division)
     return PlannedInput(split_list(_files_at(uri, type_, paths, access), division, (), lambda _: {}), division)
 
 
-def _versioned(entries: Iterator[FileEntry]) -> Iterator[Item]:
-    for entry in stoppable(entries):
-        version = local_version(entry.uri) if uris.is_local(entry.uri) else entry.tag and f"{entry.tag} {entry.size}"
-        yield Item(entry.uri, digest_of(entry.uri, version))
+def _versioned(uri: str, paths: tuple[str, ...], access: "Access") -> Iterator[Item]:
+    """The files with their versions, which those on servers have by their listing."""
+    if uris.is_local(uri):
+        for file in _files_at(uri, DataType.URI_FOLDER, paths, access):
+            yield Item(file, digest_of(file, local_version(file)))
+        return
+    for entry in stoppable(chosen_files(uri, paths, access) if paths else list_folder(uri, access)):
+        yield Item(entry.uri, digest_of(entry.uri, entry.tag and f"{entry.tag} {entry.size}"))
 
 
 def plan_ranks(step: ParallelStep) -> PlannedInput:

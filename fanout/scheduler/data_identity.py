@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.files import uris
 from fanout.files.byte_ranges import reading
-from fanout.files.listing import walk_local
+from fanout.files.listing import local_uris
 from fanout.pipeline.model import DataType
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ def _of_tree(uri: str, access: "Access", most: int | None = None) -> Iterator[st
     if most is not None and _has_more(path, most):
         yield None
         return
-    for entry in walk_local(path):
-        yield entry.uri
-        yield from _of_file(os.fsencode(uris.to_path(entry.uri)))
+    for file in local_uris(uri):
+        yield file
+        yield from _of_file(os.fsencode(uris.to_path(file)))
 
 
 def _has_more(folder: bytes, most: int) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -35,7 +36,7 @@ _PERFORMED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One object of a listing; `size` in bytes, `tag` its ETag, "" where the server tells none."""
+    """One object of a listing; `size` in bytes, `tag` its ETag and time, "" where the server tells no ETag."""
 
     key: str
     size: int
@@ -185,6 +186,12 @@ async def list_keys(store: ObjectStore, prefix: str = "", after: str | None = No
         await asyncio.sleep(pause)
 
 
+def _tag(meta: Any) -> str:
+    """With the time: content that was another one meanwhile has another tag, although its ETag is the former one."""
+    tag = meta.get("e_tag")
+    return f"{tag} {meta['last_modified'].isoformat()}" if tag else ""
+
+
 def list_in_order(store: ObjectStore, prefix: str, page: int) -> Iterator[Listed]:
     """As `list_keys`, for threads that may wait: `page` objects a request; in order where the server lists so."""
     tries = Tries(store)
@@ -197,7 +204,7 @@ def list_in_order(store: ObjectStore, prefix: str, page: int) -> Iterator[Listed
                     with asked(store):
                         chunk = next(chunks, None)
                     for meta in chunk or ():
-                        yield Listed(meta["path"], meta["size"], meta.get("e_tag") or "")
+                        yield Listed(meta["path"], meta["size"], _tag(meta))
                         after = meta["path"]
                     if chunk is None:
                         return

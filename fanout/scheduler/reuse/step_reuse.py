@@ -106,7 +106,10 @@ class StepReuse:
         return True
 
     async def remember(self, report: StepReport) -> None:
-        """Notes what the step was made from and how it ended, and, when all of it succeeded, what it made."""
+        """Notes what the step was made from and how it ended, and, when all of it succeeded, what it made.
+
+        Inputs are not looked at again: data that has changed meanwhile never has its former identity again.
+        """
         made = self.made_from or await begun_with(self.context.store, self.record.at(self.step.name))
         if made is None or self.record.round > 1:
             return
@@ -122,8 +125,8 @@ class StepReuse:
             return
         outputs = self.binding.outputs
         identities = {name: await self._identity(output) for name, output in outputs.items()}
-        if None in identities.values() or made != await asyncio.to_thread(self._look):
-            return  # its inputs are not what they were: what it has read of them is not known
+        if None in identities.values():
+            return
         known = {name: found for name, found in identities.items() if found is not None}
         result = Earlier(self.record.name, self.step.name, dict(outputs), known, counts)
         await put(store, keys.reusable(made.digest), EARLIER.dump(result))
