@@ -129,7 +129,7 @@ class Run:
         board, begun = Board(), time.monotonic()
         with drawn(board, progress) as tick:
             while True:
-                alive = self._background is None or self._background.is_alive
+                alive = self._is_carried_out()
                 status = self._now()[1]
                 board.take(status)
                 tick()
@@ -142,13 +142,19 @@ class Run:
                 time.sleep(LOOK_EVERY if timeout is None else min(LOOK_EVERY, timeout))
 
     def events(self) -> Iterator[Event]:
-        """What happens in the run, from its beginning to its end; waits for each event. Ends with `RunEnded`."""
+        """What happens in the run, from its beginning to its end; waits for each event. Ends with `RunEnded`.
+
+        InfrastructureError when the background process that `submit` started has ended without a verdict.
+        """
         before: RunStatus | None = None
         while True:
+            alive = self._is_carried_out()
             _, now = self._now()
             yield from reading.changes(before, now)
             if now.seal is not None:
                 return
+            if not alive and self._background is not None:
+                raise InfrastructureError(self._background.why_it_ended(self.name))
             before = now
             time.sleep(LOOK_EVERY)
 
@@ -226,6 +232,10 @@ class Run:
                 return (await cancel(self.name, run_context)).seal.verdict
 
         return call(carry_out)
+
+    def _is_carried_out(self) -> bool:
+        """False when the process that `submit` started is gone."""
+        return self._background is None or self._background.is_alive
 
     def _carry_out(self, story: Story, progress: bool | None) -> "Run":
         self._ended = None

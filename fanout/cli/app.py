@@ -7,6 +7,7 @@ import typer
 from fanout.cli.commands import (
     assets,
     attach,
+    azure,
     cancel,
     deploy,
     failures,
@@ -69,6 +70,7 @@ app.command()(housekeeping.rm)
 app.command()(housekeeping.gc)
 app.command()(watch.watch)
 app.add_typer(trigger.trigger, name="trigger")
+app.command(context_settings={"ignore_unknown_options": True})(azure.azure)
 app.add_typer(assets.assets, name="assets")
 app.command()(node.node)
 app.command()(deploy.deploy)

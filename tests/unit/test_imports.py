@@ -44,6 +44,7 @@ ORDER = (
     ("page",),
     ("telemetry",),
     ("api",),
+    ("azure",),
     ("cli",),
     ("testing",),
 )
