@@ -6,13 +6,14 @@ component's file. Objects of the SDK are asked for their own serialisation and n
 
 import os.path
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from fanout.errors import InputError
 from fanout.pipeline.assets import asset_name
 from fanout.pipeline.data.locations import without_prefix
+from fanout.pipeline.expressions import parse_reference
 from fanout.pipeline.yaml.diagnostics import CheckFailed
 
 Document = dict[str, Any]
@@ -102,8 +103,52 @@ def _pipeline(document: Document, job: Any, base: Path) -> Document:
     objects = dict(job.jobs)
     for name, node in (document.get("jobs") or {}).items():
         if isinstance(node, dict) and name in objects:
+            declare_inputs(node, getattr(objects[name].component, "inputs", None) or (), document)
             document["jobs"][name] = _node(node, objects[name], base)
     return document
+
+
+def declare_inputs(node: Document, names: Iterable[str], around: Document) -> None:
+    """Declares what the SDK leaves out: inputs of a function with @pipeline that are not annotated.
+
+    Each has the type of what the step `node` gives it in the pipeline `around`.
+    """
+    component = node.get("component")
+    if not isinstance(component, dict) or component.get("type") != "pipeline":
+        return
+    declared = component.setdefault("inputs", {})
+    for name in names:
+        if name not in declared:
+            declared[name] = {"type": _type_of((node.get("inputs") or {}).get(name), around)}
+
+
+def _type_of(given: Any, around: Document) -> str:
+    """The type of a value: its own, or that of what it is bound to."""
+    if isinstance(given, dict):
+        bound = parse_reference(str(given.get("path", "")))
+        return str(given["type"]) if given.get("type") or bound is None else _type_of(given["path"], around)
+    if isinstance(given, bool):
+        return "boolean"
+    if isinstance(given, int | float):
+        return "integer" if isinstance(given, int) else "number"
+    reference = parse_reference(str(given))
+    if reference is None:
+        return "string"
+    if reference.step is None:
+        there = (around.get("inputs") or {}).get(reference.name)
+        return str(there.get("type", "uri_folder")) if isinstance(there, dict) else _type_of(there, {})
+    step = (around.get("jobs") or {}).get(reference.step)
+    return _output_type(step if isinstance(step, dict) else {}, reference.name)
+
+
+def _output_type(step: Document, name: str) -> str:
+    """The type of an output of a step, as it or its component says."""
+    component = step.get("component")
+    for where in (step, component if isinstance(component, dict) else {}):
+        said = (where.get("outputs") or {}).get(name)
+        if isinstance(said, dict) and said.get("type"):
+            return str(said["type"])
+    return "uri_folder"
 
 
 def _node(document: Document, node: Any, base: Path) -> Document:

@@ -11,6 +11,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from fanout.advice import advised
 from fanout.api import pipeline_calls
 from fanout.api.pipeline_calls import open_run
 from fanout.api.run import Run
@@ -24,7 +25,7 @@ from fanout.config.settings import Settings
 from fanout.errors import InputError, RunError, UserError
 
 CHILD = ":"
-_NOT_HERE = "jobs.{} has no meaning here: the runs of a store stay until they are removed from it"
+_NOT_HERE = "jobs.{} has no meaning here: a run is listed until it is removed: {}"
 
 
 class JobOperations:
@@ -34,6 +35,7 @@ class JobOperations:
         self._settings = settings
         self._where = where
         self._runs: dict[str, Run] = {}
+        self._submitted: dict[str, Any] = {}
 
     def create_or_update(
         self,
@@ -50,15 +52,19 @@ class JobOperations:
 
         InputError names all that cannot run here, with its place in the job. `skip_validation` has no effect.
         """
-        changes = {"description": description, "compute": compute, "experiment_name": experiment_name}
+        changes: dict[str, Any] = {"description": description, "compute": compute, "experiment_name": experiment_name}
         if tags is not None:
-            changes["tags"] = {**(job.tags or {}), **tags}  # type: ignore[assignment]
+            changes["tags"] = {**(getattr(job, "tags", None) or {}), **tags}
         run = submission.submit(job, changes, self._settings, self._where)
         self._runs[run.name] = run
         note_submission(run.name, self._settings.store)
         submitted = copy.copy(job)
-        submitted.experiment_name = experiment_name or job.experiment_name or Path.cwd().name
-        return self._told(submitted, run.name, "Running")
+        for key, value in changes.items():
+            if value is not None:
+                setattr(submitted, key, value)
+        submitted.experiment_name = submitted.experiment_name or Path.cwd().name
+        self._submitted[run.name] = submitted
+        return self._told(copy.copy(submitted), run.name, "Running")
 
     def get(self, name: str) -> Any:
         """The job of this name, or the child job `run:step`, with its status as it is now; RunError without one."""
@@ -66,8 +72,7 @@ class JobOperations:
         run = self._run(run_name)
         if step:
             return self._child(run, step)
-        text = submission.submitted_as(run.name, self._settings)
-        job = library("azure.ai.ml").load_job(io.StringIO(text)) if text else _bare(run)
+        job = copy.copy(self._submitted[run_name]) if run_name in self._submitted else self._loaded(run)
         return self._told(job, run.name, run.status)
 
     def list(
@@ -138,17 +143,28 @@ class JobOperations:
 
     def archive(self, name: str) -> None:
         """Refused: runs have no view that they could be taken from."""
-        raise InputError(_NOT_HERE.format("archive") + f" ({name})")
+        raise InputError(_NOT_HERE.format("archive", advised().remove(name)))
 
     def restore(self, name: str) -> None:
         """Refused, as archive is."""
-        raise InputError(_NOT_HERE.format("restore") + f" ({name})")
+        raise InputError(_NOT_HERE.format("restore", advised().remove(name)))
 
     def _run(self, name: str) -> Run:
         if name not in self._runs:
             where = self._where
             self._runs[name] = open_run(name, store=self._settings.store, queue=where.queue, profile=where.profile)
         return self._runs[name]
+
+    def _loaded(self, run: Run) -> Any:
+        """The job as it was submitted, by whichever client; without its steps where Azure's loader refuses it."""
+        text = submission.submitted_as(run.name, self._settings)
+        if text is None:
+            return entities().PipelineJob(jobs={}, display_name=run.name)
+        try:
+            return library("azure.ai.ml").load_job(io.StringIO(text))
+        except Exception:  # noqa: BLE001 - it takes no component within a component, which its own functions make
+            said = ("display_name", "description", "experiment_name", "tags")
+            return entities().PipelineJob(jobs={}, **{key: submission.document_in(text).get(key) for key in said})
 
     def _told(self, job: Any, name: str, status: str) -> Any:
         """The job as Azure returns it: named, with a status and a page."""
@@ -182,11 +198,6 @@ class Checked:
 
     def __repr__(self) -> str:
         return "\n".join(self.error_messages.values()) or "the job would run"
-
-
-def _bare(run: Run) -> Any:
-    """A run that was not submitted by a client, as a job: its name and state."""
-    return entities().PipelineJob(jobs={}, display_name=run.name)
 
 
 def _base_job(kind: str) -> Any:

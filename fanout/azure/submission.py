@@ -85,3 +85,11 @@ def submitted_as(run: str, settings: "Settings") -> str | None:
 
     body = call(lambda: read(context.open_to_read(settings), keys.given(run, JOB)))
     return None if body is None else body.decode()
+
+
+def document_in(text: str) -> Document:
+    """What a run was submitted as, as a mapping."""
+    import yaml
+
+    found: Document = yaml.safe_load(text)
+    return found

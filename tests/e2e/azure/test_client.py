@@ -82,6 +82,36 @@ assert list(Path("all/named-outputs").iterdir())
 raises(Exception, lambda: client.jobs.download(submitted.name, output_name="ouut"), "did you mean 'out'")
 raises(Exception, lambda: client.jobs.get("nothing"), "there is no run named nothing")
 
+raises(Exception, lambda: client.jobs.archive(submitted.name), f"fanout rm {submitted.name} --yes")
+assert MLClient().jobs.get(submitted.name).tags == done.tags, "any client reads what was submitted"
+
+# Pipelines in a pipeline: inputs without annotations have the types of what they are given.
+count = load_component("deep/count.yml")
+
+@pipeline()
+def inner(data, factor, note: str = "two words"):
+    counted = count(source=data, note=note)
+    scored = score(data=counted.outputs.copied, factor=factor)
+    return {"rows": scored.outputs.rows}
+
+@pipeline(default_compute="cluster", continue_on_step_failure=False, force_rerun=True)
+def outer(data, factor=5):
+    first = inner(data=data, factor=factor)
+    second = inner(data=Input(type="uri_folder", path="./files"), factor=6, note="x")
+    return {"first": first.outputs.rows, "second": second.outputs.rows}
+
+nested = outer(data=files)
+nested.outputs.first.path = "./out/rows.txt"
+ran = client.jobs.create_or_update(nested)
+client.jobs.stream(ran.name)
+assert Path("out/rows.txt").read_text().split() == ["a:5", "b:5", "c:5", "note:5"], Path("out/rows.txt").read_text()
+client.jobs.download(ran.name, output_name="second", download_path="second")
+[rows] = Path("second/named-outputs/second").iterdir()
+assert rows.read_text().split() == ["a:6", "b:6", "c:6", "note:6"]
+steps = [child.name.partition(":")[2] for child in client.jobs.list(parent_job_name=ran.name)]
+assert sorted(steps) == ["first.counted", "first.score", "second.counted", "second.score"], steps
+assert MLClient().jobs.get(ran.name).display_name == "outer"
+
 # A command on its own, and a pipeline file.
 alone = command(name="hello", command="echo hello > ${{outputs.o}}/x.txt", environment="azureml:any:1",
                 outputs=dict(o=Output(type="uri_folder")), code="./src", compute="cluster")
@@ -200,6 +230,21 @@ def here(tmp_path: Path, make: Any) -> Path:
         code: ./src
         environment: azureml:env:1
         command: ls ${{inputs.source}} | wc -l > ${{outputs.count}}/n.txt
+        """,
+    )
+    project.write("deep/src/copy.sh", 'cp "$1"/* "$3"; echo "$2" > "$3"/note\n')
+    project.write(
+        "deep/count.yml",
+        """\
+        type: command
+        name: count
+        inputs:
+          source: {type: uri_folder}
+          note: {type: string, optional: true}
+        outputs: {copied: {type: uri_folder}}
+        code: ./src
+        environment: {image: x, conda_file: ../conda.yml}
+        command: sh copy.sh ${{inputs.source}} $[[${{inputs.note}}]] ${{outputs.copied}}
         """,
     )
     project.write("pipeline.yml", "type: pipeline\njobs:\n  a: {component: ./component.yml, inputs: {source: files}}\n")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fanout.azure.documents import absolute, job_document, plain
+from fanout.azure.documents import absolute, declare_inputs, job_document, plain
 from fanout.errors import InputError
 
 
@@ -67,3 +67,33 @@ def test_what_is_no_job_is_refused(job: object) -> None:
     """With its type."""
     with pytest.raises(InputError, match=f"expected a job of Azure's SDK, got {type(job).__name__}"):
         job_document(job)
+
+
+@pytest.mark.parametrize(
+    ("given", "type_"),
+    [
+        ({"path": "${{parent.inputs.data}}"}, "mltable"),
+        ("${{parent.inputs.number}}", "integer"),
+        ({"path": "${{parent.inputs.flag}}"}, "boolean"),
+        ("${{parent.jobs.prepare.outputs.own}}", "uri_file"),
+        ({"path": "${{parent.jobs.prepare.outputs.of_component}}"}, "mltable"),
+        ({"path": "${{parent.jobs.prepare.outputs.unsaid}}"}, "uri_folder"),
+        ({"path": "/x", "type": "uri_file"}, "uri_file"),
+        (2.5, "number"),
+        (True, "boolean"),
+        ("text", "string"),
+    ],
+)
+def test_inputs_that_the_sdk_leaves_out_are_declared(given: object, type_: str) -> None:
+    """With the type of what the step gives them; those that are declared stay."""
+    prepare = {
+        "outputs": {"own": {"type": "uri_file"}, "unsaid": None},
+        "component": {"outputs": {"of_component": {"type": "mltable"}}},
+    }
+    around = {
+        "inputs": {"data": {"type": "mltable", "path": "/x"}, "number": 3, "flag": True},
+        "jobs": {"prepare": prepare},
+    }
+    component = {"type": "pipeline", "inputs": {"known": {"type": "string"}}}
+    declare_inputs({"component": component, "inputs": {"open": given, "known": 3}}, ["open", "known"], around)
+    assert component["inputs"] == {"known": {"type": "string"}, "open": {"type": type_}}
