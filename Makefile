@@ -8,7 +8,7 @@ LOCALSTACK := .localstack
 SERVERS := .servers
 WORKERS ?= 4
 
-.PHONY: help setup servers localstack minio elasticmq fauxqs keda azure-ai-ml test lint types schema demo bench fuzz simulate explore chaos storms soak arrivals engine-programs engines clean
+.PHONY: help setup servers localstack minio elasticmq fauxqs keda test lint types schema demo bench fuzz simulate explore chaos storms soak arrivals engine-programs engines clean
 
 help:
 	@echo "make demo | test | lint | types | schema | bench | fuzz | simulate | explore | servers | chaos | storms | soak | arrivals | engines | clean"
@@ -70,14 +70,6 @@ $(SERVERS)/fauxqs/.installed: $(SERVERS)/tools/.installed $(wildcard .ci/fauxqs/
 	    ci --prefix $(SERVERS)/fauxqs --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
-# Azure's own SDK, for the test that its loader takes what ours takes; in a virtual environment of its own, too.
-azure-ai-ml: $(SERVERS)/azure-ai-ml/.installed
-
-$(SERVERS)/azure-ai-ml/.installed: $(BIN)/uv .ci/azure-ai-ml.txt
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SERVERS)/azure-ai-ml
-	$(BIN)/uv pip install --quiet --python $(SERVERS)/azure-ai-ml/bin/python --requirements .ci/azure-ai-ml.txt
-	touch $@
-
 # No server: the schemas of KEDA's kinds, which manifests are held against. Its makers publish them with their source.
 keda: $(SERVERS)/keda/.installed
 
@@ -93,7 +85,7 @@ $(SERVERS)/keda/.installed: $(BIN)/uv .ci/keda.version
 # The servers must be there: their tests fail instead of being skipped. Most tests wait for processes and servers, so
 # more of them run at once than there are cores; each worker has servers of its own.
 test: setup
-	$(MAKE) --jobs=4 servers azure-ai-ml
+	$(MAKE) --jobs=4 servers
 	FANOUT_REQUIRE_SERVERS=1 $(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadgroup
 
 lint: setup

@@ -1,4 +1,4 @@
-"""One question to Azure's SDK for all tests here: it takes seconds to import, and its pins clash with ours.
+"""One question to Azure's SDK for all tests here: it takes seconds to import, so it is asked in one process.
 
 Where it is not installed the tests are skipped, unless CI or FANOUT_REQUIRE_SERVERS is set: then they fail.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.differential.gather import PYTHON, ask, files, for_azure, is_accepted, rows
+from tests.differential.gather import ask, files, for_azure, is_accepted, is_installed, rows
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Answers:
 @pytest.fixture(scope="session")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
     """The answers for every pipeline file of the repository that fanout takes, and for those of the table."""
-    if not PYTHON.exists():
-        why = "azure-ai-ml is not installed; run: make azure-ai-ml"
+    if not is_installed():
+        why = "azure-ai-ml is not installed; run: make setup"
         if os.environ.get("CI") or os.environ.get("FANOUT_REQUIRE_SERVERS"):
             pytest.fail(why)
         pytest.skip(why)

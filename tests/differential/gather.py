@@ -5,7 +5,9 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -16,9 +18,13 @@ from tests.differential.portable import portable, portable_component
 from tests.differential.refused import ROWS, Row
 
 ROOT = Path(__file__).parent.parent.parent
-PYTHON = ROOT / ".servers" / "azure-ai-ml" / "bin" / "python"
 PIPELINES = Path(__file__).with_name("pipelines")
 TIMEOUT = 300.0
+
+
+def is_installed() -> bool:
+    """Whether Azure's SDK is there; the extra `azure` brings it."""
+    return find_spec("azure") is not None and find_spec("azure.ai.ml") is not None
 
 
 def files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -98,7 +104,7 @@ def for_azure(file: Path) -> Path:
 def ask(files: list[Path], script: str = "ask.py") -> dict[str, str | None]:
     environ = {key: value for key, value in os.environ.items() if not key.startswith("AZURE")}
     done = subprocess.run(
-        [str(PYTHON), str(Path(__file__).with_name(script))],
+        [sys.executable, str(Path(__file__).with_name(script))],
         input=json.dumps([str(file) for file in files]),
         capture_output=True,
         text=True,
