@@ -59,16 +59,26 @@ class Notebook:
         """The notebook, with its files beside it; its kernel is one that only its author has."""
         import nbformat
 
-        for name, text in self.files.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(textwrap.dedent(text))
-        sources = (imports, CONNECT, *self.cells, *SUBMIT.split("\n", 1), STREAM)
+        self._write_files(folder)
         cells: list[Any] = [nbformat.v4.new_markdown_cell("# An example")]
+        sources = (imports, CONNECT, *self.cells, *SUBMIT.split("\n", 1), STREAM)
         cells += [nbformat.v4.new_code_cell(source) for source in sources]
         kernel = {"name": "python310-sdkv2", "display_name": "Python 3.10 - SDK V2"}
         file = folder / f"{self.name}.ipynb"
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), file)
         return file
+
+    def write_script(self, folder: Path) -> Path:
+        """The same as a script that does not wait for its job, and shows its arguments."""
+        self._write_files(folder)
+        file = folder / f"{self.name}.py"
+        file.write_text("\n".join((IMPORTS, CONNECT, *self.cells, SUBMIT, "import sys; print(sys.argv[1:])")))
+        return file
+
+    def _write_files(self, folder: Path) -> None:
+        for name, text in self.files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(textwrap.dedent(text))
 
 
 ROWS = "".join(

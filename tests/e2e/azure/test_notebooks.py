@@ -28,7 +28,7 @@ def counts(project: Any, run: str) -> dict[str, int]:
     return {step["step"]: step["counts"]["succeeded"] for step in steps if step.get("counts")}
 
 
-@pytest.mark.parametrize("notebook", [MANY_MODELS, BATCH_PREDICTION, FILES], ids=lambda notebook: notebook.name)
+@pytest.mark.parametrize("notebook", [MANY_MODELS, FILES], ids=lambda notebook: notebook.name)
 def test_a_notebook_runs_as_it_is(notebook: Notebook, empty_project: Any, tmp_path: Path) -> None:
     """Every cell, with Azure's counts; the last lines say where the outputs are."""
     file = notebook.write(tmp_path)
@@ -52,17 +52,33 @@ def _check_output(notebook: Notebook, folder: Path, run: str) -> None:
     store = folder / ".fanout" / "datastores" / "workspaceblobstore" / run
     if notebook is MANY_MODELS:
         rows = (store / "train_many_models" / "my_append_output.csv").read_text().splitlines()
-        assert rows[0] == "Store,Brand,sum"
-        assert rows[1:3] == ["1,a,6", "1,b,6"]
+        assert rows[:3] == ["Store,Brand,sum", "1,a,6", "1,b,6"]
         assert len(rows) == 9
-    elif notebook is BATCH_PREDICTION:
-        rows = (store / "batch_inferencing" / "rows.csv").read_text().splitlines()
-        assert len(rows) == 501
-        assert rows[-1] == "499,True,4990"
     else:
-        assert notebook is FILES
         names = (store / "identify" / "returns.csv").read_text().split()
         assert names == [f"{number:02d}.png" for number in range(18)]
+
+
+def test_a_script_runs_as_it_is(empty_project: Any, tmp_path: Path) -> None:
+    """With its own arguments; what it does not wait for is waited for, and said."""
+    file = BATCH_PREDICTION.write_script(tmp_path)
+    ended = empty_project.fanout("azure", file.name, "--its", "own", patience=PATIENCE)
+    assert ended.code == 0, ended.said
+    assert "['--its', 'own']" in ended.stdout
+    run = run_of(empty_project)
+    assert counts(empty_project, run) == BATCH_PREDICTION.counts
+    assert f"Completed {run}\n  batch_inferencing: Completed, all 3 mini-batches succeeded\n" in ended.stdout
+    place = tmp_path / ".fanout" / "datastores" / "workspaceblobstore" / run / "batch_inferencing" / "rows.csv"
+    assert f"  {place}\n" in ended.stdout
+    rows = place.read_text().splitlines()
+    assert (len(rows), rows[-1]) == (501, "499,True,4990")
+
+
+def test_a_script_that_fails_is_exit_code_1(empty_project: Any) -> None:
+    """Whatever its own exit code is, which `fanout` has other meanings for."""
+    empty_project.write("script.py", "import sys; print('here'); sys.exit(3)")
+    ended = empty_project.fanout("azure", "script.py")
+    assert (ended.code, ended.stdout) == (1, "here\n")
 
 
 def test_one_changed_line_is_enough(empty_project: Any, tmp_path: Path) -> None:
