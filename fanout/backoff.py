@@ -38,6 +38,6 @@ STARTS = Backoff(1.0, 60.0)
 QUEUE_POLLS = Backoff(0.0005, 0.005)
 """Looks into an empty SQLite queue: a receiver notices a message of another process within the longest pause."""
 BUCKET_POLLS = Backoff(0.05, 1.0, spread=0.5)
-"""Listings of a queue in the store that has nothing to receive: each is a request."""
+"""Listings of a queue in the store in which nothing was found: each is a request."""
 HELD_FILES = Backoff(0.0005, 0.02)
 """A SQLite file that another process holds."""

@@ -5,20 +5,23 @@ from collections.abc import Callable
 
 import pytest
 
-from fanout.clock import SystemClock
+from fanout.api.context import run_context_of
+from fanout.config.settings import Settings
 from fanout.errors import SettingsError
-from fanout.queues.bucket.service import BucketQueueService
 from fanout.storage.access import Access
-from fanout.storage.open import ensure_bucket, open_store
+from fanout.storage.open import ensure_bucket
 
 
 @pytest.mark.fauxqs
 async def test_a_server_without_conditional_create(
-    fauxqs_endpoint: str, aws_environ: Callable[[str], dict[str, str]]
+    fauxqs_endpoint: str, aws_environ: Callable[[str], dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """fauxqs's S3 replaces what is there although it was asked not to."""
-    access = Access.from_environ(aws_environ(fauxqs_endpoint))
+    access = Access.from_environ(environ := aws_environ(fauxqs_endpoint))
     uri = f"s3://contract-{uuid.uuid4().hex}/prefix"
     await ensure_bucket(uri, access)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=f"the server of the store {uri} replaces an object"):
-        await BucketQueueService(open_store(uri, access), uri, SystemClock()).check()
+        async with run_context_of(Settings(store=uri, queue="bucket:")):
+            pytest.fail("a run could begin")

@@ -37,9 +37,11 @@ class BucketQueueService:
     async def check(self) -> None:
         """SettingsError when the server of the store replaces an object that it is asked to create only where there is
         none: of two receivers both would have the same messages."""
-        key = keys.messages(f".probe-{secrets.token_hex(8)}") + "object"
+        probe = f".probe-{secrets.token_hex(8)}"
+        key = keys.messages(probe) + "object"
         taken = [await create(self.store, key, body) for body in (b"1", b"2")]
         await delete(self.store, key)
+        await self._remove_folder(probe)
         if all(taken):
             raise SettingsError(
                 f"queue 'bucket:': the server of the store {redact(self.store_uri)} replaces an object that it is "
@@ -77,9 +79,13 @@ class BucketQueueService:
             await delete(self.store, keys.message_pair(name))  # first: from here on nothing is sent any more
             while found := [listed.key async for listed in list_keys(self.store, keys.messages(name).rstrip("/"))]:
                 await delete(self.store, *found)
-        if (folder := file_of(self.store, keys.messages(name).rstrip("/"))) is not None:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)  # folders of packs that are gone
+        await self._remove_folder(name)
         self._open.pop(name, None)
+
+    async def _remove_folder(self, name: str) -> None:
+        """In a folder, what is left of a pair without objects."""
+        if (folder := file_of(self.store, keys.messages(name).rstrip("/"))) is not None:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def names(self, prefix: str) -> list[str]:
         with as_queue_errors():

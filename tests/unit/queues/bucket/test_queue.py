@@ -11,7 +11,7 @@ from obstore.store import MemoryStore, ObjectStore
 from fanout.errors import QueueGoneError, SettingsError
 from fanout.queues.base import QueuePair
 from fanout.queues.bucket import service as service_module
-from fanout.queues.bucket.objects import CLEAN_EVERY, GRACE
+from fanout.queues.bucket.objects import CLEAN_EVERY, GRACE, Listing, PairObjects
 from fanout.queues.bucket.queue import LARGEST, PACK_BYTES, packed
 from fanout.queues.bucket.service import BucketQueueService
 from fanout.storage import objects
@@ -181,7 +181,7 @@ async def test_a_server_that_creates_what_is_there_is_refused(
     """One sentence, before anything is started; a server that keeps its promise is left as it was."""
     service = BucketQueueService(store, "s3://user:secret@bucket/x", manual_clock)
     await service.check()
-    assert [listed.key async for listed in objects.list_keys(store)] == []
+    assert await objects.list_names(store, "messages") == []
 
     async def careless(place: ObjectStore, key: str, body: bytes) -> bool:
         await objects.put(place, key, body)
@@ -201,3 +201,26 @@ def test_messages_are_packed_in_order() -> None:
         assert max(map(len, packs)) <= LARGEST
     assert len(list(packed(["x" * PACK_BYTES] * 3))) == 3
     assert list(packed([])) == []
+
+
+async def test_asking_an_empty_queue_again_and_again_costs_a_request_a_second(
+    process: Process, manual_clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often a node with busy slots asks; what comes is found within a second."""
+    queue, sender = (await process()).main, (await process()).main
+    listings = 0
+    listed = PairObjects.list
+
+    async def counted(place: PairObjects) -> Listing:
+        nonlocal listings
+        listings += 1
+        return await listed(place)
+
+    monkeypatch.setattr(PairObjects, "list", counted)
+    for _ in range(1000):
+        assert await queue.receive(10, 0) == []
+        manual_clock.advance(0.02)
+    assert listings <= 20 / 0.5 + 10
+    await sender.send(["one"])
+    manual_clock.advance(1)
+    assert [d.body for d in await queue.receive(10, 0)] == ["one"]
