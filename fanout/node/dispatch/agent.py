@@ -340,13 +340,13 @@ class Node:
 
     def slot_ready(self, slot: Slot) -> None:
         log.info("%s is ready", slot.process_name)
+        self._useless_starts = 0  # the script can be started: what ends its process while it idles is no failed start
         self.feed()
 
     def slot_needs_work(self, slot: Slot) -> None:  # noqa: ARG002 - one signature for all events
         self._poll_soon()
 
     def slot_done(self, slot: Slot, lease: Lease, done: Done, started: float) -> None:
-        self._useless_starts = 0
         self._finished(lease, done, started, slot.process_name)
         self._idle_slots.set()
         self._poll_soon()

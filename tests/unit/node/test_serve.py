@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -365,6 +366,24 @@ async def test_a_script_that_never_starts(prepare: Prepare) -> None:
     assert [event.gave_up for event in events] == [False] * 5 + [True]
     assert {event.failure.message for event in events if event.failure} == {"ValueError: no model"}
     assert (await work.pair.main.depth()).visible == 4
+
+
+async def test_slots_that_are_killed_while_they_idle(prepare: Prepare, caplog: pytest.LogCaptureFixture) -> None:
+    """They have started, so the node does not give up, however often it happens; work that comes later is done."""
+    caplog.set_level(logging.INFO, "fanout")
+    work = await prepare("import os\ndef init(): open(f'{PLACE}/{os.getpid()}.pid', 'w').close()\n" + ECHO)
+    async with work.node(slots=1) as node:
+        for times in range(1, 6):
+            async with asyncio.timeout(PATIENCE):
+                while sum("is ready" in record.getMessage() for record in caplog.records) < times:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            for file in work.folder.glob("*.pid"):
+                file.unlink()
+                os.kill(int(file.stem), signal.SIGKILL)
+        await work.send(2)
+        await work.until(lambda ledger: ledger.counts.succeeded == 2)
+        await work.settle()
+    assert node.result() is Leaving.FINISHED
 
 
 async def test_messages_that_cannot_be_read(prepare: Prepare) -> None:
