@@ -45,7 +45,7 @@ On = Annotated[
     typer.Option(
         "--on",
         metavar="ENGINE[:NAME]",
-        help="Start nodes of all parallel steps there: local, slurm, ssh; by default as compute says.",
+        help="Start nodes of all parallel steps there: local, docker, slurm, ssh; by default as compute says.",
         show_default=False,
     ),
 ]

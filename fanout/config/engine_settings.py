@@ -19,8 +19,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from fanout.config.typed_table import typed
 from fanout.errors import SettingsError
 from fanout.pipeline.yaml.diagnostics import shorten, suggest
 
@@ -28,13 +29,11 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 LOCAL = "local"
-BUILT_IN = (LOCAL, "slurm", "ssh")
+BUILT_IN = (LOCAL, "docker", "slurm", "ssh")
 PLUGINS = "fanout.engines"
 """The group of entry points by which other distributions add engines."""
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg])i?b?", re.IGNORECASE)
 _TO_MB = {"k": 1 / 1024, "m": 1.0, "g": 1024.0}
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,6 @@ class EngineName:
 class NodeRange:
     """`nodes = { min = 0, max = 50 }`."""
 
-    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
-
     max: int
     min: int = 0
 
@@ -61,8 +58,6 @@ class NodeRange:
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
     """What all engines have in common."""
-
-    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
     nodes: int | NodeRange | None = None
     python: str | None = None
@@ -130,25 +125,3 @@ def bounds_of(nodes: int | NodeRange | None, instance_count: int) -> tuple[int, 
         return nodes.min, nodes.max
     count = instance_count if nodes is None else nodes
     return count, count
-
-
-def typed(cls: type[T], content: Mapping[str, Any], where: str) -> T:
-    """`content` as a dataclass of settings, which forbids extra keys; SettingsError names each key that is wrong."""
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(cls).validate_python(dict(content))
-    except ValidationError as exc:
-        errors = exc.errors(include_url=False, include_context=False)
-        known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
-        lines = [_sentence(where, e["loc"], e["type"], e["msg"], known) for e in errors[:50]]
-        raise SettingsError("\n".join(dict.fromkeys(lines))) from exc
-
-
-def _sentence(where: str, place: tuple[int | str, ...], kind: str, message: str, known: list[str]) -> str:
-    key = ".".join([where, *map(str, place)])
-    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{key}: unknown key{suggest(str(place[-1]), known)}"
-    if kind in ("missing", "missing_argument"):
-        return f"{key}: is needed"
-    return f"{key}: {message[:1].lower()}{message[1:]}"

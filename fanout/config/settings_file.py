@@ -101,6 +101,10 @@ def _wrong(value: Any, kind: "_Kind", place: tuple[str, ...]) -> Iterator[str]:
                 yield from _problems(keys, _KEYS, (*place, name))
             else:
                 yield from _wrong(keys, kind, (*place, name))
+    elif kind is _Table.ENGINES:
+        for name, one in value.items():
+            if not isinstance(one, dict):
+                yield from _wrong(one, kind, (*place, name))
     else:
         for name, one in value.items():
             yield from _wrong(one, _TEXT, (*place, name))
@@ -115,10 +119,11 @@ class _Scalar:
 
 
 class _Table(Enum):
-    """A table: of texts by name, or of profiles by name."""
+    """A table: of texts, of profiles, or of the settings of engines, by name. Each engine checks its own."""
 
     TEXTS = 1
     PROFILES = 2
+    ENGINES = 3
 
 
 _Kind = _Scalar | _Table
@@ -135,5 +140,6 @@ _KEYS: Mapping[str, _Kind] = {
     "max_receives": _Scalar("a valid integer", (int,)),
     **dict.fromkeys(("strict", "durable", "report"), _FLAG),
     **dict.fromkeys(("datastores", "computes"), _Table.TEXTS),
+    "engines": _Table.ENGINES,
 }
 _TOP: Mapping[str, _Kind] = {**_KEYS, "profiles": _PROFILES}

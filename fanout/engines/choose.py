@@ -185,7 +185,7 @@ class PlacedEngine:
             (*self._python, "-m", "fanout.node", *node_arguments(at, settings.store, settings.queue), *alone),
             {**self.services.access.child_environ(), **common.environment},
             resources,
-            tuple(self._written(step)),
+            tuple(self._written),
             tuple(_local(_inputs(step))),
             settings.store,
             common.grace,
@@ -202,14 +202,12 @@ class PlacedEngine:
         embedded = kind == "sqlite" or (not kind and local_path(settings.store) is not None)
         return this_machine() if embedded else ""
 
-    def _written(self, step: ParallelStep) -> list[str]:
-        """Folders of this machine that nodes write: the store, the queue, outputs with places of their own."""
+    @property
+    def _written(self) -> list[str]:
+        """Folders of this machine that nodes write: store and queue. The supervisor publishes outputs."""
         settings = self.services.settings
-        found = [str(local_path(settings.store) or "")]
-        if (settings.queue or "").startswith("sqlite:"):
-            found.append((settings.queue or "").removeprefix("sqlite:"))
-        outputs = (output.uri or "" for output in step.outputs.values())
-        return list(dict.fromkeys(filter(None, [*found, *_local(outputs)])))
+        queue = (settings.queue or "").removeprefix("sqlite:") if (settings.queue or "").startswith("sqlite:") else ""
+        return list(filter(None, [str(local_path(settings.store) or ""), queue]))
 
     def _question(self, step: ParallelStep, token: str = "") -> Question:
         folders = tuple(_local(_inputs(step)))

@@ -4,9 +4,9 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from fanout.config.engine_settings import typed
+from fanout.config.typed_table import typed
 from fanout.engines.base import Placer, Seen, State, Wanted
 from fanout.engines.programs import missing, output_of
 from fanout.errors import EngineError
@@ -24,8 +24,6 @@ class SlurmSettings:
 
     `logs`: a folder that all machines see, for what nodes print; by default `.fanout/slurm` in the current folder.
     """
-
-    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
     partition: str | None = None
     account: str | None = None

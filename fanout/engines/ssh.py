@@ -11,9 +11,9 @@ import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
-from fanout.config.engine_settings import typed
+from fanout.config.typed_table import typed
 from fanout.engines.base import ALIVE, Placer, Seen, State, Wanted
 from fanout.engines.programs import ProgramError, missing, output_of
 from fanout.errors import EngineError
@@ -77,8 +77,6 @@ exit 0
 @dataclass(frozen=True, slots=True)
 class SshSettings:
     """`hosts`: as ssh takes them; `options`: further options of ssh, such as `["-i", "key"]`."""
-
-    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
     hosts: tuple[str, ...]
     options: tuple[str, ...] = ()

@@ -2,14 +2,18 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fanout.engines import docker as docker_engine
 from fanout.engines import slurm as slurm_engine
 from fanout.engines import ssh as ssh_engine
+from fanout.engines.base import Resources, State
 from fanout.testing.contracts import EngineBench, PlacerContract
-from tests.clusters import slurm, sshd
+from fanout.testing.contracts.engine import states, until
+from tests.clusters import docker, slurm, sshd
 
 pytestmark = pytest.mark.xdist_group("clusters")
 
@@ -24,6 +28,12 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Hosts]:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[slurm.Slurm]:
     with slurm.slurm(tmp_path_factory.mktemp("slurm")) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[docker.Docker]:
+    with docker.docker(tmp_path_factory.mktemp("docker")) as daemon:
+        yield daemon
 
 
 @pytest.mark.skipif(sshd.missing() is not None, reason=str(sshd.missing()))
@@ -46,3 +56,34 @@ class TestSlurm(PlacerContract):
             monkeypatch.setenv(name, value)
         settings = {"logs": str(tmp_path / "logs")}
         return EngineBench(lambda: slurm_engine.open_placer(settings), sys.executable, tmp_path)
+
+
+@pytest.mark.skipif(docker.missing() is not None, reason=str(docker.missing()))
+class TestDocker(PlacerContract):
+    """A daemon of its own."""
+
+    @pytest.fixture
+    def bench(self, daemon: docker.Docker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EngineBench:
+        for name, value in daemon.environ.items():
+            monkeypatch.setenv(name, value)
+        needs = Resources(memory_mb=128, image=docker.IMAGE)
+        settings = {"options": daemon.options}
+        make = lambda: docker_engine.open_placer(settings)  # noqa: E731
+        return EngineBench(make, sys.executable, tmp_path, needs, same_pids=False)
+
+    async def test_a_node_out_of_memory_is_said_so(self, bench: EngineBench) -> None:
+        """With its limit, and what to change."""
+        placer, wanted = (
+            bench.make(),
+            bench.wanted("held = bytearray(1 << 30)\nfor i in range(0, 1 << 30, 4096): held[i] = 1"),
+        )
+        await placer.place(wanted, [0])
+        seen = await until(bench, placer, wanted, lambda seen: states(seen) == {0: State.ENDED})
+        await placer.remove(wanted, [0])
+        assert "memory ran out (limit 128 MiB)" in seen[0].notice
+
+    async def test_an_image_that_there_is_not(self, bench: EngineBench) -> None:
+        """Said before anything starts."""
+        wanted = replace(bench.wanted(""), resources=Resources(image="127.0.0.1:1/none:1"))
+        [problem] = await bench.make().problems(wanted, ("true",))
+        assert "127.0.0.1:1" in problem
