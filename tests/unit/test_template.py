@@ -1,5 +1,6 @@
 """infra/template.yml is valid, and gives each function what handlers/README.md says, and nothing else."""
 
+import json
 import re
 import subprocess
 import sys
@@ -166,3 +167,37 @@ def test_everything_takes_the_key_the_vpc_and_the_boundary(resources: dict[str, 
         role = resources[f"{name}Role"]["Properties"]
         assert role["PermissionsBoundary"] == {"If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, absent]}
         assert role["ManagedPolicyArns"]["If"][0] == "HasVpc"
+
+
+WHOLE = {
+    "sqs:ListQueues",
+    "lambda:CreateEventSourceMapping",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+    "logs:DescribeLogGroups",
+}
+"""Actions that AWS knows no resource for."""
+
+
+@pytest.mark.parametrize("name", ["run", "deployer"])
+def test_policies_of_people_name_what_they_allow(name: str) -> None:
+    """No action of all; what may be done to all is what AWS offers no resource for; roles go to functions only."""
+    policy = json.loads((ROOT / "infra" / "policies" / f"{name}.json").read_text())
+    for statement in policy["Statement"]:
+        assert statement["Effect"] == "Allow"
+        assert not [action for action in statement["Action"] if "*" in action]
+        assert statement["Resource"] != "*" or set(statement["Action"]) <= WHOLE
+        if "iam:PassRole" in statement["Action"]:
+            assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+
+
+def test_a_run_may_do_to_its_queues_what_it_does() -> None:
+    """Every action that the queue of SQS asks for is in the policy of `fanout run`."""
+    policy = json.loads((ROOT / "infra" / "policies" / "run.json").read_text())
+    allowed = {action for statement in policy["Statement"] for action in statement["Action"]}
+    text = "".join((ROOT / "fanout" / "queues" / name).read_text() for name in ("sqs.py", "sqs_client.py"))
+    asked = {name.title().replace("_", "").removesuffix("Batch") for name in re.findall(r'call\(\s*"([a-z_]+)"', text)}
+    asked |= {name.title().replace("_", "").removesuffix("Batch") for name in re.findall(r'batches\("([a-z_]+)"', text)}
+    assert len(asked) >= 9
+    assert {f"sqs:{action}" for action in asked} <= allowed
