@@ -36,7 +36,7 @@ class Served:
 
 def over_minio(terms: Terms) -> Iterator[Measured]:
     """20,000 mini-batches of 10 ms: how busy the slots are, and requests of the whole run."""
-    workload = Workload(20_000, milliseconds=10).scaled(terms.scale)
+    workload = Workload(20_000, milliseconds=10, sleeps=True).scaled(terms.scale)
     terms.fanout.prepare()
     with scratch_folder() as scratch:
         folder = input_folder(workload, scratch)

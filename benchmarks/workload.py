@@ -13,13 +13,16 @@ class Workload:
     """Files in a mini-batch."""
     milliseconds: float = 0.0
     """CPU time of each call of run()."""
+    sleeps: bool = False
+    """The calls sleep: a server on the same machine takes no time of theirs. For fanout only."""
     file_bytes: int = 0
     """Of each file; those that hold something are read."""
 
     @property
     def options(self) -> tuple[str, ...]:
         """How the function that everybody calls is told what to do."""
-        return "--milliseconds", f"{self.milliseconds:g}", *(["--reads"] if self.file_bytes else [])
+        wishes = (("--reads", self.file_bytes), ("--sleeps", self.sleeps))
+        return "--milliseconds", f"{self.milliseconds:g}", *(option for option, wanted in wishes if wanted)
 
     @property
     def files(self) -> int:

@@ -7,14 +7,14 @@ SPAN = "\t"
 """Stands between an item and the times of its call, in the first row of each mini-batch."""
 
 
-def work(items: Sequence[str], milliseconds: float = 0.0, *, reads: bool = False) -> list[str]:
-    """The items, after `milliseconds` of CPU time; the first row also says when the call began and ended.
+def work(items: Sequence[str], milliseconds: float = 0.0, *, reads: bool = False, sleeps: bool = False) -> list[str]:
+    """The items, after `milliseconds` of CPU time, or of sleep; the first row also says when the call began and ended.
 
     With `reads` each item is a file that is read to its end; one that is empty ends the benchmark.
     """
     started = time.time()
     if milliseconds:
-        _burn(milliseconds / 1000)
+        (time.sleep if sleeps else _burn)(milliseconds / 1000)
     if reads and not all(map(_read, items)):
         raise ValueError("a file of the input is empty")
     return [f"{items[0]}{SPAN}{started:.6f}{SPAN}{time.time():.6f}", *items[1:]]
