@@ -105,7 +105,7 @@ def read_settings(code: str | None, entry_script: str = "") -> dict[str, Any]:
     try:
         options = json.loads(path.read_text("utf-8")).get("append_row", {}).get("pandas.DataFrame.to_csv", {})
         return dict(options)
-    except (ValueError, AttributeError, TypeError) as exc:
+    except (ValueError, AttributeError, TypeError, RecursionError) as exc:
         raise EntryScriptError(f"{SETTINGS_FILE}: not the settings of append_row: {exc}") from exc
 
 

@@ -231,7 +231,16 @@ def test_settings_beside_a_script_in_a_folder(tmp_path: Any) -> None:
     assert read_settings(str(tmp_path), "deep/score.py") == {"sep": ","}
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"append_row": 3}', '{"append_row": {"pandas.DataFrame.to_csv": 3}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"append_row": 3}',
+        '{"append_row": {"pandas.DataFrame.to_csv": 3}}',
+        pytest.param("[" * 100_000, id="deep"),
+    ],
+)
 def test_damaged_settings_are_an_error(tmp_path: Any, text: str) -> None:
     """The error names the file."""
     (tmp_path / "parallel_run_step.settings.json").write_text(text)
