@@ -51,7 +51,7 @@ def test_a_node_that_lacks_the_input_loses_nothing() -> None:
 def test_a_sender_without_the_key_breaks_no_promise() -> None:
     """Forged, altered and replayed messages in both queues, in worlds with all other troubles."""
     sent = Counter[str]()
-    for seed in range(AT_ONCE):
+    for seed in range(2 * AT_ONCE):
         ended = run(with_hostile_sender(draw(seed)))
         assert not ended.broken, _told(ended)
         sent.update(event.what for event in ended.history)
