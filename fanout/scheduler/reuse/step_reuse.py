@@ -37,7 +37,7 @@ from fanout.storage import keys
 from fanout.storage.objects import create, put, read
 
 UNASKED = 10_000
-"""Files of an input that are looked at for later runs although reuse is not asked for: it takes a tenth of a second of CPU."""
+"""Files of an input that are looked at for later runs unasked: they take a tenth of a second of CPU."""
 
 
 @dataclass(slots=True)
