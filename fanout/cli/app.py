@@ -13,8 +13,8 @@ from fanout.cli.commands import (
     failures,
     housekeeping,
     node,
+    page,
     redrive,
-    report,
     run,
     run_one,
     setup,
@@ -62,7 +62,8 @@ app.command()(redrive.redrive)
 app.command()(cancel.cancel)
 app.command()(status.status)
 app.command()(failures.failures)
-app.command()(report.report)
+app.command()(page.ui)
+app.command()(page.report)
 app.command("run-one")(run_one.run_one)
 app.command("list")(status.list_)
 app.command()(status.logs)

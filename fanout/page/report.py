@@ -17,6 +17,7 @@ from fanout.queries.page.columns import packed
 from fanout.queries.page.log_files import list_logs, read_log
 from fanout.queries.page.node_usage import read_usage
 from fanout.queries.page.outcomes import AGAIN, DEAD, FAILED, PARTLY, SHORT
+from fanout.queries.page.peek import peek
 from fanout.queries.page.plain_fields import plain_fields
 from fanout.queries.page.run_reader import RunReader
 from fanout.queries.page.step_data import StepData
@@ -53,6 +54,7 @@ async def make_report(reader: RunReader) -> Report:
     fields |= {"usage": {}, "logs": {}, "texts": {}, "details": {}}
     assert reader.record is not None  # noqa: S101 - refresh has read it
     for step in page.steps:
+        fields["peeks"][step.name] = {name: {"text": peek(uri)} for name, uri in step.outputs.items()}
         prefix = keys.logs(reader.record.at(step.name))
         fields["logs"][step.name] = plain_fields((await list_logs(reader.store, prefix))[:MOST_LISTED])
         fields["texts"][step.name] = await _texts(reader.store, prefix)

@@ -62,6 +62,19 @@ class EntryScript:
         """The output folder of the step; what is written there is published when the attempt succeeds."""
         return current().output_dir
 
+    def card(self, name: str, html: str) -> None:
+        """Leaves HTML for the report and the page of the run, where it is shown in a frame that runs no script.
+
+        `name` is letters, digits, `-` and `_`, else ValueError. A later card of the same process takes the place of an
+        earlier one of this name.
+        """
+        if not name.replace("-", "").replace("_", "").isalnum():
+            raise ValueError(f"card: a name has letters, digits, - and _, found {name!r}")
+        here = current()
+        path = here.logs / "user" / "cards" / here.node_id / f"{here.agent_name}-{name}.html"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(html, encoding="utf-8")
+
 
 def _file_logger(path: Path, level: str) -> logging.Logger:
     path.parent.mkdir(parents=True, exist_ok=True)

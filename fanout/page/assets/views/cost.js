@@ -9,7 +9,7 @@ export async function costView(ctx) {
   return h("div", { class: "panels" },
     section("Slot time", rows.length ? table(["Step", "Slots", "Slot time", "Busy", "Idle", "In failed tries", "Loading", "Share idle", "Share of failed tries"], rows, "Slot time") : note("No attempt has ended yet."),
       note("Slot time is the number of slots times the time from the first attempt to the last. What is not busy is idle: it waited for messages, for other slots at the end of the step, or for its script to start.")),
-    section("Dollars and requests", cost ? table(["", ""], Object.entries(cost).map(([name, value]) => [name.replaceAll("_", " "), typeof value === "number" ? number(value) : String(value)]), "Cost") : note("This run has no record of requests; fanout plan estimates them beforehand.")));
+    section("Dollars and requests", cost ? table(["What", "How much"], Object.entries(cost).map(([name, value]) => [name.replaceAll("_", " "), typeof value === "number" ? number(value) : String(value)]), "Cost") : note("This run has no record of requests; fanout plan estimates them beforehand.")));
 }
 
 async function one(ctx, step) {

@@ -14,7 +14,7 @@ export function distributionsView(ctx) {
   const sorted = Object.fromEntries(MEASURES.map(([, name]) => [name, data.columns[name].slice(0, data.count).sort()]));
   return h("div", { class: "panels" },
     ctx.page.advice.length > 0 && section("Advice", ctx.page.advice.map((one) => h("p", {}, one))),
-    section(`Quantiles of ${number(data.count)} attempts`, table(["", ...PARTS.map(([title]) => title), "sum"], MEASURES.map(([title, name, words]) => [title, ...PARTS.map(([, part]) => words(quantile(sorted[name], part))), words(sum(sorted[name]))]), "Quantiles")),
+    section(`Quantiles of ${number(data.count)} attempts`, table(["Measure", ...PARTS.map(([title]) => title), "sum"], MEASURES.map(([title, name, words]) => [title, ...PARTS.map(([, part]) => words(quantile(sorted[name], part))), words(sum(sorted[name]))]), "Quantiles")),
     h("div", { class: "two" },
       section("Running", histogram({ title: "Seconds in run()", bins: bins(sorted.run), x: duration, y: number })),
       quantile(sorted.load, 1) > 0.001 && section("Loading", histogram({ title: "Seconds to load a mini-batch", bins: bins(sorted.load), x: duration, y: number })),

@@ -36,7 +36,7 @@ function graph(ctx) {
     const total = c ? Math.max(1, c.total ?? c.succeeded + c.failed) : 0, part = (n) => (inner * Math.min(1, n / Math.max(1, total))).toFixed(1);
     const line = c ? `${number(c.succeeded)} of ${c.total === null ? "?" : number(c.total)}${c.failed + c.dead_lettered ? `, ${number(c.failed + c.dead_lettered)} failed` : ""}` : step.kind;
     const words = `${step.name}: ${step.words}. ${line}`;
-    return svg("a", { href: ctx.link("step", { step: step.name }), "aria-label": words },
+    return svg("a", { href: ctx.link("step", { step: step.name }) },
       svg("rect", { class: `s-${tone(step.words)}`, x, y, width: BOX.width, height: BOX.height, rx: 7 }), svg("title", {}, words),
       svg("text", { class: "name", x: x + 12, y: y + 20 }, cut(step.name, 24)), svg("text", { x: x + 12, y: y + 38 }, cut(`${step.words}${step.ended ? ` in ${duration(step.ended - step.started)}` : ""}`, 36)),
       c ? [svg("rect", { class: "track", x: x + 12, y: y + 60, width: inner, height: 4 }), svg("rect", { class: "done", x: x + 12, y: y + 60, width: part(c.succeeded), height: 4 }),

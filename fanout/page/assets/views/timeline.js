@@ -123,7 +123,7 @@ export function timelineView(first) {
   canvas.addEventListener("keydown", (event) => { if (keys[event.key]) { event.preventDefault(); keys[event.key](); } });
   const button = (label, title, act) => h("button", { type: "button", "aria-label": title, title, onClick: act }, label);
   const element = section("Timeline", ctx.data.count ? [
-    h("div", { class: "bar-row" }, button("+", "Zoom in", keys["+"]), button("−", "Zoom out", keys["-"]), button("All", "The whole time", all), h("span", { class: "legend" }, [["t-load", "loading"], ["t-succeeded", "succeeded"], ["t-again", "failed, tried again"], ["t-failed", "failed"], ["t-short", "short return"]].map(([key, name]) => h("span", { class: `key ${key}` }, name)))),
+    h("div", { class: "bar-row" }, button("+", "Zoom in", keys["+"]), button("−", "Zoom out", keys["-"]), button("All", "All of the time", all), h("span", { class: "legend" }, [["t-load", "loading"], ["t-succeeded", "succeeded"], ["t-again", "failed, tried again"], ["t-failed", "failed"], ["t-short", "short return"]].map(([key, name]) => h("span", { class: `key ${key}` }, name)))),
     says, box, words] : note("No attempt has ended yet."));
   return { element, shown: draw, update: (now) => { ctx = now; if (!memory.zoomed) memory.view = null; draw(); } };
 }
