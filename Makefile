@@ -8,10 +8,10 @@ LOCALSTACK := .localstack
 SERVERS := .servers
 WORKERS ?= 4
 
-.PHONY: help setup servers localstack minio elasticmq fauxqs keda browser test lint types schema demo bench fuzz simulate explore chaos storms soak arrivals engine-programs engines clean
+.PHONY: help setup servers localstack minio elasticmq fauxqs keda browser test lint types schema reference demo bench fuzz simulate explore chaos storms soak arrivals engine-programs engines clean
 
 help:
-	@echo "make demo | test | lint | types | schema | bench | fuzz | simulate | explore | servers | chaos | storms | soak | arrivals | engines | clean"
+	@echo "make demo | test | lint | types | schema | reference | bench | fuzz | simulate | explore | servers | chaos | storms | soak | arrivals | engines | clean"
 
 setup: $(VENV)/.synced
 
@@ -110,6 +110,10 @@ types: setup
 # The JSON schema of pipeline files, from docs/reference/pipeline-keys.md.
 schema: setup
 	$(BIN)/python .ci/pipeline_schema.py
+
+# docs/reference/python-api.md, from the signatures and docstrings of `import fanout`.
+reference: setup
+	$(BIN)/python .ci/api_reference.py
 
 demo: setup
 	$(BIN)/fanout run examples/digits/pipeline.yml

@@ -8,6 +8,8 @@ import weakref
 from fanout.advice import Commands
 
 LAST_WORDS = 3000
+_BEGUN: list["subprocess.Popen[bytes]"] = []
+"""Those that may go on: a handle that is dropped leaves its process alone, which is no mistake to warn of."""
 
 
 class BackgroundProcess:
@@ -25,6 +27,7 @@ class BackgroundProcess:
             cwd=commands.folder or None,
             start_new_session=True,
         )
+        _BEGUN[:] = [*(one for one in _BEGUN if one.poll() is None), self._process]
 
     @property
     def is_alive(self) -> bool:

@@ -23,6 +23,8 @@ class Output:
     Methods read all of it into memory; FileNotFoundError when it is not there.
     """
 
+    uri: str
+
     def __init__(self, uri: str, access: "Callable[[], Access]") -> None:
         self.uri = uri
         self._access = access

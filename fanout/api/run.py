@@ -40,6 +40,8 @@ class Run:
     change, unless it is redriven.
     """
 
+    name: str
+
     def __init__(self, name: str, settings: Settings, background: "BackgroundProcess | None" = None) -> None:
         self.name = name
         self._settings = settings

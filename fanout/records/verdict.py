@@ -29,6 +29,7 @@ class Verdict:
 
     @property
     def completed(self) -> bool:
+        """Whether it is `Completed`."""
         return self.status is VerdictStatus.COMPLETED
 
 
@@ -61,10 +62,12 @@ class Counts:
 
     @property
     def settled(self) -> int:
+        """Mini-batches that have an outcome."""
         return self.succeeded + self.failed + self.dead_lettered + self.canceled
 
     @property
     def finished(self) -> bool:
+        """Whether all are planned and have an outcome."""
         return self.total is not None and self.settled >= self.total
 
 

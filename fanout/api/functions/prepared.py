@@ -1,6 +1,7 @@
 """Makes and carries out the run that calls a function: its code and items in place, its mini-batches measured."""
 
 import contextlib
+import importlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -170,10 +171,16 @@ def _sized(function: FunctionCall, items: Items, options: Options, code: Path) -
     if not function.per_item:
         size = max(1, min(MOST_AT_ONCE, ceil(len(items) / (PARTS * slots))))
         return replace(options, mini_batch_size=size), ()
-    found = measure(code, items.lines(MOST), options.environment_variables)
+    found = measure(code, items.lines(MOST), options.environment_variables, _import_the_rest)
     rows = found.rows if function.json else []
     items.add_rows(rows)
     return replace(options, mini_batch_size=size_for(len(items), found.seconds, slots)), tuple(rows)
+
+
+def _import_the_rest() -> None:
+    """What the run will need is imported while there is nothing else to do."""
+    for module in ("fanout.pipeline.load", "fanout.scheduler.resident"):
+        importlib.import_module(module)
 
 
 def absolute(output: str | None) -> str | None:

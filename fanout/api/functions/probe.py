@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -51,8 +51,13 @@ def slots_here() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def measure(code: Path, lines: Sequence[bytes], environ: Mapping[str, str]) -> Measured:
-    """Computes the first items with the code in this folder; nothing that the function does reaches this process."""
+def measure(
+    code: Path, lines: Sequence[bytes], environ: Mapping[str, str], meanwhile: Callable[[], object] = lambda: None
+) -> Measured:
+    """Computes the first items with the code in this folder; nothing that the function does reaches this process.
+
+    `meanwhile` is called once that process has begun to start up.
+    """
     with subprocess.Popen(  # noqa: S603 - this interpreter and our own module
         [sys.executable, "-P", "-m", "fanout.api.functions.probe", str(code)],
         stdin=subprocess.PIPE,
@@ -62,7 +67,7 @@ def measure(code: Path, lines: Sequence[bytes], environ: Mapping[str, str]) -> M
         start_new_session=True,
     ) as process:
         try:
-            answers = _answers(process, b"".join(lines[:MOST]))
+            answers = _answers(process, b"".join(lines[:MOST]), meanwhile)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -71,13 +76,14 @@ def measure(code: Path, lines: Sequence[bytes], environ: Mapping[str, str]) -> M
     return Measured(rows, seconds)
 
 
-def _answers(process: "subprocess.Popen[bytes]", given: bytes) -> list[dict[str, Any]]:
+def _answers(process: "subprocess.Popen[bytes]", given: bytes, meanwhile: Callable[[], object]) -> list[dict[str, Any]]:
     """What it says in time, a line for each item; starting up and loading the function take as long as they take."""
     assert process.stdin is not None  # noqa: S101 - it was opened as a pipe
     assert process.stdout is not None  # noqa: S101 - it was opened as a pipe
     with contextlib.suppress(BrokenPipeError):
         process.stdin.write(given)
         process.stdin.close()
+    meanwhile()
     said, deadline = b"", None
     while deadline is None or time.monotonic() < deadline:
         ready, _, _ = select.select([process.stdout], [], [], None if deadline is None else deadline - time.monotonic())

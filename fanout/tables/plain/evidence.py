@@ -7,6 +7,7 @@ a plus nor more digits than it can hold; a column where one value has them is te
 from collections.abc import Callable, Mapping
 from decimal import Context, Decimal, InvalidOperation
 from enum import IntFlag
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from fanout.tables.values.types import INT64_MAX, INT64_MIN, ColumnType, Kind
@@ -27,8 +28,9 @@ _LONG_WHOLE = r"^[ \t]*-?[1-9][0-9]{18}[ \t]*$"
 _WIDE = r"[0-9]{16}"
 # An exponent has a sign, or digits behind a point: 12E4 is a code more often than it is a number.
 _FRACTION = (
-    r"^[ \t]*-?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][+-][0-9]{1,3})?[ \t]*$",
+    r"^[ \t]*-?(0|[1-9][0-9]*)?(\.[0-9]*([eE][+-][0-9]{1,3})?|[eE][+-][0-9]{1,3})[ \t]*$",
     r"^[ \t]*-?(0|[1-9][0-9]*)?\.[0-9]+([eE][+-]?[0-9]{1,3})?[ \t]*$",
+    r"^[ \t]*-0[ \t]*$",
 )
 _SHORT_FRACTION = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _A_DIGIT = r"^[ \t]*-?\.?[0-9]"
@@ -134,7 +136,7 @@ def _others(texts: "pa.ChunkedArray") -> Seen:
     words = pc.is_in(texts, value_set=pa.array([*TRUE_WORDS, *FALSE_WORDS]))
     if pc.any(words).as_py():
         return Seen.BOOL if pc.all(words).as_py() else Seen.TEXT
-    written = pc.or_(*(pc.match_substring_regex(texts, each) for each in _FRACTION))
+    written = reduce(pc.or_, (pc.match_substring_regex(texts, each) for each in _FRACTION))
     fraction = pc.and_(written, pc.match_substring_regex(texts, _A_DIGIT))
     fraction = pc.or_(fraction, pc.is_in(texts, value_set=pa.array(_NO_NUMBERS)))
     long = texts.filter(pc.invert(fraction))

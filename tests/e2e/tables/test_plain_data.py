@@ -1,8 +1,14 @@
 """Plain files as they are: a CSV to a result, as a user would begin, with the installed command."""
 
+import gzip
 import json
+import uuid
+from collections.abc import Callable
 from typing import Any
 
+import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 PIPELINE = """\
@@ -73,3 +79,43 @@ def test_a_misfit_stops_the_run_with_its_line(project: Any) -> None:
     done = project.fanout("run", "pipeline.yml")
     assert "1 value, many (customers.csv:44) became null, as read.misfits says" in done.said
     assert rows_in(project)[42]["amount"] is None or rows_in(project)[42]["amount"] != rows_in(project)[42]["amount"]
+
+
+IN_S3: dict[str, tuple[str, Callable[[str], bytes] | None]] = {
+    "customers.csv": ("uri_file", lambda text: text.encode()),
+    "customers.csv.gz": ("uri_file", lambda text: gzip.compress(text.encode())),
+    "customers.parquet": ("uri_file", lambda _: _parquet()),
+    "2026/*/part-*.csv": ("uri_folder", None),
+}
+
+
+def _parquet() -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(ROWS), sink, row_group_size=70)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+@pytest.mark.moto
+def test_the_same_rows_from_s3(
+    project: Any, moto_endpoint: str, aws_environ: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A CSV file, a packed one, parquet, and a pattern over three files in folders; the run is on this machine."""
+    for variable, value in aws_environ(moto_endpoint).items():
+        monkeypatch.setenv(variable, value)
+    s3 = boto3.client("s3", region_name="us-east-1")
+    bucket = f"plain-{uuid.uuid4().hex[:8]}"
+    s3.create_bucket(Bucket=bucket)
+    text = (project.folder / "customers.csv").read_text()
+    header, *lines = text.splitlines(keepends=True)
+    for month in range(3):
+        part = header + "".join(lines[month * 100 : month * 100 + 100])
+        s3.put_object(Bucket=bucket, Key=f"in/2026/{month + 1:02d}/part-0.csv", Body=part.encode())
+        s3.put_object(Bucket=bucket, Key=f"in/2026/{month + 1:02d}/other.csv", Body=b"no,part\n1,2\n")
+    for name, (type_, packed) in IN_S3.items():
+        if packed is not None:
+            s3.put_object(Bucket=bucket, Key=f"in/{name}", Body=packed(text))
+        given = f"{{type: {type_}, path: 's3://{bucket}/in/{name}'}}"
+        project.write("pipeline.yml", PIPELINE.replace("{type: uri_file, path: ./customers.csv}", given))
+        done = project.fanout("run", "pipeline.yml")
+        assert "all 3 mini-batches succeeded" in done.said, name
+        assert rows_in(project) == ROWS, name

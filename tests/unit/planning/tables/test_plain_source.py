@@ -51,6 +51,9 @@ AWKWARD = {
     "missing values": "a,b,c\n1,,x\n,2.5,\n3,4,z\n",
     "quoted numbers": '"id","n"\n"1","2.5"\n"2",""\n',
     "numbers that are too long": "a,b\n12345678901234567890,1\n1,2\n",
+    "whole numbers of 64 bits and of more": (
+        "a,b,c,d\n1234567890123456789,1152921504606846976,9223372036854775808,10000000000000000000000\n-1,1,1,1\n"
+    ),
     "wide numbers among fractions": "a\n9007199254740993\n0.5\n",
     "wide numbers behind many fractions": "a\n" + "0.5\n" * 100 + "9007199254740993\n",
     "wide numbers with gaps": "a,b\n9007199254740993,1\n,2\n",
@@ -138,6 +141,7 @@ def types_of(path: Path, **more: Any) -> list[str]:
         ("leading zeros behind the first rows", ["string"]),
         ("missing values", ["float", "float", "string"]),
         ("numbers that are too long", ["string", "int"]),
+        ("whole numbers of 64 bits and of more", ["int", "int", "string", "string"]),
         ("wide numbers among fractions", ["string"]),
         ("wide numbers with gaps", ["string", "int"]),
         ("plus, minus zero, exponents, hexadecimal", ["string", "float", "string", "string", "string"]),
