@@ -194,5 +194,5 @@ def test_nothing_is_written_outside(project: Any, tmp_path_factory: pytest.TempP
     context = {path for path in new if not path.startswith(tuple(str(project.folder / name) for name in allowed))}
     assert context == set()
     left = {path.name for path in (project.folder / ("elsewhere/runs" if store else ".fanout")).iterdir()}
-    assert left <= {"code", "runs", "queues", "scratch"}
+    assert left <= {"code", "code-uses", "reuse", "runs", "queues", "messages", "scratch"}
     assert list((project.folder / ("elsewhere/runs" if store else ".fanout") / "scratch").iterdir()) == []
