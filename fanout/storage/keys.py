@@ -11,6 +11,20 @@ TRIGGERS = "triggers/"
 DEPLOYMENTS = "deployments/"
 MESSAGES = "messages/"
 """Prefix of the queue pairs that are in the store itself, a folder each."""
+TOP_LEVEL = (
+    "runs",
+    "code",
+    "code-uses",
+    "removals",
+    "reuse",
+    "assets",
+    "deployments",
+    "triggers",
+    "messages",
+    "queues",
+    "scratch",
+)
+"""Every name in the root of a store; `queues` and `scratch` are in stores that are folders."""
 _OF_A_RUN = r"run|verdict|verdict-\d+|cancel|cancel-\d+|redrive-\d+|ticking"
 _OF_A_STEP = r"step|plan|handed|reducing|settled|supervised|verdict|reused|known|concluded"
 _STEP = r"runs/[^/]+/[^/]+/(?:rounds/\d+/)?"

@@ -17,8 +17,6 @@ from fanout.storage.objects import create, list_names, read
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-_IN_STORE = ("runs", "code", "deployments", "triggers", "queues", "messages", "scratch")
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class GuardedPlace:
@@ -70,7 +68,7 @@ def _key(trigger: str, place: GuardedPlace) -> str:
 
 
 def _in_store(settings: Settings) -> Iterator[GuardedPlace]:
-    for name in _IN_STORE:
+    for name in keys.TOP_LEVEL:
         yield GuardedPlace(f"{plain(settings.store.rstrip('/'))}/{name}/", "the store of its runs")
     if settings.queue is not None and settings.queue.startswith("sqlite:"):
         yield GuardedPlace(f"{plain(settings.queue.removeprefix('sqlite:'))}/", "the folder of its queues")
