@@ -176,6 +176,23 @@ def test_without_the_token_nothing_is_answered(served: str) -> None:
     assert status(*bearer, *post, *origin, path="api/action") == "403"
 
 
+def test_without_allow_actions_the_page_only_reads(empty_project: Project) -> None:
+    """Even when token, origin and header are right."""
+    (empty_project.folder / ".fanout").mkdir()
+    process = empty_project.start("ui", "--port", "0")
+    assert process.stdout is not None
+    found = re.fullmatch(r"(http://[^/]+)/\?token=(.+)", process.stdout.readline().strip())
+    assert found is not None
+    base, token = found.groups()
+    command = ["curl", "-s", "-w", " %{http_code}", "-H", f"Authorization: Bearer {token}", "-H", f"Origin: {base}"]
+    command += ["-H", "X-Fanout-Action: 1", "-d", '{"run": "first", "action": "cancel"}', f"{base}/api/action"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    os.killpg(process.pid, signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert "--allow-actions" in answer
+    assert answer.endswith(" 403")
+
+
 def test_a_store_without_runs(empty_project: Project, chromium: Any) -> None:
     """The page says so."""
     (empty_project.folder / ".fanout").mkdir()
