@@ -1,6 +1,5 @@
 """The registry of a store: what names of assets stand for, and how one gets there."""
 
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -43,7 +42,7 @@ class Registry:
 
         async def begin() -> Asset:
             async with context.run_context_of(self.settings, print_line=_unsaid) as run_context:
-                return await assets.register(run_context.store, replace(asset, created=time.time()))
+                return await assets.register(run_context.store, replace(asset, created=run_context.clock.now()))
 
         return call(begin)
 

@@ -65,7 +65,7 @@ def notice_of(deployment: str, run: str, seal: Seal) -> dict[str, Any]:
         "with_failures": seal.counts.has_failures,
         "reason": reason,
         "seconds": round(seal.seconds, 3),
-        "text": f"fanout run {run} of {deployment}: {words}: {reason}",
+        "text": f"run {run} of {deployment}: {words}: {reason}",
     }
 
 
@@ -97,7 +97,7 @@ def _publish(notice: Mapping[str, Any], environ: Mapping[str, str]) -> None:
             TopicArn=topic, Subject=subject, Message=json.dumps(notice), MessageAttributes=attributes
         )
     if bus := environ.get(BUS):
-        entry = {"Source": "fanout", "DetailType": "fanout run ended", "Detail": json.dumps(notice)}
+        entry = {"Source": "fanout", "DetailType": "run ended", "Detail": json.dumps(notice)}
         answer = boto3.client("events", region_name=region).put_events(Entries=[{**entry, "EventBusName": bus}])
         if answer.get("FailedEntryCount"):
             raise RuntimeError(answer["Entries"][0].get("ErrorMessage", "EventBridge refused the event"))

@@ -33,14 +33,16 @@ class _Follower:
     def take(self, status: RunStatus) -> None:
         """Shows what is new."""
         steps = {step.name: step for step in self.record.pipeline.steps}
+        now = self.context.clock.now()
         for step in status.steps:
             if step.state is not State.UNDER_WAY or step.counts is None:
                 continue
             if step.name not in self._shown:
                 self._shown.add(step.name)
                 self.observer.step_started(steps[step.name])
-            seconds = max(0.0, self.context.clock.now() - status.created)
-            self.observer.step_progress(Progress(step.name, step.counts, step.counts.total or 0, seconds))
+            self.observer.step_progress(
+                Progress(step.name, step.counts, step.counts.total or 0, max(0.0, now - status.created))
+            )
         self._look_for_life(status)
 
     def _look_for_life(self, status: RunStatus) -> None:

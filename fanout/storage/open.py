@@ -14,6 +14,7 @@ from obstore.store import MemoryStore, ObjectStore, S3Store, from_url
 
 from fanout.errors import MissingExtraError, SettingsError, StoreError
 from fanout.security.redaction import redact
+from fanout.storage import keys
 from fanout.storage.access import DEFAULT_REGION, Access
 from fanout.storage.credentials import s3_client, sign
 from fanout.storage.folder import FolderStore
@@ -79,12 +80,12 @@ def locate(uri: str, access: Access) -> tuple[ObjectStore, str]:
 async def ensure_bucket(uri: str, access: Access) -> None:
     """The bucket of `uri` can be used: made when it is missing on a server of one's own, else StoreError says so.
 
-    In a folder, what holds runs and code is closed to other users, also where the folder itself is not.
+    In a folder, everything that fanout keeps is closed to other users, also where the folder itself is not.
     """
     scheme = _scheme(uri)
     if scheme in ("", "file"):
         with translated("use", uri):
-            for name in ("runs", "code", "queues", "messages", "scratch"):
+            for name in keys.TOP_LEVEL:
                 (local_path(uri) / name).mkdir(mode=PRIVATE, exist_ok=True)
     if scheme not in S3_SCHEMES:
         return

@@ -51,7 +51,7 @@ class Notice:
 
 def first_failure(run: str, step: str, lost: int, message: str) -> Notice:
     """A step has lost its first mini-batches."""
-    text = f"fanout run {run}: {mini_batches(lost)} of {step} failed so far"
+    text = f"run {run}: {mini_batches(lost)} of {step} failed so far"
     shown = _cut(message)
     return Notice(NoticeEvent.FIRST_FAILURE, run, "", f"{text}: {shown}" if shown else text, shown)
 
@@ -62,7 +62,7 @@ def ended(report: RunReport) -> Notice:
     some_failed = next((step.seal.counts for step in report.steps if step.seal.counts.has_failures), None)
     words = str(verdict.status) if some_failed is None else verdict_words(verdict, some_failed)
     reason = _cut(verdict.reason)
-    text = f"fanout run {report.run}: {words} in {duration(report.seconds)}: {reason}"
+    text = f"run {report.run}: {words} in {duration(report.seconds)}: {reason}"
     steps = tuple(map(_step, report.steps[:MOST_STEPS]))
     return Notice(NoticeEvent.ENDED, report.run, str(verdict.status), text, reason, report.seconds, steps)
 

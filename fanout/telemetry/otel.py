@@ -141,7 +141,7 @@ def make_spans(
 
     tracer = provider.get_tracer("fanout", __version__)
     about = {"fanout.run": report.run, "fanout.status": str(report.verdict.status)}
-    run = tracer.start_span("fanout run", _parent(environ), attributes=about, start_time=_nanos(ended - report.seconds))
+    run = tracer.start_span("fanout.run", _parent(environ), attributes=about, start_time=_nanos(ended - report.seconds))
     _judge(run, report.verdict.completed, report.verdict.reason)
     inside = trace.set_span_in_context(run)
     for step in report.steps:

@@ -52,6 +52,7 @@ async def list_run_rows(store: "ObjectStore", most: int = MOST_RUNS) -> tuple[Ru
 
 async def _row(store: "ObjectStore", run: ListedRun, *, with_steps: bool) -> RunRow:
     record, seal = run.record, run.seal
+    now = SystemClock().now()
     names = [step.name for step in record.pipeline.steps] if with_steps else []
     seals = await all_of(step_seal(store, record.at(name)) for name in names)
     counts = [one.counts for one in seals if one is not None]
@@ -61,7 +62,7 @@ async def _row(store: "ObjectStore", run: ListedRun, *, with_steps: bool) -> Run
         run=record.name,
         created=record.created,
         words=f"{words} with failures" if seal is not None and seal.verdict.completed and failed else words,
-        seconds=max(0.0, SystemClock().now() - record.created) if seal is None else seal.seconds,
+        seconds=max(0.0, now - record.created) if seal is None else seal.seconds,
         file=record.pipeline.file,
         round=record.round,
         tags=record.pipeline.tags,

@@ -8,6 +8,8 @@ from typing import Any
 import psutil
 import pytest
 
+from fanout.storage import keys
+
 # Made up, and of the shapes that credentials have.
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
@@ -194,5 +196,5 @@ def test_nothing_is_written_outside(project: Any, tmp_path_factory: pytest.TempP
     context = {path for path in new if not path.startswith(tuple(str(project.folder / name) for name in allowed))}
     assert context == set()
     left = {path.name for path in (project.folder / ("elsewhere/runs" if store else ".fanout")).iterdir()}
-    assert left <= {"code", "code-uses", "reuse", "runs", "queues", "messages", "scratch"}
+    assert left <= set(keys.TOP_LEVEL)
     assert list((project.folder / ("elsewhere/runs" if store else ".fanout") / "scratch").iterdir()) == []

@@ -42,7 +42,7 @@ async def test_a_webhook_hears_of_the_end(world: Any, notes: Any, score: Any, pi
     fields = json.loads(body)
     assert path == "/hook?token=x"
     assert (fields["event"], fields["run"], fields["status"]) == ("run_ended", "r", "Completed")
-    assert fields["text"].startswith("fanout run r: Completed in ")
+    assert fields["text"].startswith("run r: Completed in ")
     assert fields["steps"][0]["step"] == "score"
 
 

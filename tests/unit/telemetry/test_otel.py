@@ -58,7 +58,7 @@ async def test_a_span_for_the_run_each_step_and_each_attempt(
     world.engine.answer = fails
     await traced(world, notes, pipeline(score()), environ)
     found = spans(receiver)
-    [run] = [span for span in found if span.name == "fanout run"]
+    [run] = [span for span in found if span.name == "fanout.run"]
     [step] = [span for span in found if span.name == "step score"]
     tries = [span for span in found if span.name == "attempt"]
     assert len({span.trace_id for span in found}) == 1
@@ -95,7 +95,7 @@ async def test_a_run_is_part_of_the_trace_that_started_it(
 ) -> None:
     """As a CI system hands it on."""
     await traced(world, notes, pipeline(score()), {**environ, "TRACEPARENT": PARENT})
-    [run] = [span for span in spans(receiver) if span.name == "fanout run"]
+    [run] = [span for span in spans(receiver) if span.name == "fanout.run"]
     assert (run.trace_id.hex(), run.parent_span_id.hex()) == tuple(PARENT.split("-")[1:3])
 
 
