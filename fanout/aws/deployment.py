@@ -60,7 +60,7 @@ async def write_deployment(
     InputError as of `prepare_deployment`.
     """
     made, taken = await prepare_deployment(name, pipeline, context, worker_seconds=worker_seconds)
-    await store_snapshots(taken, context)
+    await store_snapshots(taken, context, by=name)
     await put(context.store, keys.deployment_json(name), dump(made))
     return made
 

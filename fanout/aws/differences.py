@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fanout.aws.deployment import Deployment, dump, read_deployment
+from fanout.code_snapshots.uses import forget_use
 from fanout.errors import DamagedRecordError
 from fanout.storage import keys
 from fanout.storage.objects import put, read
@@ -27,9 +28,13 @@ async def how_record_differs(made: Deployment, store: "ObjectStore") -> str:
 
 
 async def note_code(made: Deployment, store: "ObjectStore") -> None:
-    """What the deployment has brought is known when it is destroyed, also after later versions have replaced it."""
+    """What the deployment has brought is known when it is destroyed, also after later versions have replaced it.
+
+    Its records keep the code from here on, in the place of the note that it was about to use it.
+    """
     for digest in sorted(set(made.code.values())):
         await put(store, keys.deployment_code(made.name, digest), b"")
+        await forget_use(store, digest, made.name)
 
 
 def changes(before: Deployment, now: Deployment) -> Iterator[str]:

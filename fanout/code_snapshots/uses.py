@@ -14,7 +14,7 @@ A mark is left within `REMOVED_WITHIN` seconds; one that stays longer belongs to
 
 import json
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fanout.clock import Clock
@@ -35,19 +35,28 @@ LOOK_EVERY = 0.2
 _USE, _MARK = "use", "removing-"
 
 
-async def note_use(store: "ObjectStore", digest: str, clock: Clock) -> None:
-    """From here on, for a day, nobody removes the snapshot; it may have been removed before: look whether it is there.
+async def note_use(store: "ObjectStore", digest: str, clock: Clock, by: str = "") -> None:
+    """The snapshot is not removed for a day. It may have been removed before: look whether it is there.
 
-    Waits for a removal that is under way.
+    Waits for a removal that is under way. A note of one's own name (`by`) can be taken back with `forget_use`.
     """
     prefix = keys.code_uses(digest)
-    await put(store, f"{prefix}{_USE}", b"")
+    await put(store, _note(digest, by), b"")
     deadline = clock.monotonic() + MARKS_STAY
     while marks := [name for name in await list_names(store, prefix) if name.startswith(_MARK)]:
         if clock.monotonic() >= deadline:
             await delete(store, *(f"{prefix}{name}" for name in marks))
             return
         await clock.sleep(LOOK_EVERY)
+
+
+async def forget_use(store: "ObjectStore", digest: str, by: str) -> None:
+    """The note of this name is gone: by now a record keeps the snapshot."""
+    await delete(store, _note(digest, by))
+
+
+def _note(digest: str, by: str) -> str:
+    return f"{keys.code_uses(digest)}{_USE}{f'-{by}' if by else ''}"
 
 
 async def remove_unused(store: "ObjectStore", digest: str, clock: Clock) -> bool:
@@ -57,22 +66,26 @@ async def remove_unused(store: "ObjectStore", digest: str, clock: Clock) -> bool
     await put(store, mark, b"")
     try:
         notes = await list_changed(store, prefix)
-        used, marked = notes.get(f"{prefix}{_USE}"), notes.get(mark)
-        if marked is None or (used is not None and marked - used < A_DAY):
+        uses, marked = _uses(digest, notes), notes.get(mark)
+        if marked is None or any(marked - used < A_DAY for used in uses.values()):
             return False
         if clock.monotonic() - begun > REMOVED_WITHIN:
             return False
         await delete(store, keys.code(digest))
     finally:
         await delete(store, mark)
-    await delete(store, f"{prefix}{_USE}")
+    await delete(store, *uses)
     return True
+
+
+def _uses(digest: str, notes: Mapping[str, float]) -> dict[str, float]:
+    return {key: changed for key, changed in notes.items() if key.startswith(_note(digest, ""))}
 
 
 async def was_used(store: "ObjectStore", digest: str, now: float) -> bool:
     """Whether a run has begun to use the snapshot in the day before `now`: a first look, which decides nothing."""
-    notes = await list_changed(store, keys.code_uses(digest))
-    return now - notes.get(f"{keys.code_uses(digest)}{_USE}", 0.0) < A_DAY
+    uses = _uses(digest, await list_changed(store, keys.code_uses(digest)))
+    return any(now - used < A_DAY for used in uses.values())
 
 
 async def codes_of_runs(store: "ObjectStore", runs: Sequence[str]) -> set[str]:

@@ -91,10 +91,13 @@ def _pattern(path: Path) -> re.Pattern[str]:
     return re.compile(anything, re.DOTALL)
 
 
-async def store_snapshots(taken: Mapping[str, Snapshot], context: RunContext) -> dict[str, str]:
-    """The snapshots are in the store, and stay there for a day at least; their digests by step."""
+async def store_snapshots(taken: Mapping[str, Snapshot], context: RunContext, by: str = "") -> dict[str, str]:
+    """The snapshots are in the store, and stay there for a day at least, or until the note of `by` is taken back.
+
+    Returns their digests by step.
+    """
     for digest, snapshot in {snapshot.digest: snapshot for snapshot in taken.values()}.items():
-        await note_use(context.store, digest, context.clock)
+        await note_use(context.store, digest, context.clock, by)
         if await read(context.store, keys.code(digest)) is None:
             await create(context.store, keys.code(digest), snapshot.archive)
     return {step: snapshot.digest for step, snapshot in taken.items()}

@@ -8,7 +8,7 @@ from obstore.store import LocalStore, ObjectStore
 
 from fanout.clock import SystemClock
 from fanout.code_snapshots import uses
-from fanout.code_snapshots.uses import note_use, remove_unused
+from fanout.code_snapshots.uses import forget_use, note_use, remove_unused
 from fanout.storage import keys
 from fanout.storage.objects import delete, list_names, put, read
 
@@ -31,6 +31,20 @@ async def test_what_a_run_is_about_to_use_stays(store: ObjectStore) -> None:
     assert not await remove_unused(store, DIGEST, CLOCK)
     assert await read(store, keys.code(DIGEST)) == b"zip"
     assert await list_names(store, keys.code_uses(DIGEST)) == ["use"]
+
+
+async def test_a_note_of_ones_own_is_taken_back(store: ObjectStore) -> None:
+    """That of a deployment, when its record keeps the code; that of a run stays."""
+    await put(store, keys.code(DIGEST), b"zip")
+    await note_use(store, DIGEST, CLOCK, "daily")
+    assert not await remove_unused(store, DIGEST, CLOCK)
+    await note_use(store, DIGEST, CLOCK)
+    await forget_use(store, DIGEST, "daily")
+    assert await list_names(store, keys.code_uses(DIGEST)) == ["use"]
+    await delete(store, f"{keys.code_uses(DIGEST)}use")
+    await note_use(store, DIGEST, CLOCK, "daily")
+    await forget_use(store, DIGEST, "daily")
+    assert await remove_unused(store, DIGEST, CLOCK)
 
 
 async def test_a_run_waits_for_a_removal(store: ObjectStore) -> None:
