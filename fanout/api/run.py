@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fanout.api import context, reading
@@ -121,6 +122,20 @@ class Run:
         """Every mini-batch that failed for good, or has failed so far and not succeeded."""
         record = self._now()[0]
         return call(lambda: reading.failures_in(self._open(), record))
+
+    def report(self, path: str | os.PathLike[str] | None = None) -> Path:
+        """Writes the run as it stands as one HTML file, as `fanout report` does, and returns the file's path.
+
+        By default `report-NAME.html` in the working directory; a file that is there is replaced. OSError when it cannot
+        be written.
+        """
+        from fanout.api.reports import find_report
+
+        commands = context.commands_of(self._settings, Where(profile=self._settings.profile))
+        _, made = call(lambda: find_report(self.name, self._settings, commands))
+        target = Path(path if path is not None else f"report-{self.name}.html")
+        target.write_bytes(made.html)
+        return target
 
     def wait(self, timeout: float | None = None, *, progress: bool | None = None) -> Verdict:
         """Waits until the run has its verdict. TimeoutError after `timeout` seconds; the run goes on then.

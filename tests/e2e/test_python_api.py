@@ -1,6 +1,7 @@
 """The Python API of the installed package, in interpreters of their own."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -135,3 +136,19 @@ def test_a_map_of_a_script_without_a_guard_is_resumed(project: Any, tools: Any) 
     project.write("helper.py", HELPER)
     _said(project, undisturbed)
     assert Path(path).read_bytes() == Path(path.replace("/first/", "/second/")).read_bytes()
+
+
+def test_the_report_is_that_of_the_command(project: Any) -> None:
+    """The same bytes as `fanout report` but for the time of making, where it was asked for and by default."""
+    assert project.fanout("run", "pipeline.yml", "--name", "first").code == 0
+    assert project.fanout("report", "first", "-o", "of-command.html").code == 0
+    program = """\
+    import fanout
+    run = fanout.open_run("first")
+    print(run.report("of-python.html"), run.report())
+    """
+    assert _said(project, program) == "of-python.html report-first.html\n"
+    files = ("of-command.html", "of-python.html", "report-first.html")
+    made = [re.subn(r'"now":[0-9.]+', "", (project.folder / name).read_text()) for name in files]
+    assert made[0][1] == 1
+    assert made[0] == made[1] == made[2]

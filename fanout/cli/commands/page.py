@@ -145,21 +145,11 @@ def report(
     import asyncio
 
     from fanout.api import context
-    from fanout.api.reports import report_of
-    from fanout.page.report import Report
-    from fanout.queries.runs import find_run
+    from fanout.api.reports import find_report
 
     where = Where(store, profile=profile)
     settings = context.settings_of(Path.cwd(), where)
-    commands = context.commands_of(settings, where)
-
-    async def make() -> tuple[str, Report]:
-        objects = context.open_to_read(settings)
-        record = await find_run(objects, run)
-        async with context.queues_to_look(settings) as queues:
-            return record.name, await report_of(objects, record.name, settings, commands, queues)
-
-    name, made = asyncio.run(make())
+    name, made = asyncio.run(find_report(run, settings, context.commands_of(settings, where)))
     if output == Path("-"):
         sys.stdout.buffer.write(made.html)
         return
