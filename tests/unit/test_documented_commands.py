@@ -15,6 +15,8 @@ ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/README.md")])
 IN_BLOCK = re.compile(r"^(?:    |\$ |[A-Z_]+=\S+ )+(?:[A-Z_]+=\S+ )*(fanout [a-z].*)$")
 IN_TEXT = re.compile(r"`(?:[A-Z_]+=\S+ )*(fanout [a-z-]+[^`]*)`")
+VALUES = {"N": "3", "SHELL": "bash"}
+"""Words that stand for one of few values."""
 # The verb that docs/how-to/add-verb.md adds, and a command that stands for many.
 NO_COMMAND = ("fanout run …", "fanout outputs", "fanout outputs [RUN]")
 
@@ -43,7 +45,7 @@ def _words(command: str) -> list[str]:
         if word in ("|", ">", "&&", "&", ";"):
             words = words[:at]
             break
-    return ["3" if word == "N" else word.strip("[]") for word in words]
+    return [VALUES.get(word, word.strip("[]")) for word in words]
 
 
 def _refusal(words: list[str]) -> str | None:
