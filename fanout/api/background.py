@@ -16,7 +16,7 @@ class BackgroundProcess:
     """The process; it is in a session of its own, so that closing a terminal or a notebook does not end it."""
 
     def __init__(self, run: str, commands: Commands) -> None:
-        self._said = os.memfd_create("fanout")  # a file without a name: none is left when nobody waits for the run
+        self._said = os.memfd_create("fanout")  # a file without a name: none is left when no process waits for the run
         weakref.finalize(self, os.close, self._said)
         words = ["resume", run, *commands.options, *commands.queue, "--json"]
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter and our own options

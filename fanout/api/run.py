@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fanout.storage.access import Access
 
 T = TypeVar("T")
-Story = Callable[["RunContext", "RunObserver"], Coroutine[Any, Any, "RunReport"]]
+Work = Callable[["RunContext", "RunObserver"], Coroutine[Any, Any, "RunReport"]]
 LOOK_EVERY = 0.5
 """Seconds between two looks at a run that is carried out elsewhere."""
 
@@ -217,13 +217,13 @@ class Run:
         from fanout.records.run import load_record
         from fanout.scheduler.restart.redrive import redrive
 
-        async def story(run_context: "RunContext", observer: "RunObserver") -> "RunReport":
+        async def work(run_context: "RunContext", observer: "RunObserver") -> "RunReport":
             record = await load_record(run_context.store, self.name)
             return await redrive(
                 self.name, redrive_order(record, step, mini_batches, new_code=new_code), run_context, observer
             )
 
-        return self._carry_out(story, progress)
+        return self._carry_out(work, progress)
 
     def resume(self, *, new_code: bool = False, progress: bool | None = None) -> "Run":
         """Goes on with a run whose process was stopped or killed, in this process, and waits for its end.
@@ -254,9 +254,9 @@ class Run:
         """False when the process that `submit` started is gone."""
         return self._background is None or self._background.is_alive
 
-    def _carry_out(self, story: Story, progress: bool | None) -> "Run":
+    def _carry_out(self, work: Work, progress: bool | None) -> "Run":
         self._ended = None
-        carry_out(story, self._settings, progress)
+        carry_out(work, self._settings, progress)
         return self
 
     def _now(self) -> "tuple[RunRecord, RunStatus]":
@@ -280,7 +280,7 @@ def _unsaid(line: str) -> None:
 
 
 def carry_out(
-    story: Story, settings: Settings, progress: bool | None, warm: "WarmNode | None" = None, board: Board | None = None
+    work: Work, settings: Settings, progress: bool | None, warm: "WarmNode | None" = None, board: Board | None = None
 ) -> "RunReport":
     """A run from its start, or from where it stands, to its end, in a thread of its own; draws `progress` meanwhile."""
     from fanout.telemetry.observers import heard
@@ -292,7 +292,7 @@ def carry_out(
             context.run_context_of(settings, warm, print_line=shown.notices.append) as run_context,
             heard(BoardObserver(shown), settings, run_context, os.environ) as observer,
         ):
-            return await story(run_context, observer)
+            return await work(run_context, observer)
 
     try:
         with drawn(shown, progress) as tick:

@@ -1,4 +1,4 @@
-"""`MLClient` in the place of Azure's: jobs become runs of fanout on this machine, in a store; nobody is contacted."""
+"""`MLClient` in the place of Azure's: jobs become runs on this machine. No server of Azure is contacted."""
 
 import json
 from functools import cached_property
@@ -37,7 +37,7 @@ _NOT_HERE = (
 class MLClient:
     """Runs what `azure.ai.ml` builds: pipelines of parallel and command steps.
 
-    The credential and the names of subscription, group and workspace are taken and contact nobody. `store`, `queue` and
+    The credential and the names of subscription, group and workspace are accepted and not used. `store`, `queue` and
     `profile` mean what they mean on the command line; by default fanout.toml and FANOUT_STORE count.
     """
 

@@ -45,7 +45,7 @@ def pipeline_of(document: Document, where: Where) -> "Iterator[Pipeline]":
 
 
 def _refusal(document: Document, error: SpecError, folder: Path) -> str:
-    """Every problem, with the job and the key in it: the lines of a file that nobody has written say nothing."""
+    """Every problem, with the job and the key in it: lines of a generated file would say nothing."""
     job = f"job '{document.get('display_name') or document.get('name') or 'pipeline'}'"
     lines = []
     for problem in error.problems:

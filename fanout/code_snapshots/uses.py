@@ -4,7 +4,7 @@ Snapshots are named by their content, so a run that begins may use one that has 
 needed a moment ago. Two notes keep the two apart:
 
 - A run, before it relies on a snapshot, notes that it is about to use it (`note_use`), and then looks for the mark of
-  somebody who removes it. It waits until the mark has gone; then the snapshot is there, or the run stores it again.
+  a removal. It waits until the mark has gone; then the snapshot is there, or the run stores it again.
 - Who removes a snapshot marks it first, and then looks for such a note. A note younger than a day keeps the snapshot:
   the run's own record, which is made within seconds, keeps it from then on.
 

@@ -33,7 +33,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from fanout.config.engine_settings import check_engine
 from fanout.config.queue_uris import queue_uri
@@ -245,28 +245,27 @@ def _check(settings: Settings, file: str) -> None:
         _check_endpoint(getattr(settings, key), f"{file}: {key}")
 
 
-def _check_webhook(url: str | None, where: str) -> None:
-    """SettingsError for what is no URL of a webhook; the URL is not shown, as its path is often a secret."""
-    if url is None:
-        return
+def _http(url: str) -> SplitResult | None:
+    """The parts of an http(s) URL with a host; None for anything else."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
-        good = False
-    if not good or any(sign.isspace() for sign in url):
+        return None
+    return parts if good else None
+
+
+def _check_webhook(url: str | None, where: str) -> None:
+    """SettingsError for what is no URL of a webhook; the URL is not shown, as its path is often a secret."""
+    if url is not None and (_http(url) is None or any(sign.isspace() for sign in url)):
         raise SettingsError(f"{where}: expected the http(s) URL of a webhook")
 
 
 def _check_endpoint(url: str | None, where: str) -> None:
     if url is None or url == LOCALSTACK:
         return
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        good = False
-    if not good:
+    parts = _http(url)
+    if parts is None:
         shown = "" if "@" in url else f", found '{shorten(url)}'"
         raise SettingsError(f"{where}: expected http://host:port or '{LOCALSTACK}'{shown}")
     if parts.username or parts.password:

@@ -1,4 +1,4 @@
-"""What has piled up in a store and nobody needs: old runs, code, notes for reuse, queues, uploads, scratch.
+"""What a store holds that is not needed any more: old runs, code, notes for reuse, queues, uploads, scratch.
 
 `find_garbage` looks and changes nothing; `collect` removes what was found. Runs that begin, are redriven or take
 something over meanwhile lose nothing: each removal is guarded by notes of its own (`removal`, `code_snapshots.uses`).
@@ -36,7 +36,7 @@ A_DAY = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """What nobody needs: runs, what is left of runs without a record, digests of code, and so on; `kept`: old runs."""
+    """What is not needed any more: runs, rests of runs without a record, digests of code and more; `kept`: old runs."""
 
     runs: tuple[RunContent, ...] = ()
     left: tuple[RunContent, ...] = ()

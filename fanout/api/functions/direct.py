@@ -179,7 +179,7 @@ def _said(error: Exception) -> str:
 
 
 def _placed(problem: Problem, target: str, folder: Path) -> Problem:
-    """A problem of the pipeline that nobody wrote is one of what was asked for."""
+    """A problem of the generated pipeline, in the words of what the caller asked for."""
     if not problem.place.file.startswith(str(folder)):
         return problem
     return Problem(Place(target, 1, 1), problem.key, problem.message)

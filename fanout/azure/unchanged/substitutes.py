@@ -1,4 +1,4 @@
-"""What stands in for Azure's classes in the process of a notebook or script: our client, and credentials of nobody.
+"""Replaces Azure's classes in the process of a notebook or script: our client, and credentials that are never sent.
 
 A finder of modules waits for the import of Azure's packages; nothing is loaded before the script asks for it.
 """
@@ -21,7 +21,7 @@ class Token(NamedTuple):
 
 
 class LocalCredential:
-    """Takes what any of Azure's credentials takes, contacts nobody, and gives a token that means nothing."""
+    """Takes what any of Azure's credentials takes, contacts no server, and gives a token that means nothing."""
 
     def __init__(self, *_positional: Any, **_named: Any) -> None:
         """Everything is taken, and nothing is kept."""

@@ -11,7 +11,7 @@ from fanout.reports.failure_groups import Kind, StepSource, kind_of
 from fanout.results.codec import Entry, Event, Failure
 
 MOST_KINDS = 250
-"""Kinds that are told apart; what comes behind is counted as one more. Their numbers are bytes."""
+"""Kinds that are counted separately; all further ones are counted as one more. Their numbers are bytes."""
 MOST_MESSAGES = 5000
 """Failed attempts of which the own message is kept."""
 

@@ -225,7 +225,7 @@ class _TextScan:
             if several and len(row_starts(body, multi_line=True)) != rows:
                 raise InputError(
                     f"{block.origin.at(0)} and behind it: some quoted values hold line breaks, and other values hold "
-                    "quotes that are not doubled, so rows cannot be told apart; write those quotes doubled"
+                    "quotes that are not doubled, so rows cannot be separated; write those quotes doubled"
                 )
         blank = b"\n\r\n" in body or body.startswith((b"\r\n", b"\n")) or (several and b"\n\n" in body)
         return Facts(seen, {}, rows, len(body), several, blank)
