@@ -1,7 +1,7 @@
-"""The queue port: the few things the services need of a message queue, in SQS's words, with the promise each makes.
+"""The queue port: the few operations that fanout needs of a message queue, in SQS's words, each with its promise.
 
-Three adapters hold it: `fanout.queues.sqlite` (embedded), `fanout.queues.sqs` and `fanout.queues.bucket` (in the
-store). One contract suite proves all of them.
+Three adapters implement it: `fanout.queues.sqlite` (embedded), `fanout.queues.sqs` and `fanout.queues.bucket` (in the
+store). One contract suite tests all of them.
 """
 
 from collections.abc import Sequence
@@ -10,9 +10,10 @@ from typing import NamedTuple, Protocol
 
 
 class Delivery(NamedTuple):
-    """One receipt of one message: good until its visibility runs out, unless extended.
+    """One receipt of one message; it is valid until its visibility runs out, unless that is extended.
 
-    A tuple, since there is at least one for every mini-batch: it is made in half of the time of a frozen dataclass.
+    It is a tuple because there is at least one for every mini-batch, and a tuple is made in half of the time of a
+    frozen dataclass.
     """
 
     body: str
@@ -22,7 +23,7 @@ class Delivery(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How many messages a queue holds: visible, in flight, and delayed. On SQS an estimate."""
+    """How many messages a queue holds: visible, held (in flight) and delayed. On SQS these are estimates."""
 
     visible: int
     held: int
@@ -34,63 +35,69 @@ class Depth:
 
 
 class Queue(Protocol):
-    """At-least-once delivery of text messages, in no promised order."""
+    """A queue of text messages with at-least-once delivery, in no promised order."""
 
     depth_lag: float
     """Seconds that `depth` may lag behind the truth; 0 where counts are exact."""
 
     async def send(self, bodies: Sequence[str], delay: float = 0) -> None:
-        """All of `bodies` are in the queue, due after `delay` seconds, when this returns; else QueueError."""
+        """Sends all of `bodies`, due after `delay` seconds.
+
+        When it returns, all of them are in the queue; else it raises QueueError.
+        """
         ...
 
     async def receive(self, limit: int, wait: float) -> list[Delivery]:
-        """Up to `limit` messages, each hidden from others for the queue's visibility.
+        """Receives up to `limit` messages; each is hidden from other receivers for the queue's visibility.
 
-        Waits up to `wait` seconds for the first one; [] when there is nothing just now. A message received more
-        often than the queue's max_receives moves to the dead-letter queue instead of being delivered.
+        Waits up to `wait` seconds for the first message; returns [] when there is none just now. A message received
+        more often than the queue's max_receives moves to the dead-letter queue instead of being delivered.
         """
         ...
 
     async def extend(self, held: Sequence[Delivery], seconds: float) -> list[Delivery]:
-        """Each of `held` stays hidden for `seconds` from now; returns those this receiver no longer holds."""
+        """Hides each of `held` for `seconds` from now; returns the deliveries that this receiver no longer holds."""
         ...
 
     async def delete(self, done: Sequence[Delivery]) -> None:
-        """These never come back. Call only after the result is durable. A stale receipt is no error."""
+        """Deletes these messages for good. Call it only after the result is durable. A stale receipt is no error."""
         ...
 
     async def depth(self) -> Depth:
-        """How many messages there are; see `depth_lag`."""
+        """Returns how many messages there are; the numbers may lag behind by `depth_lag` seconds."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class QueuePair:
-    """A step's queue and the dead-letter queue behind it."""
+    """The queue of a step and its dead-letter queue."""
 
     main: Queue
     dead: Queue
 
 
 class QueueService(Protocol):
-    """Where queues are made, found and removed."""
+    """Creates, opens and removes queue pairs."""
 
     async def create(self, name: str, *, visibility: float, max_receives: int) -> QueuePair:
-        """The pair exists with these settings; making it again with the same settings is no error."""
+        """Creates the pair with these settings; creating it again with the same settings is no error."""
         ...
 
     async def open(self, name: str) -> QueuePair | None:
-        """The pair that was created under this name; None when there is none (any more)."""
+        """Returns the pair that was created under this name; None when there is none (any more)."""
         ...
 
     async def remove(self, name: str) -> None:
-        """The pair is gone, with all its messages; no error when it was gone already."""
+        """Removes the pair with all its messages; no error when it was gone already."""
         ...
 
     async def names(self, prefix: str) -> list[str]:
-        """The names of the pairs that begin with `prefix`, in order; on SQS as its own names, which may be cut."""
+        """Returns the names of the pairs that begin with `prefix`, in order.
+
+        On SQS these are SQS's own names, which may be cut.
+        """
         ...
 
     async def close(self) -> None:
-        """Connections are given back."""
+        """Closes the connections."""
         ...

@@ -1,11 +1,11 @@
-"""Which queue pair a step uses. Noted in the store, because a step may need a second one.
+"""Chooses the queue pair that a step uses, and notes it in the store, because a step may need a second one.
 
-A supervisor that died while it sent messages leaves a queue with unknown content. The next supervisor takes a new pair
-and sends to it what has no outcome yet, so that no mini-batch is in two messages. Others that still use the old pair,
-nodes and a supervisor that was not dead after all, follow to the new one when theirs is gone.
+A supervisor that died while it sent messages leaves a queue with unknown content. The next supervisor makes a new pair
+and sends to it what has no outcome yet, so that no mini-batch is in two messages. Others that still use the old pair
+(nodes, and a supervisor that was not dead after all) switch to the new pair when the old one is gone.
 
-A note is believed only when it names the pair that would be made for it: a writer of notes must not have the queues of
-others emptied or removed.
+A note is believed only when it names the pair that would be made for it. Otherwise a process that can write notes could
+have the queues of others emptied or removed.
 """
 
 import hashlib
@@ -34,10 +34,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class StepQueues:
-    """The pair in use; `filled` when every message has been sent to it.
+    """The pair in use; `filled` is True when every message has been sent to it.
 
-    `follow` makes the newest pair the one in use, and removes the one before. The supervisor calls it now and then:
-    nodes that start look at the newest pair only, and its maker may have died before it sent anything.
+    `follow` switches to the newest pair and removes the one before. The supervisor calls it now and then: nodes that
+    start use only the newest pair, and the process that made that pair may have died before it sent any message.
     """
 
     name: str
@@ -47,18 +47,18 @@ class StepQueues:
 
 
 def queue_name(store_uri: str, at: StepRound, number: int) -> str:
-    """The pair's name: readable, and different for runs of the same name in different stores."""
+    """Returns the name of a pair: readable, and different for runs of the same name in different stores."""
     round_ = "" if at.round == 1 else f"-r{at.round}"
     return f"{queue_prefix(store_uri)}{at.run}-{at.step}{round_}-{number}"
 
 
 def queue_prefix(store_uri: str) -> str:
-    """What the names of all pairs begin with that runs of this store make."""
+    """Returns the prefix of the names of all pairs that runs of this store make."""
     return f"fanout-{hashlib.sha256(store_uri.encode()).hexdigest()[:6]}-"
 
 
 async def open_queues(store: "ObjectStore", service: QueueService, at: StepRound, store_uri: str) -> QueuePair | None:
-    """The pair in use, for nodes; None when there is none (any more)."""
+    """Opens the pair in use, for nodes; returns None when there is none (any more)."""
     notes = _Notes(store, at, store_uri)
     newest = await notes.newest(service)
     return None if newest is None else _InUse(notes, service, *newest).following
@@ -73,7 +73,7 @@ async def take_queues(
     visibility: float,
     max_receives: int,
 ) -> StepQueues:
-    """The pair for a supervisor to use: the one that was filled, as long as it is there, else a new one."""
+    """Returns the pair that a supervisor uses: the filled pair as long as it exists, else a new one."""
     notes = _Notes(store, at, store_uri)
     last = await notes.last()
     if last is not None and await read(store, keys.published_json(at)) == last.encode():
@@ -94,49 +94,59 @@ async def take_queues(
 
 
 async def note_filled(store: "ObjectStore", at: StepRound, name: str, store_uri: str) -> None:
-    """From here on the pair holds, or has held, a message for every mini-batch; no news of one that was replaced."""
+    """Notes that the pair holds, or has held, a message for every mini-batch.
+
+    Does nothing when a newer pair has replaced this one.
+    """
     if await _Notes(store, at, store_uri).last() == name:
         await put(store, keys.published_json(at), name.encode())
 
 
 async def remove_queues(store: "ObjectStore", service: QueueService, at: StepRound, store_uri: str) -> None:
-    """None of the step's queues is left: of two supervisors at once the slower may have made an earlier one again."""
+    """Removes all pairs that the step has had.
+
+    All, because the slower of two supervisors may have made an earlier pair again.
+    """
     for name in await _Notes(store, at, store_uri).names():
         await service.remove(name)
 
 
 async def noted_queues(store: "ObjectStore", at: StepRound, store_uri: str) -> list[str]:
-    """The names of all pairs that the step has had."""
+    """Returns the names of all pairs that the step has had, the newest last."""
     return await _Notes(store, at, store_uri).names()
 
 
 @dataclass(frozen=True, slots=True)
 class _Notes:
-    """The notes of a step, which say what pairs it has had."""
+    """The notes of a step; each names one pair that the step has had."""
 
     store: "ObjectStore"
     at: StepRound
     store_uri: str
 
     async def names(self) -> list[str]:
-        """The names of all pairs, the newest last."""
+        """Returns the names of all noted pairs, the newest last."""
         found = [await self._noted(note) for note in await list_names(self.store, keys.queues(self.at))]
         return [name for name in found if name is not None]
 
     async def last(self) -> str | None:
-        """The name of the newest pair."""
+        """Returns the name in the newest valid note; None when there is none. The pair itself may not exist."""
         for note in reversed(await list_names(self.store, keys.queues(self.at))):
             if (name := await self._noted(note)) is not None:
                 return name
         return None
 
     async def next_number(self) -> int:
-        """The number of a pair that there has not been yet."""
+        """Returns the first number that is higher than those of all notes."""
         notes = await list_names(self.store, keys.queues(self.at))
         return max((int(note) + 1 for note in notes if note.isdecimal()), default=0)
 
     async def newest(self, service: QueueService) -> tuple[str, QueuePair] | None:
-        """The newest pair that is there; that of the last note need not be: its maker may have died."""
+        """Returns the newest pair that exists, with its name; None when there is none.
+
+        The pair of the last note may not exist, because the process that wrote the note may have died before it made
+        the pair.
+        """
         for note in reversed(await list_names(self.store, keys.queues(self.at))):
             name = await self._noted(note)
             pair = None if name is None else await service.open(name)
@@ -145,7 +155,10 @@ class _Notes:
         return None
 
     async def _noted(self, note: str) -> str | None:
-        """The name in this note; None when it is not the name of the pair that this note stands for."""
+        """Returns the name in this note; None when it is not the name of the pair that would be made for this note.
+
+        DamagedRecordError when the note cannot be read.
+        """
         key = keys.queues(self.at) + note
         body = await read(self.store, key)
         try:
@@ -160,13 +173,13 @@ class _Notes:
 
 @cache
 def _warn_of(key: str, name: str) -> None:
-    """Once for each note: it is looked at every few seconds."""
+    """Logs a warning once for each note, since every note is read again every few seconds."""
     log.warning("%s: names the queue %s, which no run in this store has made here; it is left alone", key, name[:200])
 
 
 @dataclass(slots=True)
 class _InUse:
-    """The pair of a step that is in use as far as this process knows."""
+    """The pair of a step that is in use, as far as this process knows."""
 
     notes: _Notes
     service: QueueService
@@ -175,14 +188,17 @@ class _InUse:
 
     @property
     def following(self) -> QueuePair:
-        """The pair in use, whichever that is when it is asked for something."""
+        """A pair whose calls always go to the pair in use at the time of the call."""
         return QueuePair(_FollowingQueue(self, lambda pair: pair.main), _FollowingQueue(self, lambda pair: pair.dead))
 
     def as_step_queues(self, *, filled: bool) -> StepQueues:
         return StepQueues(self.name, self.following, filled, self.follow)
 
     async def renew(self, gone: QueuePair) -> bool:
-        """Whether there is another pair than the one that is `gone`."""
+        """Returns whether another pair than `gone` is in use now; looks for the newest pair when `gone` was in use.
+
+        QueueError when the newest pair cannot be found out.
+        """
         if self.pair is not gone:
             return True
         try:
@@ -195,7 +211,7 @@ class _InUse:
         return True
 
     async def follow(self) -> None:
-        """Uses the newest pair from here on, and removes the one before: its messages are sent again."""
+        """Switches to the newest pair and removes the one before, whose messages are sent again."""
         if await self.notes.last() == self.name:
             return
         newest = await self.notes.newest(self.service)
@@ -210,7 +226,7 @@ class _InUse:
 
 
 class _FollowingQueue:
-    """One queue of the pair in use. Receipts of a pair that is gone are lost to the new one, as stale ones are."""
+    """One queue of the pair in use. After a switch, receipts of the old pair are treated like stale receipts."""
 
     def __init__(self, in_use: _InUse, which: Callable[[QueuePair], Queue]) -> None:
         self.depth_lag = which(in_use.pair).depth_lag

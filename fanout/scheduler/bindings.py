@@ -1,4 +1,4 @@
-"""Where a step's data is: inputs and outputs as URIs, once the steps before it have ended. Pure."""
+"""Binds a step's inputs and outputs to URIs, once the steps before it have ended. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,14 +20,17 @@ Outputs = Mapping[str, Mapping[str, BoundOutput]]
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A step's inputs and outputs, each at its URI."""
+    """A step's inputs and outputs, each with its URI."""
 
     inputs: dict[str, BoundInput]
     outputs: dict[str, BoundOutput]
 
 
 def bind(step: Step, planned: StepRound, settings: Settings, earlier: Outputs) -> Binding:
-    """The binding of `step`, which was planned at `planned`; the outputs of every step it needs are in `earlier`."""
+    """Returns the binding of `step`, which was planned at `planned`.
+
+    `earlier` holds the outputs of every step that it needs.
+    """
     return Binding(
         inputs={name: _bind_input(bound, settings, earlier) for name, bound in step.inputs.items()},
         outputs=bind_outputs(step, planned, settings),
@@ -35,7 +38,7 @@ def bind(step: Step, planned: StepRound, settings: Settings, earlier: Outputs) -
 
 
 def bind_outputs(step: Step, planned: StepRound, settings: Settings) -> dict[str, BoundOutput]:
-    """Where the step's outputs end up: as the file says, else in the run's own place in the store."""
+    """Returns where the step's outputs go: where the pipeline file says, else to the run's own place in the store."""
     return {
         name: BoundOutput(
             uri=resolve_datastore(output.uri.replace(RUN_TOKEN, planned.run), settings)
@@ -49,7 +52,7 @@ def bind_outputs(step: Step, planned: StepRound, settings: Settings) -> dict[str
 
 
 def append_row_uri(step: ParallelStep, outputs: Mapping[str, BoundOutput]) -> str | None:
-    """The object that joined rows are written to; None in summary_only."""
+    """Returns the URI of the object that joined rows are written to; None for summary_only."""
     if step.task.append_row_to is None:
         return None
     output = outputs[step.task.append_row_to]
@@ -59,7 +62,7 @@ def append_row_uri(step: ParallelStep, outputs: Mapping[str, BoundOutput]) -> st
 
 
 def result_uris(step: Step, outputs: Mapping[str, BoundOutput]) -> dict[str, str]:
-    """Where each output of the step is, by name: of joined rows the file itself."""
+    """Returns the URI of each output by name; for the output with joined rows it is the file itself."""
     found = {name: output.uri for name, output in outputs.items()}
     if isinstance(step, ParallelStep) and step.task.append_row_to and (rows := append_row_uri(step, outputs)):
         found[step.task.append_row_to] = rows

@@ -1,7 +1,7 @@
-"""Cancels a run: asks for it in the store, and sees to it that the run ends.
+"""Cancels a run: asks for it in the store, and makes sure that the run ends.
 
-The process that carries the run out looks for that every few seconds and ends it. When there is none any more, because
-it was killed, this process ends the run: no node is started, and what was committed is taken in.
+The process that carries out the run looks for this request every few seconds and ends the run. When that process was
+killed, this process ends the run: it starts no node, and takes in what was committed.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ LOOK_EVERY = 0.2
 
 @dataclass(frozen=True, slots=True)
 class CancelEnd:
-    """How a run that was to stop has ended; `earlier`: before that was asked."""
+    """How a run ended that was asked to cancel; `earlier` is True when it was over before that."""
 
     record: RunRecord
     seal: Seal
@@ -31,12 +31,15 @@ class CancelEnd:
 
     @property
     def canceled(self) -> bool:
-        """Whether it is so; else it was over before, or faster."""
+        """Whether the run was canceled; False when it was over before, or ended in another way first."""
         return self.seal.verdict.status is VerdictStatus.CANCELED
 
 
 async def cancel(name: str, context: RunContext) -> CancelEnd:
-    """The run has its verdict, Canceled unless it was faster; RunError when there is none of this name."""
+    """Cancels the run; returns when it has its verdict, which is Canceled unless the run ended in another way first.
+
+    RunError when there is no run of this name.
+    """
     record = await load_record(context.store, name)
     verdict = keys.run_verdict(record.name, record.round)
     sealed = await read_seal(context.store, verdict)
@@ -51,7 +54,10 @@ async def cancel(name: str, context: RunContext) -> CancelEnd:
 
 
 async def _sealed_by_others(context: RunContext, verdict: str) -> Seal | None:
-    """The run's verdict, as soon as another process has given it; None when none does in time."""
+    """Returns the run's verdict as soon as another process has sealed it.
+
+    None when none does within TAKE_OVER_AFTER seconds.
+    """
     deadline = context.clock.monotonic() + TAKE_OVER_AFTER
     while (sealed := await read_seal(context.store, verdict)) is None and context.clock.monotonic() < deadline:
         await context.clock.sleep(LOOK_EVERY)

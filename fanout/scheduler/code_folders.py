@@ -1,4 +1,4 @@
-"""The code folders of a pipeline: their snapshots in the store, and what has changed in them since."""
+"""Takes snapshots of a pipeline's code folders into the store, and finds what has changed in the folders since."""
 
 import asyncio
 import re
@@ -20,12 +20,15 @@ from fanout.storage.objects import create, read
 
 
 def code_folder(step: Step) -> str | None:
-    """The folder that the step's code comes from, when it has any."""
+    """Returns the folder that the step's code comes from; None when it has none."""
     return step.task.code if isinstance(step, ParallelStep) else step.code
 
 
 async def take_snapshots(pipeline: Pipeline, context: RunContext, only: str | None = None) -> dict[str, Snapshot]:
-    """The code of each step that has any, or of one, as it is now; InputError when a folder cannot be read."""
+    """Takes a snapshot of the code of each step that has any, as it is now; with `only`, of that step alone.
+
+    Returns the snapshots by step. InputError when a folder cannot be read.
+    """
     taken: dict[str, Snapshot] = {}
     by_folder: dict[str, Snapshot] = {}
     for step in pipeline.steps:
@@ -41,7 +44,7 @@ async def take_snapshots(pipeline: Pipeline, context: RunContext, only: str | No
 
 
 def is_kept_in_run(folder: str, pipeline: Pipeline) -> bool:
-    """Whether the code was made from a function, so that there is no folder that could have changed."""
+    """Returns whether the code was made from a function, so that there is no folder that could have changed."""
     return not pipeline.file and not Path(folder).is_dir()
 
 
@@ -54,13 +57,13 @@ def _check_there(step: str, folder: str, pipeline: Pipeline) -> None:
 
 
 def notices_of(pipeline: Pipeline, taken: Mapping[str, Snapshot]) -> list[str]:
-    """What is to be said of the snapshots, once for each folder."""
+    """Returns the notices about the snapshots, once for each folder."""
     folders = code_by_folder(pipeline, taken).items()
     return [text for folder, steps in folders for text in code.notices(Path(folder), taken[steps[0]])]
 
 
 def code_by_folder(pipeline: Pipeline, taken: Mapping[str, Snapshot]) -> dict[str, list[str]]:
-    """The steps whose code was taken, by its folder."""
+    """Returns the names of the steps whose code was taken, by code folder."""
     found: dict[str, list[str]] = {}
     for step in pipeline.steps:
         if step.name in taken and (folder := code_folder(step)) is not None:
@@ -69,7 +72,7 @@ def code_by_folder(pipeline: Pipeline, taken: Mapping[str, Snapshot]) -> dict[st
 
 
 def places_of(pipeline: Pipeline, settings: Settings) -> Places:
-    """What of the pipeline may lie in a code folder without being code: the store, its inputs and its outputs."""
+    """Returns what may lie in a code folder without being code: the store, and the pipeline's inputs and outputs."""
     inputs = [given.uri for step in pipeline.steps for given in step.inputs.values() if isinstance(given, DataInput)]
     outputs = [output.uri for step in pipeline.steps for output in step.outputs.values() if output.uri is not None]
     scripts = [
@@ -86,15 +89,15 @@ def places_of(pipeline: Pipeline, settings: Settings) -> Places:
 
 
 def _pattern(path: Path) -> re.Pattern[str]:
-    """The places of an output in all runs."""
+    """Returns a pattern that matches the places of an output in all runs."""
     anything = re.escape(str(path)).replace(RUN_TOKEN, "[^/]+").replace(KEY_TOKEN, ".+")
     return re.compile(anything, re.DOTALL)
 
 
 async def store_snapshots(taken: Mapping[str, Snapshot], context: RunContext, by: str = "") -> dict[str, str]:
-    """The snapshots are in the store, and stay there for a day at least, or until the note of `by` is taken back.
+    """Writes the snapshots into the store; returns their digests by step.
 
-    Returns their digests by step.
+    They stay there for a day at least, or until the note of `by` is taken back.
     """
     for digest, snapshot in {snapshot.digest: snapshot for snapshot in taken.values()}.items():
         await note_use(context.store, digest, context.clock, by)
@@ -104,7 +107,10 @@ async def store_snapshots(taken: Mapping[str, Snapshot], context: RunContext, by
 
 
 async def changed_files(before: str, now: Snapshot, context: RunContext) -> list[str]:
-    """The files that are new, gone or different in `now`; `before` is the digest of a snapshot in the store."""
+    """Returns the files that are new, gone or different in `now`.
+
+    `before` is the digest of a snapshot in the store; StoreError when that snapshot is not there any more.
+    """
     if before == now.digest:
         return []
     archive = await read(context.store, keys.code(before))

@@ -1,8 +1,8 @@
-"""A command step: the command, the seal, and what follows from it.
+"""Carries out a command step: runs the command, seals the step, and publishes its outputs.
 
-`carry_out` stays with the command to its end, and only one process of a run does that. A worker gets it in a message,
-which may come twice: there each run of the command leaves its outputs in a place of its own, the seal names the one
-that counts, and only that is published.
+`carry_out` waits for the command to end; only one process of a run calls it. `carry_out_apart` is for workers. A worker
+gets the command in a message, which may arrive twice, so each run of the command writes its outputs to a place of its
+own. The seal names the run that counts, and only the outputs of that run are published.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def command_verdict(end: CommandEnd) -> Verdict:
-    """The verdict of a command step."""
+    """Returns the verdict of a command step whose command ended so."""
     if end.reason is None:
         return Verdict(VerdictStatus.COMPLETED, "exit code 0")
     return Verdict(VerdictStatus.CANCELED if end.canceled else VerdictStatus.FAILED, end.reason)
@@ -43,7 +43,7 @@ def command_verdict(end: CommandEnd) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class CommandRun:
-    """One command step of one run, and what it needs to be carried out."""
+    """One command step of one run, with all that is needed to carry it out."""
 
     run: RunRecord
     step: CommandStep
@@ -52,7 +52,7 @@ class CommandRun:
     observer: RunObserver
 
     async def carry_out(self) -> StepReport:
-        """The command has ended and the step is sealed, whether that happens now or was so before."""
+        """Runs the command and seals the step, unless that was done before; returns the report of the step's end."""
         sealed = await self.ended()
         if sealed is not None:
             return self.report(sealed, earlier=True)
@@ -75,7 +75,10 @@ class CommandRun:
         return self.report(sealed, said="" if sealed.verdict.completed else end.said, artifacts=end.artifacts)
 
     async def carry_out_apart(self, seconds: float) -> Seal:
-        """As `carry_out`, beside others that may do the same, and within `seconds`: then the command has failed."""
+        """Does the same as `carry_out` while other processes may do it, too; returns the seal.
+
+        A command that takes longer than `seconds` has failed.
+        """
         sealed = await step_seal(self.context.store, self._at)
         if sealed is None:
             begun, store = self.context.clock.monotonic(), self.context.store
@@ -90,21 +93,21 @@ class CommandRun:
         return sealed
 
     async def ended(self) -> Seal | None:
-        """The seal, once all that follows from it is done; None before."""
+        """Returns the seal once everything that follows from it is done; None before that."""
         sealed = await step_seal(self.context.store, self._at)
         if sealed is None or (sealed.objects and await read(self.context.store, keys.concluded_json(self._at)) is None):
             return None
         return sealed
 
     async def conclude(self, sealed: Seal) -> None:
-        """The outputs of the run of the command that the seal names are where they belong. May be done again."""
+        """Moves the outputs of the run of the command that the seal names to their places. It may be called again."""
         if sealed.verdict.completed:
             for number in sealed.objects:
                 await some_at_once([self._publish(name, number) for name in self.binding.outputs])
         await put(self.context.store, keys.concluded_json(self._at), b"{}")
 
     def report(self, sealed: Seal, *, said: str = "", earlier: bool = False, artifacts: int = 0) -> StepReport:
-        """The report of the step's end."""
+        """Returns the report of the step's end."""
         outputs = {name: output.uri for name, output in self.binding.outputs.items()}
         if artifacts:  # what it left in ./outputs
             outputs[NAMED] = f"{self.context.settings.store.rstrip('/')}/{keys.artifacts(self._at)}{OUTPUTS}"
@@ -140,7 +143,7 @@ class CommandRun:
         return await seal(self.context.store, keys.verdict(self._at), mine)
 
     def _apart(self, number: int) -> dict[str, BoundOutput]:
-        """The outputs in a place of this run of the command alone."""
+        """Returns the outputs with URIs in a place that only this run of the command uses."""
         place = f"{self.context.settings.store.rstrip('/')}/{keys.staged_command(self._at, number)}"
         found = {}
         for name, output in self.binding.outputs.items():

@@ -1,7 +1,8 @@
-"""Whether data is still what it was, without reading it: what a file system or a server says changes with content.
+"""Finds out without reading data whether it has changed, by what a file system or a server says about it.
 
-Of a local file: size, times of change (the inode's too, which no program can set back) and inode. Of an object: ETag,
-size and time. Equal identities mean equal content; the other way round nothing is promised: a copy has another one.
+The identity of a local file is made of its size, its times of change (also the inode's, which no program can set back)
+and its inode. The identity of an object is made of its ETag, size and time. Equal identities mean equal content.
+Different identities do not mean different content: a copy has another identity.
 """
 
 import contextlib
@@ -28,10 +29,10 @@ MOST_HEADS = 1000
 def identity(
     uri: str, type_: DataType, access: "Access", *, as_rows: bool = False, most: int | None = None
 ) -> str | None:
-    """The identity of the data at `uri`; None when it is unknown. InputError when the data cannot be read.
+    """Returns the identity of the data at `uri`; None when it is unknown. InputError when the data cannot be read.
 
-    Of an mltable it is that of its folder and of the files it names; only of the latter when it is used `as_rows`.
-    Of a folder or table of more than `most` files it is unknown.
+    The identity of an mltable covers its folder and the files that it names; with `as_rows` it covers only the MLTable
+    file and the files that it names. A folder or table of more than `most` files has no known identity.
     """
     if type_ is not DataType.MLTABLE:
         return _digest(_of_tree(uri, access, most))
@@ -42,7 +43,7 @@ def identity(
 
 
 def _digest(parts: Iterable[str | None]) -> str | None:
-    """One text for many; ABSENT when there is none, None when one of them is not known."""
+    """Returns one digest of all parts; ABSENT when there are none, None when one of them is unknown."""
     digest, some = hashlib.sha256(), False
     for part in parts:
         if part is None:
@@ -53,7 +54,7 @@ def _digest(parts: Iterable[str | None]) -> str | None:
 
 
 def _of_tree(uri: str, access: "Access", most: int | None = None) -> Iterator[str | None]:
-    """Of a file, or of each file of a folder."""
+    """Yields the parts of the identity of a file, or of each file of a folder."""
     if not uris.is_local(uri):
         yield from _of_objects(uri, access, most)
         return
@@ -70,7 +71,7 @@ def _of_tree(uri: str, access: "Access", most: int | None = None) -> Iterator[st
 
 
 def _has_more(folder: bytes, most: int) -> bool:
-    """Whether there are more than `most` files in the folder and those in it; no more are counted than that."""
+    """Returns whether the folder and its subfolders hold more than `most` files; it stops counting there."""
     count, waiting = 0, [folder]
     while waiting:
         with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
@@ -118,7 +119,7 @@ def _of_meta(meta: Any) -> str | None:
 
 
 def _of_table(uri: str, access: "Access", most: int | None) -> Iterator[str | None]:
-    """Of the MLTable file and of each file that it names."""
+    """Yields the parts of the identity of the MLTable file and of each file that it names."""
     from fanout.tables.mltable_file import FILE_NAME, list_files, load_mltable, pinned
 
     yield from _of_tree(uris.join(uri, FILE_NAME), access)

@@ -1,4 +1,4 @@
-"""The observer of a run: views implement it, the scheduler calls it. Calls are quick and never fail the run."""
+"""The observer of a run: views implement it and the scheduler calls it. Calls must be quick and never fail the run."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -48,10 +48,10 @@ CONTINUES = "goes on"
 
 
 class RunObserver(Protocol):
-    """What there is to see, in the order it happens; steps may interleave.
+    """Gets each event of a run, in the order of events; events of several steps may be mixed.
 
-    `how` says in what state a run is that had been started before. `step_printed` gets a line of what a command step
-    prints, while it runs.
+    `how` says in what state a run is that was started before. `step_printed` gets each line that a command step prints,
+    while it runs.
     """
 
     def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool, how: str = CONTINUES) -> None: ...
@@ -66,7 +66,7 @@ class RunObserver(Protocol):
 
 
 class Unwatched:
-    """An observer for runs that are not watched."""
+    """An observer that does nothing, for runs that are not watched."""
 
     def run_started(self, run: str, steps: tuple[Step, ...], resumed: bool, how: str = CONTINUES) -> None: ...
     def notice(self, text: str) -> None: ...

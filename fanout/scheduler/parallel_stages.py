@@ -1,6 +1,6 @@
 """The stages of a parallel step: each can be interrupted anywhere and done again.
 
-`fanout.scheduler.parallel_step` stays with a step from its plan to its end;
+`fanout.scheduler.parallel_step` carries a step out from its plan to its end in one process;
 `fanout.scheduler.ticks.parallel_tick` does a part of the work each time it is called.
 """
 
@@ -65,9 +65,9 @@ def planned_input(
     dry: bool = False,
     known: KnownBatches | None = None,
 ) -> PlannedInput:
-    """The mini-batches of the step's major input, or those without data; InputError as for `plan_mini_batches`.
+    """Plans the mini-batches of the step's major input, or those without data; InputError as for `plan_mini_batches`.
 
-    They are planned in the round `at`; when it is `dry`, nothing is written into the store for them.
+    They are planned in the round `at`. With `dry`, planning writes nothing into the store.
     """
     if step.rank_mini_batch_count:
         return plan_ranks(step)
@@ -80,7 +80,7 @@ def planned_input(
 
 @dataclass(frozen=True, slots=True)
 class ParallelParts:
-    """One parallel step of one run, and what it needs to be carried out."""
+    """One parallel step of one run, with all that is needed to carry it out."""
 
     run: RunRecord
     step: ParallelStep
@@ -90,20 +90,23 @@ class ParallelParts:
 
     @property
     def at(self) -> StepRound:
-        """Where everything of the step is in the store."""
+        """The step and round under which the store keeps everything of the step."""
         return self.run.at(self.step.name)
 
     @property
     def planned_at(self) -> StepRound:
-        """Where its manifests are."""
+        """The step and round under which the store keeps its manifests."""
         return self.run.planned_at(self.step.name)
 
     async def first_ledger(self) -> Ledger:
-        """What the rounds before have left: nothing, unless this one goes on from one of them."""
+        """Returns the ledger that this round begins with: empty, unless the round continues an earlier one."""
         return await first_ledger(self.context.store, self.at, self.run.place(self.step.name).continues, self.step)
 
     async def plan(self, known: KnownResults | None = None) -> PlannedInput:
-        """The input has been looked at and holds at least one mini-batch, if it can; results of some may be `known`."""
+        """Plans the input, and makes its first mini-batch at once, if there is one, so that errors show up now.
+
+        `known`: the results of an earlier run, which may stand in for some of the mini-batches.
+        """
         batches = None
         if known is not None or await notes_items(self.run, self.step, self.context.store):
             batches = KnownBatches() if known is None else await known.batches()
@@ -116,15 +119,18 @@ class ParallelParts:
         return await in_thread(look)
 
     async def known(self) -> KnownResults | None:
-        """Results of an earlier run that stand in for those of this one; None where nothing is taken over so."""
+        """Returns the results of an earlier run that are taken over one by one; None when there are none."""
         return await load_known(self.context.store, self.at)
 
     def taken_items(self, ledger: Ledger, known: KnownResults | None) -> TakenItems:
-        """Takes over what is known while the plan is published; `ledger` has what was taken over before."""
+        """Returns the keeper that takes over `known` while the plan is published.
+
+        `ledger` holds what was taken over before.
+        """
         return TakenItems(self.context.store, self.at, self.planned_at, ledger, known)
 
     async def record(self, planned: PlannedInput | None, summary: PlanSummary | None) -> StepRecord:
-        """step.json, created now or by an earlier supervisor."""
+        """Returns the step's record, step.json: creates it, or reads the one that an earlier supervisor created."""
         store, key, place = self.context.store, keys.step_json(self.at), self.run.place(self.step.name)
         recipe = planned.recipe_json if planned else summary.recipe if summary else None
         ready = planned is not None or summary is not None
@@ -151,7 +157,7 @@ class ParallelParts:
     def outbox(
         self, queues: QueuePair, signer: Signer, ledger: Ledger, on_shard: Callable[[int], None] = lambda _: None
     ) -> Outbox:
-        """Sends what has no outcome yet, each with the attempt that it has come to."""
+        """Returns the outbox that sends each mini-batch without an outcome, with the number of its next attempt."""
         most = self.step.retry_settings.max_retries  # reached by an attempt that failed when it was held no more
         return Outbox(
             queues.main,
@@ -170,7 +176,7 @@ class ParallelParts:
     async def take_in(
         self, canceled: Cancelation, summary: PlanSummary | None, also: Callable[[int, ResultIndex], None] | None = None
     ) -> Outcome:
-        """The step was canceled while no process supervised it: what was committed counts, and no node is started."""
+        """Takes in what was committed of a step that was canceled while no process supervised it; starts no node."""
         begun, ledger = self.context.clock.monotonic(), await self.first_ledger()
         ledger.plan_total = None if summary is None else summary.mini_batches
         ledger.fences = replace(ledger.fences, nodes=await fenced_nodes(self.context.store, self.at))
@@ -184,7 +190,7 @@ class ParallelParts:
         return Outcome(Verdict(VerdictStatus.CANCELED, str(canceled)), ledger, seconds)
 
     def seal_of(self, outcome: Outcome) -> Seal:
-        """The seal that an outcome makes."""
+        """Returns the seal that follows from an outcome."""
         return Seal(
             outcome.verdict,
             with_canceled(outcome.ledger.counts),
@@ -196,16 +202,17 @@ class ParallelParts:
         )
 
     async def read_sealed(self, sealed: Seal, also: Callable[[int, ResultIndex], None] | None = None) -> Ledger:
-        """What the seal says that counts; `also` is called with each index."""
+        """Returns the ledger of the results that the seal names; calls `also` with each index."""
         ledger = await self.first_ledger()
         return await absorb_sealed(self.context.store, self.at, sealed.objects, ledger, also, fenced=sealed.fenced)
 
     async def conclude(
         self, sealed: Seal, ledger: Ledger, report: JobReport, go_on: Callable[[], bool] | None = None
     ) -> bool:
-        """Everything that follows from the seal: outputs, logs, no queues left. All of it can be done again.
+        """Does everything that follows from the seal: writes outputs and logs, removes the queues.
 
-        When `go_on` says that time is short, it may return False: then it is to be called again.
+        It may be called again. Returns whether all is done. It may return False when `go_on` says that time is short;
+        then it has to be called again.
         """
         store, at = self.context.store, self.at
         if sealed.verdict.completed:
@@ -230,7 +237,7 @@ class ParallelParts:
         return True
 
     async def report(self, sealed: Seal, ledger: Ledger, *, earlier: bool, notes: Sequence[str] = ()) -> StepReport:
-        """The report of the step's end."""
+        """Returns the report of the step's end."""
         nodes = await failing_nodes(self.context.store, self.at, ledger.failed_on, len(sealed.objects))
         outputs = result_uris(self.step, self.binding.outputs)
         return StepReport(
@@ -250,7 +257,7 @@ class ParallelParts:
 
 @dataclass(frozen=True, slots=True)
 class StepSender:
-    """Sends messages of a step's mini-batches anew, and says so, also in its report (`say`)."""
+    """Sends messages of a step's mini-batches again, and notes so in the run's notices and in the report (`say`)."""
 
     parts: ParallelParts
     queues: QueuePair
@@ -258,18 +265,18 @@ class StepSender:
     say: Callable[[str], None] = lambda _: None
 
     async def resend(self, ledger: Ledger) -> None:
-        """Of all mini-batches without an outcome, whose messages were lost."""
+        """Sends the messages of all mini-batches without an outcome again, because they were lost."""
         self._report("messages were lost; their mini-batches are sent again")
         await publish(lambda: known(None), self._store, self._outbox(ledger))
 
     async def send_again(self, ledger: Ledger, indexes: Collection[int]) -> None:
-        """Of these mini-batches, for which nothing is under way any more."""
+        """Sends messages of these mini-batches, for which nothing is under way any more."""
         await send_some(self._store, self._outbox(ledger), indexes)
 
     async def speculate(self, ledger: Ledger, indexes: Collection[int]) -> None:
-        """Copies, of those of these mini-batches that had none yet, whichever process sent it.
+        """Sends copies of those of these mini-batches that had no copy yet, from any process.
 
-        Each is noted before it is sent: cut in between, the mini-batch has no second try.
+        Each copy is noted before it is sent. When the process ends in between, the mini-batch gets no second try.
         """
         at, store = self.parts.at, self._store
         are_first = await each(lambda index: create(store, keys.speculated(at, index), b"{}"), indexes)
@@ -293,6 +300,6 @@ class StepSender:
 
 
 def known(planned: PlannedInput | None) -> PlannedInput:
-    """The plan, which `publish` asks for only while there is no plan.json."""
+    """Returns the plan. `publish` asks for it only while there is no plan.json, so it was made."""
     assert planned is not None  # noqa: S101 - then it was made
     return planned

@@ -1,7 +1,7 @@
-"""The way of a parallel step that a process stays with: plan, publish, nodes, supervise, seal, reduce, publish files.
+"""Carries a parallel step out in one process: plan, publish, nodes, supervise, seal, reduce, publish files.
 
-Each part may be cut anywhere and done again by `resume`: the plan is deterministic, manifests and step.json are created
-once, results are counted once, and the seal is the one point after which nothing can change.
+Each part may be interrupted anywhere and done again by `resume`: the plan is deterministic, manifests and step.json are
+created once, results are counted once, and nothing can change after the seal.
 """
 
 import contextlib
@@ -43,12 +43,15 @@ MOST_QUEUES = 5
 
 
 class ParallelRun(ParallelParts):
-    """A parallel step that is carried out here, from its plan to its end."""
+    """A parallel step that this process carries out, from its plan to its end."""
 
     __slots__ = ()
 
     async def carry_out(self) -> StepReport:
-        """The step ends here, whatever was done of it before, also when others remove its queues meanwhile."""
+        """Carries the step out to its end, from where it stands; returns its report.
+
+        When other processes remove its queues, it goes on with new ones, with at most MOST_QUEUES in all.
+        """
         for _ in range(MOST_QUEUES - 1):
             try:
                 return await self._carry_out()
@@ -104,7 +107,7 @@ class ParallelRun(ParallelParts):
         *,
         taken_up: bool,
     ) -> Outcome:
-        """Mini-batches out, results in, until there is a verdict."""
+        """Sends mini-batches and takes in results until there is a verdict."""
         queues = await self._queues()
 
         def on_progress(progress: Progress) -> None:
@@ -149,7 +152,10 @@ class ParallelRun(ParallelParts):
         return replace(outcome, seconds=max(outcome.seconds, since))
 
     async def _clear_nodes(self) -> None:
-        """What a process that died has placed elsewhere is removed; this machine need not have its engine."""
+        """Removes the nodes that a process that died has started elsewhere.
+
+        When this machine lacks the engine for that, a notice says that they leave by themselves.
+        """
         try:
             await self.context.engine.clear(self.at, self.step)
         except (EngineError, SettingsError) as exc:
@@ -178,7 +184,7 @@ class ParallelRun(ParallelParts):
         supervisor: Supervisor,
         earlier_results: KnownResults | None,
     ) -> AsyncIterator[None]:
-        """Publishes beside the supervising; an error of the one ends the other."""
+        """Publishes the plan while the step is supervised; an error of one ends the other."""
         if summary is not None:
             supervisor.planned_so_far(summary.mini_batches)
         if summary is not None and queues.filled:

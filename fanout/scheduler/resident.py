@@ -1,7 +1,7 @@
-"""The loop that stays with a run: steps in the order of their data, independent ones at the same time, one verdict.
+"""Carries a run out in one process: steps in the order of their data, independent ones at the same time, one verdict.
 
-`start` makes the run exist; `resume` goes on with one that does, on this machine or another. Both end in `carry_out`,
-which asks of each step only what is not done yet.
+`start` creates a run; `resume` goes on with an existing one, on this machine or another. Both end in `carry_out`, which
+does only what is not done yet of each step.
 """
 
 import random
@@ -31,7 +31,7 @@ from fanout.storage import keys
 
 
 async def start(pipeline: Pipeline, context: RunContext, observer: RunObserver, name: str | None = None) -> RunReport:
-    """Makes a run of the pipeline and carries it out; RunError when one of this name exists.
+    """Creates a run of the pipeline and carries it out; RunError when a run of this name exists.
 
     SettingsError when nodes of a step cannot be started.
     """
@@ -50,17 +50,17 @@ async def start(pipeline: Pipeline, context: RunContext, observer: RunObserver, 
 
 
 def new_record(name: str, pipeline: Pipeline, code: Mapping[str, str], context: RunContext) -> RunRecord:
-    """The record of a run that begins now; `code` are the digests of stored snapshots, by step."""
+    """Returns the record of a run that begins now; `code` holds the digests of stored snapshots, by step."""
     return RunRecord(
         name, pipeline, context.clock.now(), code, dict(context.settings.datastores), message_key=new_key()
     )
 
 
 async def resume(name: str, context: RunContext, observer: RunObserver, *, new_code: bool = False) -> RunReport:
-    """Carries out what is left of a run, with `new_code` by the code folders as they are now.
+    """Carries out what is left of a run; with `new_code`, with the code folders as they are now.
 
-    RunError when there is none of this name, or new code is wanted for one that is over or canceled; SettingsError when
-    nodes of a step cannot be started.
+    RunError when there is no run of this name, or when new code is wanted for a run that is over or canceled.
+    SettingsError when nodes of a step cannot be started.
     """
     record = await load_record(context.store, name)
     mended = await repair_store(context.store, name)
@@ -83,7 +83,7 @@ async def resume(name: str, context: RunContext, observer: RunObserver, *, new_c
 
 
 async def _ending(record: RunRecord, context: RunContext) -> str | None:
-    """What keeps the run from going on; None when nothing does."""
+    """Returns why the run cannot go on; None when it can."""
     sealed = await read_seal(context.store, keys.run_verdict(record.name, record.round))
     if sealed is not None:
         return f"is over ({sealed.verdict.status}); nothing is run again"
@@ -96,7 +96,7 @@ async def _ending(record: RunRecord, context: RunContext) -> str | None:
 async def carry_out(record: RunRecord, context: RunContext, observer: RunObserver, before: float = 0.0) -> RunReport:
     """Does what is not done yet of this round of the run, and gives the round its verdict.
 
-    `before`: for how many seconds the round has been there already.
+    `before` is how many seconds ago the round began.
     """
     begun, context = context.clock.monotonic(), in_run(record, context)
     driver = RunDriver(record, context, observer, _Steps(record, context, observer).carry_out)

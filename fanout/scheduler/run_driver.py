@@ -1,7 +1,7 @@
-"""Drives the machine of a run: carries out what it decides, and gives it what became of each step.
+"""Drives the machine of a run: carries out what it decides, and reports to it how each step ended.
 
-How a step is carried out is a parameter (`Carry`): to its end, or a part of the way. Everything here may be cut
-anywhere and done again: what a step has come to is read from the store.
+How a step is carried out is a parameter (`Carry`): to its end, or a part of the way. Everything here may be interrupted
+anywhere and done again, because the state of each step is read from the store.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from fanout.tasks import task_group
 
 @dataclass(frozen=True, slots=True)
 class UnderWay:
-    """The step is not over; others work on it, and it is to be looked at again after so many seconds."""
+    """The step is not over: others work on it, and it is to be looked at again after `after` seconds."""
 
     after: float
 
@@ -43,8 +43,8 @@ Carry = Callable[[Step, Binding], Awaitable[StepReport | UnderWay]]
 class RunDriver:
     """One pass over the steps of a run.
 
-    `made_from` are the digests of what steps are made from, by name, for those that have not ended: given by the look
-    before, and by this one for the next.
+    `made_from` holds, by step name, the digests of what steps are made from that have not ended. The look before passes
+    them to this one, and this one passes them to the next.
     """
 
     record: RunRecord
@@ -62,12 +62,12 @@ class RunDriver:
 
     @property
     def reports(self) -> tuple[StepReport, ...]:
-        """Of the steps that have ended, in the order of the pipeline."""
+        """The reports of the steps that have ended, in the order of the pipeline."""
         names = (step.name for step in self.record.pipeline.steps)
         return tuple(self._reports[name] for name in names if name in self._reports)
 
     async def go(self) -> LookAgain | Conclude:
-        """Everything that can be done now is done; returns how the run goes on."""
+        """Does everything that can be done now; returns how the run goes on."""
         async with task_group() as tasks:
             while True:
                 for action in (actions := self._decide()):
@@ -117,7 +117,7 @@ class RunDriver:
         self.observer.step_ended(report)
 
     async def _canceled_before(self, step: Step) -> Cancelation | None:
-        """Who canceled the run, when the step has not begun."""
+        """Returns who canceled the run before the step began; None when it was not, or a worker has the command."""
         store, run, at = self.context.store, self.record, self.record.at(step.name)
         canceled = await canceled_before(store, run.name, run.round, at)
         if canceled is not None and await read(store, keys.handed_json(at)) is not None:
@@ -143,7 +143,7 @@ class RunDriver:
         return end
 
     async def _take_over(self, step: Step, earlier: Earlier) -> StepReport:
-        """The step ends with what an earlier one made."""
+        """Ends the step with what a step of an earlier run made."""
         store, at = self.context.store, self.record.at(step.name)
         reason = f"taken over from run {earlier.run}, which had the same code, inputs and settings"
         mine = Seal(Verdict(VerdictStatus.COMPLETED, reason), earlier.counts, at=self.context.clock.now())
@@ -167,18 +167,18 @@ class RunDriver:
 
 
 def in_run(record: RunRecord, context: RunContext) -> RunContext:
-    """The outside with the datastores that the run began with."""
+    """Returns the context with the datastores that the run began with."""
     settings = record.settings(context.settings)
     return replace(context, settings=settings, access=replace(context.access, datastores=settings.roots))
 
 
 async def seal_run(record: RunRecord, context: RunContext, end: Conclude, seconds: float) -> Seal:
-    """The verdict of this round of the run: `end`, or what another process has sealed before."""
+    """Seals this round of the run with `end`; returns this seal, or the one that another process has written before."""
     mine = Seal(end.verdict, end.counts, at=context.clock.now(), seconds=seconds)
     return await seal(context.store, keys.run_verdict(record.name, record.round), mine)
 
 
 async def seal_failed(at: StepRound, context: RunContext, why: InputError) -> Seal:
-    """The seal of a step that failed before it had results, or what another process has sealed before."""
+    """Seals a step that failed before it had results; returns this seal, or one that another process wrote before."""
     mine = Seal(Verdict(VerdictStatus.FAILED, str(why)), Counts(total=None), at=context.clock.now())
     return await seal(context.store, keys.verdict(at), mine)

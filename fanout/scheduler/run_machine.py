@@ -1,7 +1,8 @@
-"""The machine of a run: which steps may begin, which are left out, and what the ends of all amount to. Pure.
+"""The machine of a run: which steps may begin, which are skipped, and which verdict the run has in the end. Pure.
 
 `decide` takes what is known of the steps and returns what to do next. Two loops drive it: `fanout.scheduler.resident`
-stays with a run to its end, `fanout.scheduler.ticks` takes one look and sends itself a message for the next.
+carries a run out to its end in one process; `fanout.scheduler.ticks` takes one look and sends itself a message for the
+next.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class SkipStep:
-    """The step is left out, for this reason."""
+    """The step is skipped, for this reason."""
 
     step: Step
     reason: str
@@ -30,14 +31,14 @@ class SkipStep:
 
 @dataclass(frozen=True, slots=True)
 class LookAgain:
-    """Nothing can be done now; steps that others work on may have news after so many seconds."""
+    """Nothing can be done now; steps that others work on may have news after `after` seconds."""
 
     after: float
 
 
 @dataclass(frozen=True, slots=True)
 class Conclude:
-    """The run is over, with this verdict; `counts` are what failed in all steps together."""
+    """The run is over, with this verdict; `counts` holds what failed in all steps together."""
 
     verdict: Verdict
     counts: Counts
@@ -48,7 +49,7 @@ Action = Begin | SkipStep | LookAgain | Conclude
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What is known of the steps of a run, by name. A step in none of the three has not been looked at yet.
+    """What is known of the steps of a run, by name. A step in none of the three collections was not looked at yet.
 
     `canceled` is set when a cancelation has ended a step or kept one from beginning.
     """
@@ -61,7 +62,7 @@ class RunFacts:
 
 
 def decide(steps: Sequence[Step], facts: RunFacts) -> tuple[Action, ...]:
-    """What to do next. Nothing, while all that is left waits for steps that this process works on."""
+    """Returns what to do next; nothing while all that is left waits for steps that this process works on."""
     if actions := tuple(_openings(steps, facts)):
         return actions
     waits = facts.under_way.values()
@@ -73,7 +74,7 @@ def decide(steps: Sequence[Step], facts: RunFacts) -> tuple[Action, ...]:
 
 
 def _openings(steps: Sequence[Step], facts: RunFacts) -> Iterator[Begin | SkipStep]:
-    """What becomes of each step whose predecessors have come to an end."""
+    """Yields, for each step whose predecessors are over, whether it begins or is skipped."""
     over = facts.ended.keys() | set(facts.skipped)
     for step in steps:
         if step.name not in over and step.name not in facts.under_way and step.after <= over:
@@ -82,7 +83,7 @@ def _openings(steps: Sequence[Step], facts: RunFacts) -> Iterator[Begin | SkipSt
 
 
 def blocked_by(step: Step, reports: Mapping[str, StepReport]) -> str | None:
-    """Why a step cannot run, after those before it have ended or were skipped; None when it can."""
+    """Returns why a step cannot run after those before it have ended or were skipped; None when it can."""
     for name in sorted(step.after):
         report = reports.get(name)
         if report is None or not report.seal.verdict.completed:
@@ -91,17 +92,17 @@ def blocked_by(step: Step, reports: Mapping[str, StepReport]) -> str | None:
 
 
 def fails_run(pipeline: Pipeline, report: StepReport) -> bool:
-    """Whether a step that ended so ends all other steps, running ones included (reference, section 1)."""
+    """Returns whether a step that ended like this ends all other steps, also running ones (reference, section 1)."""
     return report.seal.verdict.status is VerdictStatus.FAILED and not pipeline.continue_on_step_failure
 
 
 def run_verdict(
     steps: Sequence[Step], reports: Mapping[str, StepReport], canceled: Cancelation | None = None
 ) -> Verdict:
-    """The verdict of a run: that of its worst step; steps that could not start fail with the ones before them.
+    """Returns the verdict of a run: that of its worst step. Steps that could not start fail with the ones before them.
 
-    `canceled` is given when that ended a step or kept one from starting. A run whose steps were ended because one of
-    them failed has failed.
+    `canceled` is given when a cancelation ended a step or kept one from starting. A run whose steps were ended because
+    one of them failed has failed.
     """
     if canceled is not None and not canceled.step:
         return Verdict(VerdictStatus.CANCELED, str(canceled))
@@ -118,7 +119,7 @@ def run_verdict(
 
 
 def run_counts(reports: Iterable[StepReport]) -> Counts:
-    """What failed in all steps together: the seal of a run shows whether it completed with failures."""
+    """Returns what failed in all steps together, so that the seal of a run shows whether it completed with failures."""
     counts = [report.seal.counts for report in reports]
     return Counts(
         total=None,

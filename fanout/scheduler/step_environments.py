@@ -1,4 +1,4 @@
-"""The environments of a run's steps: asked for, compared with this Python, made before the run exists."""
+"""Prepares the environments of a run's steps before the run exists: builds them, or compares them with this Python."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from fanout.scheduler.observer import RunObserver
 
 
 def with_own_environments(pipeline: Pipeline) -> Pipeline:
-    """The pipeline whose steps run in environments made from their conda files, where they name one."""
+    """Returns the pipeline with every step that names a conda file run in an environment made from that file."""
     steps = tuple(_with_own(step) for step in pipeline.steps)
     if steps != pipeline.steps:
         return replace(pipeline, steps=steps)
@@ -19,9 +19,9 @@ def with_own_environments(pipeline: Pipeline) -> Pipeline:
 
 
 async def prepare_environments(steps: Sequence[Step], observer: RunObserver) -> None:
-    """Environments that are asked for are there; of the others is said what this Python lacks of them.
+    """Makes the environments that steps ask for; of the others, the observer gets notices of what this Python lacks.
 
-    UserError when one cannot be made, with what uv or pip said.
+    UserError when one cannot be made, with the output of uv or pip.
     """
     for line in installed.notices(steps):
         observer.notice(line)

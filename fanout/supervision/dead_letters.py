@@ -1,7 +1,7 @@
-"""Dead letters become part of the results: what nodes vanished with is recorded like any other outcome.
+"""Records dead letters as results: mini-batches that nodes vanished with are recorded like any other outcome.
 
-A dead letter with a reason was written by a node, which has recorded the failed attempt before. One without is the
-mini-batch's own message, moved by the queue after too many deliveries without an answer.
+A dead letter with a reason was written by a node, which had recorded the failed attempt before. A dead letter without a
+reason is the mini-batch's own message, which the queue moved after too many deliveries without an answer.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ FORGED_LETTERS = (
 
 
 class DeadLetters:
-    """Drains one dead-letter queue into result objects of its own node number."""
+    """Drains one dead-letter queue into result objects under a node number of its own."""
 
     def __init__(
         self, queue: Queue, store: "ObjectStore", at: StepRound, clock: Clock, signer: Signer = UNSIGNED
@@ -52,10 +52,10 @@ class DeadLetters:
         self._has_noted_forged = False
 
     async def drain(self, node: int, planned: int) -> int:
-        """Records what is there, then deletes it; returns how many there were.
+        """Records the dead letters that are there, then deletes them; returns how many there were.
 
-        `planned` mini-batches exist: a letter about another one, recorded as its result, would make every later reader
-        refuse the whole object.
+        `planned` is the number of mini-batches. A letter about a mini-batch beyond that is recorded as an event: as a
+        result it would make every later reader refuse the whole object.
         """
         deliveries = await self._queue.receive(LETTERS_AT_ONCE, 0)
         await self.record(deliveries, node, planned)
@@ -64,7 +64,7 @@ class DeadLetters:
         return len(deliveries)
 
     async def record(self, deliveries: Sequence[Delivery], node: int, planned: int) -> None:
-        """What these say is among the results, as those of `node`."""
+        """Records these dead letters among the results, as those of `node`."""
         entries: list[Entry] = []
         events: list[Event] = []
         genuine = sent_by(self._signer, deliveries)
@@ -126,7 +126,7 @@ class DeadLetters:
 
 
 def sent_by(signer: Signer, deliveries: Sequence[Delivery]) -> list[Delivery]:
-    """Those of `deliveries` that were signed with the key of `signer`."""
+    """Returns those of `deliveries` that were signed with the key of `signer`."""
     genuine = list[Delivery]()
     for delivery in deliveries:
         with contextlib.suppress(ForgedMessageError):
@@ -138,10 +138,10 @@ def sent_by(signer: Signer, deliveries: Sequence[Delivery]) -> list[Delivery]:
 async def drain_standing(
     queue: Queue, store: "ObjectStore", clock: Clock, register: Register, signer_of: SignerOf
 ) -> int:
-    """Empties the dead-letter queue of a deployment into the results of the steps that its letters are about.
+    """Drains the dead-letter queue of a deployment into the results of the steps that its letters are about.
 
-    A letter about no step whose plan is known is left where it is: it is work for a person. One that names a step of
-    ours, and was not sent by its run, is dropped. Returns how many were received.
+    Returns how many letters were received. A letter about no step whose plan is known stays in the queue: a person has
+    to look at it. A letter that names a step of ours, but was not sent by its run, is dropped.
     """
     by_step: dict[StepRound, list[Delivery]] = {}
     received = await queue.receive(LETTERS_AT_ONCE, 0)
@@ -171,7 +171,7 @@ async def _seal_commands(
     clock: Clock,
     signer_of: SignerOf,
 ) -> None:
-    """A command that every worker vanished with has failed."""
+    """Seals a command step as failed when every worker that received its command vanished."""
     commands = [d for d in deliveries if messages.decode_order(messages.COMMAND, d.body) is not None]
     if not commands or (signer := await signer_of(at.run)) is None:
         return
@@ -181,14 +181,14 @@ async def _seal_commands(
 
 
 def _warned(at: StepRound, letters: Sequence[Delivery], genuine: list[Delivery]) -> list[Delivery]:
-    """`genuine` itself; what else is among `letters` is warned of."""
+    """Returns `genuine`; logs a warning when `letters` holds others, too."""
     if forged := len(letters) - len(genuine):
         log.warning("step %s: %d %s", at, forged, FORGED_LETTERS)
     return genuine
 
 
 def _step_of(delivery: Delivery) -> StepRound | None:
-    """The step that a letter names, if it does."""
+    """Returns the step that a letter names; None when it names none."""
     try:
         return messages.decode_order(messages.COMMAND, delivery.body) or messages.decode(delivery.body).at
     except DamagedRecordError:
@@ -201,7 +201,7 @@ def _vanished_command(clock: Clock) -> Seal:
 
 
 def _items(message: messages.Message) -> int:
-    """Items as the message has them; 1 when it does not."""
+    """Returns the number of items that the message states; 1 when it states none."""
     if message.line is None:
         return 1
     batch = mini_batch.decode(message.line, "dead letter")

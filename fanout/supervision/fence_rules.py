@@ -1,9 +1,11 @@
-"""Which node does harm: everything fails on it while the same mini-batches, or others, succeed elsewhere. Pure.
+"""Decides which nodes do harm: everything fails on such a node while mini-batches succeed on others. Pure.
 
-A node fails for its own reasons when its machine lacks the data, a library, memory or space. It fails fast, so it takes
-more than its share. A script that fails often is no reason: the odds say how likely such a row is by chance. The odds
-hold for first tries. What failed on a node before its last success and fails there again is no new evidence: towards
-the end of a step the mini-batches that are left are those that always fail.
+A node fails for reasons of its own when its machine lacks the data, a library, memory or space. Such a node fails fast,
+so it takes more than its share of the mini-batches. A script that fails often is no reason to blame a node. So the
+rules compute how likely the node's row of failures is by chance.
+
+The computation holds for first tries only. A mini-batch that failed on a node before the node's last success and fails
+there again is no new evidence: towards the end of a step, the mini-batches that are left are those that always fail.
 """
 
 from collections.abc import Iterator
@@ -28,9 +30,10 @@ _NO_TRY = frozenset({Cause.VANISHED, Cause.DAMAGED})
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of a node: `row` mini-batches failed since its last success, and nothing else.
+    """What is known of a node: `row` mini-batches, and nothing else, have failed on it since its last success.
 
-    Of those `refuted` succeeded on other nodes and `confirmed` failed there, too. `succeeded` here before the row.
+    Of these, `refuted` succeeded on other nodes and `confirmed` failed on other nodes, too. `succeeded` mini-batches
+    succeeded on this node before the row.
     """
 
     row: int
@@ -42,10 +45,10 @@ class Evidence:
 
 
 def does_harm(evidence: Evidence, *, retries: bool, hinges: bool) -> bool:
-    """Whether the node is to blame for what fails on it.
+    """Returns whether the node is to blame for what fails on it.
 
-    Where mini-batches are tried again (`retries`), one of them must have succeeded elsewhere, unless the verdict
-    `hinges` on it: then there is nothing more to wait for.
+    Where mini-batches are tried again (`retries`), at least one of the row must have succeeded elsewhere. This is not
+    asked for when the verdict depends on the node (`hinges`), since there is nothing more to wait for then.
     """
     e = evidence
     if e.row < LEAST or not e.others_succeeded or e.refuted < REFUTED * e.confirmed:
@@ -58,7 +61,7 @@ def does_harm(evidence: Evidence, *, retries: bool, hinges: bool) -> bool:
 
 @dataclass(slots=True)
 class _Tally:
-    """One node."""
+    """What one node has committed."""
 
     succeeded: int = 0
     failed: int = 0
@@ -79,13 +82,13 @@ class _Tally:
 
 @dataclass(slots=True)
 class Tallies:
-    """The nodes of a step, by what they have committed."""
+    """What each node of a step has committed, as evidence."""
 
     _nodes: dict[int, _Tally] = field(default_factory=dict)
     _changed: bool = False
 
     def absorb(self, node: int, index: ResultIndex) -> None:
-        """Takes in what a node has committed at once."""
+        """Takes in one result object of a node."""
         entries = index.entries
         if not len(entries):
             return
@@ -100,11 +103,11 @@ class Tallies:
 
     @property
     def suspicious(self) -> bool:
-        """Whether attempts have failed since `suspects` was asked, or nodes lack data of the plan."""
+        """Whether attempts have failed since the last call of `suspects`, or nodes lack data of the plan."""
         return self._changed or any(tally.missing for tally in self._nodes.values())
 
     def suspects(self, *, retries: bool, hinges: bool) -> Iterator[int]:
-        """The nodes that do harm, as far as is known by now."""
+        """Yields the nodes that do harm, as far as is known by now."""
         if self._changed or hinges:
             self._changed = False
             for node, tally in self._nodes.items():
@@ -112,34 +115,34 @@ class Tallies:
                     yield node
 
     def missing(self, node: int) -> set[int]:
-        """The mini-batches of the node's row whose data it does not have."""
+        """Returns the mini-batches of the node's row of failures whose data the node does not have."""
         return self._nodes[node].missing
 
     def lacking(self) -> Iterator[tuple[int, int]]:
-        """Nodes that could not find data of the plan, and the first mini-batch of each."""
+        """Yields each node that could not find data of the plan, with the first mini-batch that it lacks data of."""
         yield from ((node, min(tally.missing)) for node, tally in self._nodes.items() if tally.missing)
 
     def evidence(self, node: int) -> Evidence:
-        """What is known of a node."""
+        """Returns what is known of a node."""
         mine = self._nodes[node]
         others = [tally for number, tally in self._nodes.items() if number != node]
         succeeded, failed = sum(t.succeeded for t in others), sum(t.failed for t in others)
         return Evidence(len(mine.row), mine.succeeded, len(mine.refuted), len(mine.confirmed), succeeded, failed)
 
     def first_failure(self, node: int) -> str:
-        """What failed first in the node's row."""
+        """Returns the message of the first failure in the node's row."""
         return self._nodes[node].first
 
     def failed(self, node: int) -> int:
-        """How many attempts have failed on the node."""
+        """Returns how many attempts have failed on the node."""
         return self._nodes[node].failed
 
     def forget(self, node: int) -> None:
-        """The node is fenced: it is no measure of others any more."""
+        """Forgets a node that was fenced: it is no longer compared with others."""
         self._nodes.pop(node, None)
 
     def believe(self, node: int) -> None:
-        """What is missing on the node is missing elsewhere, too."""
+        """Forgets what the node lacks, because that data is missing on other machines, too."""
         self._nodes[node].missing.clear()
 
     def _take(self, node: int, mine: _Tally, entry: Entry) -> None:

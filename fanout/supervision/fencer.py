@@ -1,4 +1,4 @@
-"""Fences nodes that do harm: reads the evidence, writes the fences, and counts the results anew without them."""
+"""Fences nodes that do harm: weighs the evidence, writes the fences, and counts the results again without them."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Fencer:
-    """For one supervisor of one step. `fresh` makes the ledger that the round begins with; `report` is for people."""
+    """Fences nodes for one supervisor of one step.
+
+    `fresh` makes the ledger that the round begins with; `report` shows a new fence to people.
+    """
 
     record: StepRecord
     store: "ObjectStore"
@@ -33,7 +36,7 @@ class Fencer:
     _fenced: set[int] = field(default_factory=set)
 
     def absorb(self, node: int, index: ResultIndex) -> None:
-        """Takes in what a node has committed."""
+        """Takes in what a node has committed, unless the node is fenced."""
         if node not in self._fenced:
             self._tallies.absorb(node, index)
 
@@ -43,7 +46,7 @@ class Fencer:
         return self._tallies.suspicious
 
     async def fence(self, *, hinges: bool) -> bool:
-        """Fences the nodes that do harm, if any; whether there was one. `hinges`: the step is about to end."""
+        """Fences the nodes that do harm; returns whether there were any. `hinges`: the step is about to end."""
         retries = self.record.step.retry_settings.max_retries > 0
         found = {node: self._reason(node) for node in self._tallies.suspects(retries=retries, hinges=hinges)}
         for node, index in list(self._tallies.lacking()):
@@ -54,11 +57,14 @@ class Fencer:
         return bool(found)
 
     async def others(self, known: frozenset[int]) -> bool:
-        """Whether another supervisor has fenced nodes that are not among the `known`."""
+        """Returns whether the fenced nodes are others than `known`, because another supervisor has fenced some."""
         return await fenced_nodes(self.store, self.record.at) != known
 
     async def counted(self, objects: Mapping[int, int]) -> Ledger:
-        """A new ledger of so many result objects of each node, by the fences as they are now."""
+        """Returns a new ledger of the first `objects[node]` result objects of each node, by the fences as they are now.
+
+        DamagedRecordError when one of the objects is not in the store any more.
+        """
         at, ledger = self.record.at, await self.fresh()
         ledger.fences = replace(ledger.fences, nodes=await fenced_nodes(self.store, at))
         for node in ledger.fences.nodes:
@@ -77,7 +83,10 @@ class Fencer:
         return f"{which} mini-batches that it tried failed, while {known.others_succeeded} succeeded on other nodes"
 
     async def _lacks(self, node: int, index: int) -> str | None:
-        """Why the node is to blame for data that it does not have: the machine of the run, which planned, has it."""
+        """Returns why the node is to blame for the data that it lacks; None when it is not, or not yet.
+
+        The node is to blame when the machine of the run, which planned the step, has the data.
+        """
         file = await self._missing_here(index)
         if file is not None:
             self._tallies.believe(node)
@@ -87,7 +96,10 @@ class Fencer:
         return f"it lacks files of the input that the run's own machine has: {self._tallies.first_failure(node)}"
 
     async def _missing_here(self, index: int) -> str | None:
-        """The first local file of the mini-batch that this machine lacks as well."""
+        """Returns the first local file of the mini-batch that this machine lacks as well; None when it has all.
+
+        When the mini-batch cannot be read, it returns the error's text instead.
+        """
         try:
             batch = await read_mini_batch(self.store, self.record.at.in_round(self.record.planned_in), index)
         except DamagedRecordError as exc:

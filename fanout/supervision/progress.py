@@ -1,4 +1,4 @@
-"""What a supervisor reports while a step is under way."""
+"""What a supervisor reports while a step is running."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,8 +22,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Observers:
-    """Who wants to know: `progress` at each look with news, `results` of each index (for the job report), `notice` of
-    what happens to nodes, in sentences."""
+    """The callbacks of a supervisor.
+
+    `progress` is called at each look with news, `results` with each index (for the job report), and `notice` with
+    sentences about what happens to nodes.
+    """
 
     progress: Callable[[Progress], None]
     results: Callable[[int, ResultIndex], None]

@@ -30,8 +30,11 @@ TAIL = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often a step is looked at, in seconds. Without news the pause grows by `growth`, or is `share` of the time
-    that the step has taken."""
+    """How often a step is looked at, in seconds.
+
+    Without news, the pause is `growth` times the last pause, or `share` of the time that the step has taken, whichever
+    is longer. It is always at least `quickest` and at most `slowest`.
+    """
 
     quickest: float
     slowest: float
@@ -41,7 +44,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What holds for the whole life of a step."""
+    """The settings that hold for the whole life of a step."""
 
     thresholds: Thresholds
     clocks: TimeLimits
@@ -62,8 +65,8 @@ class Rules:
 class Facts:
     """What one look has found so far.
 
-    `began` is when the look began. What only an action finds out is None, or False, until that was carried out in this
-    look.
+    `began` is when the look began. A field that only an action can fill is None or False until that action was carried
+    out in this look.
     """
 
     began: float
@@ -95,10 +98,12 @@ class Facts:
 class Memory:
     """What one look leaves for the next: moments on the supervisor's clock, and how far the step was.
 
-    `news` is when the progress clock began to count; `empty` since when the work queue is empty while mini-batches are
-    open; `seldom` and `tail` when the last of the looks began that did what is done seldom, and looked for stragglers.
-    Of the look under way, `does_seldom` and `does_tail` say that it does, and `moved` that mini-batches came to an end.
-    `verdict` is set once the step is to end.
+    `news` is when the progress clock began to count. `empty` is since when the work queue has been empty while
+    mini-batches are open. `seldom` is when the last look began that did the things done seldom; `tail` is when the last
+    look began that looked for stragglers.
+
+    `does_seldom`, `does_tail` and `moved` are about the look under way: whether it does the things done seldom, whether
+    it looks for stragglers, and whether mini-batches came to an end. `verdict` is set once the step is to end.
     """
 
     begun: float
@@ -146,21 +151,24 @@ class Speculate:
 
 @dataclass(frozen=True, slots=True)
 class StopNodes:
-    """Let the nodes run shutdown() and leave, or (not `graceful`) stop what they do; then read all they committed."""
+    """Stop the nodes, then read all that they committed.
+
+    When `graceful`, the nodes run shutdown() and leave; else they stop what they do.
+    """
 
     graceful: bool
 
 
 @dataclass(frozen=True, slots=True)
 class LookAgain:
-    """The look is over; the next one is due after so many seconds."""
+    """The look is over; the next one is due after `after` seconds."""
 
     after: float
 
 
 @dataclass(frozen=True, slots=True)
 class SealStep:
-    """The step is over; its seal is to say this."""
+    """The step is over; its seal states this verdict."""
 
     verdict: Verdict
 
@@ -170,12 +178,12 @@ Decision = tuple[Action, Memory]
 
 
 def begin_look(memory: Memory) -> Memory:
-    """The memory at the beginning of the next look."""
+    """Returns the memory for the beginning of the next look."""
     return replace(memory, does_seldom=False, does_tail=False, moved=False)
 
 
 def decide(rules: Rules, facts: Facts, memory: Memory, now: float) -> Decision:
-    """The next action of a look, and the memory from there on."""
+    """Returns the next action of a look, and the memory to go on with."""
     if memory.verdict is not None:
         if not facts.left:
             return StopNodes(memory.verdict.completed), memory
@@ -192,14 +200,14 @@ def decide(rules: Rules, facts: Facts, memory: Memory, now: float) -> Decision:
 
 
 def verdict_of(rules: Rules, counts: Counts) -> Verdict | None:
-    """How the step ends by its counts; None while it goes on."""
+    """Returns the verdict that the counts give; None while the step goes on."""
     if rules.only_chosen and not counts.finished:
         return None
     return judge(counts, rules.thresholds, append_row=rules.append_row)
 
 
 def last_verdict(rules: Rules, counts: Counts, decided: Verdict) -> Verdict:
-    """The verdict on everything that was read: what was committed last may have changed the counts.
+    """Returns the verdict after everything was read, since what was committed last may have changed the counts.
 
     A step whose nodes were stopped before it was over does not become Completed.
     """
@@ -210,13 +218,16 @@ def last_verdict(rules: Rules, counts: Counts, decided: Verdict) -> Verdict:
 
 
 def with_canceled(counts: Counts) -> Counts:
-    """At the end of a step what is not settled is canceled, so that the counts add up (promise I1)."""
+    """Returns the counts at the end of a step.
+
+    Mini-batches that are not settled count as canceled, so that the counts add up (promise I1).
+    """
     total = counts.total if counts.total is not None else counts.settled
     return replace(counts, total=total, canceled=total - counts.settled + counts.canceled)
 
 
 def _noted(rules: Rules, facts: Facts, memory: Memory, now: float) -> Memory:
-    """The memory with what the facts say: every change of it that follows from no action."""
+    """Returns the memory with all changes that follow from the facts and from no action."""
     settled = facts.counts.settled
     if settled > memory.settled or facts.fenced != memory.fenced:
         memory = replace(memory, news=now, moved=True, empty=None)
@@ -238,7 +249,7 @@ def _with_depth(rules: Rules, depth: Depth, memory: Memory, now: float) -> Memor
 
 
 def _by_counts(rules: Rules, facts: Facts, memory: Memory) -> Decision | None:
-    """What the counts say, after evidence against nodes was weighed."""
+    """Decides by the counts, after the evidence against nodes was weighed."""
     verdict = verdict_of(rules, facts.counts)
     hinges = verdict is not None
     if rules.fences and facts.weighed is not True and (hinges or (facts.suspicion and facts.weighed is None)):
@@ -251,7 +262,7 @@ def _by_counts(rules: Rules, facts: Facts, memory: Memory) -> Decision | None:
 
 
 def _seldom(rules: Rules, facts: Facts, memory: Memory, now: float) -> Decision | None:
-    """What is looked at now and then, one after the other."""
+    """Decides what is done only now and then, one thing after the other."""
     if not memory.does_seldom:
         return None
     if not facts.asked:
@@ -270,7 +281,10 @@ def _seldom(rules: Rules, facts: Facts, memory: Memory, now: float) -> Decision 
 
 
 def _lost_messages(rules: Rules, facts: Facts, memory: Memory, now: float) -> Decision | None:
-    """Messages that neither queue nor results know of were lost: after the queue has had time to count."""
+    """Decides whether messages were lost: neither the queue nor the results know of them.
+
+    The queue is given time to count its messages first.
+    """
     if facts.depth is None:
         return Do.COUNT_MESSAGES, memory
     if facts.resent:
@@ -283,7 +297,7 @@ def _lost_messages(rules: Rules, facts: Facts, memory: Memory, now: float) -> De
 
 
 def _stragglers(facts: Facts, memory: Memory) -> Decision | None:
-    """At the end of a step, mini-batches that take far longer than the others are tried a second time."""
+    """Near the end of a step, decides whether to try a second time what takes far longer than other mini-batches."""
     if not memory.does_tail or not is_near_end(facts.counts):
         return None
     if facts.stragglers is None:
@@ -292,7 +306,10 @@ def _stragglers(facts: Facts, memory: Memory) -> Decision | None:
 
 
 def _trouble(facts: Facts, memory: Memory) -> Decision | None:
-    """No node is left and none will come: nodes look for a cancelation themselves, and may have been faster."""
+    """Ends the step when no node is left and none will come.
+
+    The step is canceled when the run was: nodes look for a cancelation themselves, and may have seen it first.
+    """
     if not facts.asked_nodes:
         return Do.ASK_NODES, memory
     if facts.trouble is None:
@@ -306,7 +323,7 @@ def _trouble(facts: Facts, memory: Memory) -> Decision | None:
 
 
 def _by_time(rules: Rules, facts: Facts, memory: Memory, now: float) -> Decision | None:
-    """Time limits."""
+    """Ends the step when a time limit has run out."""
     since_start, clocks = now - memory.begun, rules.clocks
     if (failing := clocks.cannot_start(failures=facts.failed_starts, since_start=since_start)) is not None:
         return _failed(f"{failing}: {facts.last_failed_start}", memory)
@@ -325,9 +342,9 @@ def _look_again(rules: Rules, facts: Facts, memory: Memory, now: float) -> Decis
 
 
 def next_pause(pace: Pace, counts: Counts, seconds: float, last: float, *, news: bool) -> float:
-    """Seconds until the next look: half of what the step still takes at its pace, longer while nothing happens.
+    """Returns the seconds until the next look: half of the time that the step still needs, or longer without news.
 
-    Every look costs about a millisecond of the processors that user code could use; the last one should come early.
+    Every look costs about a millisecond of processor time that user code could use. The last look should come early.
     """
     if not news:
         wanted = max(pace.growth * last, pace.share * seconds)

@@ -1,7 +1,8 @@
 """Stragglers: mini-batches that run far longer than the others at the end of a step (`speculate`). Pure.
 
-When nothing waits in the queue any more, slots fall idle while a few go on. What one of those has held for a multiple
-of what the slowest others took is tried a second time beside the first try; whichever commits first counts.
+When no message waits in the queue any more, some slots are idle while a few still work. A mini-batch that has been held
+for a multiple of the time that the slowest others took is tried a second time, beside the first try. The try that
+commits first counts.
 """
 
 import random
@@ -29,14 +30,14 @@ SAMPLE = 500
 
 @dataclass(slots=True)
 class Durations:
-    """An even sample of how long successful attempts took, in seconds; the same for the same history."""
+    """An even sample of how long successful attempts took, in seconds; the same history gives the same sample."""
 
     _seen: int = 0
     _kept: list[float] = field(default_factory=list)
     _draw: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 - a sample, no secret
 
     def add(self, seconds: float) -> None:
-        """One more attempt took so long."""
+        """Adds the duration of one more attempt, in seconds."""
         self._seen += 1
         if len(self._kept) >= SAMPLE:
             if self._draw.random() >= SAMPLE / self._seen:
@@ -46,14 +47,18 @@ class Durations:
 
     @property
     def slowest_tenth(self) -> float | None:
-        """Seconds that nine tenths of the attempts did not exceed; None before the first."""
+        """The seconds that nine tenths of the attempts did not exceed; None before the first attempt."""
         return self._kept[min(len(self._kept) - 1, 9 * len(self._kept) // 10)] if self._kept else None
 
 
 @dataclass(slots=True)
 class Stragglers:
-    """What is known of a step's tail. When a node began a mini-batch is not known: all that are open when the queue is
-    first seen empty have been held since then at least, and those that were sent again later since that."""
+    """What is known of the end of a step, to choose stragglers from.
+
+    The time at which a node began a mini-batch is not known. All mini-batches that are open when the queue is first
+    seen empty have been held since then at least. Those whose message was sent again later have been held since that
+    time.
+    """
 
     durations: Durations = field(default_factory=Durations)
     empty_since: float | None = None  # since when no message has waited
@@ -69,7 +74,7 @@ class Stragglers:
                 self._renewed[entry.index] = now
 
     def look(self, depth: Depth, now: float, *, exact: bool) -> None:
-        """Takes in how many messages wait in the queue, after the last one was sent."""
+        """Takes in how many messages wait in the queue. Call it only after the last message was sent."""
         if depth.visible and not exact:
             self.empty_since = None
         if self.empty_since is None and depth.visible == depth.delayed == 0:
@@ -79,7 +84,10 @@ class Stragglers:
             self._renewed = dict.fromkeys(self._renewed, now)
 
     def choose(self, unsettled: Iterable[int], depth: Depth, now: float, *, exact: bool) -> list[int]:
-        """The mini-batches to try a second time now; each is chosen once. `exact`: `depth` is no estimate."""
+        """Returns the mini-batches to try a second time now; each is chosen only once.
+
+        `exact`: `depth` is not an estimate.
+        """
         typical, since = self.durations.slowest_tenth, self.empty_since
         if typical is None or since is None or depth.visible:
             return []
@@ -92,5 +100,5 @@ class Stragglers:
 
 
 def is_near_end(counts: Counts) -> bool:
-    """Whether all mini-batches are known, most have come to an end, and some have not."""
+    """Returns whether the total is known, at least half of the mini-batches have come to an end, and some have not."""
     return counts.total is not None and NEAR_END * counts.total <= counts.settled < counts.total

@@ -56,7 +56,7 @@ MOST_DRAINS = 100
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What supervising ended in; `ledger` holds everything that was read."""
+    """The verdict that supervising ended in; `ledger` holds everything that was read."""
 
     verdict: Verdict
     ledger: Ledger
@@ -64,18 +64,18 @@ class Outcome:
 
 
 class Sender(Protocol):
-    """Sends messages of mini-batches anew. Each of these is done again when it was cut off."""
+    """Sends messages of mini-batches anew. Each method is called again when it was cut off."""
 
     async def resend(self, ledger: Ledger) -> None:
-        """Of all mini-batches without an outcome, whose messages were lost."""
+        """Sends the messages of all mini-batches without an outcome again, because they were lost."""
         ...
 
     async def send_again(self, ledger: Ledger, indexes: Collection[int]) -> None:
-        """Of these mini-batches, for which nothing is under way any more."""
+        """Sends messages of these mini-batches, for which nothing is under way any more."""
         ...
 
     async def speculate(self, ledger: Ledger, indexes: Collection[int]) -> None:
-        """Copies, of those of these mini-batches that had none yet, to be tried beside the tries that are under way."""
+        """Sends copies of those of these mini-batches that had no copy yet, to be tried beside the first tries."""
         ...
 
 
@@ -84,10 +84,10 @@ FollowQueues = Callable[[], Awaitable[None]]
 
 
 class Supervisor:
-    """Drives the machine of one step: reads the facts, carries the actions out.
+    """Drives the machine of one step: reads the facts and carries the actions out.
 
-    With `shares_queue` the queues serve many steps, and looks are taken by turns, each by another supervisor perhaps:
-    `memory` is what they pass on.
+    With `shares_queue`, the queues serve many steps, and each look may be taken by another supervisor; `memory` is what
+    they pass on.
     """
 
     def __init__(
@@ -151,18 +151,18 @@ class Supervisor:
             found |= await self._carry_out(action, workforce)
 
     async def catch_up(self) -> None:
-        """Takes in what was committed before this supervisor came: no news for it."""
+        """Takes in what was committed before this supervisor started, without counting it as news."""
         await self.read_the_rest()
         settled, fenced = self.ledger.counts.settled, len(self.ledger.fences.nodes)
         self.memory = replace(self.memory, settled=settled, fenced=fenced)
 
     def planned_so_far(self, count: int) -> None:
-        """So many mini-batches have been planned."""
+        """Notes that `count` mini-batches have been planned."""
         self._changed = self._changed or count > self.planned
         self.planned = max(self.planned, count)
 
     def plan_is_complete(self, total: int) -> None:
-        """There are `total` mini-batches, and each has had its message."""
+        """Notes that there are `total` mini-batches, and that the message of each was sent."""
         self.planned = self.ledger.plan_total = total
         self._changed = True
 
@@ -173,7 +173,7 @@ class Supervisor:
             pass
 
     def progress(self) -> Progress:
-        """Where the step stands now."""
+        """Returns where the step stands now."""
         ledger, step = self.ledger, self._record.step.name
         return Progress(step, ledger.counts, self.planned, self.seconds, ledger.events, ledger.failures)
 
@@ -184,11 +184,11 @@ class Supervisor:
 
     @property
     def seconds(self) -> float:
-        """How long the step has been supervised."""
+        """How many seconds the step has been supervised."""
         return self._clock.monotonic() - self.memory.begun
 
     def _facts(self, found: Mapping[str, Any]) -> Facts:
-        """What is known now; `found` is what actions of this look have found out."""
+        """Returns what is known now; `found` holds what actions of this look have found out."""
         ledger = self.ledger
         return Facts(
             self._began,
@@ -204,7 +204,7 @@ class Supervisor:
         )
 
     async def _carry_out(self, action: Action, workforce: Workforce) -> Mapping[str, Any]:
-        """What the action has found out, as fields of the facts."""
+        """Carries the action out; returns what it has found out, as fields of the facts."""
         match action:
             case Weigh(hinges):
                 if self._fencer is not None and await self._fencer.fence(hinges=hinges):
@@ -249,7 +249,7 @@ class Supervisor:
         raise AssertionError(action)
 
     async def _stop(self, workforce: Workforce, *, graceful: bool) -> None:
-        """Nodes have left, and what they committed before is taken in."""
+        """Makes the nodes leave, and takes in what they committed before."""
         if graceful:
             await create(self._store, keys.settled(self._record.at), b"{}")  # for nodes that this process cannot reach
             await workforce.finish()
@@ -258,26 +258,26 @@ class Supervisor:
         await self.read_the_rest()
 
     async def _know_fences(self) -> None:
-        """Before anything is read: what is void is not counted."""
+        """Reads the fences once, before any result, so that results of fenced nodes are not counted."""
         if not self._knows_fences:
             self._knows_fences = True
             fenced = await fenced_nodes(self._store, self._record.at)
             self.ledger.fences = replace(self.ledger.fences, nodes=fenced)
 
     async def _count_anew(self, fencer: Fencer) -> None:
-        """Everything that was read is counted once more, with the fences as they are now."""
+        """Counts everything that was read once more, with the fences as they are now."""
         self.ledger.become(await fencer.counted(self._reader.next_of))
         self._changed = True
 
     async def _send_reopened(self) -> None:
-        """What was given up on a fenced node has no message any more."""
+        """Sends new messages for mini-batches that were given up on a fenced node: they have no message any more."""
         indexes = sorted(index for index in self.ledger.reopened if not self.ledger.is_settled(index))
         self.ledger.reopened.clear()
         if indexes:
             await self._sender.send_again(self.ledger, indexes)
 
     async def _read(self) -> bool:
-        """Takes in what known nodes have committed; whether mini-batches came to an end."""
+        """Takes in what known nodes have committed; returns whether mini-batches came to an end."""
         await self._know_fences()
         settled = self.ledger.counts.settled
         now = self._clock.monotonic()
@@ -311,7 +311,7 @@ class Supervisor:
                 self._last_failed_start = event.failure.message
 
     async def _follow_others(self) -> None:
-        """The newest queues are used, and the fences of other supervisors."""
+        """Switches to the newest queues, and counts with the fences of other supervisors."""
         if self._follow is not None:
             await self._follow()
         if self._fencer is not None and await self._fencer.others(self.ledger.fences.nodes):
@@ -339,7 +339,7 @@ class Supervisor:
         return tuple(self.stragglers.choose(self.ledger.missing(), depth, now, exact=exact))
 
     def _cause(self) -> str | None:
-        """Why nodes gave up starting the script."""
+        """Returns why nodes gave up starting the script; None when none did."""
         causes = (event.failure for _, event in self.ledger.events if event.gave_up and event.failure is not None)
         return next((cause.message for cause in causes), None)
 

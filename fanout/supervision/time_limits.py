@@ -1,4 +1,4 @@
-"""The clocks of a parallel step: first mini-batch, progress, failures of init (reference, sections 8.1 and 9). Pure."""
+"""The time limits of a parallel step: first mini-batch, progress, failed starts (reference, 8.1 and 9). Pure."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ INIT_TRIES = 2
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """How many seconds may pass."""
+    """The time limits of a step, in seconds."""
 
     first_task: float
     progress: float
@@ -21,9 +21,9 @@ class TimeLimits:
 
     @classmethod
     def of(cls, step: ParallelStep, cores: int) -> "TimeLimits":
-        """As the step says; progress defaults to three times what one mini-batch may take.
+        """Returns the limits that the step states; progress defaults to three times what one mini-batch may take.
 
-        `cores` is how many slots a node has when the step does not say it.
+        `cores` is how many slots a node has when the step does not state it.
         """
         longest = step.retry_settings.timeout + step.limits.task_overhead_timeout
         return cls(
@@ -36,7 +36,10 @@ class TimeLimits:
     def overrun(
         self, *, planned: int, since_start: float, since_progress: float, has_results: bool = True
     ) -> str | None:
-        """The sentence of the verdict when a clock has run out, else None; without results scripts may still load."""
+        """Returns the sentence of the verdict when a time limit has run out, else None.
+
+        Without results (`has_results`), the progress limit is longer by `init`, since scripts may still be loading.
+        """
         progress = self.progress if has_results else self.progress + self.init
         if planned == 0 and since_start > self.first_task:
             return (
@@ -51,7 +54,10 @@ class TimeLimits:
         return None
 
     def cannot_start(self, *, failures: int, since_start: float) -> str | None:
-        """The sentence of the verdict when the script has failed to start too often, in a row, on all nodes."""
+        """Returns the sentence of the verdict when the script failed to start too often, else None.
+
+        Failed starts count when they come in a row, on all nodes together.
+        """
         if since_start <= INIT_PATIENCE or failures < self.init_failures:
             return None
         return (

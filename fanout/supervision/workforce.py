@@ -5,20 +5,23 @@ from typing import Protocol
 
 
 class Workforce(Protocol):
-    """The nodes of a step, as far as a supervisor needs them."""
+    """The nodes of a step, with the operations that a supervisor needs."""
 
     async def finish(self) -> None:
-        """The step is settled: nodes run shutdown() and leave; returns when they have, or after a while."""
+        """Lets the nodes run shutdown() and leave, once the step is settled.
+
+        Returns when they have left, or after a while.
+        """
         ...
 
     async def stop(self) -> None:
-        """Nodes leave now, whatever they are doing."""
+        """Makes the nodes leave now, whatever they are doing."""
         ...
 
     def trouble(self) -> str | None:
-        """Why no node is left and none will come, in a sentence; None while there are nodes."""
+        """Returns a sentence that says why no node is left and none will come; None while there are nodes."""
         ...
 
     def news(self) -> Sequence[str]:
-        """What has happened to nodes since the last call and people want to know at once, a sentence each."""
+        """Returns what has happened to nodes since the last call and should be shown at once, one sentence each."""
         ...

@@ -1,6 +1,6 @@
-"""What a run or step that is taken up again owes to the time before: it began earlier than this process.
+"""Finds out what a resumed run or step owes to the time before this process: how long it has run already.
 
-And what its nodes had under way when they were stopped: neither is in any result.
+It also counts the attempts that nodes were working on when they were stopped. Neither number is in any result.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 async def seconds_since(store: "ObjectStore", key: str, now: float) -> float:
-    """Seconds from the creation of the object, by the store's clock, to `now`; 0 when it is not there."""
+    """Returns the seconds from the creation of the object, by the store's clock, to `now`; 0 when it is not there."""
     try:
         changed = await list_changed(store, key[: key.rindex("/") + 1])
     except StoreError:
@@ -28,7 +28,7 @@ async def seconds_since(store: "ObjectStore", key: str, now: float) -> float:
 
 
 async def attempts_under_way(store: "ObjectStore", at: StepRound, clock: Clock) -> int:
-    """How many attempts nodes are working on, as far as they have said so lately."""
+    """Returns how many attempts nodes are working on, by what they have reported lately."""
     try:
         seen = await read_statuses(store, at, clock.now())
     except StoreError:
@@ -38,7 +38,7 @@ async def attempts_under_way(store: "ObjectStore", at: StepRound, clock: Clock) 
 
 @dataclass(slots=True)
 class CountedWorkforce:
-    """The nodes of a step; when they are stopped it is noted how many attempts they are working on."""
+    """The nodes of a step; when they are stopped, `killed` becomes the number of attempts that they were working on."""
 
     workforce: Workforce
     count: Callable[[], Awaitable[int]]

@@ -1,7 +1,8 @@
-"""`fanout resume --new-code`: a run that is under way goes on with its code folders as they are now.
+"""`fanout resume --new-code`: an unfinished run goes on with its code folders as they are now.
 
-The new snapshots are stored, then the change is noted by one conditional create. Cut before the note, the run has the
-code it had; after it, the run has the new code, and `fanout resume` goes on with that. Results of before stay.
+The new snapshots are stored first; then one conditional create notes the change. When the process ends before the note,
+the run keeps its old code. After the note the run has the new code, and `fanout resume` goes on with that. Results from
+before stay.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ MOST_NAMES = 5
 
 
 async def take_new_code(record: RunRecord, context: RunContext) -> tuple[RunRecord, list[str]]:
-    """The run with the code of its open steps as it is now, and what differs, in sentences.
+    """Gives the open steps of the run their code as it is now; returns the run, and sentences on what has changed.
 
     InputError when a code folder cannot be read; RunError when another process has brought other code meanwhile.
     """
@@ -49,13 +50,13 @@ async def take_new_code(record: RunRecord, context: RunContext) -> tuple[RunReco
 
 
 def named(files: Sequence[str]) -> str:
-    """The first few of the files, and how many more there are."""
+    """Returns the first few of the files, and how many more there are."""
     more = f" and {len(files) - MOST_NAMES} more" if len(files) > MOST_NAMES else ""
     return ", ".join(files[:MOST_NAMES]) + more
 
 
 async def _open_steps(record: RunRecord, context: RunContext) -> list[str]:
-    """The steps that have code and are not over."""
+    """Returns the steps that have code and are not over."""
     steps = [step.name for step in record.pipeline.steps if code_folder(step) is not None]
     return [step for step in steps if await step_seal(context.store, record.at(step)) is None]
 
@@ -63,6 +64,6 @@ async def _open_steps(record: RunRecord, context: RunContext) -> list[str]:
 async def _changed(
     before: Mapping[str, str], now: Mapping[str, Snapshot], context: RunContext
 ) -> dict[str, tuple[str, ...]]:
-    """The files of each step that are not what they were; steps whose code is the same are left out."""
+    """Returns the changed files of each step; steps whose code is the same are left out."""
     found = {step: await changed_files(before[step], snapshot, context) for step, snapshot in now.items()}
     return {step: tuple(files) for step, files in found.items() if files}

@@ -1,6 +1,6 @@
-"""`fanout redrive`: another round of a run that is over, for what did not succeed in it.
+"""`fanout redrive`: runs another round of a run that is over, for what did not succeed in it.
 
-What is done again is settled and written down before anything runs, so that a redrive can be resumed like any run.
+What is run again is decided and written down before anything runs, so that a redrive can be resumed like any run.
 """
 
 import asyncio
@@ -33,14 +33,14 @@ from fanout.storage import keys
 
 @dataclass(frozen=True, slots=True)
 class RedriveOrder:
-    """What to run again: all that did not succeed, or a choice; with the current code or the code of before."""
+    """What to run again: all that did not succeed, or a choice; with the code as it is now, or the run's own copy."""
 
     choice: Choice | None = None
     new_code: bool = False
 
 
 async def redrive(name: str, order: RedriveOrder, context: RunContext, observer: RunObserver) -> RunReport:
-    """Carries out another round of the run; where nothing is left to be done again, its report is that of the last one.
+    """Carries out another round of the run; when nothing is left to run again, returns the report of the last round.
 
     A run that was stopped before its end is ended first, wherever it still runs. RunError when there is no such run, or
     the choice makes no sense.
@@ -78,7 +78,10 @@ async def redrive(name: str, order: RedriveOrder, context: RunContext, observer:
 
 
 async def _ended_first(record: RunRecord, order: RedriveOrder, context: RunContext, observer: RunObserver) -> None:
-    """This round of the run is over: it was stopped, and what has no result yet is done in the next one."""
+    """Ends this round of a run that was stopped before its end; what has no result yet is run in the next round.
+
+    RunError when mini-batches or a step were chosen, since not all failures are known.
+    """
     name = record.name
     if order.choice is not None:
         raise RunError(
@@ -114,7 +117,7 @@ async def _end(step: Step, record: RunRecord, context: RunContext) -> StepEnd:
 async def _code_now(
     again: Sequence[Step], pipeline: Pipeline, context: RunContext, order: RedriveOrder
 ) -> Mapping[str, Snapshot]:
-    """The code as it is now; a folder that is gone matters only when its code is asked for."""
+    """Returns the code as it is now; a folder that is gone is an error only when new code is asked for."""
     found: dict[str, Snapshot] = {}
     for step in again:
         try:
@@ -126,7 +129,7 @@ async def _code_now(
 
 
 def _what(step: Step, way: tuple[RedriveAction, StepPlace], end: StepEnd) -> str:
-    """What of the step is done again, in a sentence."""
+    """Returns a sentence that says what of the step is run again."""
     if way[0] is RedriveAction.RESTART:
         why = "its input data is made again" if end.well else "it did not complete" if end.seal else "it did not run"
         return f"{step.name}: is run again from the start, since {why}"
@@ -140,7 +143,7 @@ def _what(step: Step, way: tuple[RedriveAction, StepPlace], end: StepEnd) -> str
 async def _code_notice(
     step: Step, record: RunRecord, now: Mapping[str, Snapshot], context: RunContext, order: RedriveOrder
 ) -> str | None:
-    """Whether the code is another one now, and which is used."""
+    """Returns a sentence when the code has changed since the run, saying which code is used; else None."""
     before, folder = record.code.get(step.name), code_folder(step)
     if before is None:
         return None
@@ -158,7 +161,7 @@ async def _code_notice(
 
 
 async def _input_notice(step: Step, following: RunRecord, context: RunContext) -> str | None:
-    """Whether a step that goes on would be planned otherwise today."""
+    """Returns a sentence when a step that continues would be planned differently today; else None."""
     if not isinstance(step, ParallelStep) or following.place(step.name).continues is None:
         return None
     summary = await read_summary(context.store, following.planned_at(step.name))
@@ -177,7 +180,7 @@ async def _input_notice(step: Step, following: RunRecord, context: RunContext) -
 
 
 def _plan_again(step: ParallelStep, record: RunRecord, context: RunContext, outputs: Outputs) -> PlanSummary:
-    """What planning says today, in constant memory and without a word to the store."""
+    """Returns what planning gives today, in constant memory and without writing to the store."""
     binding = bind(step, record.planned_at(step.name), context.settings, outputs)
     planned = planned_input(step, binding, record.planned_at(step.name), context, dry=True)
     tally, number = Tally(), 0

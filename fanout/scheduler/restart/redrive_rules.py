@@ -26,9 +26,10 @@ class RedriveAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepEnd:
-    """How a step ended; `unsuccessful` are the mini-batches that did not succeed, None when these are not known.
+    """How a step ended.
 
-    They are known when the step was planned to the end, which `total` then says.
+    `unsuccessful` holds the mini-batches that did not succeed. It is None when these are not known; they are known when
+    the step was planned to the end, and then `total` is the number of all mini-batches.
     """
 
     seal: Seal | None = None
@@ -38,7 +39,7 @@ class StepEnd:
 
     @property
     def to_try_again(self) -> bool:
-        """Whether there are mini-batches that did not succeed, or may be."""
+        """Whether there are mini-batches that did not succeed, or may be such mini-batches."""
         return self.begun and (self.unsuccessful is None or len(self.unsuccessful) > 0)
 
     @property
@@ -49,7 +50,10 @@ class StepEnd:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The one step that is done again, with those that need it; of its mini-batches these, or all without success."""
+    """The one step to run again, with the steps that need it.
+
+    `mini_batches` are the ones to run again; None: all that did not succeed.
+    """
 
     step: str
     mini_batches: tuple[int, ...] | None = None
@@ -58,7 +62,7 @@ class Choice:
 def next_round(
     record: RunRecord, ends: Mapping[str, StepEnd], choice: Choice | None = None
 ) -> dict[str, tuple[RedriveAction, StepPlace]]:
-    """The way and the place of each step in round `record.round + 1`."""
+    """Returns the action and the place of each step in round `record.round + 1`."""
     number = record.round + 1
     ways: dict[str, tuple[RedriveAction, StepPlace]] = {}
     steps = {step.name: step for step in record.pipeline.steps}

@@ -1,9 +1,9 @@
-"""Before a run in a folder goes on: what a power cut has torn of it becomes open again.
+"""Repairs a run in a local folder before it goes on: what a power cut has torn is opened again.
 
-Only a store whose writes are not synced can hold torn objects: empty ones, or ones that end too early. A torn record
-counts as not there for all readers (`store.folder`). Here it is about what other records say of torn objects: a torn
-result object becomes one without results, and a seal, a plan or a conclusion that is about something torn is removed,
-so that the run makes it again. What is whole stays as it is.
+Only a store whose writes are not synced can hold torn objects: empty ones, or ones that end too early. All readers
+treat a torn record as missing (`store.folder`). This module mends what other records say about torn objects. A torn
+result object is replaced by one without results. A seal, a plan or a conclusion that refers to something torn is
+removed, so that the run makes it again. Whole objects stay as they are.
 """
 
 import asyncio
@@ -29,7 +29,10 @@ SHOWN = 3
 
 
 async def repair_store(store: "ObjectStore", run: str) -> str | None:
-    """What was torn, as a notice; None when nothing was, or the store is no folder of this machine."""
+    """Repairs the run; returns a notice of what was torn.
+
+    Returns None when nothing was torn, or when the store is no folder of this machine.
+    """
     record = file_of(store, keys.run_json(run))
     if record is None or not record.parent.is_dir():
         return None
@@ -47,7 +50,7 @@ def _mend(run: Path) -> list[str]:
 
 
 def _mend_step(place: Path) -> Iterator[Path]:
-    """What was torn of one round of a step."""
+    """Repairs one round of a step; yields the files that were torn."""
     torn = {path for path in (place / "results").glob("[0-9]*/[0-9]*") if _is_torn_result(path)}
     if torn or any(not path.exists() for path in _sealed(place)):
         if any(path in torn or not path.exists() for path in _sealed(place)):
@@ -66,7 +69,10 @@ def _mend_step(place: Path) -> Iterator[Path]:
 
 
 def _is_torn_result(path: Path) -> bool:
-    """Whether the object ends before what its first bytes promise; one that was altered is not ours to judge."""
+    """Returns whether the object ends before the end that its first bytes state.
+
+    An object that was altered in another way does not count as torn.
+    """
     with path.open("rb") as file:
         size, head = path.stat().st_size, file.read(codec.FIRST_READ)
         if len(head) < codec.PREFIX.size or not any(head[: codec.PREFIX.size]):
@@ -82,7 +88,7 @@ def _is_torn_result(path: Path) -> bool:
 
 
 def _sealed(place: Path) -> Iterable[Path]:
-    """The result objects that the seal names; none where there is no seal."""
+    """Returns the result objects that the seal names; none when there is no seal."""
     file = place / "verdict.json"
     if not file.exists() or is_torn(_key(file, place), body := file.read_bytes()):
         return ()
@@ -91,8 +97,10 @@ def _sealed(place: Path) -> Iterable[Path]:
 
 
 def _empty_output(place: Path) -> Path | None:
-    """The file that the step's rows were joined in, when that is over and it is empty: joining them again costs little
-    where there are none."""
+    """Returns the file with the step's joined rows when it is empty although the joining is over; else None.
+
+    An output that is rightly empty is returned, too: joining no rows again costs little.
+    """
     record = place / "step.json"
     if not all(file.exists() for file in (record, place / "concluded.json")) or is_torn(
         _key(record, place), body := record.read_bytes()
@@ -113,5 +121,5 @@ def _remove(place: Path, *names: str) -> None:
 
 
 def _key(path: Path, place: Path) -> str:
-    """A key of the same kind as that of `path`: which run and step it is of does not matter here."""
+    """Returns a key of the same kind as that of `path`; the run and the step in it do not matter here."""
     return f"runs/r/s/{path.relative_to(place).as_posix()}"

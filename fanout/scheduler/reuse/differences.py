@@ -1,4 +1,4 @@
-"""Why a step is not reused: what differs between what an earlier run was made from and what this one is. Pure."""
+"""Says why a step is not reused: what differs between what an earlier run was made from and this one. Pure."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,9 +17,10 @@ _PARTS = frozenset({"task", "thresholds"})
 def differences(
     before: MadeFrom, now: MadeFrom, changed_files: Sequence[str], changed_items: Mapping[str, str]
 ) -> list[str]:
-    """What differs, in parts of a sentence; nothing where both are the same.
+    """Returns what differs, in parts of a sentence; nothing when both are the same.
 
-    `changed_files` are those of the code; `changed_items` says by input what has changed in its data, where known.
+    `changed_files` are the files of the code that changed; `changed_items` says for each input what has changed in its
+    data, where that is known.
     """
     found: list[str] = []
     if before.code != now.code:
@@ -32,7 +33,7 @@ def differences(
 
 
 def few(names: Sequence[str]) -> str:
-    """The first of these names, and how many more there are."""
+    """Returns the first of these names, and how many more there are."""
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return ", ".join(names[:MOST_NAMES]) + more
 
@@ -44,7 +45,7 @@ def _settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str
 
 
 def _changes(before: object, now: object, path: tuple[str, ...]) -> Iterator[str]:
-    """Each setting that differs, by its key, with both values where these are short."""
+    """Yields each setting that differs, by its key, with both values when they are short."""
     if before == now:
         return
     if isinstance(before, dict) and isinstance(now, dict) and not _is_size(before):

@@ -1,8 +1,8 @@
-"""Results of an earlier run of a step that are taken over, mini-batch by mini-batch, where only some items are new.
+"""Takes over results of an earlier run of a step, mini-batch by mini-batch, when only some items are new.
 
-They are copied: a result object with them is written under a node number of its own, before messages are sent. So the
-ledger takes them like those of any node, and a mini-batch whose result was not copied, because the process ended
-before, is run like any other. Which run they come from is noted once, since the plan follows from it.
+The results are copied: before messages are sent, a result object with them is written under a node number of its own.
+So the ledger takes them in like those of any node. A mini-batch whose result was not copied, because the process ended
+before, is run like any other. The run that they come from is noted only once, since the plan follows from it.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ SHOWN = 10
 
 
 async def known_from(store: "ObjectStore", at: StepRound) -> Origin | None:
-    """Where the step takes results over from, when it does."""
+    """Returns the step that results are taken over from; None when there is none."""
     key = keys.known_json(at)
     body = await read(store, key)
     return None if body is None else ORIGINS.load(body, key)
@@ -50,7 +50,7 @@ async def known_from(store: "ObjectStore", at: StepRound) -> Origin | None:
 class KnownResults:
     """The results of a step that has ended, as far as they can be taken over one by one.
 
-    Those of mini-batches that succeeded at once, in one piece, and have left no files.
+    These are the results of mini-batches that succeeded as a whole and have left no files.
     """
 
     store: "ObjectStore"
@@ -67,7 +67,7 @@ class KnownResults:
 
     @classmethod
     async def load(cls, store: "ObjectStore", source: Origin) -> "KnownResults | None":
-        """The results of `source`; None when they are not there any more, or cannot stand alone."""
+        """Returns the results of `source`; None when they are gone, or cannot be taken over one by one."""
         sealed, record = await step_seal(store, source.at), await read_record(store, source.at)
         plan = await read_summary(store, source.planned_at)
         if sealed is None or record is None or plan is None:
@@ -85,7 +85,7 @@ class KnownResults:
         return cls(store, source, plan, ledger, bool(record.step.partition_keys), frozenset(with_files))
 
     async def batches(self) -> KnownBatches:
-        """Its mini-batches that can be taken over, by the versions of their items."""
+        """Returns the mini-batches that can be taken over, by the versions of their items."""
         found, whole = KnownBatches(), {winner.index for winner in self._whole()}
         for number in range(self.plan.shards):
             versions = await read_versions(self.store, self.source.planned_at, number)
@@ -96,10 +96,10 @@ class KnownResults:
         return found
 
     async def copy(self, known: Mapping[int, int], to: StepRound, node: int, first: int) -> tuple[list[int], int]:
-        """Results of mini-batches of `to` (keys) are those of mini-batches of here (values), in their order.
+        """Copies results to mini-batches of `to`; `known` maps each of these to the mini-batch here to copy from.
 
-        They are written as results of the node `node`, from object `first` on; returns those mini-batches whose results
-        were there, and the number of the next object.
+        The results are written as those of the node `node`, from object number `first` on. Returns the mini-batches
+        whose results were there, and the number of the next object.
         """
         winners = [(new, winner) for new, old in known.items() if (winner := self._winner(old)) is not None]
         for some in _of_size(winners, WINDOW):
@@ -109,7 +109,10 @@ class KnownResults:
         return [new for new, _ in winners], first
 
     def _winner(self, index: int) -> Winner | None:
-        """Asked for in the order of the plan; one that is asked for late is not found, and runs again."""
+        """Returns the winner of this mini-batch; None when it has none.
+
+        Call it in the order of the plan: a mini-batch that is asked for too late is not found, and is run again.
+        """
         while self._next is None or self._next.index < index:
             self._next = next(self._winners, None)
             if self._next is None:
@@ -125,7 +128,7 @@ class KnownResults:
                 yield winner
 
     async def _partitions(self, number: int) -> dict[int, tuple[str, ...]]:
-        """The values of the partition keys of the mini-batches of a shard, where it has any."""
+        """Returns the values of the partition keys of each mini-batch of a shard; empty without partition keys."""
         if not self.partitioned:
             return {}
         shard = await read_shard(self.store, self.source.planned_at, number, self.plan)
@@ -134,7 +137,7 @@ class KnownResults:
         return {batch.index: tuple(batch.partition.values()) for batch in batches}
 
     async def _entries(self, some: Sequence[tuple[int, Winner]]) -> list[Entry]:
-        """What is known of each of these, under the indexes that they have now."""
+        """Returns the entry of each of these results, with the index that the mini-batch has now."""
         objects = list(dict.fromkeys(winner.object for _, winner in some))
         found = dict(zip(objects, await each(self._successes, objects), strict=True))
         return [replace(found[winner.object][winner.index], index=new, attempt=0) for new, winner in some]
@@ -155,9 +158,10 @@ class KnownResults:
 
 @dataclass(slots=True)
 class TakenItems:
-    """What `fanout.planning.publish` asks of each new shard: versions of its items are noted, known results are copied.
+    """The keeper that `fanout.planning.publish` calls for each new shard: notes item versions, copies known results.
 
-    `count` says how many mini-batches were taken over; `fresh` are the first files of those that were not.
+    `count` is how many mini-batches were taken over, `new` how many were not; `fresh` holds the first files of the
+    latter.
     """
 
     store: "ObjectStore"
@@ -172,12 +176,12 @@ class TakenItems:
     _next: int = 0
 
     async def note(self, shard: Shard) -> None:
-        """Before the shard is there, and with it messages."""
+        """Writes the versions of the shard's items, before the shard is written and its messages are sent."""
         if shard.versions is not None:
             await write_versions(self.store, self.planned_at, shard.number, shard.versions)
 
     async def take_over(self, shard: Shard) -> Collection[int]:
-        """The mini-batches of the shard that need no message, as their results are there."""
+        """Copies known results; returns the mini-batches of the shard that need no message as a result."""
         self._count_new(shard)
         wanted = {new: old for new, old in shard.known.items() if not self.ledger.is_settled(new)}
         if self.known is None or not shard.known:
@@ -200,7 +204,7 @@ class TakenItems:
 
     @property
     def sentence(self) -> str | None:
-        """What was taken over and what is new, when all is planned; None where nothing was to be taken over."""
+        """What was taken over and what is new, once all is planned; None when nothing was to be taken over."""
         if self.known is None:
             return None
         total = self.count + self.new
@@ -212,7 +216,10 @@ class TakenItems:
 
 
 async def load_known(store: "ObjectStore", at: StepRound) -> KnownResults | None:
-    """What the step takes results over from; RunError when that was removed since the run began."""
+    """Returns the results that the step takes over; None when it takes over none.
+
+    RunError when the run that they come from was removed since this run began.
+    """
     source = await known_from(store, at)
     if source is None:
         return None
@@ -240,7 +247,7 @@ class Successes:
 
 
 def _of_size(some: Sequence[tuple[int, Winner]], most: int) -> Iterator[list[tuple[int, Winner]]]:
-    """So many at a time that their rows are `most` bytes at the most, unless there is one alone."""
+    """Yields the results in groups whose rows have at most `most` bytes; a larger result is a group of its own."""
     part, size = list[tuple[int, Winner]](), 0
     for new, winner in some:
         if part and size + winner.length > most:

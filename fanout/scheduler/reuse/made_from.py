@@ -1,6 +1,6 @@
 """What the results of a step are made from, as far as fanout can see it: code, settings, software and inputs.
 
-Equal values give equal results, if the step is deterministic. What a script reads besides (the environment of the
+Equal values give equal results when the step is deterministic. What a script reads besides (the environment of the
 shell, the time, a web page) is not known here.
 """
 
@@ -61,7 +61,7 @@ class MadeInput:
 
 @dataclass(frozen=True, slots=True)
 class MadeOutput:
-    """An output: where the file says that it goes, whatever the run; None: into the run's own place."""
+    """An output; `uri` is where the pipeline file says it goes, whatever the run; None: to the run's own place."""
 
     uri: str | None
     type: Text
@@ -69,7 +69,7 @@ class MadeOutput:
 
 @dataclass(frozen=True, slots=True)
 class MadeFrom:
-    """All that a step is made from; `settings` are the step as the pipeline file has it."""
+    """Everything that a step is made from; `settings` is the step as the pipeline file states it."""
 
     settings: Json
     code: Digest | None
@@ -81,16 +81,16 @@ class MadeFrom:
 
     @property
     def is_known(self) -> bool:
-        """Whether all of it is known."""
+        """Whether the data of all inputs is known."""
         return all(given.is_known for given in self.inputs.values())
 
     @property
     def digest(self) -> str:
-        """One text for all of it."""
+        """The SHA-256 digest of all of it, in hex."""
         return hashlib.sha256(MADE_FROM.dump(self)).hexdigest()
 
     def without_data(self, name: str) -> "MadeFrom":
-        """The same, whatever the data of this input is."""
+        """Returns the same without the identity of this input's data."""
         return replace(self, inputs={**self.inputs, name: replace(self.inputs[name], identity=None)})
 
 
@@ -99,7 +99,7 @@ MADE_FROM = Record(MadeFrom, indent=None)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A step of an earlier run, in the round that ended last, and the round that it was planned in."""
+    """A step of an earlier run: the round that ended last, and the round that it was planned in."""
 
     run: Text
     step: Text
@@ -108,12 +108,12 @@ class Origin:
 
     @property
     def at(self) -> StepRound:
-        """Where everything of it is in the store."""
+        """The step and round under which the store keeps everything of it."""
         return StepRound(self.run, self.step, self.round)
 
     @property
     def planned_at(self) -> StepRound:
-        """Where its manifests are."""
+        """The step and round under which the store keeps its manifests."""
         return StepRound(self.run, self.step, self.planned_in)
 
 
@@ -122,7 +122,7 @@ ORIGINS = Record(Origin, indent=None)
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """How a step of an earlier run ended, and what it was made from; numbers are of mini-batches."""
+    """How a step of an earlier run ended, and what it was made from; the numbers count mini-batches."""
 
     run: Text
     step: Text
@@ -135,12 +135,12 @@ class Remembered:
 
     @property
     def origin(self) -> Origin:
-        """The step itself."""
+        """The step that this is about."""
         return Origin(self.run, self.step, self.round, self.planned_in)
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of it succeeded."""
+        """Whether the step completed and lost no mini-batch."""
         return self.completed and not self.lost
 
 
@@ -148,14 +148,14 @@ REMEMBERED = Record(Remembered, indent=None)
 
 
 def name_of(file: str, step: str) -> str:
-    """The name under which the last run of a step is noted, by its pipeline file."""
+    """Returns the name under which the last run of a step is noted, by its pipeline file."""
     return hashlib.sha256(json.dumps(["step", file, step]).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def made_from(
     step: Step, code: str | None, binding: Binding, identities: Mapping[str, str | None], settings: Settings
 ) -> MadeFrom:
-    """What `step` is made from, with these identities of its inputs' data."""
+    """Returns what `step` is made from, with `identities` as those of its inputs' data."""
     return MadeFrom(
         settings=_settings(step),
         code=code,
@@ -183,7 +183,7 @@ def _input(given: Input, bound: BoundInput, identity: str | None) -> MadeInput:
 
 
 def _settings(step: Step) -> str:
-    """The step as the pipeline file has it, without what says nothing about its results."""
+    """Returns the step as the pipeline file states it, without the fields that do not matter for its results."""
     fields: dict[str, Any] = as_json(Step, step)
     for name in _NO_MATTER:
         del fields[name]
@@ -194,7 +194,7 @@ def _settings(step: Step) -> str:
 
 
 async def begun_with(store: "ObjectStore", at: StepRound) -> MadeFrom | None:
-    """What the step was found to be made from when it began; None where that was not noted."""
+    """Returns what the step was made from when it began; None when that was not noted, or cannot be read."""
     key = keys.made_from_json(at)
     body = await read(store, key)
     try:
@@ -204,7 +204,10 @@ async def begun_with(store: "ObjectStore", at: StepRound) -> MadeFrom | None:
 
 
 async def notes_items(run: RunRecord, step: ParallelStep, store: "ObjectStore") -> bool:
-    """Whether versions of the step's items are noted for later runs: where they are few, or reuse is spoken of."""
+    """Returns whether the versions of the step's items are noted for later runs.
+
+    They are noted when the items are few, or when the pipeline file says something about reuse.
+    """
     made = await begun_with(store, run.planned_at(step.name))
     major = None if made is None else made.inputs.get(step.input_data)
     return major is not None and (run.pipeline.force_rerun is not None or major.identity is not None)

@@ -1,8 +1,8 @@
-"""Taking over what a step of an earlier run made, when it was made from the same (reference, section 1).
+"""Takes over what a step of an earlier run made, when it was made from the same (reference, section 1).
 
-Every run remembers what its steps were made from and how they ended; only for runs with `force_rerun: false` anything
-is taken over, since what a script reads besides (the environment of the shell, the time, a web page) is not known here,
-and a command that is typed is carried out unless the file says otherwise.
+Every run remembers what its steps were made from and how they ended. Results are taken over only in runs with
+`force_rerun: false`, for two reasons: what a script reads besides (the environment of the shell, the time, a web page)
+is not known here, and a command that a user types is carried out unless the pipeline file says otherwise.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ UNASKED = 10_000
 
 @dataclass(slots=True)
 class StepReuse:
-    """One step that may take over what an earlier one made, and may be taken over itself."""
+    """One step that may take over what an earlier one made, and that may be taken over itself."""
 
     record: RunRecord
     step: Step
@@ -54,7 +54,7 @@ class StepReuse:
     """Why nothing is taken over, where it was wanted."""
 
     async def find(self) -> Earlier | None:
-        """What the step takes over; None when it has to run. Another supervisor finds the same."""
+        """Returns what the step takes over; None when it has to run. Another supervisor gets the same answer."""
         store, at = self.context.store, self.record.at(self.step.name)
         if (earlier := await taken_over(store, at)) is not None:
             return earlier
@@ -71,12 +71,12 @@ class StepReuse:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether what an earlier run made may stand in for this one's results."""
+        """Whether what an earlier run made may be used as this run's results."""
         return self.record.pipeline.force_rerun is False
 
     @property
     def _hindrance(self) -> str | None:
-        """What keeps the step from being compared with others at all."""
+        """Why the step cannot be compared with others at all; None when it can."""
         if not self.step.is_deterministic:
             return "it says is_deterministic: false"
         if isinstance(self.step, ParallelStep) and self.record.code.get(self.step.name) is None:
@@ -96,7 +96,7 @@ class StepReuse:
         return None
 
     async def _takes_items(self, made: MadeFrom) -> bool:
-        """Whether results of an earlier run are taken over mini-batch by mini-batch; which run is noted, once."""
+        """Returns whether results of an earlier run are taken over mini-batch by mini-batch; notes that run, once."""
         if (data := self._cut_input) is None:
             return False
         store, before = self.context.store, await self._remembered(keys.reusable(made.without_data(data).digest))
@@ -106,9 +106,9 @@ class StepReuse:
         return True
 
     async def remember(self, report: StepReport) -> None:
-        """Notes what the step was made from and how it ended, and, when all of it succeeded, what it made.
+        """Notes what the step was made from and how it ended; when all of it succeeded, also what it made.
 
-        Inputs are not looked at again: data that has changed meanwhile never has its former identity again.
+        Inputs are not looked at again, because data that has changed meanwhile never has its former identity again.
         """
         made = self.made_from or await begun_with(self.context.store, self.record.at(self.step.name))
         if made is None or self.record.round > 1:
@@ -132,14 +132,14 @@ class StepReuse:
         await put(store, keys.reusable(made.digest), EARLIER.dump(result))
 
     async def _remember_items(self, key: str, mine: Remembered) -> None:
-        """Later runs take over items from this one, unless an earlier one has more of them."""
+        """Lets later runs take over items from this run, unless an earlier run has more of them."""
         before = None if mine.is_whole else await self._remembered(key)
         if before is None or before.succeeded <= mine.succeeded:
             await put(self.context.store, key, REMEMBERED.dump(mine))
 
     @property
     def _cut_input(self) -> str | None:
-        """The input whose items stand for themselves: cut into mini-batches, and not used in any other way."""
+        """The name of the input whose items are independent: it is only cut into mini-batches. None without one."""
         name = self.step.input_data if isinstance(self.step, ParallelStep) else ""
         return name if name in self.binding.inputs and self._is_cut(name) else None
 
@@ -148,17 +148,17 @@ class StepReuse:
         return name_of(self.record.pipeline.file, self.step.name)
 
     def _code_changes(self, changes: Sequence[CodeChange]) -> bool:
-        """Whether the step's code was another one for a while."""
+        """Returns whether the step's code was replaced during the run."""
         return any(self.step.name in change.code for change in changes)
 
     async def _has_begun(self) -> bool:
-        """Whether an earlier supervisor has begun the step: its inputs may have changed since."""
+        """Returns whether an earlier supervisor has begun the step; its inputs may have changed since then."""
         store, at = self.context.store, self.record.at(self.step.name)
         begun = keys.step_json(at) if isinstance(self.step, ParallelStep) else keys.handed_json(at)
         return await step_seal(store, at) is not None or await read(store, begun) is not None
 
     async def _noted(self, made: MadeFrom) -> tuple[Earlier | None, str | None]:
-        """What was made from the same; or why that cannot be used, where there is something."""
+        """Returns what an earlier run made from the same; or None, and why it cannot be used if there is something."""
         key = keys.reusable(made.digest)
         body = await read(self.context.store, key)
         if body is None:
@@ -177,16 +177,17 @@ class StepReuse:
         return earlier, None
 
     async def _keeps(self, run: str) -> bool:
-        """Whether what that run made stays as long as this one is there.
+        """Returns whether that run's results stay as long as this run exists.
 
-        The note is written before this looks for a removal, which is noted before that looks for such notes.
+        This run's note is written before this method looks for a removal. A removal is noted before it looks for such
+        notes.
         """
         store = self.context.store
         await put(store, f"{keys.run_uses(run)}{self.record.name}", b"")
         return await read(store, keys.removal(run)) is None and await read(store, keys.run_json(run)) is not None
 
     async def _explained(self, made: MadeFrom, harmed: str | None) -> str:
-        """Why nothing is taken over, in a sentence."""
+        """Returns a sentence that says why nothing is taken over."""
         before = await self._remembered(keys.reusable(self._name))
         if harmed is not None:
             return harmed
@@ -201,7 +202,7 @@ class StepReuse:
         return f"an input or output of run {before.run} changed while it ran"
 
     async def _remembered(self, key: str) -> Remembered | None:
-        """What is noted there of a step of an earlier run."""
+        """Returns what is noted under `key` of a step of an earlier run; None when nothing is, or it cannot be read."""
         body = await read(self.context.store, key)
         try:
             return None if body is None else REMEMBERED.load(body, key)
@@ -227,7 +228,7 @@ class StepReuse:
             return None
 
     def _look(self) -> MadeFrom:
-        """All that the step is made from now."""
+        """Returns everything that the step is made from now."""
         identities: Mapping[str, str | None] = {
             name: None if found == ABSENT else found
             for name, bound in self.binding.inputs.items()
@@ -238,7 +239,7 @@ class StepReuse:
         return made_from(self.step, code, self.binding, identities, self.context.settings)
 
     def _is_cut(self, name: str) -> bool:
-        """Whether the input is cut into mini-batches and not used in any other way."""
+        """Returns whether the input is cut into mini-batches and not used in any other way."""
         step = self.step
         if not isinstance(step, ParallelStep) or step.input_data != name:
             return False

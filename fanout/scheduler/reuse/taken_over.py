@@ -1,4 +1,4 @@
-"""What a step has taken over from an earlier run, and where the outputs of a run's steps are because of it."""
+"""Reads what a step has taken over from an earlier run, and where the outputs of a run's steps are as a result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What a step of an earlier run made: where it is, and what that was like."""
+    """What a step of an earlier run made: where its outputs are, and their identities and counts."""
 
     run: Text
     step: Text
@@ -33,14 +33,14 @@ EARLIER = Record(Earlier)
 
 
 async def taken_over(store: "ObjectStore", at: StepRound) -> Earlier | None:
-    """What the step has taken over, when it has."""
+    """Returns what the step has taken over; None when it has taken over nothing."""
     key = keys.reused(at)
     body = await read(store, key)
     return None if body is None else EARLIER.load(body, key)
 
 
 async def outputs_of_all(record: RunRecord, context: RunContext) -> dict[str, dict[str, BoundOutput]]:
-    """Where the outputs of all steps of the run are, or are going to be."""
+    """Returns where the outputs of all steps of the run are, or are going to be, by step."""
     found = {}
     for step in record.pipeline.steps:
         earlier = await taken_over(context.store, record.at(step.name))

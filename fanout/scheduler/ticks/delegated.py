@@ -1,6 +1,6 @@
-"""What a look at a run hands on to functions, because it takes its time: commands, and what follows from a seal.
+"""The work that a look at a run hands on to functions because it takes long: commands, and what follows from a seal.
 
-Both are asked for by a message that names the step, and send the supervisor a message when they are done.
+Both are asked for by a message that names the step. Both send the supervisor a message when they are done.
 """
 
 from collections.abc import Callable
@@ -25,9 +25,9 @@ from fanout.storage.objects import read
 
 
 async def carry_out_command(at: StepRound, context: RunContext, queues: DeploymentQueues, seconds: float) -> None:
-    """The command step is sealed, and its outputs are in their places; `seconds` are all that the command has.
+    """Carries out the command step, seals it, and moves its outputs to their places.
 
-    RunError when there is no such step.
+    The command has `seconds` to end. RunError when there is no such step.
     """
     record, step = await _step(at, context)
     if not isinstance(step, CommandStep):
@@ -40,9 +40,9 @@ async def carry_out_command(at: StepRound, context: RunContext, queues: Deployme
 async def conclude_step(
     at: StepRound, context: RunContext, queues: DeploymentQueues, go_on: Callable[[], bool]
 ) -> bool:
-    """Whether everything that follows from the step's seal is done; False when time was short and it goes on later.
+    """Does what follows from the step's seal; returns whether all is done. False: time was short, and it goes on later.
 
-    Nothing is done for a step that is not sealed. RunError when there is no such step.
+    It does nothing for a step that is not sealed. RunError when there is no such step.
     """
     record, step = await _step(at, context)
     if not isinstance(step, ParallelStep):

@@ -1,8 +1,8 @@
 """The standing queues of a deployment: one set for all its runs, so every message names its run and its step.
 
-`work` holds mini-batches and command steps, for workers; `ticks` the next look at each run, for the supervisor;
-`reductions` sealed steps whose output is to be made, for the reducer. Mini-batches are signed with the key of their
-step, everything else with the key of its run.
+`work` holds mini-batches and command steps, for workers. `ticks` holds the next look at each run, for the supervisor.
+`reductions` holds sealed steps whose output is to be made, for the reducer. Mini-batches are signed with the key of
+their step, everything else with the key of its run.
 """
 
 import json
@@ -20,7 +20,7 @@ REDUCE = "reduce"
 
 @dataclass(frozen=True, slots=True)
 class TickMessage:
-    """A message to look at a run. `number` is that of the tick; None: there is news of the run."""
+    """A message that asks for a look at a run. `number` is that of the tick; None: there is news of the run."""
 
     run: str
     number: int | None = None
@@ -28,33 +28,33 @@ class TickMessage:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentQueues:
-    """The queues, and what is sent to them."""
+    """The standing queues, with a method for each message that is sent to them."""
 
     work: QueuePair
     ticks: Queue
     reductions: Queue
 
     async def send_command(self, at: StepRound, signer: Signer) -> None:
-        """A worker will run the command step."""
+        """Asks a worker to run the command step."""
         await self.work.main.send([messages.encode_order(messages.COMMAND, at, signer)])
 
     async def send_reduction(self, at: StepRound, signer: Signer) -> None:
-        """The reducer will do, or go on with, what follows from the step's seal."""
+        """Asks the reducer to do, or go on with, what follows from the step's seal."""
         await self.reductions.send([messages.encode_order(REDUCE, at, signer)])
 
     async def send_tick(self, message: TickMessage, signer: Signer, delay: float = 0.0) -> None:
-        """The supervisor will look at the run, after `delay` seconds."""
+        """Asks the supervisor to look at the run, after `delay` seconds."""
         await self.ticks.send([encode_tick(message, signer)], delay)
 
 
 def encode_tick(message: TickMessage, signer: Signer = UNSIGNED) -> str:
-    """The turn as the body of a message."""
+    """Returns the tick as the body of a message."""
     fields = {"v": messages.VERSION, "kind": "tick", "run": message.run, "number": message.number}
     return signer.sign(json.dumps(fields))
 
 
 def decode_tick(body: str) -> TickMessage:
-    """The turn in `body`; DamagedRecordError says what is wrong with it."""
+    """Returns the tick in `body`; DamagedRecordError says what is wrong with it."""
     try:
         fields = checked.parse(body)
         if fields["v"] != messages.VERSION or fields["kind"] != "tick":
@@ -68,7 +68,7 @@ def decode_tick(body: str) -> TickMessage:
 
 
 def decode_reduction(body: str) -> StepRound:
-    """The step that the reducer is asked to conclude; DamagedRecordError when `body` asks for something else."""
+    """Returns the step that the reducer is to conclude; DamagedRecordError when `body` asks for something else."""
     at = messages.decode_order(REDUCE, body)
     if at is None:
         raise DamagedRecordError(f"message {body[:80]!r}: names no step to conclude")

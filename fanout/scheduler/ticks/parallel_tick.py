@@ -1,7 +1,7 @@
 """One look at a parallel step that no process stays with: planned, sent, supervised a tick at a time, sealed.
 
-Its mini-batches are tried by functions that a standing queue starts. Everything is read from the store; supervisors are
-kept from one look to the next only to spare reading the same results again.
+Functions that a standing queue starts try its mini-batches. Everything is read from the store. Supervisors are kept
+from one look to the next only so that the same results need not be read again.
 """
 
 from collections.abc import Callable
@@ -33,50 +33,54 @@ PUBLISHED = b"a standing queue"
 
 @dataclass(slots=True)
 class SupervisorCache:
-    """The supervisors of a process that is asked for one look after the other."""
+    """The supervisors that a process keeps between one look and the next."""
 
     _supervisors: dict[StepRound, Supervisor] = field(default_factory=dict)
 
     def get(self, at: StepRound) -> Supervisor | None:
-        """The one that looked at the step before, if it is still here."""
+        """Returns the supervisor that looked at the step before; None when it is not kept any more."""
         return self._supervisors.get(at)
 
     def keep(self, at: StepRound, supervisor: Supervisor) -> None:
-        """It will be here for the next look, unless others take its place."""
+        """Keeps the supervisor for the next look; removes the oldest ones when there are more than MOST_KEPT."""
         self._supervisors.pop(at, None)
         while len(self._supervisors) >= MOST_KEPT:
             del self._supervisors[next(iter(self._supervisors))]
         self._supervisors[at] = supervisor
 
     def drop(self, at: StepRound) -> None:
-        """The step is over."""
+        """Removes the supervisor of a step that is over."""
         self._supervisors.pop(at, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Functions:
-    """The workforce of a step whose mini-batches start functions: there are some as long as one is of use."""
+    """The workforce of a step whose mini-batches start functions; it has nodes as long as one function is of use."""
 
     supervisor: Supervisor
 
     async def finish(self) -> None:
-        """They find the seal."""
+        """Does nothing: functions leave when they find the seal."""
 
     async def stop(self) -> None:
-        """They find the seal."""
+        """Does nothing: functions leave when they find the seal."""
 
     def news(self) -> list[str]:
-        """They end unseen."""
+        """Returns nothing, because the end of a function is not seen."""
         return []
 
     def trouble(self) -> str | None:
-        """A sentence when every function that took part has given up on starting the script."""
+        """Returns a sentence when no function is of use any more, since they gave up on the script; else None."""
         ledger = self.supervisor.ledger
         return trouble(self.supervisor.nodes, sum(event.gave_up for _, event in ledger.events), ledger.attempts)
 
 
 def trouble(nodes: int, gave_up: int, attempts: int) -> str | None:
-    """Why no worker is of use: as many as ever took part have given up, or several have and none has tried. Pure."""
+    """Returns a sentence when no worker is of use any more, else None. Pure.
+
+    That is so when as many workers have given up as ever took part, or when several have given up and none has tried a
+    mini-batch.
+    """
     if gave_up and (gave_up >= nodes or (gave_up >= SEVERAL and not attempts)):
         return f"no worker is left: {gave_up} of {nodes} have given up"
     return None
@@ -84,7 +88,7 @@ def trouble(nodes: int, gave_up: int, attempts: int) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class TickResult:
-    """What a look has found: the seal, once the step has one; else what the next look goes by, and its pace."""
+    """What a look has found: the seal, once the step has one; else the memory for the next look, and its delay."""
 
     sealed: Seal | None
     memory: StepMemory | None = None
@@ -120,7 +124,7 @@ class ParallelTick(ParallelParts):
         return TickResult(await self._seal(outcome, kept))
 
     async def _recall(self, supervisor: Supervisor, before: StepMemory | None) -> None:
-        """The supervisor goes by what the look before has left, and has read everything."""
+        """Gives the supervisor the memory of the look before, and makes it read everything."""
         now = self.context.clock.monotonic()
         before = before or StepMemory(now, now)
         supervisor.stragglers.empty_since = before.idle
@@ -138,7 +142,7 @@ class ParallelTick(ParallelParts):
         return await seal(self.context.store, keys.verdict(self.at), self.seal_of(outcome))
 
     async def _publish(self, queues: QueuePair, summary: PlanSummary | None, go_on: Callable[[], bool]) -> PlanSummary:
-        """Every mini-batch has had its message; what was sent before counts."""
+        """Sends the message of every mini-batch unless it was sent before; returns the summary of the plan."""
         store = self.context.store
         taken = await self.known() if summary is None else None
         planned = await self.plan(taken) if summary is None else None
@@ -164,6 +168,6 @@ class ParallelTick(ParallelParts):
 
 
 def _left(supervisor: Supervisor) -> StepMemory:
-    """What this look leaves for the next one."""
+    """Returns the memory that this look leaves for the next one."""
     memory = supervisor.memory
     return StepMemory(memory.begun, memory.news, memory.empty, memory.settled, supervisor.stragglers.empty_since)

@@ -1,7 +1,8 @@
-"""The loop without a process that stays: one look at every step of a run, and a message for the next look.
+"""Carries a run out without a process that stays: one look at every step, and a message for the next look.
 
-Each tick reads from the store where the run stands, does what can be done at once (plan, send, supervise, seal), hands
-on what takes its time (commands, outputs), and sends itself the next tick. When the run has its verdict it does not.
+Each tick reads the state of the run from the store. It does what can be done at once (plan, send, supervise, seal),
+hands on what takes long (commands, outputs), and sends itself the next tick. When the run has its verdict, it sends
+none.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,7 +39,7 @@ MOST_DRAINS = 20
 
 @dataclass(frozen=True, slots=True)
 class TickContext:
-    """What a look is done with; `go_on` says whether there is time for more."""
+    """What a look needs; `go_on` says whether there is time for more."""
 
     context: RunContext
     queues: DeploymentQueues
@@ -47,9 +48,9 @@ class TickContext:
 
 
 async def handle_tick(message: TickMessage, tick: TickContext) -> Seal | None:
-    """One look at the run, and the next one on its way; the verdict instead, when the run has one.
+    """Takes one look at the run and sends the next tick; returns the verdict instead, when the run has one.
 
-    A turn that others have overtaken, because it was delivered twice, does nothing.
+    A tick that others have overtaken, because it was delivered twice, does nothing.
     """
     store = tick.context.store
     before = await read_ticking(store, message.run)
@@ -67,7 +68,7 @@ async def handle_tick(message: TickMessage, tick: TickContext) -> Seal | None:
 
 
 async def _look(record: RunRecord, tick: TickContext, before: Ticking) -> tuple[Seal | None, Ticking]:
-    """The verdict of the run, or what the next look goes by."""
+    """Returns the verdict of the run, or what the next look needs."""
     store, key = tick.context.store, keys.run_verdict(record.name, record.round)
     if (sealed := await read_seal(store, key)) is not None:
         return sealed, Ticking()
@@ -103,7 +104,7 @@ class _Steps:
     seen: dict[str, StepMemory] = field(default_factory=dict)
 
     async def carry(self, step: Step, binding: Binding) -> StepReport | UnderWay:
-        """The end of the step, once it has one and nothing follows from it any more."""
+        """Returns the report of the step once it has ended and nothing is left to do; else when to look again."""
         if isinstance(step, ParallelStep):
             return await self._parallel(step, binding)
         return await self._command(step, binding)
@@ -134,7 +135,7 @@ class _Steps:
         return UnderWay(HANDED_ON)
 
     async def _looked(self, tick: ParallelTick) -> Seal | UnderWay:
-        """The seal of the step when it has one after this look."""
+        """Returns the seal of the step when it has one after this look; else when to look again."""
         name = tick.step.name
         try:
             looked = await tick.look(self.tick.queues.work, self.tick.kept, self.memories.get(name), self.tick.go_on)
@@ -147,7 +148,7 @@ class _Steps:
         return looked.sealed or UnderWay(looked.delay)
 
     async def _is_lost(self, name: str) -> bool:
-        """Whether the message about a command is in the work queue no more, though the command has not ended."""
+        """Returns whether the command's message is not in the work queue any more, though the command has not ended."""
         main, now = self.tick.queues.work.main, self.tick.context.clock.monotonic()
         before = self.memories.get(name) or StepMemory(now, now)
         empty = None if (await main.depth()).total else before.empty or now

@@ -1,7 +1,7 @@
-"""ticking.json: which tick of a run comes next, and the moments that the next one goes by.
+"""Reads and writes ticking.json: which tick of a run comes next, and what that tick needs to know.
 
-It decides nothing: a run whose ticking.json is lost begins to count its ticks and its seconds anew. What it is for: of
-ticks that were delivered twice only one chain goes on.
+Nothing else depends on it: a run whose ticking.json is lost counts its ticks and its seconds from the start again. Its
+purpose is that of ticks that were delivered twice only one chain goes on.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StepMemory:
-    """What a look at a step leaves for the next one; moments in epoch seconds."""
+    """What a look at a step leaves for the next one; moments are epoch seconds."""
 
     begun: Seconds
     news: Seconds
@@ -30,9 +30,9 @@ class StepMemory:
 
 @dataclass(frozen=True, slots=True)
 class Ticking:
-    """The number of the tick that is to come, after how long, and what is known of steps under way.
+    """The number of the next tick, the delay until it, and what is known of steps under way.
 
-    `made_from` are the fingerprints of what they were made from, where steps may be taken over by later runs.
+    `made_from` holds the digests of what these steps were made from, where later runs may take them over.
     """
 
     number: Whole = 0
@@ -45,7 +45,7 @@ TICKINGS = Record(Ticking, version=None, indent=None)
 
 
 async def read_ticking(store: "ObjectStore", run: str) -> Ticking:
-    """What the last tick of the run has left; the beginning when there is nothing that can be read."""
+    """Returns what the last tick of the run has left; the initial state when nothing can be read."""
     body = await read(store, keys.ticking_json(run))
     if body is None:
         return Ticking()
@@ -56,5 +56,5 @@ async def read_ticking(store: "ObjectStore", run: str) -> Ticking:
 
 
 async def write_ticking(store: "ObjectStore", run: str, ticking: Ticking) -> None:
-    """What the next tick of the run goes by."""
+    """Writes what the next tick of the run needs to know."""
     await put(store, keys.ticking_json(run), TICKINGS.dump(ticking))
