@@ -13,15 +13,13 @@ export async function costView(ctx) {
 }
 
 async function one(ctx, step) {
-  const data = await ctx.attempts(step.name), { load, run, status, lane } = data.columns, [first, last] = data.span();
+  const data = await ctx.attempts(step.name), { load, run, status } = data.columns, [first, last] = data.span();
   let busy = 0, failed = 0, loading = 0;
-  const atOnce = new Map();
   for (let place = 0; place < data.count; place += 1) {
     const seconds = load[place] + run[place];
     busy += seconds;
     loading += load[place];
     if (status[place]) failed += seconds;
-    atOnce.set(data.lanes[lane[place]][0], Math.max(atOnce.get(data.lanes[lane[place]][0]) ?? 0, 1));
   }
   const slots = Math.max(1, step.nodes.reduce((sum, node) => sum + node.slots, 0) || data.lanes.length), whole = slots * (last - first), idle = Math.max(0, whole - busy);
   return [step.name, number(slots), duration(whole), duration(busy), duration(idle), duration(failed), duration(loading), percent(idle, whole), percent(failed, busy)];
