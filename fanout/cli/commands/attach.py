@@ -25,7 +25,7 @@ def attach(
 ) -> None:
     """Follow a run of another process, such as one with --detach.
 
-    Ends when the run has ended, with its exit code. Ctrl-C ends the looking, not the run.
+    Ends when the run has ended, with its exit code. Ctrl-C stops following; the run goes on.
     """
     import asyncio
 

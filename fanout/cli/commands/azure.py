@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fanout.cli.render.output import Console
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A notebook (.ipynb) or script (.py).", show_default=False)]
-Arguments = Annotated[list[str] | None, typer.Argument(metavar="[ARG]...", help="Of the script.", show_default=False)]
+Arguments = Annotated[list[str] | None, typer.Argument(metavar="[ARG]...", help="For the script.", show_default=False)]
 Executed = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="The notebook with its outputs.", show_default=False),

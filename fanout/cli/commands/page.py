@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 8350
 Host = Annotated[
-    str, typer.Option("--host", metavar="HOST", help="Where to listen; other machines reach a name of this one.")
+    str, typer.Option("--host", metavar="HOST", help="Address to listen on; only this machine reaches the default.")
 ]
 Port = Annotated[
     int | None,
